@@ -1,0 +1,653 @@
+//! From the parser's errors to CPython's words.
+//!
+//! CPython finds errors in the order of its own tokenizer and grammar; the parser here recovers and reports others. So the
+//! first error is looked at again: what the tokenizer would have refused comes first (`scan`), then an unclosed bracket,
+//! then the parser's own error in CPython's words.
+
+use super::scan::{Problem, Scan};
+use super::source::Source;
+use super::{ErrorKind, Mode, Options, Res, SyntaxError};
+use ruff_python_ast::visitor::{Visitor, walk_expr};
+use ruff_python_ast::{self as ast, Expr, Stmt};
+use ruff_python_parser::{
+    InterpolatedStringErrorType as Interpolated, LexicalErrorType as Lexical, ParseError, ParseErrorType as Parse, Parsed,
+};
+use ruff_text_size::{Ranged, TextRange, TextSize};
+
+/// The first error of a parse, if there is one.
+pub(super) fn check(src: &Source<'_>, parsed: &Parsed<ast::Mod>, mode: Mode, opts: &Options) -> Res {
+    match parsed.errors().iter().min_by_key(|e| e.location.start()) {
+        None => match parsed.unsupported_syntax_errors().first() {
+            None => Ok(()),
+            Some(e) => Err(src.error(e.range, "invalid syntax")),
+        },
+        Some(e) => Err(Reporter { src, tree: parsed.syntax(), mode, opts }.report(e)),
+    }
+}
+
+/// "single" input is one statement.
+pub(super) fn check_single(src: &Source<'_>, body: &[Stmt], opts: &Options) -> Result<(), SyntaxError> {
+    let end = src.text.trim_end_matches([' ', '\t', '\n']).len();
+    match body {
+        [] if opts.allow_incomplete => {
+            let at = TextRange::empty(TextSize::new(src.text.len() as u32));
+            Err(src.error_of(ErrorKind::Incomplete, at, "incomplete input"))
+        }
+        [] => {
+            let at = TextRange::empty(TextSize::new(end as u32));
+            Err(src.error(at, "invalid syntax"))
+        }
+        [first, rest @ ..] => {
+            // Simple statements on one line are one statement.
+            let line = src.line(first.range().start());
+            let other = rest.iter().find(|s| src.line(s.range().start()) != line || is_compound(first));
+            if let Some(s) = other {
+                let at = TextRange::new(s.range().start(), s.range().start());
+                return Err(src.error(at, "multiple statements found while compiling a single statement"));
+            }
+            // A compound statement at the prompt ends with an empty line.
+            if opts.allow_incomplete && is_compound(first) && !src.text.ends_with("\n\n") && !src.text.ends_with("\n") {
+                let at = TextRange::empty(TextSize::new(src.text.len() as u32));
+                return Err(src.error_of(ErrorKind::Incomplete, at, "incomplete input"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn is_compound(s: &Stmt) -> bool {
+    matches!(
+        s,
+        Stmt::FunctionDef(_)
+            | Stmt::ClassDef(_)
+            | Stmt::For(_)
+            | Stmt::While(_)
+            | Stmt::If(_)
+            | Stmt::With(_)
+            | Stmt::Match(_)
+            | Stmt::Try(_)
+    )
+}
+
+struct Reporter<'s, 'a> {
+    src: &'s Source<'a>,
+    tree: &'s ast::Mod,
+    mode: Mode,
+    opts: &'s Options,
+}
+
+/// A message and where it belongs.
+struct Found {
+    kind: ErrorKind,
+    range: TextRange,
+    msg: String,
+}
+
+impl Found {
+    fn new(range: TextRange, msg: impl Into<String>) -> Found {
+        Found { kind: ErrorKind::Syntax, range, msg: msg.into() }
+    }
+    fn indentation(range: TextRange, msg: impl Into<String>) -> Found {
+        Found { kind: ErrorKind::Indentation, range, msg: msg.into() }
+    }
+}
+
+impl Reporter<'_, '_> {
+    fn report(&self, e: &ParseError) -> SyntaxError {
+        let scan = Scan::new(self.src).run();
+        let at_end = e.location.start().to_usize() >= self.src.text.trim_end().len();
+        if let Some(problem) = &scan.problem {
+            return self.problem(problem);
+        }
+        if let Some(&(open, bracket)) = scan.open.last() {
+            let line = |at: usize| self.src.line(TextSize::new(at as u32));
+            if at_end && self.opts.allow_incomplete {
+                return self.incomplete();
+            }
+            if at_end || line(e.location.start().to_usize()) > line(open) {
+                let range = TextRange::at(TextSize::new(open as u32), TextSize::new(1));
+                return self.src.error(range, format!("'{}' was never closed", bracket as char));
+            }
+        }
+        let found = self.words(e);
+        if at_end && self.opts.allow_incomplete && (self.mode == Mode::Single || found.msg.contains("indented block")) {
+            return self.incomplete();
+        }
+        self.src.error_of(found.kind, found.range, found.msg)
+    }
+
+    fn incomplete(&self) -> SyntaxError {
+        let at = TextRange::empty(TextSize::new(self.src.text.trim_end().len() as u32));
+        self.src.error_of(ErrorKind::Incomplete, at, "incomplete input")
+    }
+
+    fn problem(&self, p: &Problem) -> SyntaxError {
+        let range = TextRange::new(TextSize::new(p.start as u32), TextSize::new(p.end as u32));
+        let unfinished = p.msg.starts_with("unterminated triple-quoted") || p.msg.starts_with("unexpected EOF");
+        if unfinished && self.opts.allow_incomplete {
+            return self.incomplete();
+        }
+        self.src.error_of(p.kind, range, p.msg.clone())
+    }
+
+    /// The text from `at` on.
+    fn text(&self, at: TextSize) -> &str {
+        self.src.text.get(at.to_usize()..).unwrap_or("")
+    }
+
+    /// The token at `at`, roughly.
+    fn token(&self, at: TextSize) -> &str {
+        let text = self.text(at);
+        let word = text.find(|c: char| !(c == '_' || c.is_alphanumeric())).unwrap_or(text.len());
+        if word > 0 { &text[..word] } else { text.get(..1).unwrap_or("") }
+    }
+
+    /// Where the next token after `at` begins.
+    fn skip_space(&self, at: TextSize) -> TextSize {
+        let text = self.text(at);
+        let n = text.len() - text.trim_start_matches([' ', '\t', '\\', '\x0c']).len();
+        at + TextSize::new(n as u32)
+    }
+
+    /// "invalid syntax" at the token at `range`, or a better idea of what was meant.
+    fn invalid(&self, range: TextRange) -> Found {
+        let start = self.skip_space(range.start());
+        let token = self.token(start).to_string();
+        let here = TextRange::at(start, TextSize::of(token.as_str()));
+        if let Some(found) = self.assignment(start).or_else(|| self.keyword_line(here)).or_else(|| self.juxtaposed(here)) {
+            return found;
+        }
+        Found::new(here, "invalid syntax")
+    }
+
+    /// An unexpected `=`: a target that cannot be assigned to, or a comparison that was meant.
+    fn assignment(&self, at: TextSize) -> Option<Found> {
+        let text = self.text(at);
+        if !text.starts_with('=') || text.starts_with("==") {
+            return None;
+        }
+        let left = self.expr_ending_before(at)?;
+        if let Expr::Name(n) = left {
+            let after = self.skip_space(at + TextSize::new(1));
+            let right = self.tree_expr(|e| e.range().start() == after);
+            let end = right.map_or(n.range.end(), |e| e.range().end());
+            let range = TextRange::new(n.range.start(), end);
+            return Some(Found::new(range, "invalid syntax. Maybe you meant '==' or ':=' instead of '='?"));
+        }
+        let name = target_name(left);
+        if matches!(left, Expr::List(_) | Expr::Tuple(_) | Expr::Generator(_)) || is_singleton(left) {
+            return None;
+        }
+        Some(Found::new(
+            left.range(),
+            format!("cannot assign to {name} here. Maybe you meant '==' instead of '='?"),
+        ))
+    }
+
+    /// Python 2's statements.
+    fn keyword_line(&self, here: TextRange) -> Option<Found> {
+        let (line, col) = self.src.line_col(here.start());
+        let text = self.src.line_text(line)?;
+        let before = text.get(..col as usize)?;
+        let word = before.trim();
+        if matches!(word, "print" | "exec") {
+            let start = here.start() - TextSize::new(col) + TextSize::new((before.len() - before.trim_start().len()) as u32);
+            let end = here.start() + TextSize::new(text[col as usize..].trim_end().len() as u32);
+            let msg = format!("Missing parentheses in call to '{word}'. Did you mean {word}(...)?");
+            return Some(Found::new(TextRange::new(start, end), msg));
+        }
+        None
+    }
+
+    /// Two expressions side by side inside brackets.
+    fn juxtaposed(&self, here: TextRange) -> Option<Found> {
+        let open = Scan::new(self.src).until(here.start().to_usize()).open.last().copied();
+        open?;
+        let left = self.expr_ending_before(here.start())?;
+        let token = self.token(here.start());
+        let starts = token.chars().next().is_some_and(|c| c == '_' || c.is_alphanumeric() || matches!(c, '"' | '\''));
+        if !starts || is_keyword(token) {
+            return None;
+        }
+        let range = TextRange::new(left.range().start(), here.end());
+        Some(Found::new(range, "invalid syntax. Perhaps you forgot a comma?"))
+    }
+
+    /// The largest expression that ends where the token before `at` ends.
+    fn expr_ending_before(&self, at: TextSize) -> Option<&Expr> {
+        let text = &self.src.text[..at.to_usize()];
+        let end = TextSize::new(text.trim_end_matches([' ', '\t']).len() as u32);
+        self.tree_expr(|e| e.range().end() == end && !e.range().is_empty())
+    }
+
+    fn tree_expr(&self, wanted: impl Fn(&Expr) -> bool) -> Option<&Expr> {
+        struct Finder<'t, F> {
+            wanted: F,
+            found: Option<&'t Expr>,
+        }
+        impl<'t, F: Fn(&Expr) -> bool> Visitor<'t> for Finder<'t, F> {
+            fn visit_expr(&mut self, e: &'t Expr) {
+                if self.found.is_none() && (self.wanted)(e) {
+                    self.found = Some(e);
+                }
+                walk_expr(self, e);
+            }
+        }
+        let mut f = Finder { wanted, found: None };
+        match self.tree {
+            ast::Mod::Module(m) => f.visit_body(&m.body),
+            ast::Mod::Expression(e) => f.visit_expr(&e.body),
+        }
+        f.found
+    }
+
+    /// The expression at exactly `range`.
+    fn expr_at(&self, range: TextRange) -> Option<&Expr> {
+        self.tree_expr(|e| e.range() == range)
+    }
+
+    fn words(&self, e: &ParseError) -> Found {
+        let at = e.location;
+        match &e.error {
+            Parse::OtherError(msg) => self.other(msg, at),
+            Parse::ExpectedToken { expected, found: _ } => self.expected(&expected.to_string(), at),
+            Parse::UnexpectedIndentation => Found::indentation(at, "unexpected indent"),
+            Parse::InvalidAssignmentTarget => self.bad_target(at),
+            Parse::InvalidNamedAssignmentTarget => {
+                let name = self.expr_at(at).map_or("expression", target_name);
+                Found::new(at, format!("cannot use assignment expressions with {name}"))
+            }
+            Parse::InvalidAugmentedAssignmentTarget => {
+                let name = self.expr_at(at).map_or("expression", target_name);
+                Found::new(at, format!("'{name}' is an illegal expression for augmented assignment"))
+            }
+            Parse::InvalidAnnotatedAssignmentTarget => Found::new(at, "illegal target for annotation"),
+            Parse::InvalidDeleteTarget => {
+                let name = self.expr_at(at).map_or("expression", target_name);
+                Found::new(at, format!("cannot delete {name}"))
+            }
+            Parse::NonDefaultParamAfterDefaultParam => {
+                Found::new(at, "parameter without a default follows parameter with a default")
+            }
+            Parse::ParamAfterVarKeywordParam => Found::new(at, "arguments cannot follow var-keyword argument"),
+            Parse::VarParameterWithDefault => {
+                let double = self.src.text[..at.start().to_usize()].trim_end().ends_with("**")
+                    || self.text(at.start()).starts_with("**");
+                let what = if double { "keyword" } else { "positional" };
+                Found::new(at, format!("var-{what} argument cannot have default value"))
+            }
+            Parse::ExpectedKeywordParam => Found::new(at, "named parameters must follow bare *"),
+            Parse::DuplicateKeywordArgumentError(name) => {
+                Found::new(at, format!("keyword argument repeated: {name}"))
+            }
+            Parse::PositionalAfterKeywordArgument => {
+                Found::new(at, "positional argument follows keyword argument")
+            }
+            Parse::PositionalAfterKeywordUnpacking => {
+                Found::new(at, "positional argument follows keyword argument unpacking")
+            }
+            Parse::InvalidArgumentUnpackingOrder => {
+                Found::new(at, "iterable argument unpacking follows keyword argument unpacking")
+            }
+            Parse::IterableUnpackingInComprehension => {
+                let dict = self.text(at.start()).starts_with("**");
+                let what = if dict { "dict unpacking cannot be used in dict" } else { "iterable unpacking cannot be used in" };
+                Found::new(at, format!("{what} comprehension"))
+            }
+            Parse::UnparenthesizedGeneratorExpression => {
+                Found::new(at, "Generator expression must be parenthesized")
+            }
+            Parse::InvalidYieldExpressionUsage => {
+                if self.text(self.skip_space(at.end())).starts_with('=') {
+                    return Found::new(at, "assignment to yield expression not possible");
+                }
+                self.invalid(at)
+            }
+            Parse::EmptyImportNames => Found::new(at, "Expected one or more names after 'import'"),
+            Parse::EmptyTypeParams => Found::new(at, "Type parameter list cannot be empty"),
+            Parse::InvalidStarPatternUsage => self.invalid(at),
+            Parse::ExpectedRealNumber => Found::new(at, "real number required in complex literal"),
+            Parse::ExpectedImaginaryNumber => Found::new(at, "imaginary number required in complex literal"),
+            Parse::FStringError(f) => interpolated(f, "f", at),
+            Parse::TStringError(f) => interpolated(f, "t", at),
+            Parse::Lexical(l) => self.lexical(l, at),
+            Parse::ExpectedExpression => self.expected_expression(at),
+            Parse::InvalidStarredExpressionUsage => {
+                let left = self.src.text[..at.start().to_usize()].trim_end();
+                if left.ends_with('(') {
+                    return Found::new(at, "cannot use starred expression here");
+                }
+                if left.is_empty() || left.ends_with('\n') || left.ends_with('=') {
+                    return Found::new(at, "can't use starred expression here");
+                }
+                self.invalid(at)
+            }
+            _ => self.invalid(at),
+        }
+    }
+
+    fn expected_expression(&self, at: TextRange) -> Found {
+        let text = self.src.text[..at.start().to_usize()].trim_end_matches([' ', '\t']);
+        let line = text.rsplit('\n').next().unwrap_or("").trim();
+        let end = TextRange::empty(at.start());
+        let after = self.text(self.skip_space(at.start()));
+        let after_stop = after.starts_with(['\n', '#', ';', ')', ']', '}', ',', ':']) || after.is_empty();
+        if after_stop && (line.ends_with(" else") || line == "else") && line != "else" {
+            return Found::new(end, "expected expression after 'else', but statement is given");
+        }
+        if let Some(bad) = self.dict_value(text, after) {
+            return Found::new(end, bad);
+        }
+        self.invalid(at)
+    }
+
+    fn dict_value(&self, before: &str, after: &str) -> Option<&'static str> {
+        let open = Scan::new(self.src).until(before.len()).open.last().copied()?;
+        let closes = after.starts_with(['}', ',']);
+        (open.1 == b'{' && before.ends_with(':') && closes).then_some("expression expected after dictionary key and ':'")
+    }
+
+    fn bad_target(&self, at: TextRange) -> Found {
+        let Some(e) = self.expr_at(at) else { return self.invalid(at) };
+        let name = target_name(e);
+        let text = self.text(self.skip_space(at.end()));
+        if e.is_yield_expr() || e.is_yield_from_expr() {
+            return Found::new(at, "assignment to yield expression not possible");
+        }
+        let simple = text.starts_with('=') && !text.starts_with("==");
+        let chained = simple && {
+            let right = self.tree_expr(|r| r.range().start() == self.skip_space(at.end() + self.gap(at.end())));
+            right.is_some_and(|r| {
+                let next = self.text(self.skip_space(r.range().end()));
+                next.starts_with('=') && !next.starts_with("==")
+            })
+        };
+        let plain = matches!(e, Expr::List(_) | Expr::Tuple(_) | Expr::Generator(_) | Expr::Compare(_) | Expr::BoolOp(_))
+            || matches!(e, Expr::Lambda(_) | Expr::If(_) | Expr::Starred(_) | Expr::Named(_))
+            || matches!(e, Expr::UnaryOp(u) if u.op == ast::UnaryOp::Not)
+            || is_singleton(e);
+        if simple && !plain && !chained {
+            return Found::new(at, format!("cannot assign to {name} here. Maybe you meant '==' instead of '='?"));
+        }
+        Found::new(at, format!("cannot assign to {name}"))
+    }
+
+    /// From the end of a target to behind its `=`.
+    fn gap(&self, end: TextSize) -> TextSize {
+        let text = self.text(end);
+        TextSize::new(text.find('=').map_or(0, |i| i as u32 + 1))
+    }
+
+    /// A token that is missing.
+    fn expected(&self, token: &str, at: TextRange) -> Found {
+        let token = token.trim_matches('`').trim_matches('\'');
+        let next = self.skip_space(at.start());
+        let text = self.text(next);
+        if token == ":" {
+            if let Some(found) = self.assignment(next) {
+                return found;
+            }
+            if let Some(found) = self.keyword_line(TextRange::empty(next)) {
+                return found;
+            }
+            let (line, _) = self.src.line_col(next);
+            let head = self.src.line_text(line).unwrap_or("").trim_start();
+            let colon_missing = text.is_empty() || text.starts_with(['\n', '#', '\r']);
+            let block = ["if", "elif", "else", "while", "for", "try", "with", "class", "def", "match", "case", "except", "finally", "async"];
+            let word = head.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+            if colon_missing && head.contains("lambda") && !block.contains(&word) {
+                return Found::new(TextRange::empty(next), "invalid syntax");
+            }
+            if colon_missing || (block.contains(&word) && matches!(word, "else" | "try" | "finally" | "class")) {
+                let here = TextRange::at(next, TextSize::new(u32::from(!text.is_empty())));
+                return Found::new(here, "expected ':'");
+            }
+        }
+        if token == "else" || (token.contains("else") && self.in_ternary(at)) {
+            return Found::new(at, "expected 'else' after 'if' expression");
+        }
+        if token == "in" || token == "import" {
+            return self.invalid(at);
+        }
+        if token == "(" {
+            let head = self.src.text[..next.to_usize()].rsplit('\n').next().unwrap_or("").trim_start();
+            if head.starts_with("def") || head.starts_with("async def") {
+                return Found::new(TextRange::at(next, TextSize::new(1).min(TextSize::of(text))), "expected '('");
+            }
+        }
+        self.invalid(at)
+    }
+
+    fn in_ternary(&self, at: TextRange) -> bool {
+        self.src.text[..at.start().to_usize()].rsplit('\n').next().is_some_and(|l| l.contains(" if "))
+    }
+
+    /// Errors that the parser words freely.
+    fn other(&self, msg: &str, at: TextRange) -> Found {
+        if let Some(clause) = msg.strip_prefix("Expected an indented block after ") {
+            return self.no_block(clause, at);
+        }
+        let words = match msg {
+            "Expected `except` or `finally` after `try` block" => "expected 'except' or 'finally' block",
+            "Cannot have both 'except' and 'except*' on the same 'try'" => {
+                "cannot have both 'except' and 'except*' on the same 'try'"
+            }
+            "Expected one or more exception types" => "expected one or more exception types",
+            "Only single target (not list) can be annotated" => "only single target (not list) can be annotated",
+            "Only single target (not tuple) can be annotated" => "only single target (not tuple) can be annotated",
+            "Bytes literal cannot be mixed with non-bytes literals" => "cannot mix bytes and nonbytes literals",
+            "cannot mix t-string literals with string or bytes literals" => msg,
+            "Only one '*' parameter allowed" | "Only one '*' separator allowed" => "* argument may appear only once",
+            "Keyword-only parameter separator not allowed after '*' parameter" => "* argument may appear only once",
+            "Only one '/' separator allowed" => "/ may appear only once",
+            "'/' parameter must appear before '*' parameter" => "/ must be ahead of *",
+            "Position-only parameter separator not allowed as first parameter" => {
+                "at least one argument must precede /"
+            }
+            "Only one '**' parameter allowed" => "arguments cannot follow var-keyword argument",
+            "Multiple exception types must be parenthesized when using `as`" => {
+                "multiple exception types must be parenthesized when using 'as'"
+            }
+            "Trailing comma not allowed" => {
+                let line = self.src.text[..at.start().to_usize()].rsplit('\n').next().unwrap_or("").trim_start();
+                if line.starts_with("from") {
+                    "trailing comma not allowed without surrounding parentheses"
+                } else {
+                    return self.invalid(at);
+                }
+            }
+            "Positional patterns cannot follow keyword patterns" => "positional patterns follow keyword patterns",
+            "Expected a parameter name" => return self.bad_keyword(at),
+            _ => return self.invalid(at),
+        };
+        Found::new(at, words)
+    }
+
+    /// `f(expr=1)`
+    fn bad_keyword(&self, at: TextRange) -> Found {
+        if let Some(e) = self.expr_at(at)
+            && is_singleton(e)
+        {
+            return Found::new(at, format!("cannot assign to {}", target_name(e)));
+        }
+        Found::new(at, "expression cannot contain assignment, perhaps you meant \"==\"?")
+    }
+
+    /// A compound statement without a body.
+    fn no_block(&self, clause: &str, at: TextRange) -> Found {
+        // "`if` statement", "function definition", "`else` clause", ...
+        let word = clause.split('`').nth(1);
+        let what = match (clause, word) {
+            (c, None) if c.contains("class") => "class definition".to_string(),
+            (c, None) if c.contains("function") => "function definition".to_string(),
+            (_, Some("with")) => "'with' statement".to_string(),
+            (_, Some(w @ ("else" | "finally" | "elif"))) => format!("'{w}' statement"),
+            (_, Some(w)) => format!("'{w}' statement"),
+            (c, None) => c.to_string(),
+        };
+        let word = word.unwrap_or(if clause.contains("class") { "class" } else { "def" });
+        let line = self.line_of_clause(word, at.start());
+        let start = self.text(at.start());
+        let skip = start.len() - start.trim_start().len();
+        let begin = at.start() + TextSize::new(skip as u32);
+        let here = TextRange::at(begin, TextSize::of(self.token(begin)));
+        Found::indentation(here, format!("expected an indented block after {what} on line {line}"))
+    }
+
+    /// The line of the last clause that begins with `word` before `at`.
+    fn line_of_clause(&self, word: &str, at: TextSize) -> u32 {
+        let last = self.src.line(at);
+        for line in (1..=last).rev() {
+            let text = self.src.line_text(line).unwrap_or("").trim_start();
+            let text = text.strip_prefix("async ").map_or(text, str::trim_start);
+            if let Some(rest) = text.strip_prefix(word)
+                && !rest.starts_with(|c: char| c == '_' || c.is_alphanumeric())
+                && (line < last || rest.contains(':'))
+            {
+                return line;
+            }
+        }
+        last
+    }
+
+    fn lexical(&self, e: &Lexical, at: TextRange) -> Found {
+        match e {
+            Lexical::UnclosedStringError => Found::new(at, "unterminated string literal"),
+            Lexical::IndentationError => {
+                Found::indentation(at, "unindent does not match any outer indentation level")
+            }
+            Lexical::FStringError(f) => interpolated(f, "f", at),
+            Lexical::TStringError(f) => interpolated(f, "t", at),
+            Lexical::InvalidByteLiteral => Found::new(at, "bytes can only contain ASCII literal characters"),
+            Lexical::LineContinuationError => Found::new(at, "unexpected character after line continuation character"),
+            Lexical::Eof => Found::new(at, "unexpected EOF while parsing"),
+            Lexical::UnicodeError | Lexical::MissingUnicodeLbrace | Lexical::MissingUnicodeRbrace | Lexical::StringError => {
+                self.unicode(at)
+            }
+            Lexical::UnrecognizedToken { .. } | Lexical::OtherError(_) => self.invalid(at),
+        }
+    }
+
+    /// A bad escape in a string literal.
+    fn unicode(&self, at: TextRange) -> Found {
+        let literal = Scan::new(self.src).literal_around(at.start().to_usize());
+        let (start, body, bytes) = literal.unwrap_or((at.start().to_usize(), at.start().to_usize(), false));
+        let range = TextRange::new(TextSize::new(start as u32), at.end().max(TextSize::new(start as u32)));
+        let text = &self.src.text[body..];
+        let Some((at, end, what)) = bad_escape(text, bytes) else {
+            return Found::new(range, "(unicode error) 'unicodeescape' codec can't decode bytes");
+        };
+        if bytes {
+            return Found::new(range, format!("(value error) invalid \\x escape at position {at}"));
+        }
+        Found::new(
+            range,
+            format!("(unicode error) 'unicodeescape' codec can't decode bytes in position {at}-{end}: {what}"),
+        )
+    }
+}
+
+/// The first bad escape: positions in UTF-8 bytes, and what is wrong.
+fn bad_escape(text: &str, bytes: bool) -> Option<(usize, usize, &'static str)> {
+    let b = text.as_bytes();
+    let mut i = 0;
+    while i < b.len() {
+        if b[i] != b'\\' {
+            i += 1;
+            continue;
+        }
+        let (n, what) = match b.get(i + 1)? {
+            b'x' => (2, "truncated \\xXX escape"),
+            b'u' if !bytes => (4, "truncated \\uXXXX escape"),
+            b'U' if !bytes => (8, "truncated \\UXXXXXXXX escape"),
+            b'N' if !bytes => {
+                let close = text[i..].find('}').map(|c| i + c);
+                let open = b.get(i + 2) == Some(&b'{');
+                return match close {
+                    Some(c) if open && c > i + 3 => Some((i, c, "unknown Unicode character name")),
+                    _ => Some((i, i + 1, "malformed \\N character escape")),
+                };
+            }
+            _ => {
+                i += 2;
+                continue;
+            }
+        };
+        let digits = b[i + 2..].iter().take(n).take_while(|d| d.is_ascii_hexdigit()).count();
+        if digits < n {
+            return Some((i, i + 1 + digits, what));
+        }
+        if n == 8 && u32::from_str_radix(&text[i + 2..i + 10], 16).is_ok_and(|c| c > 0x10_ffff) {
+            return Some((i, i + 9, "illegal Unicode character"));
+        }
+        i += 2 + n;
+    }
+    None
+}
+
+fn interpolated(e: &Interpolated, prefix: &str, at: TextRange) -> Found {
+    let msg = match e {
+        Interpolated::UnclosedLbrace => "expecting '}'",
+        Interpolated::InvalidConversionFlag => "invalid conversion character: expected 's', 'r', or 'a'",
+        Interpolated::SingleRbrace => "single '}' is not allowed",
+        Interpolated::UnterminatedString => return Found::new(at, format!("unterminated {prefix}-string literal")),
+        Interpolated::UnterminatedTripleQuotedString => {
+            return Found::new(at, format!("unterminated triple-quoted {prefix}-string literal"));
+        }
+        Interpolated::LambdaWithoutParentheses => "lambda expressions are not allowed without parentheses",
+        Interpolated::ConversionFlagNotImmediatelyAfterExclamation => {
+            "conversion type must come right after the exclamation mark"
+        }
+        Interpolated::NewlineInFormatSpec => "newlines are not allowed in format specifiers for single quoted f-strings",
+    };
+    Found::new(at, format!("{prefix}-string: {msg}"))
+}
+
+fn is_singleton(e: &Expr) -> bool {
+    matches!(e, Expr::NoneLiteral(_) | Expr::BooleanLiteral(_))
+        || matches!(e, Expr::Name(n) if n.id.as_str() == "__debug__")
+}
+
+/// What CPython calls an expression that is no target.
+fn target_name(e: &Expr) -> &'static str {
+    match e {
+        Expr::Attribute(_) => "attribute",
+        Expr::Subscript(_) => "subscript",
+        Expr::Starred(_) => "starred",
+        Expr::Name(n) if n.id.as_str() == "__debug__" => "__debug__",
+        Expr::Name(_) => "name",
+        Expr::List(_) => "list",
+        Expr::Tuple(_) => "tuple",
+        Expr::Lambda(_) => "lambda",
+        Expr::Call(_) => "function call",
+        Expr::BoolOp(_) | Expr::BinOp(_) | Expr::UnaryOp(_) => "expression",
+        Expr::Generator(_) => "generator expression",
+        Expr::Yield(_) | Expr::YieldFrom(_) => "yield expression",
+        Expr::Await(_) => "await expression",
+        Expr::ListComp(_) => "list comprehension",
+        Expr::SetComp(_) => "set comprehension",
+        Expr::DictComp(_) => "dict comprehension",
+        Expr::Dict(_) => "dict literal",
+        Expr::Set(_) => "set display",
+        Expr::FString(_) => "f-string expression",
+        Expr::TString(_) => "t-string expression",
+        Expr::StringLiteral(_) | Expr::BytesLiteral(_) | Expr::NumberLiteral(_) => "literal",
+        Expr::BooleanLiteral(b) if b.value => "True",
+        Expr::BooleanLiteral(_) => "False",
+        Expr::NoneLiteral(_) => "None",
+        Expr::EllipsisLiteral(_) => "ellipsis",
+        Expr::Compare(_) => "comparison",
+        Expr::If(_) => "conditional expression",
+        Expr::Named(_) => "named expression",
+        Expr::Slice(_) | Expr::IpyEscapeCommand(_) => "expression",
+    }
+}
+
+fn is_keyword(word: &str) -> bool {
+    const KEYWORDS: [&str; 35] = [
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    ];
+    KEYWORDS.contains(&word) && !matches!(word, "False" | "None" | "True")
+}

@@ -1,0 +1,433 @@
+//! Source text: decoding, newlines, lines and columns, and a look at its nesting before the parser recurses.
+
+use super::bytecode::Position;
+use super::{ErrorKind, Res, SyntaxError};
+use ruff_text_size::{Ranged, TextRange, TextSize};
+use std::borrow::Cow;
+use std::cell::Cell;
+
+/// A source text with its line starts.
+pub(super) struct Source<'a> {
+    pub text: &'a str,
+    pub filename: &'a str,
+    starts: Vec<u32>,
+    last: Cell<usize>,
+}
+
+/// Brackets may be nested this deeply, as in CPython.
+const MAX_BRACKETS: usize = 200;
+/// Blocks may be indented this deeply, as in CPython.
+const MAX_INDENT: usize = 100;
+/// Operators without an operand between them may follow each other this often.
+const MAX_PREFIX: u32 = 6_000;
+
+impl<'a> Source<'a> {
+    pub fn new(text: &'a str, filename: &'a str) -> Self {
+        let mut starts = vec![0];
+        starts.extend(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i as u32 + 1));
+        Source { text, filename, starts, last: Cell::new(0) }
+    }
+
+    /// Line (from 1) and byte column (from 0) of an offset.
+    pub fn line_col(&self, at: TextSize) -> (u32, u32) {
+        let at = at.to_u32();
+        let mut i = self.last.get();
+        let inside = |i: usize| self.starts[i] <= at && self.starts.get(i + 1).is_none_or(|&next| at < next);
+        if !inside(i) {
+            i = self.starts.partition_point(|&s| s <= at) - 1;
+            self.last.set(i);
+        }
+        (i as u32 + 1, at - self.starts[i])
+    }
+
+    pub fn line(&self, at: TextSize) -> u32 {
+        self.line_col(at).0
+    }
+
+    pub fn position(&self, range: TextRange) -> Position {
+        let (line, col) = self.line_col(range.start());
+        let (end_line, end_col) = self.line_col(range.end());
+        let clamp = |c: u32| u16::try_from(c).unwrap_or(u16::MAX);
+        Position { line, end_line, col: clamp(col), end_col: clamp(end_col) }
+    }
+
+    /// The text of a line with its newline.
+    pub fn line_text(&self, line: u32) -> Option<&'a str> {
+        let start = *self.starts.get((line as usize).checked_sub(1)?)? as usize;
+        let end = self.starts.get(line as usize).map_or(self.text.len(), |&e| e as usize);
+        self.text.get(start..end)
+    }
+
+    /// The text of a node.
+    pub fn slice(&self, range: TextRange) -> &'a str {
+        self.text.get(range.start().to_usize()..range.end().to_usize()).unwrap_or("")
+    }
+
+    /// A SyntaxError at `range`.
+    #[cold]
+    pub fn error(&self, range: TextRange, msg: impl Into<String>) -> SyntaxError {
+        self.error_of(ErrorKind::Syntax, range, msg)
+    }
+
+    #[cold]
+    pub fn error_at(&self, node: &impl Ranged, msg: impl Into<String>) -> SyntaxError {
+        self.error(node.range(), msg)
+    }
+
+    #[cold]
+    pub fn error_of(&self, kind: ErrorKind, range: TextRange, msg: impl Into<String>) -> SyntaxError {
+        let chars = |line: u32, col: u32| {
+            let text = self.line_text(line).unwrap_or("");
+            let col = (col as usize).min(text.len());
+            text.bytes().take(col).filter(|b| b & 0xc0 != 0x80).count() as u32 + 1
+        };
+        let (line, col) = self.line_col(range.start());
+        let (end_line, end_col) = self.line_col(range.end());
+        SyntaxError {
+            kind,
+            msg: msg.into(),
+            filename: self.filename.to_string(),
+            line,
+            col: chars(line, col),
+            end_line,
+            end_col: chars(end_line, end_col),
+            text: self.line_text(line).map(|t| if t.ends_with('\n') { t.to_string() } else { format!("{t}\n") }),
+        }
+    }
+
+    /// A SyntaxError at no place in particular.
+    #[cold]
+    pub fn plain_error(&self, msg: impl Into<String>) -> SyntaxError {
+        SyntaxError {
+            kind: ErrorKind::Syntax,
+            msg: msg.into(),
+            filename: self.filename.to_string(),
+            line: 0,
+            col: 0,
+            end_line: 0,
+            end_col: 0,
+            text: None,
+        }
+    }
+
+    #[cold]
+    pub fn too_deep(&self) -> SyntaxError {
+        SyntaxError {
+            kind: ErrorKind::Recursion,
+            ..self.plain_error("maximum recursion depth exceeded during compilation")
+        }
+    }
+
+    /// Refuses source that would nest too deeply; gives an upper bound of how deeply it nests.
+    pub fn check_nesting(&self) -> Res<u32> {
+        if let Some(at) = self.text.find('\0') {
+            let at = TextSize::new(at as u32);
+            return Err(self.error(TextRange::empty(at), "source code cannot contain null bytes"));
+        }
+        Nesting::new(self).run()
+    }
+}
+
+/// A rough scan over the tokens, which knows strings, comments and brackets.
+struct Nesting<'s, 'a> {
+    src: &'s Source<'a>,
+    bytes: &'a [u8],
+    at: usize,
+    brackets: Vec<(usize, usize)>,
+    indents: Vec<usize>,
+    /// Tokens of the statement that may nest, the largest number so far, and operators in a row.
+    weight: u32,
+    most: u32,
+    prefix: u32,
+}
+
+impl<'s, 'a> Nesting<'s, 'a> {
+    fn new(src: &'s Source<'a>) -> Self {
+        Nesting {
+            src,
+            bytes: src.text.as_bytes(),
+            at: 0,
+            brackets: Vec::new(),
+            indents: vec![0],
+            weight: 0,
+            most: 0,
+            prefix: 0,
+        }
+    }
+
+    fn run(mut self) -> Res<u32> {
+        let mut line_start = true;
+        let mut deepest = 0;
+        while self.at < self.bytes.len() {
+            if line_start && self.brackets.is_empty() {
+                self.indentation()?;
+                deepest = deepest.max(self.indents.len() as u32);
+            }
+            line_start = false;
+            let Some(&b) = self.bytes.get(self.at) else { break };
+            match b {
+                b'\n' => {
+                    self.at += 1;
+                    line_start = true;
+                    if self.brackets.is_empty() {
+                        self.statement_end();
+                    }
+                }
+                b'#' => self.skip_line(),
+                b'\\' => self.at += 2,
+                b'\'' | b'"' => self.string(false),
+                b'(' | b'[' | b'{' => self.open()?,
+                b')' | b']' | b'}' => {
+                    self.brackets.pop();
+                    self.prefix = 0;
+                    self.at += 1;
+                }
+                b' ' | b'\t' | 0x0c => self.at += 1,
+                b';' if self.brackets.is_empty() => {
+                    self.statement_end();
+                    self.at += 1;
+                }
+                b',' | b';' => {
+                    self.prefix = 0;
+                    self.at += 1;
+                }
+                _ if b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80 => self.word(),
+                _ => self.operator()?,
+            }
+        }
+        self.statement_end();
+        Ok(self.most + 4 * deepest)
+    }
+
+    fn statement_end(&mut self) {
+        self.most = self.most.max(self.weight);
+        self.weight = 0;
+        self.prefix = 0;
+    }
+
+    fn skip_line(&mut self) {
+        while self.at < self.bytes.len() && self.bytes[self.at] != b'\n' {
+            self.at += 1;
+        }
+    }
+
+    fn indentation(&mut self) -> Res {
+        let mut width = 0;
+        while let Some(&b) = self.bytes.get(self.at) {
+            match b {
+                b' ' => width += 1,
+                b'\t' => width = (width / 8 + 1) * 8,
+                0x0c => width = 0,
+                _ => break,
+            }
+            self.at += 1;
+        }
+        if matches!(self.bytes.get(self.at), None | Some(b'\n' | b'#')) {
+            return Ok(());
+        }
+        while self.indents.last().is_some_and(|&i| i > width) {
+            self.indents.pop();
+        }
+        if self.indents.last().is_none_or(|&i| i < width) {
+            self.indents.push(width);
+        }
+        if self.indents.len() > MAX_INDENT {
+            let at = TextRange::empty(TextSize::new(self.at as u32));
+            return Err(self.src.error_of(ErrorKind::Indentation, at, "too many levels of indentation"));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Res {
+        self.brackets.push((self.at, 0));
+        if self.brackets.len() > MAX_BRACKETS {
+            let at = TextRange::at(TextSize::new(self.at as u32), TextSize::new(1));
+            return Err(self.src.error(at, "too many nested parentheses"));
+        }
+        self.at += 1;
+        self.heavier()
+    }
+
+    fn operator(&mut self) -> Res {
+        self.at += 1;
+        self.heavier()
+    }
+
+    fn heavier(&mut self) -> Res {
+        self.weight += 1;
+        self.prefix += 1;
+        if self.prefix > MAX_PREFIX {
+            return Err(self.src.too_deep());
+        }
+        Ok(())
+    }
+
+    fn word(&mut self) {
+        let start = self.at;
+        while let Some(&b) = self.bytes.get(self.at)
+            && (b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80)
+        {
+            self.at += 1;
+        }
+        let word = &self.bytes[start..self.at];
+        if matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) && word.len() <= 2 {
+            let raw = word.iter().any(|b| matches!(b, b'r' | b'R'));
+            self.string(raw);
+            return;
+        }
+        match word {
+            b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is" | b"and" | b"or"
+            | b"elif" => {
+                self.weight += 1;
+                self.prefix += 1;
+            }
+            _ => self.prefix = 0,
+        }
+    }
+
+    /// Skips a string literal. The expressions in an f-string are not looked at: their brackets nest at most
+    /// as deeply as the text is long, and count by its length.
+    fn string(&mut self, _raw: bool) {
+        let quote = self.bytes[self.at];
+        let start = self.at;
+        let triple = self.bytes.get(self.at + 1) == Some(&quote) && self.bytes.get(self.at + 2) == Some(&quote);
+        self.at += if triple { 3 } else { 1 };
+        let mut braces = 0;
+        while let Some(&b) = self.bytes.get(self.at) {
+            match b {
+                b'\\' => self.at += 1,
+                b'\n' if !triple => break,
+                b'{' | b'(' | b'[' | b'-' | b'~' | b'+' => braces += 1,
+                _ if b == quote => {
+                    if !triple {
+                        self.at += 1;
+                        break;
+                    }
+                    if self.bytes.get(self.at + 1) == Some(&quote) && self.bytes.get(self.at + 2) == Some(&quote) {
+                        self.at += 3;
+                        break;
+                    }
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+        let prefixed = start > 0 && matches!(self.bytes[start - 1], b'f' | b'F' | b't' | b'T' | b'r' | b'R');
+        self.prefix = 0;
+        self.weight += if prefixed { 1 + braces } else { 1 };
+    }
+}
+
+/// Turns `\r\n` and `\r` into `\n`, as CPython's tokenizer does, and drops a byte order mark.
+pub(super) fn normalize(source: &str) -> Cow<'_, str> {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    if source.contains('\r') {
+        Cow::Owned(source.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(source)
+    }
+}
+
+/// Decodes a source file: byte order mark, coding cookie (PEP 263), UTF-8 by default.
+///
+/// # Errors
+/// Null bytes, an unknown encoding, or bytes that are not valid in the encoding.
+pub fn decode_source(bytes: &[u8]) -> Result<String, SyntaxError> {
+    let src = Source::new("", "<string>");
+    if bytes.contains(&0) {
+        return Err(src.plain_error("source code string cannot contain null bytes"));
+    }
+    let (bom, body) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) => (true, rest),
+        None => (false, bytes),
+    };
+    let name = cookie(body);
+    let encoding = name.as_deref().map_or(Some(Encoding::Utf8), Encoding::named);
+    let encoding = match encoding {
+        Some(e) if !bom || e == Encoding::Utf8 => e,
+        Some(_) => {
+            let name = name.unwrap_or_default();
+            return Err(src.plain_error(format!("encoding problem: {name} with BOM")));
+        }
+        None => return Err(src.plain_error(format!("unknown encoding: {}", name.unwrap_or_default()))),
+    };
+    match encoding {
+        Encoding::Utf8 => match std::str::from_utf8(body) {
+            Ok(text) => Ok(text.to_string()),
+            Err(e) => Err(bad_utf8(&src, body, e.valid_up_to(), name.is_some() || bom)),
+        },
+        Encoding::Ascii => match body.iter().position(|b| *b >= 0x80) {
+            None => Ok(body.iter().map(|&b| b as char).collect()),
+            Some(at) => Err(src.plain_error(format!(
+                "(unicode error) 'ascii' codec can't decode byte 0x{:02x} in position {at}: ordinal not in range(128)",
+                body[at]
+            ))),
+        },
+        Encoding::Latin1 => Ok(body.iter().map(|&b| b as char).collect()),
+    }
+}
+
+#[cold]
+fn bad_utf8(src: &Source<'_>, body: &[u8], at: usize, declared: bool) -> SyntaxError {
+    let line = body[..at].iter().filter(|b| **b == b'\n').count() as u32 + 1;
+    let byte = body[at];
+    let msg = if declared {
+        let reason = if byte & 0xc0 == 0x80 || byte >= 0xf8 { "invalid start byte" } else { "invalid continuation byte" };
+        format!("(unicode error) 'utf-8' codec can't decode byte 0x{byte:02x} in position {at}: {reason}")
+    } else {
+        format!(
+            "Non-UTF-8 code starting with '\\x{byte:02x}' on line {line}, but no encoding declared; \
+             see https://peps.python.org/pep-0263/ for details"
+        )
+    };
+    SyntaxError { line, end_line: line, ..src.plain_error(msg) }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Latin1,
+    Ascii,
+}
+
+impl Encoding {
+    fn named(name: &str) -> Option<Encoding> {
+        let name = name.to_ascii_lowercase().replace('_', "-");
+        Some(match name.as_str() {
+            "utf-8" | "utf8" | "utf-8-sig" | "u8" | "utf" | "cp65001" => Encoding::Utf8,
+            _ if name.starts_with("utf-8-") => Encoding::Utf8,
+            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" | "8859" | "cp819" | "iso-latin-1" => {
+                Encoding::Latin1
+            }
+            _ if name.starts_with("latin-1-") || name.starts_with("iso-8859-1-") => Encoding::Latin1,
+            "ascii" | "us-ascii" | "646" => Encoding::Ascii,
+            _ => return None,
+        })
+    }
+}
+
+/// The coding cookie in the first two lines.
+fn cookie(body: &[u8]) -> Option<String> {
+    for line in body.split(|b| *b == b'\n').take(2) {
+        let text = line.trim_ascii_start();
+        if !text.starts_with(b"#") {
+            if text.is_empty() || text == b"\x0c" {
+                continue;
+            }
+            return None;
+        }
+        let found = text.windows(7).position(|w| w == b"coding:" || w == b"coding=");
+        if let Some(at) = found {
+            let name: String = text[at + 7..]
+                .trim_ascii_start()
+                .iter()
+                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                .map(|&b| b as char)
+                .collect();
+            if !name.is_empty() {
+                return Some(name);
+            }
+        }
+    }
+    None
+}

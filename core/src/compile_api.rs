@@ -1,0 +1,403 @@
+//! From source to code objects: the compiler's plain data becomes objects, its errors become exceptions.
+
+use crate::compile::bytecode::{Const, LocalKind};
+use crate::compile::{self, CodeProto, ErrorKind, Mode, Options};
+use std::sync::atomic::AtomicU64;
+use weft_objects::bytes::Bytes;
+use weft_objects::code::{Code, CodeBody, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position};
+use weft_objects::prelude::*;
+use weft_objects::{complex, float, int, set, slice};
+
+/// Flags of `compile()`, numbered as CPython's.
+pub mod cf {
+    pub const DONT_IMPLY_DEDENT: i64 = 0x200;
+    pub const ONLY_AST: i64 = 0x400;
+    pub const IGNORE_COOKIE: i64 = 0x800;
+    pub const TYPE_COMMENTS: i64 = 0x1000;
+    pub const ALLOW_TOP_LEVEL_AWAIT: i64 = 0x2000;
+    pub const ALLOW_INCOMPLETE_INPUT: i64 = 0x4000;
+    pub const OPTIMIZED_AST: i64 = 0x8000 | ONLY_AST;
+    pub const FUTURE_ANNOTATIONS: i64 = 0x100_0000;
+    /// All the features of `__future__`, and the flag of nested scopes.
+    pub const FUTURES: i64 = 0x1fe_0000 | 0x10;
+    pub const ALL: i64 = FUTURES
+        | DONT_IMPLY_DEDENT
+        | IGNORE_COOKIE
+        | TYPE_COMMENTS
+        | ALLOW_TOP_LEVEL_AWAIT
+        | ALLOW_INCOMPLETE_INPUT
+        | OPTIMIZED_AST;
+}
+
+/// The code object for what the compiler has written.
+pub fn code_from_proto(t: &mut Thread, p: &CodeProto) -> Obj {
+    let filename = Str::new(t, &p.filename);
+    code_named(t, p, &filename)
+}
+
+/// As [`code_from_proto`], with another file name throughout.
+pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
+    let names: Box<[Value]> = p.names.iter().map(|n| Str::intern(t, n).into_value()).collect();
+    let cache_name = |i: &u32| names.get(*i as usize).copied().unwrap_or(Value::NULL);
+    let body = CodeBody {
+        name: Str::intern(t, &p.name),
+        qualname: Str::intern(t, &p.qualname),
+        filename: filename.clone(),
+        first_line: p.first_line,
+        argcount: p.argcount,
+        posonly: p.posonly,
+        kwonly: p.kwonly,
+        flags: p.flags,
+        nlocals: p.nlocals,
+        nregs: p.nregs,
+        locals: p.locals.iter().map(|(n, k)| (Str::intern(t, n), local_kind(*k))).collect(),
+        instrs: p.instrs.iter().map(|i| AtomicU64::new(i.0)).collect(),
+        consts: p.consts.iter().map(|c| constant(t, c, filename)).collect(),
+        caches: p.cache_names.iter().map(|_| AtomicU64::new(0)).collect(),
+        cache_names: p.cache_names.iter().map(cache_name).collect(),
+        names,
+        handlers: p
+            .handlers
+            .iter()
+            .map(|h| Handler { start: h.start, end: h.end, target: h.target, depth: h.depth })
+            .collect(),
+        positions: p
+            .positions
+            .iter()
+            .map(|p| Position { line: p.line, end_line: p.end_line, col: p.col, end_col: p.end_col })
+            .collect(),
+    };
+    Code::new(t, body)
+}
+
+fn local_kind(k: LocalKind) -> u8 {
+    match k {
+        LocalKind::Fast => LOCAL_FAST,
+        LocalKind::Cell => LOCAL_CELL,
+        LocalKind::Free => LOCAL_FREE,
+        LocalKind::Hidden => LOCAL_HIDDEN,
+    }
+}
+
+fn constant(t: &mut Thread, c: &Const, filename: &Obj) -> Value {
+    let o = const_object(t, c, filename);
+    Code::constant(t, o)
+}
+
+/// Names are interned, as CPython does: what consists of letters, digits and underscores.
+fn is_name_like(s: &[u8]) -> bool {
+    s.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
+    let all = |t: &mut Thread, items: &[Const]| {
+        items.iter().map(|c| const_object(t, c, filename)).collect::<Vec<Obj>>()
+    };
+    match c {
+        Const::None => Obj::from_raw(Value::NONE),
+        Const::True => Obj::from_raw(Value::TRUE),
+        Const::False => Obj::from_raw(Value::FALSE),
+        Const::Ellipsis => Obj::from_raw(Value::ELLIPSIS),
+        Const::Int(i) => Obj::own(int::from_i64(t, *i)),
+        Const::BigInt(b) => Obj::own(int::from_bigint(t, b.clone())),
+        Const::Float(f) => Obj::own(float::from_f64(t, *f)),
+        Const::Complex(re, im) => Obj::own(complex::from_parts(t, *re, *im)),
+        Const::Str(s) if is_name_like(s) => Obj::new(t, Str::intern_bytes(t, s).value()),
+        Const::Str(s) => Str::from_wtf8(t, s),
+        Const::Bytes(b) => Bytes::new(t, b),
+        Const::Tuple(items) => {
+            let items = all(t, items);
+            Tuple::from_vec(t, items)
+        }
+        Const::FrozenSet(items) => {
+            let items = all(t, items);
+            frozen_set(t, &items)
+        }
+        Const::Slice(parts) => {
+            let mut parts = all(t, &parts[..]).into_iter();
+            let mut part = || parts.next().unwrap_or_else(|| Obj::from_raw(Value::NONE));
+            let (start, stop, step) = (part(), part(), part());
+            slice::Slice::new(t, start, stop, step)
+        }
+        Const::Code(p) => code_named(t, p, filename),
+    }
+}
+
+/// The items are constants: hashing and comparing them cannot fail.
+fn frozen_set(t: &mut Thread, items: &[Obj]) -> Obj {
+    let s = set::Set::new_frozen(t);
+    for o in items {
+        if set::Set::of_obj(&s).add(t, o.value()).is_err() {
+            t.clear_exc();
+        }
+    }
+    s
+}
+
+/// The compiler's data for a code object: the inverse of [`code_from_proto`].
+///
+/// # Errors
+/// ValueError if a constant is of a kind that the compiler does not write.
+pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let b = c.body();
+    let text = |v: Value| Str::of(v).map_or_else(String::new, |s| s.to_string_lossy());
+    let kind = |k: u8| match k {
+        LOCAL_CELL => LocalKind::Cell,
+        LOCAL_FREE => LocalKind::Free,
+        LOCAL_HIDDEN => LocalKind::Hidden,
+        _ => LocalKind::Fast,
+    };
+    let cache_name =
+        |v: &Value| b.names.iter().position(|n| n.same(*v)).filter(|_| !v.is_null()).map_or(u32::MAX, |i| i as u32);
+    let consts = b.consts.iter().map(|v| const_of(t, *v)).collect::<Res<Vec<Const>>>()?;
+    Ok(CodeProto {
+        name: text(b.name.value()),
+        qualname: text(b.qualname.value()),
+        filename: text(b.filename.value()),
+        first_line: b.first_line,
+        argcount: b.argcount,
+        posonly: b.posonly,
+        kwonly: b.kwonly,
+        flags: b.flags,
+        nlocals: b.nlocals,
+        nregs: b.nregs,
+        locals: b.locals.iter().map(|(n, k)| (text(n.value()), kind(*k))).collect(),
+        instrs: b.instrs.iter().map(|w| compile::bytecode::Instr(w.load(Relaxed))).collect(),
+        consts,
+        names: b.names.iter().map(|n| text(*n)).collect(),
+        cache_names: b.cache_names.iter().map(cache_name).collect(),
+        handlers: b
+            .handlers
+            .iter()
+            .map(|h| compile::bytecode::Handler { start: h.start, end: h.end, target: h.target, depth: h.depth })
+            .collect(),
+        positions: b
+            .positions
+            .iter()
+            .map(|p| compile::bytecode::Position { line: p.line, end_line: p.end_line, col: p.col, end_col: p.end_col })
+            .collect(),
+    })
+}
+
+fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
+    let all = |t: &mut Thread, items: Vec<Obj>| {
+        items.iter().map(|o| const_of(t, o.value())).collect::<Res<Vec<Const>>>()
+    };
+    Ok(match v {
+        Value::NONE => Const::None,
+        Value::TRUE => Const::True,
+        Value::FALSE => Const::False,
+        Value::ELLIPSIS => Const::Ellipsis,
+        v if v.is_int() => Const::Int(v.as_int()),
+        _ => {
+            if let Some(c) = Code::of(v) {
+                Const::Code(Box::new(proto_from_code(t, c)?))
+            } else if let Some(s) = Str::exact(v) {
+                Const::Str(s.as_bytes().into())
+            } else if let Some(b) = Bytes::exact(v) {
+                Const::Bytes(b.as_slice().into())
+            } else if let Some(x) = Tuple::exact(v) {
+                let items = x.to_vec(t);
+                Const::Tuple(all(t, items)?)
+            } else if let Some(s) = set::Set::of(v) {
+                let items = s.to_vec(t);
+                Const::FrozenSet(all(t, items)?)
+            } else if let Some(s) = slice::Slice::of(v) {
+                let parts = [s.start.get(), s.stop.get(), s.step.get()];
+                Const::Slice(Box::new([const_of(t, parts[0])?, const_of(t, parts[1])?, const_of(t, parts[2])?]))
+            } else if let Some(f) = float::as_f64(v) {
+                Const::Float(f)
+            } else if let Some(c) = complex::of(v) {
+                Const::Complex(c.0, c.1)
+            } else if let Some(i) = int::as_i64(v) {
+                Const::Int(i)
+            } else if let Some(b) = int::to_bigint(v) {
+                Const::BigInt(b)
+            } else {
+                let msg = format!("a '{}' object cannot be a constant of code", type_of(v).name());
+                return Err(t.value_error(msg));
+            }
+        }
+    })
+}
+
+/// Raises what a [`compile::SyntaxError`] stands for.
+#[cold]
+pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Value) -> Raised {
+    let ty: &'static Type = match e.kind {
+        ErrorKind::Syntax => &errors::SYNTAX_ERROR,
+        ErrorKind::Indentation => &errors::INDENTATION_ERROR,
+        ErrorKind::Tab => &errors::TAB_ERROR,
+        ErrorKind::Incomplete => &errors::INCOMPLETE_INPUT_ERROR,
+        ErrorKind::Recursion => return t.raise(&errors::RECURSION_ERROR, e.msg.clone()),
+    };
+    let number = |n: u32| if e.line == 0 { Value::NONE } else { Value::int(i64::from(n)) };
+    let text = e.text.as_ref().map(|s| Str::new(t, s));
+    let info = Tuple::from_slice(
+        t,
+        &[
+            filename,
+            number(e.line),
+            number(e.col),
+            text.as_ref().map_or(Value::NONE, Obj::value),
+            number(e.end_line),
+            number(e.end_col),
+        ],
+    );
+    let msg = Str::new(t, &e.msg);
+    match proto::call(t, ty.value(), &[msg.value(), info.value()]) {
+        Ok(exc) => t.raise_value(exc),
+        Err(r) => r,
+    }
+}
+
+/// The code object of a source text.
+///
+/// # Errors
+/// SyntaxError or a subclass with all its fields; RecursionError.
+pub fn compile_source(t: &mut Thread, source: &str, filename: &str, mode: Mode, opts: &Options) -> Res<Obj> {
+    let name = Str::new(t, filename);
+    compile_named(t, source, &name, mode, opts)
+}
+
+/// As [`compile_source`], the file name being a str object.
+pub fn compile_named(t: &mut Thread, source: &str, filename: &Obj, mode: Mode, opts: &Options) -> Res<Obj> {
+    let mut opts = opts.clone();
+    opts.filename = Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy());
+    if source.as_bytes().contains(&0) {
+        let e = compile::decode_source(b"\0").err();
+        if let Some(e) = e {
+            return Err(raise_syntax_error(t, &e, filename.value()));
+        }
+    }
+    match compile::compile(source, mode, &opts) {
+        Ok(p) => Ok(code_named(t, &p, filename)),
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
+}
+
+/// The text of a source given as str, bytes or a buffer; `func` and `what` are for the message if it is something else.
+///
+/// # Errors
+/// TypeError; UnicodeEncodeError for lone surrogates; SyntaxError for bytes that cannot be decoded.
+pub fn source_text(t: &mut Thread, source: Value, func: &str, what: &str, filename: Value) -> Res<String> {
+    if let Some(s) = Str::of(source) {
+        if let Some(s) = s.as_str() {
+            return Ok(s.to_string());
+        }
+        let at = weft_objects::text::wtf8::code_points(s.as_bytes()).position(|c| (0xd800..0xe000).contains(&c));
+        let at = at.unwrap_or(0);
+        let o = Obj::new(t, source);
+        let e = errors::unicode_encode_error(t, "utf-8", o, at, at + 1, "surrogates not allowed");
+        return Err(t.raise_value(e));
+    }
+    if !weft_objects::buffer::is_exporter(source) {
+        return Err(t.type_error(format!("{func}() arg 1 must be a {what} object")));
+    }
+    let bytes = weft_objects::buffer::get(t, source)?.to_vec();
+    decode(t, &bytes, filename)
+}
+
+/// The text of a source file: byte order mark, coding cookie, UTF-8 by default.
+///
+/// # Errors
+/// SyntaxError.
+pub fn decode(t: &mut Thread, bytes: &[u8], filename: Value) -> Res<String> {
+    let e = match compile::decode_source(bytes) {
+        Ok(s) => return Ok(s),
+        Err(e) => e,
+    };
+    // An encoding that the compiler does not know: a codec may.
+    if let Some(name) = e.msg.strip_prefix("unknown encoding: ") {
+        let data = Bytes::new(t, bytes);
+        let name = Str::new(t, name);
+        match proto::call_method(t, data.value(), "decode", &[name.value()]) {
+            Ok(s) => {
+                if let Some(s) = Str::of(s.value()).and_then(|s| s.as_str()) {
+                    return Ok(s.to_string());
+                }
+            }
+            Err(r) if t.exc_matches(&errors::UNICODE_ERROR) => return Err(r),
+            Err(_) => t.clear_exc(),
+        }
+    }
+    Err(raise_syntax_error(t, &e, filename))
+}
+
+/// The builtin `compile` (and what `eval` and `exec` do with text). A code object is given back as it is.
+///
+/// # Errors
+/// As CPython: TypeError, ValueError, SyntaxError.
+pub fn compile_object(
+    t: &mut Thread,
+    source: Value,
+    filename: Value,
+    mode: &str,
+    flags: i64,
+    dont_inherit: bool,
+    optimize: i64,
+) -> Res<Obj> {
+    if flags & !cf::ALL != 0 {
+        return Err(t.value_error("compile(): unrecognised flags"));
+    }
+    if !(-1..=2).contains(&optimize) {
+        return Err(t.value_error("compile(): invalid optimize value"));
+    }
+    let filename = path_text(t, filename)?;
+    let mode = match mode {
+        "exec" => Mode::Exec,
+        "eval" => Mode::Eval,
+        "single" => Mode::Single,
+        "func_type" if flags & cf::ONLY_AST == 0 => {
+            return Err(t.value_error("compile() mode 'func_type' requires flag PyCF_ONLY_AST"));
+        }
+        "func_type" => return Err(no_ast(t)),
+        _ if flags & cf::ONLY_AST != 0 => {
+            return Err(t.value_error("compile() mode must be 'exec', 'eval', 'single' or 'func_type'"));
+        }
+        _ => return Err(t.value_error("compile() mode must be 'exec', 'eval' or 'single'")),
+    };
+    if Code::of(source).is_some() {
+        return Ok(Obj::new(t, source));
+    }
+    if flags & cf::ONLY_AST != 0 {
+        return Err(no_ast(t));
+    }
+    let inherited = if dont_inherit { 0 } else { inherited_flags(t) };
+    let opts = Options {
+        filename: String::new(),
+        optimize: if optimize < 0 { crate::start::config().optimize } else { optimize as u8 },
+        future_annotations: (flags | inherited) & cf::FUTURE_ANNOTATIONS != 0,
+        top_level_await: flags & cf::ALLOW_TOP_LEVEL_AWAIT != 0,
+        allow_incomplete: flags & cf::ALLOW_INCOMPLETE_INPUT != 0,
+    };
+    let text = source_text(t, source, "compile", "string, bytes or AST", filename.value())?;
+    compile_named(t, &text, &filename, mode, &opts)
+}
+
+#[cold]
+fn no_ast(t: &Thread) -> Raised {
+    t.raise(&errors::NOT_IMPLEMENTED_ERROR, "syntax trees are not supported yet: compile() cannot make or take an AST")
+}
+
+/// The features of `__future__` that the calling code has switched on.
+fn inherited_flags(t: &Thread) -> i64 {
+    match t.vm().top_frame() {
+        // SAFETY: a running frame of this thread.
+        Some(f) => i64::from(unsafe { (*f).code().flags }) & cf::FUTURES & !0x10,
+        None => 0,
+    }
+}
+
+/// A file name for a code object: str, bytes or PathLike.
+fn path_text(t: &mut Thread, v: Value) -> Res<Obj> {
+    if Str::exact(v).is_some() {
+        return Ok(Obj::new(t, v));
+    }
+    let p = weft_stdlib::support::fspath(t, v)?;
+    match Bytes::of(p.value()) {
+        Some(b) => Ok(weft_stdlib::support::fs_decode(t, b.as_slice())),
+        None => Ok(p),
+    }
+}

@@ -1,0 +1,353 @@
+//! Attributes: filling the inline caches, and everything that they do not cover.
+
+use super::frames::{Enter, cache, cache_name, name, own_operand, reg, set_reg, take_operand, take_reg};
+use super::globals::unbound_local;
+use super::run::{cache as kind, copy_reg, drop_reg};
+use crate::compile::bytecode::{Instr, XA, XB};
+use std::sync::atomic::Ordering::*;
+use weft_objects::frame::Frame;
+use weft_objects::instance::{INLINE, Instance};
+use weft_objects::module::Module;
+use weft_objects::prelude::*;
+use weft_objects::shape::Shape;
+use weft_objects::types::{IS_TYPE, TYPE, type_flags as tf};
+
+/// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
+#[inline(always)]
+pub fn cached_method(ty: &Type, w: u64) -> Value {
+    let mc = ty.mcache.load(Acquire);
+    if mc.is_null() {
+        return Value::NULL;
+    }
+    // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
+    let mc = unsafe { &*mc };
+    if mc.version as u64 == w >> 32 { mc.value(((w >> 8) & 0xff_ffff) as usize) } else { Value::NULL }
+}
+
+/// The name in a module that a MODULE cache word stands for, or NULL.
+#[inline(always)]
+pub fn cached_module(t: &Thread, v: Value, w: u64) -> Value {
+    match Module::exact(v) {
+        Some(m) => m.dict().value_at(t, (w >> 32) as u32, ((w >> 8) & 0xff_ffff) as u32).map_or(Value::NULL, |v| v.value()),
+        None => Value::NULL,
+    }
+}
+
+fn version_word(k: u64, version: u32, index: usize) -> u64 {
+    k | (index as u64) << 8 | (version as u64) << 32
+}
+
+/// Fills a GetAttr cache if the attribute can be found by it next time.
+fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
+    if !v.is_ptr() {
+        return;
+    }
+    // SAFETY: a register's object is alive.
+    let h = unsafe { v.header() };
+    let ty = type_of(v);
+    if h.has_flag(IS_TYPE) {
+        let cls = Type::of_unchecked(v);
+        if ty.is(&TYPE)
+            && TYPE.lookup(t, key).is_none()
+            && let Some((mc, index)) = cls.lookup_index(t, key)
+        {
+            let found = mc.value(index);
+            if !found.is_null() && !type_of(found).slots.descr_get.is_set() {
+                cache(f, at).store(version_word(kind::TYPE, mc.version, index), Relaxed);
+            }
+        }
+        return;
+    }
+    if let Some(m) = Module::exact(v) {
+        if let Some(index) = m.dict().index_of_str(key) {
+            let id = m.dict().keys_id(t);
+            cache(f, at).store(version_word(kind::MODULE, id, index as usize), Relaxed);
+        }
+        return;
+    }
+    if !ty.has(tf::GENERIC_GETATTR) {
+        return;
+    }
+    let descr = ty.lookup(t, key).map(|d| d.value());
+    if ty.has(tf::INLINE) && h.has_flag(INLINE) {
+        let shape = Shape::by_id(Instance::of_unchecked(v).shape.load(Acquire));
+        if let Some(slot) = shape.find(key) {
+            if descr.is_none_or(|d| !type_of(d).has(tf::HAS_DESCR_SET)) && slot < 256 && shape.id < 1 << 24 {
+                cache(f, at).store(kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16, Relaxed);
+            }
+            return;
+        }
+    }
+    let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+    if no_dict
+        && let Some(d) = descr
+        && !type_of(d).slots.descr_get.is_set()
+        && let Some((mc, index)) = ty.lookup_index(t, key)
+    {
+        cache(f, at).store(version_word(kind::CLASS_VALUE, mc.version, index), Relaxed);
+    }
+}
+
+#[inline(never)]
+pub fn get(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let key = cache_name(f, i.c());
+    // A property written in Python runs in a frame of this loop.
+    if let Some(getter) = property_getter(t, v, key) {
+        return enter_getter(t, f, i, v, getter);
+    }
+    let found = proto::get_attr_value(t, v, key.header.value())?;
+    learn_get(t, f, i.c(), v, key);
+    let v = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), found);
+    drop_reg(t, v);
+    Ok(Enter::Done)
+}
+
+fn property_getter(t: &Thread, v: Value, key: &Str) -> Option<Obj> {
+    let ty = type_of(v);
+    if !ty.has(tf::GENERIC_GETATTR) {
+        return None;
+    }
+    let d = ty.lookup(t, key)?;
+    let getter = weft_objects::property::getter_of(d.value())?;
+    weft_objects::function::Function::of(getter)?;
+    Some(Obj::new(t, getter))
+}
+
+fn enter_getter(t: &mut Thread, f: *mut Frame, i: Instr, v: Value, getter: Obj) -> Res<Enter> {
+    let v = copy_reg(t, v);
+    let top = t.regs.top();
+    let code = weft_objects::function::Function::of(getter.value()).map(|x| x.code());
+    if let Some(code) = code
+        && code.call_flags == weft_objects::code::Code::SIMPLE | weft_objects::code::Code::POSITIONAL
+        && code.argcount == 1
+        && top.wrapping_add(2 + code.nregs as usize) <= t.regs.limit()
+    {
+        // SAFETY: above all registers in use, below the limit.
+        unsafe {
+            *top = getter.value();
+            *top.add(1) = v;
+        }
+        super::frames::push(t, getter.value(), code, top.wrapping_add(1), 1, Frame::BELOW, i.a() as u32).inspect_err(|_| {
+            // SAFETY: as above.
+            unsafe {
+                *top = Value::NULL;
+                *top.add(1) = Value::NULL;
+            }
+        })?;
+        std::mem::forget(getter);
+        let v = take_operand(f, i, XB, i.b());
+        drop_reg(t, v);
+        return Ok(Enter::Frame);
+    }
+    let v = Obj::own(v);
+    let found = proto::call_value(t, getter.value(), Args::positional(&[v.value()]))?;
+    let old = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), found);
+    drop_reg(t, old);
+    Ok(Enter::Done)
+}
+
+#[inline(never)]
+pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let (x, v) = (reg(f, i.a()), reg(f, i.b()));
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    if x.is_null() {
+        return unbound_local(t, f, i.a());
+    }
+    let key = cache_name(f, i.c());
+    if !store_inline(t, f, i, x, key) {
+        proto::set_attr_value(t, x, key.header.value(), v)?;
+        let v = take_operand(f, i, XB, i.b());
+        drop_reg(t, v);
+    }
+    let x = take_operand(f, i, XA, i.a());
+    drop_reg(t, x);
+    Ok(())
+}
+
+/// Stores into an inline slot and teaches the cache. False: not that simple.
+fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) -> bool {
+    let ty = type_of(x);
+    if !x.is_ptr() || !ty.has(tf::INLINE) || !ty.has(tf::GENERIC_SETATTR) {
+        return false;
+    }
+    if ty.lookup(t, key).is_some_and(|d| type_of(d.value()).has(tf::HAS_DESCR_SET)) {
+        return false;
+    }
+    let o = Instance::of_unchecked(x);
+    if !o.is_inline() {
+        return false;
+    }
+    let before = Shape::by_id(o.shape.load(Acquire));
+    let v = own_operand(t, f, i, XB, i.b());
+    if o.set(t, key, v).is_err() {
+        t.clear_exc();
+        return false;
+    }
+    let after = Shape::by_id(o.shape.load(Acquire));
+    let Some(slot) = before.find(key).or_else(|| after.find(key)) else { return true };
+    if o.is_inline() && slot < 256 && after.id < 1 << 24 {
+        let w = if before.id == after.id {
+            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 16
+        } else if after.len == before.len + 1 {
+            kind::ADD_SLOT | (slot as u64) << 8 | (before.id as u64) << 16 | (after.id as u64) << 40
+        } else {
+            return true;
+        };
+        cache(f, i.c()).store(w, Relaxed);
+    }
+    true
+}
+
+pub fn delete(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let x = reg(f, i.a());
+    if x.is_null() {
+        return unbound_local(t, f, i.a());
+    }
+    proto::del_attr(t, x, name(f, i.b()))?;
+    let x = take_operand(f, i, XA, i.a());
+    drop_reg(t, x);
+    Ok(())
+}
+
+/// Puts a method and its self (or a plain callable and NULL) into the two registers from `a` on.
+fn set_pair(t: &mut Thread, f: *mut Frame, a: usize, m: Value, self_: Value) {
+    set_reg(t, f, a, m);
+    set_reg(t, f, a + 1, self_);
+}
+
+#[inline(never)]
+pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let key = cache_name(f, i.c());
+    let ty = type_of(v);
+    if ty.has(tf::GENERIC_GETATTR)
+        && let Some(d) = ty.lookup(t, key)
+        && type_of(d.value()).has(tf::METHOD_DESCRIPTOR)
+        && weft_objects::instance::own_attr(t, v, key).is_none()
+    {
+        let m = d.to_reg(t);
+        let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+        if no_dict && let Some((mc, index)) = ty.lookup_index(t, key) {
+            cache(f, i.c()).store(version_word(kind::METHOD, mc.version, index), Relaxed);
+        }
+        let self_ = own_operand(t, f, i, XB, i.b());
+        set_pair(t, f, i.a(), m, self_);
+        return Ok(());
+    }
+    let found = proto::get_attr_value(t, v, key.header.value())?;
+    if let Some(m) = Module::exact(v)
+        && let Some(index) = m.dict().index_of_str(key)
+    {
+        let id = m.dict().keys_id(t);
+        cache(f, i.c()).store(version_word(kind::MODULE, id, index as usize), Relaxed);
+    }
+    let v = take_operand(f, i, XB, i.b());
+    set_pair(t, f, i.a(), found, Value::NULL);
+    drop_reg(t, v);
+    Ok(())
+}
+
+const SPECIALS: [(&str, &str); 4] = [
+    ("__enter__", "context manager"),
+    ("__exit__", "context manager"),
+    ("__aenter__", "asynchronous context manager"),
+    ("__aexit__", "asynchronous context manager"),
+];
+
+#[inline(never)]
+pub fn load_special(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let (text, what) = SPECIALS[(i.arg() & 3) as usize];
+    let key = weft_objects::names::get(t, text);
+    let ty = type_of(v);
+    if let Some(d) = ty.lookup(t, key) {
+        let d = d.to_obj(t);
+        let dt = type_of(d.value());
+        if dt.has(tf::METHOD_DESCRIPTOR) {
+            let self_ = own_operand(t, f, i, XB, i.b());
+            set_pair(t, f, i.a(), d.into_value(), self_);
+            return Ok(());
+        }
+        let m = match dt.slots.descr_get.get() {
+            Some(get) => get(t, d.value(), v, ty.value())?,
+            None => d.into_value(),
+        };
+        let old = take_operand(f, i, XB, i.b());
+        set_pair(t, f, i.a(), m, Value::NULL);
+        drop_reg(t, old);
+        return Ok(());
+    }
+    let msg = format!(
+        "'{}' object does not support the {what} protocol (missed {text} method){}",
+        ty.full_name(t),
+        other_protocol(t, ty, i.arg())
+    );
+    Err(t.type_error(msg))
+}
+
+/// CPython's hint when the other kind of `with` would do.
+fn other_protocol(t: &Thread, ty: &Type, which: u8) -> &'static str {
+    let has = |n| ty.lookup(t, weft_objects::names::get(t, n)).is_some();
+    match which {
+        0 | 1 if has("__aenter__") && has("__aexit__") => {
+            " but it supports the asynchronous context manager protocol. Did you mean to use 'async with'?"
+        }
+        2 | 3 if has("__enter__") && has("__exit__") => {
+            " but it supports the context manager protocol. Did you mean to use 'with'?"
+        }
+        _ => "",
+    }
+}
+
+/// `super().name` and `super(C, o).name` without making the super object.
+pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<()> {
+    let key = name(f, i.c());
+    let (sup, cls, obj) = (reg(f, i.b()), reg(f, i.b() + 1), reg(f, i.b() + 2));
+    if cls.is_null() || obj.is_null() {
+        return Err(t.runtime_error(if obj.is_null() { "super(): no arguments" } else { "super(): empty __class__ cell" }));
+    }
+    let plain = sup.ptr() as *const Type == &raw const weft_objects::super_::SUPER;
+    let (m, self_) = if plain {
+        match weft_objects::super_::lookup_method(t, cls, obj, key)? {
+            Some(m) if method => (m, copy_reg(t, obj)),
+            Some(m) => {
+                let m = Obj::own(m);
+                let get = type_of(m.value()).slots.descr_get.get();
+                let v = match get {
+                    Some(get) => get(t, m.value(), obj, type_of(obj).value())?,
+                    None => m.into_value(),
+                };
+                (v, Value::NULL)
+            }
+            None => (weft_objects::super_::lookup(t, cls, obj, key)?, Value::NULL),
+        }
+    } else {
+        let args: &[Value] = if i.arg() == 1 { &[] } else { &[cls, obj] };
+        let s = proto::call(t, sup, args)?;
+        (proto::get_attr_value(t, s.value(), key.header.value())?, Value::NULL)
+    };
+    for n in 0..3 {
+        let v = take_reg(f, i.b() + n);
+        drop_reg(t, v);
+    }
+    if method {
+        set_pair(t, f, i.a(), m, self_);
+    } else {
+        set_reg(t, f, i.a(), m);
+    }
+    Ok(())
+}

@@ -1,0 +1,553 @@
+//! Calls: binding arguments to parameters, natives, classes, and Python functions called from native code.
+
+use super::frames::{Enter, constant, push, reg_ptr, set_reg, take_reg};
+use super::globals::unbound_local;
+use super::run::{copy_reg, drop_reg, run};
+use crate::compile::bytecode::Instr;
+use std::sync::atomic::Ordering::*;
+use weft_objects::code::Code;
+use weft_objects::frame::Frame;
+use weft_objects::function::Function;
+use weft_objects::instance::Instance;
+use weft_objects::method::Method;
+use weft_objects::prelude::*;
+use weft_objects::types::{TYPE, type_flags as tf};
+
+/// Clears the registers of a call that native code has served: callee, self, `argc` arguments.
+#[inline(always)]
+pub fn clear_call(t: &mut Thread, p: *mut Value, argc: usize) {
+    for n in 0..argc + 2 {
+        // SAFETY: the registers of a call lie in a row.
+        let v = unsafe { std::mem::replace(&mut *p.add(n), Value::NULL) };
+        drop_reg(t, v);
+    }
+}
+
+/// A call with positional arguments.
+#[inline(never)]
+pub fn call(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    if i.arg() != 0 {
+        let v = take_reg(f, i.b() + 1);
+        drop_reg(t, v);
+    }
+    dispatch(t, f, i.a(), i.b(), i.c(), Value::NULL)
+}
+
+/// A call whose last arguments are keyword arguments.
+#[inline(never)]
+pub fn call_kw(t: &mut Thread, f: *mut Frame, i: Instr, ext: Instr) -> Res<Enter> {
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    if i.arg() != 0 {
+        let v = take_reg(f, i.b() + 1);
+        drop_reg(t, v);
+    }
+    dispatch(t, f, i.a(), i.b(), i.c(), constant(f, ext.a()))
+}
+
+/// Calls `r[b]` with `argc` arguments from `r[b + 2]` on, the last ones named by `names`.
+fn dispatch(t: &mut Thread, f: *mut Frame, dst: usize, b: usize, argc: usize, names: Value) -> Res<Enter> {
+    let p = reg_ptr(f, b);
+    // SAFETY: the registers of a call lie in a row.
+    let (callee, self_) = unsafe { (*p, *p.add(1)) };
+    if callee.is_null() {
+        return unbound_local(t, f, b);
+    }
+    if let Some(func) = Function::of(callee) {
+        return call_function(t, p, func, callee, argc, names, Frame::BELOW, dst);
+    }
+    if self_.is_null() {
+        if let Some(m) = Method::of(callee)
+            && type_of(callee).is(&weft_objects::method::METHOD)
+        {
+            // A bound method is taken apart.
+            let (func, obj) = (Obj::new(t, m.func.get()), Obj::new(t, m.self_.get()));
+            // SAFETY: as above.
+            unsafe {
+                *p = func.into_value();
+                *p.add(1) = obj.into_value();
+            }
+            drop_reg(t, callee);
+            return dispatch(t, f, dst, b, argc, names);
+        }
+        if callee.is_ptr()
+            && type_of(callee).is(&TYPE)
+            && let Some(e) = construct(t, p, callee, argc, names, dst)?
+        {
+            return Ok(e);
+        }
+    }
+    let (start, n) = if self_.is_null() { (2, argc) } else { (1, argc + 1) };
+    // SAFETY: as above.
+    let args = Args::new(unsafe { std::slice::from_raw_parts(p.add(start), n) }, names);
+    let v = match type_of(callee).slots.call.get() {
+        Some(c) => {
+            let _guard = t.enter_recursive(" while calling a Python object")?;
+            c(t, callee, args)?
+        }
+        None => return Err(proto::not_callable(t, callee)),
+    };
+    clear_call(t, p, argc);
+    set_reg(t, f, dst, v);
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    Ok(Enter::Done)
+}
+
+/// Calls a Python function whose callee, self and arguments lie from `p` on: binds them in place and pushes its frame.
+fn call_function(
+    t: &mut Thread,
+    p: *mut Value,
+    func: &Function,
+    callee: Value,
+    argc: usize,
+    names: Value,
+    flags: u32,
+    dst: usize,
+) -> Res<Enter> {
+    // SAFETY: the registers of a call lie in a row.
+    unsafe {
+        let (base, n) = if (*p.add(1)).is_null() {
+            *p.add(1) = callee;
+            *p = Value::NULL;
+            (p.add(2), argc)
+        } else {
+            (p.add(1), argc + 1)
+        };
+        let code = func.code();
+        if base.wrapping_add(code.nregs as usize + n) > t.regs.limit() {
+            return Err(super::frames::too_deep(t));
+        }
+        let bound = bind(t, func, code, base, n, names);
+        let pushed = match bound {
+            Ok(n) => push(t, callee, code, base, n, flags, dst as u32),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = pushed {
+            // The unwinder clears the registers; those of the callee that go beyond the caller's are cleared here.
+            clear_beyond(t, base, code.nlocals as usize + n);
+            return Err(e);
+        }
+        Ok(Enter::Frame)
+    }
+}
+
+/// Clears registers from the end of the innermost frame on.
+fn clear_beyond(t: &mut Thread, base: *mut Value, n: usize) {
+    let mut p = base.max(t.regs.top());
+    while p < base.wrapping_add(n) {
+        // SAFETY: below the limit, as the caller has checked.
+        let v = unsafe { std::mem::replace(&mut *p, Value::NULL) };
+        drop_reg(t, v);
+        p = p.wrapping_add(1);
+    }
+}
+
+/// Binds `n` arguments at `base` (the last ones named by `names`) to the parameters, in place. Gives the number of registers that are
+/// bound.
+fn bind(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, n: usize, names: Value) -> Res<usize> {
+    let body = code.body();
+    let argcount = body.argcount as usize;
+    let names = if names.is_null() { None } else { Tuple::exact(names) };
+    let nkw = names.map_or(0, |x| x.len());
+    let npos = n - nkw;
+    if code.call_flags & Code::POSITIONAL != 0 && nkw == 0 {
+        if npos == argcount {
+            return Ok(n);
+        }
+        // Only defaults are missing.
+        let defaults = Tuple::exact(func.defaults.get());
+        let have = defaults.map_or(0, |d| d.len());
+        if npos < argcount && npos + have >= argcount {
+            for k in npos..argcount {
+                let v = defaults.map_or(Value::NULL, |d| d.get(k + have - argcount));
+                // SAFETY: parameters lie within the registers that the caller has checked.
+                unsafe { *base.add(k) = to_reg(t, v) };
+            }
+            return Ok(argcount);
+        }
+    }
+    bind_slow(t, func, code, base, npos, names)
+}
+
+#[cold]
+fn bind_slow(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, npos: usize, names: Option<&Tuple>) -> Res<usize> {
+    let body = code.body();
+    let (argcount, kwonly) = (body.argcount as usize, body.kwonly as usize);
+    let (has_star, has_star_star) = (body.flags & 4 != 0, body.flags & 8 != 0);
+    let nkw = names.map_or(0, |x| x.len());
+    // Take all arguments out, then lay the parameters down.
+    let mut given: Vec<Option<Obj>> = (0..npos + nkw)
+        .map(|k| {
+            // SAFETY: the caller's registers.
+            let v = unsafe { std::mem::replace(&mut *base.add(k), Value::NULL) };
+            if v.is_null() { None } else { Some(Obj::own(v)) }
+        })
+        .collect();
+    let total = argcount + kwonly;
+    let mut params: Vec<Option<Obj>> = Vec::with_capacity(total + 2);
+    for g in given.iter_mut().take(npos.min(argcount)) {
+        params.push(g.take());
+    }
+    params.resize_with(total, || None);
+    let star = if has_star {
+        let rest: Vec<Obj> = given[npos.min(argcount)..npos].iter_mut().filter_map(Option::take).collect();
+        Some(Tuple::from_vec(t, rest))
+    } else {
+        None
+    };
+    let star_star = if has_star_star { Some(Dict::new(t)) } else { None };
+    for k in 0..nkw {
+        let key = names.map_or(Value::NULL, |x| x.get(k));
+        let Some(v) = given[npos + k].take() else { continue };
+        bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref())?;
+    }
+    if npos > argcount && !has_star {
+        let kwonly_given = params[argcount..].iter().flatten().count();
+        return Err(too_many(t, func, code, npos, kwonly_given));
+    }
+    let defaults = Tuple::exact(func.defaults.get());
+    let have = defaults.map_or(0, |d| d.len());
+    let mut missing: Vec<usize> = Vec::new();
+    for (k, slot) in params.iter_mut().enumerate().take(argcount) {
+        if slot.is_none() {
+            match defaults {
+                Some(d) if k + have >= argcount => *slot = Some(Obj::new(t, d.get(k + have - argcount))),
+                _ => missing.push(k),
+            }
+        }
+    }
+    if !missing.is_empty() {
+        return Err(missing_args(t, func, code, &missing, "positional"));
+    }
+    let kwdefaults = Dict::of(func.kwdefaults.get());
+    for k in argcount..total {
+        if params[k].is_none() {
+            let key = Str::of(body.locals[k].0.value());
+            let v = kwdefaults.zip(key).and_then(|(d, key)| d.get_str(t, key)).map(|v| v.to_obj(t));
+            match v {
+                Some(v) => params[k] = Some(v),
+                None => missing.push(k),
+            }
+        }
+    }
+    if !missing.is_empty() {
+        return Err(missing_args(t, func, code, &missing, "keyword-only"));
+    }
+    params.extend(star.map(Some));
+    params.extend(star_star.map(Some));
+    let n = params.len();
+    for (k, v) in params.into_iter().enumerate() {
+        // SAFETY: parameters lie within the registers that the caller has checked.
+        unsafe { *base.add(k) = v.map_or(Value::NULL, Obj::into_value) };
+    }
+    Ok(n)
+}
+
+fn bind_keyword(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    params: &mut [Option<Obj>],
+    key: Value,
+    v: Obj,
+    star_star: Option<&Obj>,
+) -> Res<()> {
+    let body = code.body();
+    let total = body.argcount as usize + body.kwonly as usize;
+    let Some(name) = Str::of(key) else {
+        return Err(t.type_error(format!("{}() keywords must be strings", func.display_name())));
+    };
+    let same = |k: usize| {
+        let p = body.locals[k].0.value();
+        p.same(key) || Str::of(p).is_some_and(|p| p.eq(name))
+    };
+    if let Some(k) = (body.posonly as usize..total).find(|k| same(*k)) {
+        if params[k].is_some() {
+            let msg = format!("{}() got multiple values for argument '{}'", func.display_name(), name.to_string_lossy());
+            return Err(t.type_error(msg));
+        }
+        params[k] = Some(v);
+        return Ok(());
+    }
+    match star_star {
+        Some(d) => Dict::of_obj(d).set(t, key, v.value()),
+        None => {
+            let positional_only = (0..body.posonly as usize).any(same);
+            let text = name.to_string_lossy();
+            let msg = if positional_only {
+                format!(
+                    "{}() got some positional-only arguments passed as keyword arguments: '{text}'",
+                    func.display_name()
+                )
+            } else {
+                format!("{}() got an unexpected keyword argument '{text}'", func.display_name())
+            };
+            Err(t.type_error(msg))
+        }
+    }
+}
+
+#[cold]
+fn too_many(t: &mut Thread, func: &Function, code: &Code, given: usize, kwonly_given: usize) -> Raised {
+    let argcount = code.body().argcount as usize;
+    let have = Tuple::exact(func.defaults.get()).map_or(0, |d| d.len());
+    let (plural, takes) = if have > 0 {
+        (true, format!("from {} to {argcount}", argcount - have))
+    } else {
+        (argcount != 1, format!("{argcount}"))
+    };
+    let extra = if kwonly_given > 0 {
+        let s = |n: usize| if n == 1 { "" } else { "s" };
+        format!(" positional argument{} (and {kwonly_given} keyword-only argument{})", s(given), s(kwonly_given))
+    } else {
+        String::new()
+    };
+    let were = if given == 1 && kwonly_given == 0 { "was" } else { "were" };
+    let s = if plural { "s" } else { "" };
+    let msg = format!("{}() takes {takes} positional argument{s} but {given}{extra} {were} given", func.display_name());
+    t.type_error(msg)
+}
+
+#[cold]
+fn missing_args(t: &mut Thread, func: &Function, code: &Code, missing: &[usize], kind: &str) -> Raised {
+    let names: Vec<String> = missing
+        .iter()
+        .map(|&k| format!("'{}'", Str::of(code.body().locals[k].0.value()).map_or(String::new(), |s| s.to_string_lossy())))
+        .collect();
+    let list = match names.len() {
+        1 => names[0].clone(),
+        2 => format!("{} and {}", names[0], names[1]),
+        n => format!("{}, and {}", names[..n - 1].join(", "), names[n - 1]),
+    };
+    let s = if names.len() == 1 { "" } else { "s" };
+    let msg = format!("{}() missing {} required {kind} argument{s}: {list}", func.display_name(), names.len());
+    t.type_error(msg)
+}
+
+/// A call of a Python class whose `__new__` is `object`'s and whose `__init__` is a Python function: makes the instance and enters
+/// `__init__` in this loop.
+fn construct(t: &mut Thread, p: *mut Value, callee: Value, argc: usize, names: Value, dst: usize) -> Res<Option<Enter>> {
+    let cls = Type::of_unchecked(callee);
+    let Some(init) = constructor(t, cls) else { return Ok(None) };
+    let Some(func) = Function::of(init) else { return Ok(None) };
+    let Some(obj) = Instance::new(t, cls) else { return Err(t.memory_error()) };
+    let code = func.code();
+    // SAFETY: the registers of a call lie in a row.
+    unsafe {
+        let base = p.add(1);
+        if base.wrapping_add(code.nregs as usize + argc + 1) > t.regs.limit() {
+            return Err(super::frames::too_deep(t));
+        }
+        // The register below keeps the instance; the function lives in the class.
+        let keep = obj.clone().into_value();
+        let cls_word = std::mem::replace(&mut *p, keep);
+        *base = obj.into_value();
+        let bound = bind(t, func, code, base, argc + 1, names);
+        let pushed = match bound {
+            Ok(n) => push(t, init, code, base, n, Frame::BELOW | Frame::CONSTRUCTOR, dst as u32),
+            Err(e) => Err(e),
+        };
+        drop_reg(t, cls_word);
+        if let Err(e) = pushed {
+            clear_beyond(t, base, code.nlocals as usize + argc + 1);
+            return Err(e);
+        }
+    }
+    Ok(Some(Enter::Frame))
+}
+
+/// The `__init__` to enter for a call of the class, if it is that simple. Kept in the class until it changes.
+#[inline]
+fn constructor(t: &Thread, cls: &Type) -> Option<Value> {
+    let c = cls.ctor.load(Acquire);
+    match c {
+        0 => learn_constructor(t, cls),
+        1 => None,
+        v => Some(Value(v)),
+    }
+}
+
+#[cold]
+fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
+    // Taking the cache first: a change of the class from here on empties `ctor` after this has filled it, or before and
+    // then the cache is another one.
+    let key = weft_objects::id!(t, "__init__");
+    let (mc, index) = cls.lookup_index(t, key)?;
+    let plain_new = cls.slots.new.get().map(|x| x as usize) == Some(weft_objects::instance::object_new as *const () as usize);
+    let init = mc.value(index);
+    let simple = cls.has(tf::INLINE)
+        && !cls.has(tf::ABSTRACT)
+        && plain_new
+        && Function::of(init).is_some_and(|x| x.code().call_flags & Code::GENERATOR == 0);
+    let word = if simple { init.0 } else { 1 };
+    cls.ctor.store(word, Release);
+    if !std::ptr::eq(cls.mcache.load(Acquire), mc) {
+        cls.ctor.store(0, Release);
+        return None;
+    }
+    if simple { Some(init) } else { None }
+}
+
+/// `f(*args, **kwargs)`.
+#[inline(never)]
+pub fn call_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    let b = i.b();
+    if i.arg() != 0 {
+        let v = take_reg(f, b + 1);
+        drop_reg(t, v);
+    }
+    let (callee, self_, star, kw) =
+        // SAFETY: four registers in a row.
+        unsafe { let p = reg_ptr(f, b); (*p, *p.add(1), *p.add(2), *p.add(3)) };
+    if Tuple::exact(star).is_none() {
+        let items = star_args(t, callee, star)?;
+        let tuple = Tuple::from_vec(t, items);
+        set_reg(t, f, b + 2, tuple.into_value());
+    }
+    // SAFETY: as above.
+    let star = unsafe { *reg_ptr(f, b + 2) };
+    let items: &[Value] = Tuple::exact(star).map_or(&[], |x| x.values());
+    let mut all: Vec<Value> = Vec::with_capacity(items.len() + 1);
+    if !self_.is_null() {
+        all.push(self_);
+    }
+    all.extend_from_slice(items);
+    let pairs = Dict::of(kw).map(|d| d.items(t)).unwrap_or_default();
+    let names = if pairs.is_empty() {
+        None
+    } else {
+        for (k, _) in &pairs {
+            if Str::of(k.value()).is_none() {
+                return Err(t.type_error("keywords must be strings".into()));
+            }
+        }
+        all.extend(pairs.iter().map(|(_, v)| v.value()));
+        Some(Tuple::from_vec(t, pairs.iter().map(|(k, _)| k.clone()).collect()))
+    };
+    let args = Args::new(&all, names.as_ref().map_or(Value::NULL, |n| n.value()));
+    if let Some(func) = Function::of(callee) {
+        // The frame goes above this one's registers.
+        let top = t.regs.top();
+        let code = func.code();
+        if top.wrapping_add(2 + all.len() + code.nregs as usize) > t.regs.limit() {
+            return Err(super::frames::too_deep(t));
+        }
+        let own = copy_reg(t, callee);
+        lay_down(t, top, own, args);
+        // SAFETY: just laid down.
+        let func_word = unsafe { *top };
+        let entered = call_function(t, top, func, func_word, all.len(), args.names(), Frame::BELOW, i.a());
+        if entered.is_err() {
+            clear_beyond(t, top, 2 + all.len() + code.nlocals as usize);
+        }
+        let entered = entered?;
+        clear_call(t, reg_ptr(f, b), 2);
+        return Ok(entered);
+    }
+    let v = proto::call_value(t, callee, args)?;
+    clear_call(t, reg_ptr(f, b), 2);
+    set_reg(t, f, i.a(), v);
+    Ok(Enter::Done)
+}
+
+fn star_args(t: &mut Thread, callee: Value, star: Value) -> Res<Vec<Obj>> {
+    let ty = type_of(star);
+    if !ty.slots.iter.is_set() && !proto::is_sequence(t, star) {
+        let msg = format!("{} argument after * must be an iterable, not {}", call_name(t, callee), ty.name());
+        return Err(t.type_error(msg));
+    }
+    proto::to_vec(t, star)
+}
+
+/// How messages name a callable.
+pub fn call_name(t: &mut Thread, callee: Value) -> String {
+    if let Some(f) = Function::of(callee) {
+        return format!("{}()", with_module(t, f.module.get(), &f.display_name()));
+    }
+    if let Ok(Some(q)) = proto::get_attr_opt(t, callee, weft_objects::id!(t, "__qualname__"))
+        && let Some(q) = Str::of(q.value())
+    {
+        let text = q.to_string_lossy();
+        let module = proto::get_attr_opt(t, callee, weft_objects::id!(t, "__module__")).ok().flatten();
+        return format!("{}()", with_module(t, module.as_ref().map_or(Value::NONE, |m| m.value()), &text));
+    }
+    t.clear_exc();
+    proto::str(t, callee).ok().and_then(|s| Str::of(s.value()).map(|s| s.to_string_lossy())).unwrap_or_default()
+}
+
+fn with_module(_t: &Thread, module: Value, name: &str) -> String {
+    match Str::of(module) {
+        Some(m) if m.as_bytes() != b"builtins" => format!("{}.{name}", m.to_string_lossy()),
+        _ => name.to_string(),
+    }
+}
+
+/// Writes callee (an owned word), no self and copies of the arguments to the registers from `p` on.
+fn lay_down(t: &Thread, p: *mut Value, callee: Value, args: Args<'_>) {
+    // SAFETY: the caller has checked the limit; the registers are above all that are in use.
+    unsafe {
+        *p = callee;
+        *p.add(1) = Value::NULL;
+        for (k, v) in args.all().iter().enumerate() {
+            *p.add(2 + k) = Obj::new(t, *v).into_value();
+        }
+    }
+}
+
+/// The hook for calls of Python functions by native code.
+pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
+    let Some(func) = Function::of(callee) else { return Err(proto::not_callable(t, callee)) };
+    let top = t.regs.top();
+    let code = func.code();
+    if top.wrapping_add(2 + args.all().len() + code.nregs as usize) > t.regs.limit() {
+        return Err(super::frames::too_deep(t));
+    }
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    let _guard = t.enter_recursive("")?;
+    let own = Obj::new(t, callee).into_value();
+    lay_down(t, top, own, args);
+    let n = args.all().len();
+    match call_function(t, top, func, own, n, args.names(), Frame::BELOW | Frame::ENTRY, 0) {
+        Ok(_) => run(t),
+        Err(e) => {
+            clear_beyond(t, top, 2 + n + code.nlocals as usize);
+            Err(e)
+        }
+    }
+}
+
+/// Runs a code object in a namespace: modules, class bodies, `exec`.
+pub fn run_in_namespace(
+    t: &mut Thread,
+    code: &Code,
+    func: Value,
+    globals: &Dict,
+    builtins: &Dict,
+    namespace: Value,
+) -> Res {
+    let _guard = t.enter_recursive("")?;
+    let top = t.regs.top();
+    if top.wrapping_add(code.nregs as usize) > t.regs.limit() {
+        return Err(super::frames::too_deep(t));
+    }
+    push(t, func, code, top, 0, Frame::ENTRY, 0)?;
+    let f = t.vm().frame_top().wrapping_sub(1);
+    // SAFETY: just pushed.
+    unsafe {
+        (*f).globals = globals;
+        (*f).builtins = builtins;
+        (*f).namespace = if namespace.is_null() { namespace } else { Obj::new(t, namespace).into_value() };
+    }
+    run(t)
+}

@@ -1,0 +1,521 @@
+//! Leaving frames that are not plain calls, and generators: suspending, resuming, delegating.
+
+use super::frames::{own_operand, pop, push, reg, set_reg, take_operand, take_reg, too_deep, unwind_top};
+use super::globals::unbound_local;
+use super::run::{drop_reg, run, run_raising};
+use crate::compile::bytecode::{Instr, Op, XB};
+use std::sync::atomic::Ordering::*;
+use weft_objects::async_generator;
+use weft_objects::frame::{Frame, FrameObject};
+use weft_objects::generator::{self, CREATED, FINISHED, Generator, Outcome, RUNNING, Resume, SUSPENDED};
+use weft_objects::prelude::*;
+
+/// Where a frame's result goes.
+pub enum Left {
+    /// Into this register of the caller, which goes on.
+    Caller(Value, usize),
+    /// The caller goes on where its saved pc says.
+    Jumped,
+    /// Out of the interpreter loop.
+    Out(Value),
+}
+
+/// The instruction that the frame is at: the one before the saved pc.
+fn current_instr(f: *mut Frame) -> Instr {
+    // SAFETY: a suspended or calling frame's pc is behind an instruction.
+    Instr(unsafe { (*(*f).pc.sub(1)).load(Relaxed) })
+}
+
+/// Leaves a frame by `return v` (owned), unless it is a plain call without frills.
+#[inline(never)]
+pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
+    // SAFETY: the innermost frame.
+    let (flags, dst) = unsafe { ((*f).flags, (*f).dst as usize) };
+    if flags & Frame::GENERATOR != 0 {
+        return Ok(finish_generator(t, f, v));
+    }
+    let mut v = v;
+    if flags & Frame::CONSTRUCTOR != 0 {
+        if !v.is_none() {
+            let v = Obj::own(v);
+            let msg = format!("__init__() should return None, not '{}'", type_of(v.value()).name());
+            return Err(t.type_error(msg));
+        }
+        // SAFETY: the register below the frame keeps the instance.
+        v = unsafe { std::mem::replace(&mut *(*f).base.sub(1), Value::NULL) };
+    }
+    pop(t, f);
+    Ok(if flags & Frame::ENTRY != 0 { Left::Out(v) } else { Left::Caller(v, dst) })
+}
+
+/// A generator returns `v`.
+fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
+    // SAFETY: the innermost frame.
+    let (flags, g) = unsafe { ((*f).flags, (*f).generator) };
+    let handled = t.vm().pop_handled();
+    drop_reg(t, handled);
+    pop(t, f);
+    if let Some(g) = Generator::of(g) {
+        g.end(FINISHED);
+    }
+    if flags & Frame::ENTRY != 0 {
+        t.vm().yielded.set(false);
+        return Left::Out(v);
+    }
+    let caller = f.wrapping_sub(1);
+    let i = current_instr(caller);
+    if i.op() == Op::Send as u8 {
+        let receiver = take_reg(caller, i.b());
+        drop_reg(t, receiver);
+        set_reg(t, caller, i.a(), v);
+    } else {
+        drop_reg(t, v);
+        let it = take_reg(caller, i.a());
+        drop_reg(t, it);
+    }
+    // SAFETY: the jump of that instruction stays within the code.
+    unsafe { (*caller).pc = (*caller).pc.offset(i.off16()) };
+    Left::Jumped
+}
+
+/// Makes the generator object of the innermost frame, and leaves the frame with it.
+#[inline(never)]
+pub fn return_generator(t: &mut Thread, f: *mut Frame) -> Left {
+    // SAFETY: the innermost frame; its registers are moved into the generator.
+    unsafe {
+        let code = (*f).code();
+        let n = code.nregs as usize;
+        let mut registers = Vec::with_capacity(n);
+        for k in 0..n {
+            registers.push(to_heap(std::mem::replace(&mut *(*f).base.add(k), Value::NULL)));
+        }
+        let g = Generator::new(t, (*f).func, code, (*f).pc, registers);
+        let (flags, dst) = ((*f).flags, (*f).dst as usize);
+        if code.flags & 128 != 0 && t.vm().coroutine_origin_depth.get() > 0 {
+            note_origin(t, f, &g);
+        }
+        pop(t, f);
+        if flags & Frame::ENTRY != 0 { Left::Out(g.into_value()) } else { Left::Caller(g.into_value(), dst) }
+    }
+}
+
+#[cold]
+fn note_origin(t: &mut Thread, f: *mut Frame, g: &Obj) {
+    let depth = t.vm().coroutine_origin_depth.get();
+    let mut entries = Vec::new();
+    let mut at = weft_objects::frame::caller(t, f);
+    while let Some(c) = at
+        && (entries.len() as i64) < depth
+    {
+        // SAFETY: a running frame of this thread.
+        let (code, line) = unsafe { ((*c).code(), (*c).line()) };
+        let file = code.body().filename.value();
+        let entry = [file, Value::int(line as i64), code.body().name.value()];
+        entries.push(Tuple::from_slice(t, &entry));
+        at = weft_objects::frame::caller(t, c);
+    }
+    let origin = Tuple::from_vec(t, entries);
+    if let Some(g) = Generator::of(g.value()) {
+        g.origin.set(t, &g.header, origin.into_value());
+    }
+}
+
+/// Suspends the innermost frame, a generator's, with the value `v` (owned).
+#[inline(never)]
+pub fn suspend(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
+    // SAFETY: the innermost frame; this thread has the generator's running flag.
+    unsafe {
+        let (flags, dst) = ((*f).flags, (*f).dst as usize);
+        let Some(g) = Generator::of((*f).generator) else { return Left::Out(v) };
+        let local = g.header.is_local(t);
+        let saved = g.registers();
+        let n = (*(*f).code).nregs as usize;
+        debug_assert!(saved.is_empty() && saved.capacity() >= n);
+        let base = (*f).base;
+        for k in 0..n {
+            let p = base.add(k);
+            let mut w = *p;
+            if w.is_ptr() {
+                *p = Value::NULL;
+                // I4: on the heap every reference counts. I3: a shared generator holds shared objects only.
+                w = to_heap(w);
+                if !local {
+                    weft_gc::share(t, w);
+                }
+            }
+            *saved.as_mut_ptr().add(k) = w;
+        }
+        saved.set_len(n);
+        g.pc.set((*f).pc);
+        let handled = t.vm().pop_handled();
+        if !handled.is_null() {
+            g.handled.set(t, &g.header, handled);
+        }
+        if !(*f).object.is_null() {
+            let o = Obj::from_raw(std::mem::replace(&mut (*f).object, Value::NULL));
+            if let Some(fo) = FrameObject::of(o.value()) {
+                fo.lasti.store((*f).instr() as u64, Relaxed);
+                fo.record.store(0, Release);
+            }
+            g.frame.set(t, &g.header, o.into_value());
+        }
+        unwind_top(t, f);
+        g.end(SUSPENDED);
+        if flags & Frame::ENTRY != 0 {
+            t.vm().yielded.set(true);
+            return Left::Out(v);
+        }
+        Left::Caller(v, dst)
+    }
+}
+
+/// Pushes the frame of a generator whose running flag has been taken (`state` is what it was before), to go on with `v`.
+fn push_generator(t: &mut Thread, g: &Generator, gv: Value, state: u8, flags: u32, dst: u32, v: Value) -> Res<()> {
+    let code = g.code();
+    let top = t.regs.top();
+    let n = code.nregs as usize;
+    if top.wrapping_add(n) > t.regs.limit() {
+        g.end(state);
+        drop_reg(t, v);
+        return Err(too_deep(t));
+    }
+    if let Err(e) = push(t, g.func.get(), code, top, code.nlocals as usize, flags | Frame::GENERATOR, dst) {
+        g.end(state);
+        drop_reg(t, v);
+        return Err(e);
+    }
+    // SAFETY: room was checked; the running flag is ours.
+    unsafe {
+        let saved = g.registers();
+        std::ptr::copy_nonoverlapping(saved.as_ptr(), top, n);
+        saved.set_len(0);
+        let f = t.vm().frame_top().wrapping_sub(1);
+        (*f).pc = g.pc.get();
+        (*f).generator = gv.bare();
+        if state == SUSPENDED {
+            // The value sent is the result of the Yield that suspended it.
+            let i = current_instr(f);
+            set_reg(t, f, i.a(), v);
+        }
+        if !g.frame.get().is_null() {
+            let o = g.frame.take();
+            (*f).object = o;
+            if let Some(fo) = FrameObject::of(o) {
+                fo.thread_tag.set(t as *const Thread as u64);
+                fo.record.store(f as u64, Release);
+            }
+        }
+    }
+    let handled = if g.handled.get().is_null() { Value::NULL } else { g.handled.take() };
+    t.vm().push_handled(handled);
+    Ok(())
+}
+
+/// Enters a generator from the loop of its consumer. False: it is finished.
+#[inline]
+pub fn enter_generator(t: &mut Thread, _f: *mut Frame, g: &Generator, gv: Value, dst: u32, v: Value) -> Res<bool> {
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    match g.begin(t) {
+        Ok(state) => {
+            push_generator(t, g, gv, state, 0, dst, v)?;
+            Ok(true)
+        }
+        Err(RUNNING) => {
+            drop_reg(t, v);
+            Err(running_error(t, gv))
+        }
+        Err(_) => {
+            drop_reg(t, v);
+            Ok(false)
+        }
+    }
+}
+
+#[cold]
+fn running_error(t: &mut Thread, g: Value) -> Raised {
+    let what = if type_of(g).is(&generator::COROUTINE) { "coroutine" } else { "generator" };
+    t.value_error(format!("{what} already executing"))
+}
+
+/// The hook for `send` and `throw` by native code.
+pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
+    let Some(g) = Generator::of(gv) else { return Err(t.type_error("not a generator".into())) };
+    let _guard = t.enter_recursive("")?;
+    let state = match g.begin(t) {
+        Ok(s) => s,
+        Err(RUNNING) => {
+            if let Resume::Send(v) = how {
+                drop_reg(t, v);
+            }
+            return Err(running_error(t, gv));
+        }
+        Err(_) => return finished(t, gv, how),
+    };
+    match how {
+        Resume::Send(v) => {
+            if state == CREATED && !v.is_none() {
+                g.end(state);
+                drop_reg(t, v);
+                let what = if type_of(gv).is(&generator::COROUTINE) {
+                    "coroutine"
+                } else if type_of(gv).is(&generator::ASYNC_GENERATOR) {
+                    "async generator"
+                } else {
+                    "generator"
+                };
+                return Err(t.type_error(format!("can't send non-None value to a just-started {what}")));
+            }
+            push_generator(t, g, gv, state, Frame::ENTRY, 0, v)?;
+            ended(t, false)
+        }
+        Resume::Throw(exc) => {
+            if state == CREATED {
+                generator::finish(t, gv);
+                return Err(t.raise_value(exc));
+            }
+            throw(t, g, gv, exc)
+        }
+    }
+}
+
+fn finished(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
+    let coroutine = type_of(gv).is(&generator::COROUTINE);
+    match how {
+        Resume::Send(v) => {
+            drop_reg(t, v);
+            if coroutine {
+                return Err(t.runtime_error("cannot reuse already awaited coroutine"));
+            }
+            Ok(Outcome::Returned(Value::NONE))
+        }
+        Resume::Throw(exc) => {
+            if coroutine && !proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
+                return Err(t.runtime_error("cannot reuse already awaited coroutine"));
+            }
+            Err(t.raise_value(exc))
+        }
+    }
+}
+
+/// Runs the frame just pushed to its next yield or its end.
+fn ended(t: &mut Thread, raising: bool) -> Res<Outcome> {
+    let v = if raising { run_raising(t)? } else { run(t)? };
+    Ok(if t.vm().yielded.get() { Outcome::Yielded(v) } else { Outcome::Returned(v) })
+}
+
+/// Throws into a suspended generator whose running flag has been taken: into what it delegates to, if it does.
+fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
+    // SAFETY: a suspended generator's pc is behind a Yield; its registers are ours while we have the flag.
+    let (i, receiver) = unsafe {
+        let i = Instr((*g.pc.get().sub(1)).load(Relaxed));
+        let receiver = if i.arg() == 1 { g.registers().get(i.c()).copied() } else { None };
+        (i, receiver.filter(|v| !v.is_null()).map(|v| Obj::new(t, v)))
+    };
+    let _ = i;
+    let Some(receiver) = receiver else { return throw_here(t, g, gv, exc) };
+    if proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
+        if let Err(_raised) = close_receiver(t, receiver.value()) {
+            let Some(other) = t.take_exc() else { return throw_here(t, g, gv, exc) };
+            return throw_here(t, g, gv, other);
+        }
+        return throw_here(t, g, gv, exc);
+    }
+    let outcome = match Generator::of(receiver.value()) {
+        Some(_) => resume(t, receiver.value(), Resume::Throw(exc)),
+        None => match proto::get_attr_opt(t, receiver.value(), weft_objects::id!(t, "throw")) {
+            Ok(Some(m)) => proto::call(t, m.value(), &[exc.value()]).map(|o| Outcome::Yielded(o.into_value())),
+            Ok(None) => return throw_here(t, g, gv, exc),
+            Err(e) => Err(e),
+        },
+    };
+    match outcome {
+        Ok(Outcome::Yielded(v)) => {
+            g.end(SUSPENDED);
+            Ok(Outcome::Yielded(v))
+        }
+        Ok(Outcome::Returned(v)) => delegate_done(t, g, gv, v),
+        Err(_) if t.exc_matches(&errors::STOP_ITERATION) => {
+            let e = t.take_exc();
+            let v = match e {
+                Some(e) => errors::stop_iteration_value(t, e.value()),
+                None => Obj::own(Value::NONE),
+            };
+            delegate_done(t, g, gv, v.into_value())
+        }
+        Err(e) => match t.take_exc() {
+            Some(exc) => throw_here(t, g, gv, exc),
+            None => Err(e),
+        },
+    }
+}
+
+fn close_receiver(t: &mut Thread, receiver: Value) -> Res<()> {
+    if Generator::of(receiver).is_some() {
+        let v = generator::close(t, receiver)?;
+        drop_reg(t, v);
+        return Ok(());
+    }
+    match proto::get_attr_opt(t, receiver, weft_objects::id!(t, "close"))? {
+        Some(m) => proto::call(t, m.value(), &[]).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn throw_here(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
+    push_generator(t, g, gv, SUSPENDED, Frame::ENTRY, 0, Value::NONE)?;
+    let _raised = t.raise_value(exc);
+    ended(t, true)
+}
+
+/// What a generator delegated to has returned `v`: goes on behind the delegation.
+fn delegate_done(t: &mut Thread, g: &Generator, gv: Value, v: Value) -> Res<Outcome> {
+    push_generator(t, g, gv, SUSPENDED, Frame::ENTRY, 0, Value::NONE)?;
+    let f = t.vm().frame_top().wrapping_sub(1);
+    // SAFETY: behind the Yield of a delegation comes the jump back to its Send.
+    unsafe {
+        let back = Instr((*(*f).pc).load(Relaxed));
+        let send_at = (*f).pc.add(1).offset(back.off32());
+        let s = Instr((*send_at).load(Relaxed));
+        let receiver = take_reg(f, s.b());
+        drop_reg(t, receiver);
+        set_reg(t, f, s.a(), v);
+        (*f).pc = send_at.add(1).offset(s.off16());
+    }
+    ended(t, false)
+}
+
+/// What a Send has done.
+pub enum Sent {
+    Yielded,
+    Finished,
+    Frame,
+}
+
+#[inline(never)]
+pub fn send(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Sent> {
+    let receiver = reg(f, i.b());
+    let v = take_reg(f, i.a());
+    if let Some(g) = Generator::of(receiver)
+        && !type_of(receiver).is(&generator::ASYNC_GENERATOR)
+    {
+        let plain = g.state.load(Relaxed) != CREATED || v.is_none();
+        if plain && g.state.load(Relaxed) < RUNNING {
+            enter_generator(t, f, g, receiver, i.a() as u32, v)?;
+            return Ok(Sent::Frame);
+        }
+        return match resume(t, receiver, Resume::Send(v))? {
+            Outcome::Yielded(v) => {
+                set_reg(t, f, i.a(), v);
+                Ok(Sent::Yielded)
+            }
+            Outcome::Returned(v) => sent_finished(t, f, i, v),
+        };
+    }
+    let v = Obj::own(v);
+    if let Some(r) = async_generator::send_awaitable(t, receiver, v.value()) {
+        return match r? {
+            Outcome::Yielded(v) => {
+                set_reg(t, f, i.a(), v);
+                Ok(Sent::Yielded)
+            }
+            Outcome::Returned(v) => sent_finished(t, f, i, v),
+        };
+    }
+    let r = if v.value().is_none() && type_of(receiver).slots.iter_next.is_set() {
+        let next = type_of(receiver).slots.iter_next.get();
+        match next.map(|n| n(t, receiver)) {
+            Some(Ok(v)) if v.is_null() => return sent_finished(t, f, i, Value::NONE),
+            Some(r) => r,
+            None => Ok(Value::NONE),
+        }
+    } else {
+        proto::call_method(t, receiver, "send", &[v.value()]).map(Obj::into_value)
+    };
+    match r {
+        Ok(v) => {
+            set_reg(t, f, i.a(), v);
+            Ok(Sent::Yielded)
+        }
+        Err(_) if t.exc_matches(&errors::STOP_ITERATION) => {
+            let e = t.take_exc();
+            let v = match e {
+                Some(e) => errors::stop_iteration_value(t, e.value()).into_value(),
+                None => Value::NONE,
+            };
+            sent_finished(t, f, i, v)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn sent_finished(t: &mut Thread, f: *mut Frame, i: Instr, v: Value) -> Res<Sent> {
+    let receiver = take_reg(f, i.b());
+    drop_reg(t, receiver);
+    set_reg(t, f, i.a(), v);
+    Ok(Sent::Finished)
+}
+
+pub fn get_yield_from_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    // SAFETY: a running frame's code is alive.
+    let outer = unsafe { (*(*f).code).flags };
+    let is_coroutine = type_of(v).is(&generator::COROUTINE)
+        || Generator::exact(v).is_some_and(|g| g.code().flags & 256 != 0);
+    if type_of(v).is(&generator::COROUTINE) && outer & (128 | 256) == 0 {
+        return Err(t.type_error("cannot 'yield from' a coroutine object in a non-coroutine generator".into()));
+    }
+    if is_coroutine || Generator::exact(v).is_some() {
+        let v = own_operand(t, f, i, XB, i.b());
+        set_reg(t, f, i.a(), v);
+        return Ok(());
+    }
+    let it = proto::iter(t, v)?;
+    let old = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), it.into_value());
+    drop_reg(t, old);
+    Ok(())
+}
+
+fn one(t: &mut Thread, f: *mut Frame, i: Instr, g: impl FnOnce(&mut Thread, Value) -> Res) -> Res<()> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let r = g(t, v)?;
+    let old = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), r);
+    drop_reg(t, old);
+    Ok(())
+}
+
+pub fn get_awaitable(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    one(t, f, i, |t, v| async_generator::get_awaitable(t, v, i.arg()))
+}
+
+pub fn get_aiter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    one(t, f, i, async_generator::get_aiter)
+}
+
+pub fn get_anext(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    one(t, f, i, async_generator::get_anext)
+}
+
+/// Whether the exception in r[a] was the end of the iteration; else it is the one being raised again.
+pub fn end_async_for(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
+    let exc = reg(f, i.a());
+    if proto::is_instance(t, exc, errors::STOP_ASYNC_ITERATION.value())? {
+        let (e, it) = (take_reg(f, i.a()), take_reg(f, i.b()));
+        drop_reg(t, e);
+        drop_reg(t, it);
+        return Ok(true);
+    }
+    let e = Obj::own(take_reg(f, i.a()));
+    let old = t.exc.replace(e.into_value());
+    dec(t, old);
+    Ok(false)
+}

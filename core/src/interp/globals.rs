@@ -1,0 +1,279 @@
+//! Names: globals, builtins, namespaces, closures, and what happens when there is none.
+
+use super::frames::{cache, name, own_operand, reg, set_reg, take_operand};
+use super::run::drop_reg;
+use crate::compile::bytecode::{Instr, XA, XB};
+use std::sync::atomic::Ordering::*;
+use weft_objects::cell::Cell;
+use weft_objects::code::LOCAL_FREE;
+use weft_objects::frame::Frame;
+use weft_objects::function::Function;
+use weft_objects::prelude::*;
+
+fn globals<'a>(f: *mut Frame) -> &'a Dict {
+    // SAFETY: kept alive by the frame's function or namespace.
+    unsafe { &*(*f).globals }
+}
+fn builtins<'a>(f: *mut Frame) -> &'a Dict {
+    // SAFETY: as above.
+    unsafe { &*(*f).builtins }
+}
+
+/// A global or builtin; fills the caches at `at` and `at + 1`.
+fn find<'t>(t: &'t Thread, f: *mut Frame, key: &Str, at: usize) -> Option<Borrowed<'t>> {
+    let g = globals(f);
+    if let Some(v) = g.get_str(t, key) {
+        if let Some(index) = g.index_of_str(key) {
+            let id = g.keys_id(t);
+            cache(f, at).store((id as u64) << 32 | index as u64, Relaxed);
+        }
+        return Some(v);
+    }
+    let id = g.keys_id(t);
+    let b = builtins(f);
+    let v = b.get_str(t, key)?;
+    if let Some(index) = b.index_of_str(key) {
+        // The second word first: whoever sees the first one finds its partner, or an older one that misses.
+        cache(f, at + 1).store((b.keys_id(t) as u64) << 32 | index as u64, Release);
+        cache(f, at).store((id as u64) << 32 | u32::MAX as u64, Release);
+    }
+    Some(v)
+}
+
+#[cold]
+fn name_error(t: &mut Thread, key: &Str) -> Raised {
+    let msg = format!("name '{}' is not defined", key.to_string_lossy());
+    let e = t.raise(&errors::NAME_ERROR, msg);
+    errors::note_name(t, key);
+    e
+}
+
+#[inline(never)]
+pub fn load(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let key = name(f, i.b());
+    let v = match find(t, f, key, i.c()) {
+        Some(v) => v.to_reg(t),
+        None => match special_dict(t, f, key)? {
+            Some(v) => v,
+            None => return Err(name_error(t, key)),
+        },
+    };
+    set_reg(t, f, i.a(), v);
+    Ok(())
+}
+
+/// Globals or builtins may be instances of dict subclasses with a `__missing__` or `__getitem__` of their own.
+fn special_dict(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Option<Value>> {
+    for d in [globals(f), builtins(f)] {
+        let v = d.header.value();
+        if Dict::exact(v).is_none() {
+            match proto::get_item_value(t, v, key.header.value()) {
+                Ok(v) => return Ok(Some(v)),
+                Err(e) if !t.exc_matches(&errors::KEY_ERROR) => return Err(e),
+                Err(_) => t.clear_exc(),
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[inline(never)]
+pub fn store(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    if reg(f, i.a()).is_null() {
+        return unbound_local(t, f, i.a());
+    }
+    let v = own_operand(t, f, i, XA, i.a());
+    let g = globals(f);
+    let w = cache(f, i.c()).load(Relaxed);
+    let v = match g.set_at(t, (w >> 32) as u32, w as u32, v) {
+        Ok(()) => return Ok(()),
+        Err(v) => v,
+    };
+    let key = name(f, i.b());
+    let v = Obj::own(v);
+    g.set_str(t, key, v.value());
+    if let Some(index) = g.index_of_str(key) {
+        cache(f, i.c()).store((g.keys_id(t) as u64) << 32 | index as u64, Relaxed);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+pub fn delete(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let key = name(f, i.b());
+    match globals(f).remove_str(t, key) {
+        Some(_) => Ok(()),
+        None => Err(name_error(t, key)),
+    }
+}
+
+fn namespace(f: *mut Frame) -> Value {
+    // SAFETY: a running frame.
+    unsafe { (*f).namespace }
+}
+
+/// `ns[key]`, or `None` if there is no such key.
+fn from_mapping(t: &mut Thread, ns: Value, key: &Str) -> Res<Option<Value>> {
+    if let Some(d) = Dict::exact(ns) {
+        return Ok(d.get_str(t, key).map(|v| v.to_reg(t)));
+    }
+    match proto::get_item_value(t, ns, key.header.value()) {
+        Ok(v) => Ok(Some(v)),
+        Err(e) if !t.exc_matches(&errors::KEY_ERROR) => Err(e),
+        Err(_) => {
+            t.clear_exc();
+            Ok(None)
+        }
+    }
+}
+
+#[inline(never)]
+pub fn load_name(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let key = name(f, i.b());
+    let ns = namespace(f);
+    if !ns.is_null()
+        && let Some(v) = from_mapping(t, ns, key)?
+    {
+        set_reg(t, f, i.a(), v);
+        return Ok(());
+    }
+    load(t, f, i)
+}
+
+#[inline(never)]
+pub fn store_name(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    if reg(f, i.a()).is_null() {
+        return unbound_local(t, f, i.a());
+    }
+    let v = Obj::own(own_operand(t, f, i, XA, i.a()));
+    let key = name(f, i.b());
+    let ns = namespace(f);
+    match Dict::exact(ns) {
+        Some(d) => {
+            d.set_str(t, key, v.value());
+            Ok(())
+        }
+        None if ns.is_null() => {
+            globals(f).set_str(t, key, v.value());
+            Ok(())
+        }
+        None => proto::set_item(t, ns, key.header.value(), v.value()),
+    }
+}
+
+#[inline(never)]
+pub fn delete_name(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let key = name(f, i.b());
+    let ns = namespace(f);
+    if let Some(d) = Dict::exact(ns) {
+        return match d.remove_str(t, key) {
+            Some(_) => Ok(()),
+            None => Err(name_error(t, key)),
+        };
+    }
+    match proto::del_item(t, ns, key.header.value()) {
+        Err(_) if t.exc_matches(&errors::KEY_ERROR) => {
+            t.clear_exc();
+            Err(name_error(t, key))
+        }
+        r => r,
+    }
+}
+
+pub fn load_locals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let ns = namespace(f);
+    let v = if ns.is_null() { weft_objects::frame::locals(t, f).into_value() } else { to_reg(t, ns) };
+    set_reg(t, f, i.a(), v);
+    Ok(())
+}
+
+pub fn load_from_dict_or_globals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let key = name(f, i.c());
+    let ns = reg(f, i.b());
+    let found = from_mapping(t, ns, key)?;
+    let v = match found {
+        Some(v) => v,
+        None => {
+            let g = globals(f).get_str(t, key).or_else(|| builtins(f).get_str(t, key)).map(|v| v.to_reg(t));
+            match g {
+                Some(v) => v,
+                None => return Err(name_error(t, key)),
+            }
+        }
+    };
+    let ns = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, ns);
+    Ok(())
+}
+
+pub fn load_from_dict_or_deref(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let key = local_name(f, i.c());
+    let ns = reg(f, i.b());
+    let v = match from_mapping(t, ns, key)? {
+        Some(v) => v,
+        None => {
+            let v = Cell::of_unchecked(reg(f, i.c())).get();
+            if v.is_null() {
+                return unbound_deref(t, f, i.c());
+            }
+            to_reg(t, v)
+        }
+    };
+    let ns = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, ns);
+    Ok(())
+}
+
+/// Copies the closure's cells into the registers of the free variables.
+pub fn copy_free(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    // SAFETY: a running frame's function is alive.
+    let func = unsafe { (*f).func };
+    let cells = Function::of(func).and_then(|x| Tuple::exact(x.closure.get()));
+    let Some(cells) = cells.filter(|c| c.len() >= i.b()) else {
+        return Err(t.raise(&errors::SYSTEM_ERROR, "a function without the cells that its code needs"));
+    };
+    for n in 0..i.b() {
+        let v = to_reg(t, cells.get(n));
+        set_reg(t, f, i.a() + n, v);
+    }
+    Ok(())
+}
+
+fn local_name<'a>(f: *mut Frame, n: usize) -> &'a Str {
+    // SAFETY: a running frame's code is alive; names are interned.
+    unsafe { &*((&(*(*f).code).body().locals)[n].0.value().ptr() as *const Str) }
+}
+
+/// UnboundLocalError for register `n`.
+#[cold]
+#[inline(never)]
+pub fn unbound_local<T>(t: &mut Thread, f: *mut Frame, n: usize) -> Res<T> {
+    // SAFETY: a running frame's code is alive.
+    let named = unsafe { (*(*f).code).body().locals.len() } > n;
+    let name = if named { local_name(f, n).to_string_lossy() } else { String::from("?") };
+    let msg = format!("cannot access local variable '{name}' where it is not associated with a value");
+    let e = t.raise(&errors::UNBOUND_LOCAL_ERROR, msg);
+    if named {
+        errors::note_name(t, local_name(f, n));
+    }
+    Err(e)
+}
+
+/// The error for an empty cell in register `n`.
+#[cold]
+#[inline(never)]
+pub fn unbound_deref<T>(t: &mut Thread, f: *mut Frame, n: usize) -> Res<T> {
+    // SAFETY: a running frame's code is alive.
+    let kind = unsafe { (&(*(*f).code).body().locals)[n].1 };
+    if kind != LOCAL_FREE {
+        return unbound_local(t, f, n);
+    }
+    let key = local_name(f, n);
+    let msg =
+        format!("cannot access free variable '{}' where it is not associated with a value in enclosing scope", key.to_string_lossy());
+    let e = t.raise(&errors::NAME_ERROR, msg);
+    errors::note_name(t, key);
+    Err(e)
+}

@@ -1,0 +1,168 @@
+//! `for` loops and unpacking.
+
+use super::frames::{reg, reg_ptr, set_reg, take_operand, take_reg};
+use super::globals::unbound_local;
+use super::run::drop_reg;
+use crate::compile::bytecode::{Instr, XB};
+use weft_objects::frame::Frame;
+use weft_objects::generator::Generator;
+use weft_objects::prelude::*;
+use weft_objects::range::Range;
+
+/// Lays an iteration down in three registers: exact lists and tuples with a position, ranges by ones with two bounds, generators as they
+/// are, everything else as its iterator.
+#[inline(never)]
+pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let mut position = Value::NONE;
+    let mut last = Value::NULL;
+    let it;
+    if List::exact(v).is_some() || Tuple::exact(v).is_some() {
+        position = Value::int(0);
+        it = super::frames::own_operand(t, f, i, XB, i.b());
+    } else if Generator::exact(v).is_some() {
+        it = super::frames::own_operand(t, f, i, XB, i.b());
+    } else if let Some((start, 1, n)) = Range::of(v).and_then(|r| r.small())
+        && let (Some(a), Some(b)) = (Value::try_int(start), start.checked_add(n as i64).and_then(Value::try_int))
+    {
+        let old = take_operand(f, i, XB, i.b());
+        drop_reg(t, old);
+        (it, position, last) = (Value::RANGE_MARK, a, b);
+    } else {
+        let o = proto::iter(t, v)?;
+        let old = take_operand(f, i, XB, i.b());
+        drop_reg(t, old);
+        it = o.into_value();
+    }
+    set_reg(t, f, i.a(), it);
+    // SAFETY: three temporaries in a row, the latter two dead.
+    unsafe {
+        *reg_ptr(f, i.a() + 1) = position;
+        *reg_ptr(f, i.a() + 2) = last;
+    }
+    Ok(())
+}
+
+/// The next item of a general iterator. False: exhausted, the iterator is dropped.
+#[inline(never)]
+pub fn next(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
+    let v = proto::next_value(t, reg(f, i.a()))?;
+    if v.is_null() {
+        let it = take_reg(f, i.a());
+        drop_reg(t, it);
+        return Ok(false);
+    }
+    set_reg(t, f, i.b(), v);
+    Ok(true)
+}
+
+#[inline(never)]
+pub fn unpack(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = reg(f, i.b());
+    let n = i.c();
+    if let Some(x) = Tuple::exact(v) {
+        if x.len() != n {
+            return Err(wrong_count(t, x.len(), n));
+        }
+        let v = take_operand(f, i, XB, i.b());
+        for k in 0..n {
+            let item = to_reg(t, x.get(k));
+            set_reg(t, f, i.a() + k, item);
+        }
+        drop_reg(t, v);
+        return Ok(());
+    }
+    if let Some(l) = List::exact(v)
+        && l.len() == n
+    {
+        let items: Option<Vec<Value>> = (0..n).map(|k| l.get(t, k).map(|v| v.to_reg(t))).collect();
+        if let Some(items) = items {
+            let v = take_operand(f, i, XB, i.b());
+            for (k, item) in items.into_iter().enumerate() {
+                set_reg(t, f, i.a() + k, item);
+            }
+            drop_reg(t, v);
+            return Ok(());
+        }
+    }
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let it = unpack_iter(t, v)?;
+    let mut items = Vec::with_capacity(n);
+    while items.len() < n {
+        match proto::next(t, it.value())? {
+            Some(o) => items.push(o),
+            None => {
+                let msg = format!("not enough values to unpack (expected {n}, got {})", items.len());
+                return Err(t.value_error(msg));
+            }
+        }
+    }
+    if let Some(extra) = proto::next(t, it.value())? {
+        drop(extra);
+        let known = List::of(v).map(|l| l.len()).or_else(|| Dict::of(v).map(|d| d.len()));
+        return Err(match known {
+            Some(got) => wrong_count(t, got, n),
+            None => t.value_error(format!("too many values to unpack (expected {n})")),
+        });
+    }
+    let v = take_operand(f, i, XB, i.b());
+    for (k, o) in items.into_iter().enumerate() {
+        set_reg(t, f, i.a() + k, o.into_value());
+    }
+    drop_reg(t, v);
+    Ok(())
+}
+
+#[cold]
+fn wrong_count(t: &mut Thread, got: usize, want: usize) -> Raised {
+    t.value_error(if got < want {
+        format!("not enough values to unpack (expected {want}, got {got})")
+    } else {
+        format!("too many values to unpack (expected {want}, got {got})")
+    })
+}
+
+fn unpack_iter(t: &mut Thread, v: Value) -> Res<Obj> {
+    if !type_of(v).slots.iter.is_set() && !proto::is_sequence(t, v) {
+        let msg = format!("cannot unpack non-iterable {} object", type_of(v).name());
+        return Err(t.type_error(msg));
+    }
+    proto::iter(t, v)
+}
+
+#[inline(never)]
+pub fn unpack_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = reg(f, i.b());
+    if v.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let (before, after) = (i.c() & 0xff, i.c() >> 8);
+    let it = unpack_iter(t, v)?;
+    let mut items = Vec::new();
+    while let Some(o) = proto::next(t, it.value())? {
+        items.push(o);
+    }
+    if items.len() < before + after {
+        let at_least = before + after;
+        let msg = format!("not enough values to unpack (expected at least {at_least}, got {})", items.len());
+        return Err(t.value_error(msg));
+    }
+    let tail = items.split_off(items.len() - after);
+    let middle = items.split_off(before);
+    let middle = List::from_vec(t, middle);
+    let v = take_operand(f, i, XB, i.b());
+    let all = items.into_iter().chain(std::iter::once(middle)).chain(tail);
+    for (k, o) in all.enumerate() {
+        set_reg(t, f, i.a() + k, o.into_value());
+    }
+    drop_reg(t, v);
+    Ok(())
+}

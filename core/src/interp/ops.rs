@@ -1,0 +1,323 @@
+//! Arithmetic, comparison and subscription: the in-line parts for words, and the slow paths.
+
+use super::frames::{operands, set_reg, take_operand};
+use super::globals::unbound_local;
+use super::run::drop_reg;
+use crate::compile::bytecode::{Instr, XA, XB, XC};
+use weft_objects::frame::Frame;
+use weft_objects::prelude::*;
+
+/// The number in a word as a float.
+#[inline(always)]
+pub fn number(v: Value) -> Option<f64> {
+    if v.is_float() {
+        Some(v.as_float())
+    } else if v.is_int() {
+        Some(v.as_int() as f64)
+    } else {
+        None
+    }
+}
+
+#[inline(always)]
+pub fn add(x: Value, y: Value) -> Option<Value> {
+    (x.0 as i64).checked_add(y.0 as i64 - 1).map(|v| Value(v as u64))
+}
+#[inline(always)]
+pub fn sub(x: Value, y: Value) -> Option<Value> {
+    (x.0 as i64).checked_sub(y.0 as i64 - 1).map(|v| Value(v as u64))
+}
+#[inline(always)]
+pub fn mul(x: Value, y: Value) -> Option<Value> {
+    x.as_int().checked_mul(y.0 as i64 - 1).map(|v| Value(v as u64 | 1))
+}
+/// Exact when both ints are exact as floats.
+#[inline(always)]
+pub fn true_div(x: Value, y: Value) -> Option<Value> {
+    let (a, b) = (x.as_int(), y.as_int());
+    const EXACT: u64 = 1 << 53;
+    if b != 0 && a.unsigned_abs() <= EXACT && b.unsigned_abs() <= EXACT {
+        Value::try_float(a as f64 / b as f64)
+    } else {
+        None
+    }
+}
+#[inline(always)]
+pub fn float_div(u: f64, w: f64) -> Option<Value> {
+    if w != 0.0 { Value::try_float(u / w) } else { None }
+}
+#[inline(always)]
+pub fn floor_div(x: Value, y: Value) -> Option<Value> {
+    let (a, b) = (x.as_int(), y.as_int());
+    if b == 0 {
+        return None;
+    }
+    let q = a / b;
+    let q = if a % b != 0 && (a < 0) != (b < 0) { q - 1 } else { q };
+    Value::try_int(q)
+}
+#[inline(always)]
+pub fn modulo(x: Value, y: Value) -> Option<Value> {
+    let (a, b) = (x.as_int(), y.as_int());
+    if b == 0 {
+        return None;
+    }
+    let m = a % b;
+    Some(Value::int(if m != 0 && (m < 0) != (b < 0) { m + b } else { m }))
+}
+#[inline(always)]
+pub fn lshift(x: Value, y: Value) -> Option<Value> {
+    let (a, n) = (x.as_int(), y.as_int());
+    if !(0..62).contains(&n) {
+        return None;
+    }
+    let v = a << n;
+    if v >> n == a { Value::try_int(v) } else { None }
+}
+#[inline(always)]
+pub fn rshift(x: Value, y: Value) -> Option<Value> {
+    let n = y.as_int();
+    if n < 0 { None } else { Some(Value::int(x.as_int() >> n.min(63))) }
+}
+
+/// An unbound operand, if there is one, is an error before anything else.
+#[cold]
+pub fn check_bound(t: &mut Thread, f: *mut Frame, regs: &[usize]) -> Res<()> {
+    for &n in regs {
+        // SAFETY: operands lie within the frame.
+        if unsafe { *(*f).base.add(n) }.is_null() {
+            return unbound_local(t, f, n);
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+pub fn binary(t: &mut Thread, f: *mut Frame, i: Instr, op: BinOp, konst: bool) -> Res<()> {
+    let (x, y) = operands(f, i, konst);
+    if x.is_null() || y.is_null() {
+        let second = if konst { i.b() } else { i.c() };
+        return check_bound(t, f, &[i.b(), second]);
+    }
+    if op == BinOp::Add && append_in_place(t, f, i, x, y, konst) {
+        return Ok(());
+    }
+    let v = if i.arg() == 1 { proto::in_place(t, op, x, y)? } else { proto::binary(t, op, x, y)? };
+    let x = take_operand(f, i, XB, i.b());
+    let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, x);
+    drop_reg(t, y);
+    Ok(())
+}
+
+/// `s = s + x` and `s += x` for strings: the left string is taken out of its register, so that it can grow where it is.
+fn append_in_place(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, y: Value, konst: bool) -> bool {
+    if i.a() != i.b() && i.x() & XB == 0 {
+        return false;
+    }
+    let (Some(_), Some(right)) = (Str::exact(x), Str::exact(y)) else { return false };
+    if x.same(y) {
+        return false;
+    }
+    // SAFETY: operands lie within the frame.
+    let left = unsafe { std::mem::replace(&mut *(*f).base.add(i.b()), Value::NULL) };
+    let left = Obj::own(left);
+    let v = weft_objects::str::append_in_place(t, left, right);
+    let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
+    set_reg(t, f, i.a(), v.into_value());
+    drop_reg(t, y);
+    true
+}
+
+#[inline(never)]
+pub fn unary(t: &mut Thread, f: *mut Frame, i: Instr, g: fn(&mut Thread, Value) -> Res) -> Res<()> {
+    // SAFETY: operands lie within the frame.
+    let x = unsafe { *(*f).base.add(i.b()) };
+    if x.is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let v = g(t, x)?;
+    let x = take_operand(f, i, XB, i.b());
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, x);
+    Ok(())
+}
+
+pub fn not(t: &mut Thread, v: Value) -> Res {
+    Ok(Value::bool(!proto::truth(t, v)?))
+}
+
+#[inline(never)]
+pub fn compare(t: &mut Thread, f: *mut Frame, i: Instr, op: CmpOp) -> Res<()> {
+    let (x, y) = operands(f, i, false);
+    if x.is_null() || y.is_null() {
+        return check_bound(t, f, &[i.b(), i.c()]);
+    }
+    let v = match quick_compare(x, y, op) {
+        Some(b) => Value::bool(b),
+        None => proto::compare(t, x, y, op)?,
+    };
+    let (x, y) = (take_operand(f, i, XB, i.b()), take_operand(f, i, XC, i.c()));
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, x);
+    drop_reg(t, y);
+    Ok(())
+}
+
+/// Strings and mixed numbers.
+#[inline]
+fn quick_compare(x: Value, y: Value, op: CmpOp) -> Option<bool> {
+    if let (Some(a), Some(b)) = (Str::exact(x), Str::exact(y)) {
+        return Some(match op {
+            CmpOp::Eq => x.same(y) || a.eq(b),
+            CmpOp::Ne => !(x.same(y) || a.eq(b)),
+            _ => op.of(a.cmp_bytes(b)),
+        });
+    }
+    const EXACT: i64 = 1 << 53;
+    let small = |v: Value| !v.is_int() || v.as_int().abs() <= EXACT;
+    match (number(x), number(y)) {
+        (Some(u), Some(w)) if small(x) && small(y) => Some(match op {
+            CmpOp::Lt => u < w,
+            CmpOp::Le => u <= w,
+            CmpOp::Eq => u == w,
+            CmpOp::Ne => u != w,
+            CmpOp::Gt => u > w,
+            CmpOp::Ge => u >= w,
+        }),
+        _ => None,
+    }
+}
+
+#[inline(never)]
+pub fn compare_jump(t: &mut Thread, f: *mut Frame, i: Instr, op: CmpOp, konst: bool) -> Res<bool> {
+    // SAFETY: operands lie within the frame and the constants.
+    let (x, y) = unsafe {
+        let x = *(*f).base.add(i.a());
+        let y = if konst { (&(*(*f).code).body().consts)[i.b()] } else { *(*f).base.add(i.b()) };
+        (x, y)
+    };
+    if x.is_null() || y.is_null() {
+        let second = if konst { i.a() } else { i.b() };
+        check_bound(t, f, &[i.a(), second])?;
+    }
+    let hit = match quick_compare(x, y, op) {
+        Some(b) => b,
+        None => proto::compare_bool(t, x, y, op)?,
+    };
+    let x = take_operand(f, i, XA, i.a());
+    let y = if konst { Value::NULL } else { take_operand(f, i, XB, i.b()) };
+    drop_reg(t, x);
+    drop_reg(t, y);
+    Ok(hit)
+}
+
+#[inline(never)]
+pub fn truth(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
+    // SAFETY: operands lie within the frame.
+    let v = unsafe { *(*f).base.add(i.a()) };
+    if v.is_null() {
+        unbound_local(t, f, i.a())?;
+    }
+    let b = proto::truth(t, v)?;
+    let v = take_operand(f, i, XA, i.a());
+    drop_reg(t, v);
+    Ok(b)
+}
+
+#[inline(never)]
+pub fn contains(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let (x, y) = operands(f, i, false);
+    if x.is_null() || y.is_null() {
+        return check_bound(t, f, &[i.b(), i.c()]);
+    }
+    let found = proto::contains(t, y, x)?;
+    let (x, y) = (take_operand(f, i, XB, i.b()), take_operand(f, i, XC, i.c()));
+    set_reg(t, f, i.a(), Value::bool(found != (i.arg() != 0)));
+    drop_reg(t, x);
+    drop_reg(t, y);
+    Ok(())
+}
+
+/// `x[y]` for lists and tuples by small ints and dicts by str: the word in the container, or NULL.
+#[inline(always)]
+pub fn get_item_fast(t: &Thread, x: Value, y: Value) -> Value {
+    // SAFETY: a register's object is alive.
+    let ty = unsafe { x.header() }.ty.load(std::sync::atomic::Ordering::Relaxed) as *const Type;
+    if y.is_int() {
+        if ty == &raw const weft_objects::list::LIST {
+            // SAFETY: of that type.
+            let l = unsafe { &*(x.ptr() as *const List) };
+            let n = y.as_int();
+            let n = if n < 0 { n + l.len() as i64 } else { n };
+            return if n < 0 { Value::NULL } else { l.get(t, n as usize).map_or(Value::NULL, |v| v.value()) };
+        }
+        if ty == &raw const weft_objects::tuple::TUPLE {
+            // SAFETY: of that type.
+            let x = unsafe { &*(x.ptr() as *const Tuple) };
+            let n = y.as_int();
+            let n = if n < 0 { n + x.len() as i64 } else { n };
+            return if n < 0 || n as usize >= x.len() { Value::NULL } else { x.get(n as usize) };
+        }
+        if ty == &raw const weft_objects::dict::DICT {
+            // SAFETY: of that type.
+            return unsafe { &*(x.ptr() as *const Dict) }.get_int(t, y).map_or(Value::NULL, |v| v.value());
+        }
+    } else if ty == &raw const weft_objects::dict::DICT
+        && let Some(key) = Str::exact(y)
+    {
+        // SAFETY: of that type.
+        return unsafe { &*(x.ptr() as *const Dict) }.get_str(t, key).map_or(Value::NULL, |v| v.value());
+    }
+    Value::NULL
+}
+
+#[inline(never)]
+pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<()> {
+    let (x, y) = operands(f, i, konst);
+    if x.is_null() || y.is_null() {
+        let second = if konst { i.b() } else { i.c() };
+        return check_bound(t, f, &[i.b(), second]);
+    }
+    let v = proto::get_item_value(t, x, y)?;
+    let x = take_operand(f, i, XB, i.b());
+    let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, x);
+    drop_reg(t, y);
+    Ok(())
+}
+
+#[inline(never)]
+pub fn set_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    // SAFETY: operands lie within the frame.
+    let (x, y, v) = unsafe { (*(*f).base.add(i.a()), *(*f).base.add(i.b()), *(*f).base.add(i.c())) };
+    if x.is_null() || y.is_null() || v.is_null() {
+        return check_bound(t, f, &[i.c(), i.a(), i.b()]);
+    }
+    match Dict::exact(x) {
+        Some(d) => d.set(t, y, v)?,
+        None => proto::set_item(t, x, y, v)?,
+    }
+    for (flag, n) in [(XA, i.a()), (XB, i.b()), (XC, i.c())] {
+        let v = take_operand(f, i, flag, n);
+        drop_reg(t, v);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+pub fn del_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    // SAFETY: operands lie within the frame.
+    let (x, y) = unsafe { (*(*f).base.add(i.a()), *(*f).base.add(i.b())) };
+    if x.is_null() || y.is_null() {
+        return check_bound(t, f, &[i.a(), i.b()]);
+    }
+    proto::del_item(t, x, y)?;
+    for (flag, n) in [(XA, i.a()), (XB, i.b())] {
+        let v = take_operand(f, i, flag, n);
+        drop_reg(t, v);
+    }
+    Ok(())
+}

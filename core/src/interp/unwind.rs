@@ -1,0 +1,118 @@
+//! Exceptions on their way: raising, finding a handler, leaving frames.
+
+use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg};
+use super::globals::unbound_local;
+use super::run::drop_reg;
+use crate::compile::bytecode::{Instr, XA, XB, XC};
+use weft_objects::frame::Frame;
+use weft_objects::generator::{FINISHED, Generator};
+use weft_objects::prelude::*;
+
+/// How an exception came up in the innermost frame.
+pub enum How {
+    /// Raised there: the frame goes into the traceback.
+    Raise,
+    /// Raised again: it is in the traceback already.
+    Reraise,
+}
+
+/// Finds the handler of the pending exception, leaving frames without one. Gives the frame to go on in, or `None` when the frame that
+/// the loop was entered with has been left.
+#[cold]
+#[inline(never)]
+pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
+    let mut f = f;
+    let mut note = matches!(how, How::Raise);
+    loop {
+        // SAFETY: `f` is the innermost frame.
+        unsafe {
+            let at = (*f).instr();
+            let code = (*f).code();
+            if note {
+                let o = weft_objects::frame::object_of(t, f);
+                weft_objects::traceback::push(t, o.value(), at as i32 * 2, code.line(at) as i32);
+            }
+            note = true;
+            let body = code.body();
+            if let Some(h) = body.handlers.iter().find(|h| (h.start as usize) <= at && at < h.end as usize) {
+                let depth = h.depth as usize;
+                for n in depth..code.nregs as usize {
+                    let v = take_reg(f, n);
+                    drop_reg(t, v);
+                }
+                let exc = t.exc.replace(Value::NULL);
+                set_reg(t, f, depth, exc);
+                (*f).pc = body.instrs.as_ptr().add(h.target as usize);
+                return Some(f);
+            }
+            let flags = (*f).flags;
+            if flags & Frame::GENERATOR != 0 {
+                let g = (*f).generator;
+                let handled = t.vm().pop_handled();
+                drop_reg(t, handled);
+                pop(t, f);
+                if let Some(g) = Generator::of(g) {
+                    g.end(FINISHED);
+                }
+            } else {
+                pop(t, f);
+            }
+            if flags & Frame::ENTRY != 0 {
+                return None;
+            }
+        }
+        f = f.wrapping_sub(1);
+    }
+}
+
+/// The `raise` statement. Always leaves an exception pending.
+pub fn raise(t: &mut Thread, f: *mut Frame, i: Instr) {
+    let result: Raised = match i.arg() {
+        0 => match weft_objects::runtime::handled_exception(t).map(|e| e.to_obj(t)) {
+            Some(e) => {
+                let old = t.exc.replace(e.into_value());
+                dec(t, old);
+                Raised::new_unchecked()
+            }
+            None => t.runtime_error("No active exception to reraise"),
+        },
+        n => {
+            let exc = reg(f, i.b());
+            let cause = if n == 2 { Some(reg(f, i.c())) } else { None };
+            if exc.is_null() {
+                let _ = unbound_local::<()>(t, f, i.b());
+                return;
+            }
+            if n == 2 && reg(f, i.c()).is_null() {
+                let _ = unbound_local::<()>(t, f, i.c());
+                return;
+            }
+            errors::raise_class_or_instance(t, exc, cause)
+        }
+    };
+    let _: Raised = result;
+    for (flag, n) in [(XB, i.b()), (XC, i.c())] {
+        let v = take_operand(f, i, flag, n);
+        drop_reg(t, v);
+    }
+}
+
+/// Raises the exception in r[a] again.
+pub fn reraise(t: &mut Thread, f: *mut Frame, i: Instr) {
+    let e = Obj::own(own_operand(t, f, i, XA, i.a()));
+    let old = t.exc.replace(e.into_value());
+    dec(t, old);
+}
+
+pub fn matches(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let class = reg(f, i.c());
+    if class.is_null() {
+        return unbound_local(t, f, i.c());
+    }
+    let hit = errors::exc_matches_value(t, reg(f, i.b()), class)?;
+    let class = take_operand(f, i, XC, i.c());
+    set_reg(t, f, i.a(), Value::bool(hit));
+    drop_reg(t, class);
+    Ok(())
+}
+

@@ -1,0 +1,112 @@
+//! Counting: a plain number for local objects, the count word's protocol for shared ones, nothing for immortal ones.
+//!
+//! The shared protocol (LISTED and DIRTY flags) lives in [`weft_threads::count`] and is modelled in `loom-tests/tests/handshake.rs`.
+
+use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
+use crate::thread::Thread;
+use crate::value::Value;
+use std::sync::atomic::Ordering::*;
+use weft_threads::count as shared;
+
+/// Counts one more reference to the object, if `v` is one.
+#[inline(always)]
+pub fn inc(t: &Thread, v: Value) {
+    if v.is_ptr() {
+        // SAFETY: `v` is held by a register or handle of the caller, or was read since the last safepoint (I5).
+        inc_ptr(t, unsafe { v.header() });
+    }
+}
+
+#[inline(always)]
+pub(crate) fn inc_ptr(t: &Thread, h: &Header) {
+    if h.owner.load(Relaxed) == t.tag() {
+        let n = h.count.load(Relaxed) + 1;
+        h.count.store(n, Relaxed);
+        if n >= shared::SATURATED {
+            h.make_immortal();
+        }
+    } else {
+        inc_shared(h);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn inc_shared(h: &Header) {
+    if h.owner.load(Relaxed) != IMMORTAL {
+        shared::increment(&h.count);
+    }
+}
+
+/// Gives up one counted reference; destroys the object if it was the last one to a local object.
+#[inline(always)]
+pub fn dec(t: &Thread, v: Value) {
+    if v.is_counted() {
+        // SAFETY: the caller owns one count of the object, so it is alive.
+        let h = unsafe { v.header() };
+        if h.owner.load(Relaxed) == t.tag() {
+            let n = h.count.load(Relaxed) - 1;
+            h.count.store(n, Relaxed);
+            if n == 0 {
+                crate::destroy::local_zero(t, v.ptr());
+            }
+        } else {
+            dec_shared(t, h);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn dec_shared(t: &Thread, h: &Header) {
+    if h.owner.load(Relaxed) == IMMORTAL {
+        return;
+    }
+    // Zero is not yet death: registers of other threads may hold uncounted references (I5).
+    if shared::decrement(&h.count) {
+        if h.ty().gc_flags.load(Relaxed) & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED) != 0 {
+            // Never settled: the collector alone frees these, and LISTED keeps them off every list.
+            return;
+        }
+        if h.has_flag(Flags::DYING) {
+            return;
+        }
+        crate::shared::list(t, h);
+    }
+}
+
+/// A register word for the reference `v` that lies in a slot: counted if the object is local, uncounted if it is shared or
+/// immortal (I4), whose counts are thus never touched by reading.
+#[inline(always)]
+pub fn to_reg(t: &Thread, v: Value) -> Value {
+    if !v.is_ptr() {
+        return v;
+    }
+    // SAFETY: just read from a slot: alive at least until this thread's next safepoint (I5), or local and held by the slot.
+    let h = unsafe { v.header() };
+    if h.owner.load(Relaxed) == t.tag() {
+        let n = h.count.load(Relaxed) + 1;
+        h.count.store(n, Relaxed);
+        if n >= shared::SATURATED {
+            h.make_immortal();
+        }
+        Value(v.0 & !8)
+    } else {
+        Value::uncounted(v.ptr())
+    }
+}
+
+/// A counted word for the register word `v`, whose reference is given up by the caller: what may go into a slot.
+#[inline(always)]
+pub fn to_heap(v: Value) -> Value {
+    if v.is_uncounted() { count_uncounted(v) } else { v }
+}
+
+#[cold]
+#[inline(never)]
+fn count_uncounted(v: Value) -> Value {
+    // SAFETY: an uncounted register word is valid until the next safepoint (I5).
+    let h = unsafe { v.header() };
+    inc_shared(h);
+    v.bare()
+}

@@ -1,0 +1,51 @@
+//! Memory: the value word, object headers, counting, publication, the heap and its collectors.
+//!
+//! Knows nothing of Python: a type is a [`TypeHead`], which says how to traverse, clear and finalize
+//! its objects. The invariants I1–I8 are stated in ARCHITECTURE.md; comments here name them.
+
+mod collect;
+mod count;
+mod destroy;
+mod header;
+mod heap;
+mod lock;
+mod obj;
+mod publish;
+mod shared;
+mod slot;
+mod thread;
+mod value;
+mod verify;
+pub mod weak;
+
+pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
+pub use count::{dec, inc, to_heap, to_reg};
+pub use destroy::local_zero;
+pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
+pub use heap::{MAX_BLOCK, for_each_object};
+pub use lock::{Locked, lock};
+pub use obj::{Borrowed, Obj};
+pub use publish::{publish, share};
+pub use slot::Slot;
+pub use thread::{
+    Registers, Thread, ThreadPayload, after_fork_child, multithreaded, spawn_state, world,
+};
+#[cfg(feature = "gil")]
+pub use thread::gil;
+pub use value::Value;
+pub use destroy::Pending;
+pub use verify::verify_enabled;
+pub use weft_threads::breaker_bits;
+
+/// Proof that an exception is set in the thread: the error of every fallible operation. The exception
+/// itself is in [`Thread::exc`].
+#[derive(Debug)]
+pub struct Raised(());
+
+impl Raised {
+    /// Says that the thread's exception has been set. Only the code that sets it calls this.
+    #[inline(always)]
+    pub fn new_unchecked() -> Raised {
+        Raised(())
+    }
+}

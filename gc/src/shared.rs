@@ -1,0 +1,170 @@
+//! Zero-count candidates: shared objects whose count has fallen to zero, waiting for a handshake (I5), and memory that readers may
+//! still look at (I7).
+//!
+//! Model: `loom-tests/tests/handshake.rs`, which drives [`weft_threads::count`] and [`weft_threads::World`].
+
+use crate::header::{Flags, Header};
+use crate::thread::{Thread, world};
+use parking_lot::Mutex;
+use std::sync::atomic::Ordering::*;
+use weft_threads::count::{Settled, settle};
+
+/// Candidates that are worth a handshake of their own.
+const ENOUGH: usize = 1000;
+/// Retired memory that is worth one, in bytes.
+const ENOUGH_BYTES: usize = 1 << 20;
+
+type FreeFn = unsafe fn(*mut u8, usize);
+
+#[derive(Default)]
+pub(crate) struct Waiting {
+    objects: Vec<*mut Header>,
+    memory: Vec<(*mut u8, usize, FreeFn)>,
+    bytes: usize,
+}
+
+/// What waits for the handshake `epoch` to pass.
+pub(crate) struct Batch {
+    epoch: u64,
+    waiting: Waiting,
+}
+// SAFETY: raw pointers to shared objects and retired memory; whoever holds the batch may settle it.
+unsafe impl Send for Batch {}
+
+/// Batches of threads that have ended.
+static ORPHANS: Mutex<Vec<Batch>> = Mutex::new(Vec::new());
+
+/// Puts a candidate, whose LISTED flag this thread has just set, on the thread's list.
+pub(crate) fn list(t: &Thread, h: &Header) {
+    // SAFETY: only this thread touches its list.
+    let waiting = unsafe { &mut *t.waiting.get() };
+    waiting.objects.push(h as *const Header as *mut Header);
+    // SAFETY: `h` is an object of its type.
+    let prompt = h.has_flag(Flags::WEAKREFS) || h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) });
+    if prompt || waiting.objects.len() >= ENOUGH {
+        t.peer().raise(crate::breaker_bits::SETTLE);
+    }
+}
+
+impl Thread {
+    /// Frees memory that lock-free readers may be looking at, after a handshake (I7); at once if `owner` is local.
+    ///
+    /// # Safety
+    /// Nobody can find the memory any more, and `free(p, n)` gives it back.
+    pub unsafe fn retire(&self, owner: &Header, p: *mut u8, n: usize, free: FreeFn) {
+        if owner.is_local(self) {
+            // SAFETY: nobody but this thread could ever look at it (I2).
+            unsafe { free(p, n) };
+            return;
+        }
+        // SAFETY: only this thread touches its list.
+        let waiting = unsafe { &mut *self.waiting.get() };
+        waiting.memory.push((p, n, free));
+        waiting.bytes += n;
+        if waiting.bytes >= ENOUGH_BYTES || waiting.memory.len() >= ENOUGH {
+            self.peer().raise(crate::breaker_bits::SETTLE);
+        }
+    }
+
+    /// At a safepoint: asks for a handshake for what waits, and settles what has waited long enough. Objects that die may leave
+    /// finalizers pending.
+    pub fn settle(&mut self, all: bool) {
+        let t = &*self;
+        if let Some(orphans) = ORPHANS.try_lock().map(|mut o| std::mem::take(&mut *o)) {
+            // SAFETY: only this thread touches its batches.
+            unsafe { (*t.batches.get()).extend(orphans) };
+        }
+        loop {
+            // SAFETY: as above; the borrow ends before anything else can run.
+            let idle = unsafe { (*t.batches.get()).is_empty() };
+            // SAFETY: as above.
+            let waiting = unsafe { &mut *t.waiting.get() };
+            if (idle || all) && !(waiting.objects.is_empty() && waiting.memory.is_empty()) {
+                let waiting = std::mem::take(waiting);
+                let epoch = world().handshake(t.peer());
+                // SAFETY: as above.
+                unsafe { (*t.batches.get()).push_back(Batch { epoch, waiting }) };
+            }
+            let mut progress = false;
+            loop {
+                // SAFETY: as above.
+                let batches = unsafe { &mut *t.batches.get() };
+                match batches.front() {
+                    Some(b) if world().passed(b.epoch) => {}
+                    _ => break,
+                }
+                let Some(batch) = batches.pop_front() else { break };
+                settle_batch(t, batch);
+                progress = true;
+            }
+            if !(all && progress) {
+                break;
+            }
+        }
+        // SAFETY: as above.
+        if unsafe { !(*t.batches.get()).is_empty() } {
+            t.peer().raise(crate::breaker_bits::SETTLE);
+        }
+    }
+
+    /// Leaves what still waits to whoever settles next: at the thread's end.
+    pub(crate) fn abandon_waiting(&self) {
+        // SAFETY: only this thread touches its lists.
+        unsafe {
+            let waiting = std::mem::take(&mut *self.waiting.get());
+            let mut orphans = ORPHANS.lock();
+            orphans.extend((*self.batches.get()).drain(..));
+            if !(waiting.objects.is_empty() && waiting.memory.is_empty()) {
+                let epoch = world().handshake(self.peer());
+                orphans.push(Batch { epoch, waiting });
+            }
+        }
+    }
+}
+
+fn settle_batch(t: &Thread, batch: Batch) {
+    for (p, n, free) in batch.waiting.memory {
+        // SAFETY: every thread has passed a safepoint since the memory was taken out of sight (I7).
+        unsafe { free(p, n) };
+    }
+    for p in batch.waiting.objects {
+        // SAFETY: LISTED by this list alone, so nobody else destroys it.
+        match settle(unsafe { &(*p).count }) {
+            Settled::Dead => crate::destroy::shared_dead(t, p),
+            Settled::Alive => {}
+            // SAFETY: still LISTED: it goes on to the next round.
+            Settled::Again => unsafe { (*t.waiting.get()).objects.push(p) },
+        }
+    }
+}
+
+/// Turns every uncounted register of the thread that points to a LISTED object into a counted one. Called by the thread at a
+/// safepoint, or by a requester that holds it detached.
+pub(crate) fn flush(t: &Thread) {
+    let mut p = t.regs.base();
+    let top = t.regs.top();
+    let mut highest = std::ptr::null_mut();
+    while p < top {
+        // SAFETY: registers below the top are initialised, and the thread stands still.
+        unsafe {
+            let v = *p;
+            if v.is_uncounted() {
+                let h = v.header();
+                if h.owner.load(Relaxed) != crate::header::IMMORTAL
+                    && h.count.load(Acquire) & weft_threads::count::LISTED != 0
+                    && h.ty().gc_flags.load(Relaxed)
+                        & (crate::header::TypeFlags::COLLECTED | crate::header::TypeFlags::COLLECTED_IF_SHARED)
+                        == 0
+                {
+                    weft_threads::count::increment(&h.count);
+                    *p = v.bare();
+                    highest = p;
+                }
+            }
+            p = p.add(1);
+        }
+    }
+    if highest > t.regs.flushed.get() {
+        t.regs.flushed.set(highest);
+    }
+}

@@ -1,0 +1,319 @@
+//! What one thread of the runtime owns: its tag, its registers, its heap, and what it has still to settle.
+
+use crate::destroy::Pending;
+use crate::header::{Header, IMMORTAL};
+use crate::heap::Heap;
+use crate::shared::{Batch, Waiting};
+use crate::value::Value;
+use std::cell::{Cell, UnsafeCell};
+use std::collections::VecDeque;
+use std::marker::PhantomPinned;
+use std::ptr::null_mut;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
+use weft_threads::{Payload, Peer, World, breaker_bits};
+
+/// What the other threads know of a thread: where its state lies, to flush its registers while it is held.
+pub struct ThreadPayload {
+    thread: AtomicPtr<Thread>,
+}
+
+impl ThreadPayload {
+    /// The thread's state. Only the thread itself, or who holds it still, may look.
+    pub fn thread(&self) -> &Thread {
+        // SAFETY: set before the peer is registered for others, valid until it leaves the world.
+        unsafe { &*self.thread.load(Acquire) }
+    }
+}
+
+impl Payload for ThreadPayload {
+    fn flush(&self) {
+        let p = self.thread.load(Acquire);
+        if !p.is_null() {
+            // SAFETY: as in `thread`; the caller is the thread at a safepoint or holds it.
+            crate::shared::flush(unsafe { &*p });
+        }
+    }
+}
+
+type State = Peer<ThreadPayload>;
+
+static WORLD: LazyLock<World<ThreadPayload>> = LazyLock::new(World::new);
+static MULTITHREADED: AtomicBool = AtomicBool::new(false);
+
+/// The set of all threads.
+pub fn world() -> &'static World<ThreadPayload> {
+    &WORLD
+}
+
+/// Whether a second thread has ever been started.
+pub fn multithreaded() -> bool {
+    MULTITHREADED.load(Relaxed)
+}
+
+#[cfg(feature = "gil")]
+static GIL: weft_threads::Gil<ThreadPayload> = weft_threads::Gil::new();
+
+/// The global interpreter lock of the `gil` build.
+#[cfg(feature = "gil")]
+pub fn gil() -> &'static weft_threads::Gil<ThreadPayload> {
+    &GIL
+}
+
+/// The register stack: one reserved stretch of address space, committed as it is used.
+pub struct Registers {
+    base: *mut Value,
+    limit: *mut Value,
+    top: Cell<*mut Value>,
+    /// The highest register that a handshake has turned into a counted one since it was last looked at: above it, dead
+    /// temporaries hold nothing that must be dropped.
+    pub flushed: Cell<*mut Value>,
+}
+
+impl Registers {
+    fn new(count: usize) -> Registers {
+        // SAFETY: an anonymous private mapping, which is zero (all registers unbound).
+        let base = unsafe {
+            libc::mmap(
+                null_mut(),
+                count * 8,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        assert!(base != libc::MAP_FAILED, "no address space for a thread's registers");
+        let base = base as *mut Value;
+        // SAFETY: within the mapping.
+        let limit = unsafe { base.add(count) };
+        Registers { base, limit, top: Cell::new(base), flushed: Cell::new(null_mut()) }
+    }
+
+    #[inline(always)]
+    pub fn base(&self) -> *mut Value {
+        self.base
+    }
+    /// End of the mapping.
+    #[inline(always)]
+    pub fn limit(&self) -> *mut Value {
+        self.limit
+    }
+    /// End of the registers in use: everything below is a valid word and is looked through by handshakes.
+    #[inline(always)]
+    pub fn top(&self) -> *mut Value {
+        self.top.get()
+    }
+    /// Moves the top. Everything below it must be initialised.
+    #[inline(always)]
+    pub fn set_top(&self, p: *mut Value) {
+        debug_assert!(p >= self.base && p <= self.limit);
+        self.top.set(p);
+    }
+}
+
+impl Drop for Registers {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `new`.
+        unsafe { libc::munmap(self.base as *mut _, self.limit as usize - self.base as usize) };
+    }
+}
+
+/// Counters that cost one addition where something rare happens.
+#[derive(Default)]
+pub struct Stats {
+    pub published: Cell<u64>,
+    pub collections: Cell<u64>,
+    pub collected: Cell<u64>,
+}
+
+/// One thread's state. Fields that native code changes are cells, as handles reach the thread through
+/// [`Thread::current`] while a `&mut Thread` (the right to reach a safepoint) is held further up: that reference is a
+/// token, and the type is `!Unpin` so that it promises no uniqueness of the memory behind it.
+#[repr(C)]
+pub struct Thread {
+    breaker: *const AtomicU32,
+    tag: Cell<u16>,
+    pub(crate) destroying: Cell<u32>,
+    pub regs: Registers,
+    /// The exception being raised: an owned word, NULL for none.
+    pub exc: Cell<Value>,
+    /// State of the layers above, set once when the thread starts.
+    ext: Cell<*mut ()>,
+    pub(crate) heap: Heap,
+    pub(crate) dead: UnsafeCell<Vec<*mut Header>>,
+    pub(crate) pending: UnsafeCell<VecDeque<Pending>>,
+    pub(crate) waiting: UnsafeCell<Waiting>,
+    pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
+    pub gc: crate::collect::GcState,
+    pub stats: Stats,
+    peer: Arc<State>,
+    _pin: PhantomPinned,
+}
+
+thread_local! {
+    static CURRENT: Cell<*mut Thread> = const { Cell::new(null_mut()) };
+}
+
+/// Makes the state of a new thread, detached, with room for `registers` registers. `None`: too many threads.
+///
+/// The first call is the main thread's. The second one, made by it when it starts the first thread, gives the main thread a new
+/// tag: all that it has made so far is shared from then on, without being touched.
+pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thread>> {
+    if let Some(t) = starter
+        && !MULTITHREADED.swap(true, AcqRel)
+        && cfg!(not(feature = "gil"))
+    {
+        t.tag.set(WORLD.retag(&t.peer)?);
+    }
+    let peer = WORLD.join(|_| ThreadPayload { thread: AtomicPtr::new(null_mut()) })?;
+    // In the GIL build every object is local to every thread: one tag for all.
+    let tag = if cfg!(feature = "gil") { 1 } else { peer.tag() };
+    let thread = Box::new(Thread {
+        breaker: peer.breaker(),
+        tag: Cell::new(tag),
+        destroying: Cell::new(0),
+        regs: Registers::new(registers),
+        exc: Cell::new(Value::NULL),
+        ext: Cell::new(null_mut()),
+        heap: Heap::new(),
+        dead: UnsafeCell::default(),
+        pending: UnsafeCell::default(),
+        waiting: UnsafeCell::default(),
+        batches: UnsafeCell::default(),
+        gc: Default::default(),
+        stats: Stats::default(),
+        peer,
+        _pin: PhantomPinned,
+    });
+    thread.peer.payload().thread.store(&*thread as *const Thread as *mut Thread, Release);
+    Some(thread)
+}
+
+impl Thread {
+    /// The state of the calling thread.
+    ///
+    /// # Panics
+    /// If the thread has not entered the runtime; no code that handles objects runs before that.
+    #[inline(always)]
+    pub fn current<'a>() -> &'a Thread {
+        let p = CURRENT.get();
+        debug_assert!(!p.is_null());
+        // SAFETY: set by `enter`, cleared by `leave`; a thread's own state outlives its use of objects.
+        unsafe { &*p }
+    }
+
+    /// The state of the calling thread, if it has entered.
+    pub fn try_current<'a>() -> Option<&'a Thread> {
+        let p = CURRENT.get();
+        // SAFETY: as in `current`.
+        if p.is_null() { None } else { Some(unsafe { &*p }) }
+    }
+
+    /// Makes this the calling thread's state and attaches it.
+    pub fn enter(&mut self) {
+        CURRENT.set(self);
+        self.attach();
+    }
+
+    /// Ends the thread: publishes what is left of its objects, leaves its pages and candidates to others. The thread must hold no
+    /// handle any more.
+    pub fn leave(self: Box<Self>) {
+        self.abandon_waiting();
+        #[cfg(not(feature = "gil"))]
+        {
+            self.publish_all();
+            self.heap.abandon();
+        }
+        #[cfg(feature = "gil")]
+        self.heap.abandon();
+        self.detach();
+        CURRENT.set(null_mut());
+        WORLD.leave(&self.peer);
+    }
+
+    /// This thread's tag: the owner of its local objects.
+    #[inline(always)]
+    pub fn tag(&self) -> u16 {
+        if cfg!(feature = "gil") { 1 } else { self.tag.get() }
+    }
+
+    pub fn peer(&self) -> &Arc<State> {
+        &self.peer
+    }
+
+    /// Whether something is asked of this thread: one load.
+    #[inline(always)]
+    pub fn interrupted(&self) -> bool {
+        // SAFETY: the breaker lies in the peer, which this thread holds.
+        unsafe { (*self.breaker).load(Relaxed) != 0 }
+    }
+
+    /// The breaker word, for the interpreter to poll.
+    #[inline(always)]
+    pub fn breaker(&self) -> *const AtomicU32 {
+        self.breaker
+    }
+
+    #[inline(always)]
+    pub fn ext(&self) -> *mut () {
+        self.ext.get()
+    }
+    /// Sets the state of the layers above. Once, before the thread runs anything.
+    pub fn set_ext(&self, p: *mut ()) {
+        self.ext.set(p);
+    }
+
+    fn attach(&self) {
+        #[cfg(feature = "gil")]
+        GIL.acquire(&self.peer);
+        WORLD.attach(&self.peer);
+    }
+
+    fn detach(&self) {
+        WORLD.detach(&self.peer);
+        #[cfg(feature = "gil")]
+        GIL.release();
+    }
+
+    /// Runs `f`, which may block and touches no object, detached: others may look through this thread's registers and
+    /// need not wait for it (I8).
+    pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        self.detach();
+        let r = f();
+        self.attach();
+        r
+    }
+
+    /// Serves what concerns memory and threads: stops, handshakes, settling, handing over the GIL. Gives the other bits
+    /// that are raised.
+    pub fn safepoint(&mut self) -> u32 {
+        let mut bits = WORLD.safepoint(&self.peer);
+        #[cfg(feature = "gil")]
+        if bits & breaker_bits::GIL != 0 {
+            self.peer.take(breaker_bits::GIL);
+            WORLD.detach(&self.peer);
+            GIL.hand_over(&self.peer);
+            WORLD.attach(&self.peer);
+            bits &= !breaker_bits::GIL;
+        }
+        if bits & breaker_bits::SETTLE != 0 {
+            self.peer.take(breaker_bits::SETTLE);
+            self.settle(false);
+            bits &= !breaker_bits::SETTLE;
+        }
+        bits
+    }
+
+    /// Whether `h` is an object that this thread may free on its own account.
+    pub(crate) fn owns(&self, h: &Header) -> bool {
+        let owner = h.owner.load(Relaxed);
+        owner == self.tag() && owner != IMMORTAL
+    }
+}
+
+/// In a forked child, whose only thread is `t`.
+pub fn after_fork_child(t: &Thread) {
+    WORLD.after_fork_child(&t.peer);
+}

@@ -1,0 +1,345 @@
+//! Code objects: bytecode, constants and tables of one function, class body or module, ready to be run.
+
+use crate::prelude::*;
+use std::sync::atomic::AtomicU64;
+use weft_gc::{TypeFlags, publish};
+
+/// What a local register is, numbered as the compiler's `LocalKind`.
+pub const LOCAL_FAST: u8 = 0;
+pub const LOCAL_CELL: u8 = 1;
+pub const LOCAL_FREE: u8 = 2;
+pub const LOCAL_HIDDEN: u8 = 3;
+
+/// A stretch of instructions and its handler.
+#[derive(Clone, Copy, Debug)]
+pub struct Handler {
+    pub start: u32,
+    pub end: u32,
+    pub target: u32,
+    pub depth: u16,
+}
+
+/// Where an instruction comes from: lines from 1 (0: nowhere), columns in UTF-8 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Position {
+    pub line: u32,
+    pub end_line: u32,
+    pub col: u16,
+    pub end_col: u16,
+}
+
+/// The parts that stay as the compiler wrote them.
+pub struct CodeBody {
+    pub name: Obj,
+    pub qualname: Obj,
+    pub filename: Obj,
+    pub first_line: u32,
+    pub argcount: u16,
+    pub posonly: u16,
+    pub kwonly: u16,
+    pub flags: u32,
+    pub nlocals: u16,
+    pub nregs: u16,
+    /// Names (interned str) and kinds of the local registers.
+    pub locals: Vec<(Obj, u8)>,
+    /// Instruction words. Atomic, because sites specialise while other threads run them (relaxed: each word stands for itself).
+    pub instrs: Box<[AtomicU64]>,
+    /// Constants in register form: they are shared or immortal, so copying one into a register counts nothing.
+    pub consts: Box<[Value]>,
+    /// Interned names.
+    pub names: Box<[Value]>,
+    /// Inline caches, and the name that each is for (NULL where the instruction says it).
+    pub caches: Box<[AtomicU64]>,
+    pub cache_names: Box<[Value]>,
+    pub handlers: Box<[Handler]>,
+    pub positions: Box<[Position]>,
+}
+
+/// `code`
+#[repr(C)]
+pub struct Code {
+    pub header: Header,
+    body: *mut CodeBody,
+    /// What calls ask first: number of registers and of locals, and how arguments are bound.
+    pub nregs: u32,
+    pub nlocals: u32,
+    pub argcount: u32,
+    /// See [`Code::SIMPLE`].
+    pub call_flags: u32,
+    pub flags: u32,
+    /// `co_extra`-like room for the tracing tools.
+    pub version: u32,
+}
+
+impl Code {
+    /// Only positional parameters and no generator: a call with the right number of arguments needs no binding.
+    pub const SIMPLE: u32 = 1;
+    /// Positional parameters, no `*args`, `**kwargs` or keyword-only ones (defaults may fill in).
+    pub const POSITIONAL: u32 = 2;
+    pub const GENERATOR: u32 = 4;
+
+    /// A code object of these parts. It is published: code is shared from the start, and only collected.
+    pub fn new(t: &Thread, body: CodeBody) -> Obj {
+        const CO_VARARGS: u32 = 4;
+        const CO_VARKEYWORDS: u32 = 8;
+        const CO_GENERATORS: u32 = 32 | 128 | 512;
+        let mut call_flags = 0;
+        if body.kwonly == 0 && body.flags & (CO_VARARGS | CO_VARKEYWORDS) == 0 {
+            call_flags |= Code::SIMPLE | Code::POSITIONAL;
+        }
+        if body.flags & CO_GENERATORS != 0 {
+            call_flags |= Code::GENERATOR;
+        }
+        // SAFETY: every field is written before anything else happens.
+        let o = unsafe {
+            let p = t.alloc(&CODE.head, size_of::<Code>()) as *mut Code;
+            (*p).nregs = body.nregs.max(body.nlocals) as u32;
+            (*p).nlocals = body.nlocals as u32;
+            (*p).argcount = body.argcount as u32;
+            (*p).call_flags = call_flags;
+            (*p).flags = body.flags;
+            (*p).body = Box::into_raw(Box::new(body));
+            Obj::from_raw(Value::from_ptr(p as *const Header))
+        };
+        weft_gc::share(t, o.value());
+        o
+    }
+
+    /// The code object, if `v` is one.
+    pub fn of<'a>(v: Value) -> Option<&'a Code> {
+        crate::cast_exact(v, &CODE)
+    }
+
+    #[inline(always)]
+    pub fn body(&self) -> &CodeBody {
+        // SAFETY: set when the object was made, freed with it.
+        unsafe { &*self.body }
+    }
+
+    /// A constant that may be copied into registers without counting: takes over the reference, which the code object then owns.
+    pub fn constant(t: &Thread, o: Obj) -> Value {
+        let v = o.into_value();
+        if !v.is_ptr() {
+            return v;
+        }
+        // SAFETY: just owned.
+        let h = unsafe { v.header() };
+        if h.is_local(t) {
+            if cfg!(feature = "gil") {
+                h.make_immortal();
+            } else {
+                publish(t, h);
+            }
+        }
+        Value::uncounted(v.ptr())
+    }
+
+    /// Source position of instruction `i`.
+    pub fn position(&self, i: usize) -> Position {
+        self.body().positions.get(i).copied().unwrap_or_default()
+    }
+
+    pub fn line(&self, i: usize) -> u32 {
+        match self.position(i).line {
+            0 => self.body().positions[..i.min(self.body().positions.len())]
+                .iter()
+                .rev()
+                .find(|p| p.line != 0)
+                .map_or(self.body().first_line, |p| p.line),
+            n => n,
+        }
+    }
+
+    /// Number of parameters, `*args` and `**kwargs` included.
+    pub fn param_count(&self) -> usize {
+        let b = self.body();
+        b.argcount as usize + b.kwonly as usize + usize::from(b.flags & 4 != 0) + usize::from(b.flags & 8 != 0)
+    }
+
+    pub fn free_count(&self) -> usize {
+        self.body().locals.iter().filter(|(_, k)| *k == LOCAL_FREE).count()
+    }
+}
+
+unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: a code object.
+    let b = unsafe { (*(h as *const Code)).body() };
+    f(b.name.value());
+    f(b.qualname.value());
+    f(b.filename.value());
+    b.locals.iter().for_each(|(o, _)| f(o.value()));
+    b.consts.iter().for_each(|v| f(v.bare()));
+}
+
+unsafe fn clear(h: *mut Header, t: &Thread) {
+    // SAFETY: a dying code object; nobody uses its parts any more.
+    unsafe {
+        let c = h as *mut Code;
+        let body = Box::from_raw((*c).body);
+        for v in body.consts.iter() {
+            t.drop_value(v.bare());
+        }
+    }
+}
+
+fn names_tuple(t: &Thread, v: Value, want: impl Fn(usize, u8) -> bool) -> Res {
+    let Some(c) = Code::of(v) else { return Ok(Value::NONE) };
+    let n: Vec<Value> =
+        c.body().locals.iter().enumerate().filter(|(i, (_, k))| want(*i, *k)).map(|(_, (o, _))| o.value()).collect();
+    Ok(Tuple::from_slice(t, &n).into())
+}
+
+macro_rules! field {
+    ($name:literal, $f:expr) => {
+        GetSetDef::ro($name, |t, v| match Code::of(v) {
+            Some(c) => {
+                let f: fn(&mut Thread, &Code) -> Res = $f;
+                f(t, c)
+            }
+            None => Ok(Value::NONE),
+        })
+    };
+}
+
+fn code_repr(t: &mut Thread, v: Value) -> Res {
+    let Some(c) = Code::of(v) else { return Ok(Value::NONE) };
+    let b = c.body();
+    let text = |o: &Obj| Str::of(o.value()).map_or(String::new(), |s| s.to_string_lossy());
+    let s = format!(
+        "<code object {} at {:#x}, file \"{}\", line {}>",
+        text(&b.name),
+        proto::address(v),
+        text(&b.filename),
+        b.first_line
+    );
+    Ok(Str::new(t, &s).into())
+}
+
+fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
+    let Some(c) = Code::of(a[0]) else { return Ok(Value::NONE) };
+    let opt = |n: u32| if n == 0 { Value::NONE } else { Value::int(n as i64) };
+    let items: Vec<Obj> = c
+        .body()
+        .positions
+        .iter()
+        .map(|p| {
+            let (x, y) = if p.line == 0 {
+                (Value::NONE, Value::NONE)
+            } else {
+                (Value::int(p.col as i64), Value::int(p.end_col as i64))
+            };
+            Tuple::from_slice(t, &[opt(p.line), opt(p.end_line), x, y])
+        })
+        .collect();
+    let l = List::from_vec(t, items);
+    proto::iter(t, l.value()).map(Obj::into_value)
+}
+
+fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
+    let Some(c) = Code::of(a[0]) else { return Ok(Value::NONE) };
+    let mut items = Vec::new();
+    let (mut start, positions) = (0, &c.body().positions);
+    for i in 1..=positions.len() {
+        if i == positions.len() || positions[i].line != positions[start].line {
+            let line = if positions[start].line == 0 { Value::NONE } else { Value::int(positions[start].line as i64) };
+            items.push(Tuple::from_slice(t, &[Value::int(start as i64 * 2), Value::int(i as i64 * 2), line]));
+            start = i;
+        }
+    }
+    let l = List::from_vec(t, items);
+    proto::iter(t, l.value()).map(Obj::into_value)
+}
+
+fn co_code(t: &mut Thread, c: &Code) -> Res {
+    let bytes: Vec<u8> =
+        c.body().instrs.iter().flat_map(|w| w.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes()).collect();
+    Ok(crate::bytes::Bytes::new(t, &bytes).into())
+}
+
+fn replace(t: &mut Thread, a: &[Value]) -> Res {
+    let Some(c) = Code::of(a[0]) else { return Ok(Value::NONE) };
+    let b = c.body();
+    let load = |w: &AtomicU64| AtomicU64::new(w.load(std::sync::atomic::Ordering::Relaxed));
+    let mut new = CodeBody {
+        name: b.name.clone(),
+        qualname: b.qualname.clone(),
+        filename: b.filename.clone(),
+        first_line: b.first_line,
+        argcount: b.argcount,
+        posonly: b.posonly,
+        kwonly: b.kwonly,
+        flags: b.flags,
+        nlocals: b.nlocals,
+        nregs: b.nregs,
+        locals: b.locals.clone(),
+        instrs: b.instrs.iter().map(load).collect(),
+        consts: b.consts.iter().map(|v| Code::constant(t, Obj::new(t, *v))).collect(),
+        names: b.names.clone(),
+        caches: b.caches.iter().map(|_| AtomicU64::new(0)).collect(),
+        cache_names: b.cache_names.clone(),
+        handlers: b.handlers.clone(),
+        positions: b.positions.clone(),
+    };
+    for (k, v) in Dict::exact(a[1]).map(|d| d.items(t)).unwrap_or_default() {
+        let key = Str::of(k.value()).map_or(String::new(), |s| s.to_string_lossy());
+        match key.as_str() {
+            "co_name" => new.name = v,
+            "co_qualname" => new.qualname = v,
+            "co_filename" => new.filename = v,
+            "co_firstlineno" => new.first_line = proto::index_i64(t, v.value())? as u32,
+            "co_flags" => new.flags = proto::index_i64(t, v.value())? as u32,
+            _ => {
+                let msg = format!("code.replace(): '{key}' cannot be replaced");
+                return Err(t.value_error(msg));
+            }
+        }
+    }
+    Ok(Code::new(t, new).into())
+}
+
+/// `code`
+pub static CODE: Type = Type::builtin(
+    "code",
+    size_of::<Code>(),
+    &Spec {
+        repr: Some(code_repr),
+        methods: &[
+            NativeDef::new("co_positions", "($self, /)", co_positions),
+            NativeDef::new("co_lines", "($self, /)", co_lines),
+            NativeDef::new("replace", "($self, /, **changes)", replace),
+            NativeDef::new("__replace__", "($self, /, **changes)", replace),
+        ],
+        getset: &[
+            field!("co_name", |t, c| Ok(to_reg(t, c.body().name.value()))),
+            field!("co_qualname", |t, c| Ok(to_reg(t, c.body().qualname.value()))),
+            field!("co_filename", |t, c| Ok(to_reg(t, c.body().filename.value()))),
+            field!("co_firstlineno", |_, c| Ok(Value::int(c.body().first_line as i64))),
+            field!("co_argcount", |_, c| Ok(Value::int(c.body().argcount as i64))),
+            field!("co_posonlyargcount", |_, c| Ok(Value::int(c.body().posonly as i64))),
+            field!("co_kwonlyargcount", |_, c| Ok(Value::int(c.body().kwonly as i64))),
+            field!("co_flags", |_, c| Ok(Value::int(c.body().flags as i64))),
+            field!("co_nlocals", |_, c| {
+                Ok(Value::int(c.body().locals.iter().filter(|(_, k)| *k != LOCAL_FREE).count() as i64))
+            }),
+            field!("co_stacksize", |_, c| Ok(Value::int((c.nregs - c.nlocals) as i64))),
+            field!("co_code", co_code),
+            field!("_co_code_adaptive", co_code),
+            field!("co_consts", |t, c| Ok(Tuple::from_slice(t, &c.body().consts).into())),
+            field!("co_names", |t, c| Ok(Tuple::from_slice(t, &c.body().names).into())),
+            field!("co_linetable", |t, _| Ok(crate::bytes::Bytes::new(t, b"").into())),
+            field!("co_exceptiontable", |t, _| Ok(crate::bytes::Bytes::new(t, b"").into())),
+            field!("co_lnotab", |t, _| Ok(crate::bytes::Bytes::new(t, b"").into())),
+            GetSetDef::ro("co_varnames", |t, v| {
+                let params = Code::of(v).map_or(0, |c| c.param_count());
+                names_tuple(t, v, |i, k| k == LOCAL_FAST || k == LOCAL_CELL && i < params)
+            }),
+            GetSetDef::ro("co_cellvars", |t, v| names_tuple(t, v, |_, k| k == LOCAL_CELL)),
+            GetSetDef::ro("co_freevars", |t, v| names_tuple(t, v, |_, k| k == LOCAL_FREE)),
+        ],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse, clear)
+.gc_flags(TypeFlags::COLLECTED)
+.final_()
+.no_new();

@@ -1,0 +1,549 @@
+//! Generators, coroutines and asynchronous generators: suspended frames on the heap.
+//!
+//! While it runs, a generator's registers lie on the register stack like any other frame's; at a yield the live ones are moved here,
+//! counted (I4). Only the thread that has set the running flag touches them (model: `loom-tests/tests/generator.rs`).
+
+use crate::code::Code;
+use crate::function::hooks;
+use crate::prelude::*;
+use std::cell::{Cell, UnsafeCell};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
+
+/// States of a generator.
+pub const CREATED: u8 = 0;
+pub const SUSPENDED: u8 = 1;
+pub const RUNNING: u8 = 2;
+pub const FINISHED: u8 = 3;
+
+/// `generator`, `coroutine` and `async_generator` share this layout.
+#[repr(C)]
+pub struct Generator {
+    pub header: Header,
+    pub func: Slot,
+    pub code: Slot,
+    pub name: Slot,
+    pub qualname: Slot,
+    /// The exception that was being handled inside when it was suspended.
+    pub handled: Slot,
+    /// A frame object that has been asked for.
+    pub frame: Slot,
+    /// Where a coroutine was created, if that is tracked (a tuple).
+    pub origin: Slot,
+    /// Hooks of an asynchronous generator.
+    pub finalizer: Slot,
+    pub state: AtomicU8,
+    pub hooks_inited: Cell<bool>,
+    pub closed: Cell<bool>,
+    pub async_running: Cell<bool>,
+    /// The next instruction.
+    pub pc: Cell<*const AtomicU64>,
+    registers: UnsafeCell<Vec<Value>>,
+}
+
+/// How a generator goes on.
+pub enum Resume {
+    /// `next()` and `send(value)`: an owned register word.
+    Send(Value),
+    /// `throw(exception)`.
+    Throw(Obj),
+}
+
+/// What a resumed generator did: yielded, or returned.
+pub enum Outcome {
+    Yielded(Value),
+    Returned(Value),
+}
+
+impl Generator {
+    /// Any of the three kinds.
+    #[inline(always)]
+    pub fn of<'a>(v: Value) -> Option<&'a Generator> {
+        if !v.is_ptr() {
+            return None;
+        }
+        let ty = type_of(v);
+        if ty.is(&GENERATOR) || ty.is(&COROUTINE) || ty.is(&ASYNC_GENERATOR) {
+            // SAFETY: the three types share the layout.
+            Some(unsafe { &*(v.ptr() as *const Generator) })
+        } else {
+            None
+        }
+    }
+
+    /// A plain generator (or a coroutine of `types.coroutine`).
+    #[inline(always)]
+    pub fn exact<'a>(v: Value) -> Option<&'a Generator> {
+        crate::cast_exact(v, &GENERATOR)
+    }
+
+    /// A generator of the kind that the code's flags say, not begun. `registers` are moved in.
+    pub fn new(t: &Thread, func: Value, code: &Code, pc: *const AtomicU64, registers: Vec<Value>) -> Obj {
+        let ty: &'static Type = match code.flags & (128 | 512) {
+            0 => &GENERATOR,
+            128 => &COROUTINE,
+            _ => &ASYNC_GENERATOR,
+        };
+        // SAFETY: the fields that zero does not suit are written here.
+        let o = unsafe {
+            let p = t.alloc(&ty.head, size_of::<Generator>()) as *mut Generator;
+            (&raw mut (*p).registers).write(UnsafeCell::new(registers));
+            (*p).pc.set(pc);
+            Obj::from_raw(Value::from_ptr(p as *const Header))
+        };
+        let Some(g) = Generator::of(o.value()) else { return o };
+        let own = |v: Value| if v.is_null() { v } else { Obj::new(t, v).into_value() };
+        let h = &g.header;
+        g.func.init(t, h, own(func));
+        g.code.init(t, h, own(code.header.value()));
+        let (name, qualname) = match crate::function::Function::of(func) {
+            Some(f) => (f.name.get(), f.qualname.get()),
+            None => (code.body().name.value(), code.body().qualname.value()),
+        };
+        g.name.init(t, h, own(name));
+        g.qualname.init(t, h, own(qualname));
+        o
+    }
+
+    #[inline(always)]
+    pub fn code(&self) -> &Code {
+        // SAFETY: the slot holds the code object for the generator's life.
+        unsafe { &*(self.code.get().ptr() as *const Code) }
+    }
+
+    /// Takes the right to run it: the only way to its registers. Gives the state before. Acquire: sees what whoever
+    /// ran it last has written.
+    #[inline(always)]
+    pub fn begin(&self, t: &Thread) -> Result<u8, u8> {
+        if self.header.is_local(t) {
+            let s = self.state.load(Relaxed);
+            if s >= RUNNING {
+                return Err(s);
+            }
+            self.state.store(RUNNING, Relaxed);
+            return Ok(s);
+        }
+        let mut s = self.state.load(Relaxed);
+        loop {
+            if s >= RUNNING {
+                return Err(s);
+            }
+            match self.state.compare_exchange_weak(s, RUNNING, Acquire, Relaxed) {
+                Ok(s) => return Ok(s),
+                Err(now) => s = now,
+            }
+        }
+    }
+
+    /// Gives the right up. Release: hands the registers to the next one.
+    #[inline(always)]
+    pub fn end(&self, state: u8) {
+        self.state.store(state, Release);
+    }
+
+    /// The saved registers.
+    ///
+    /// # Safety
+    /// Only between `begin` and `end`, or for a dying generator, or with nobody able to run it.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn registers(&self) -> &mut Vec<Value> {
+        // SAFETY: the caller has the running flag.
+        unsafe { &mut *self.registers.get() }
+    }
+}
+
+/// Runs it on.
+pub fn resume(t: &mut Thread, g: Value, how: Resume) -> Res<Outcome> {
+    (hooks().resume)(t, g, how)
+}
+
+unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: a generator; while it runs its registers are on a thread's stack and the vector is empty.
+    let g = unsafe { &*(h as *const Generator) };
+    for s in [&g.func, &g.code, &g.name, &g.qualname, &g.handled, &g.frame, &g.origin, &g.finalizer] {
+        f(s.get());
+    }
+    // SAFETY: a generator that runs has none here; else nobody changes them during a traversal.
+    unsafe { (*g.registers.get()).iter().for_each(|v| f(*v)) };
+}
+
+unsafe fn clear(h: *mut Header, t: &Thread) {
+    // SAFETY: a dying generator.
+    let g = unsafe { &*(h as *const Generator) };
+    for s in [&g.func, &g.code, &g.name, &g.qualname, &g.handled, &g.frame, &g.origin, &g.finalizer] {
+        t.drop_value(s.take_local());
+    }
+    // SAFETY: as above.
+    for v in std::mem::take(unsafe { g.registers() }) {
+        t.drop_value(v);
+    }
+}
+
+/// A suspended generator is closed before it dies, so that its `finally` blocks run. One without handlers has nothing to run.
+unsafe fn has_finalizer(h: *const Header) -> bool {
+    // SAFETY: a generator.
+    let g = unsafe { &*(h as *const Generator) };
+    match g.state.load(Relaxed) {
+        SUSPENDED => {
+            // SAFETY: the code object outlives its generators.
+            let b = g.code().body();
+            let at = (g.pc.get() as usize - b.instrs.as_ptr() as usize) / 8;
+            let at = at.saturating_sub(1) as u32;
+            // More handlers than the one that turns StopIteration into RuntimeError.
+            b.handlers.iter().filter(|x| x.start <= at && at < x.end).count() > 1 || g.code().flags & 512 != 0
+        }
+        CREATED => g.code().flags & 128 != 0,
+        _ => false,
+    }
+}
+
+fn of<'a>(v: Value) -> &'a Generator {
+    // SAFETY: called for objects of the three types only.
+    unsafe { &*(v.ptr() as *const Generator) }
+}
+
+/// Sends a value (an owned register word); NULL when the generator has returned None or was finished.
+pub fn send(t: &mut Thread, g: Value, v: Value) -> Res<Outcome> {
+    resume(t, g, Resume::Send(v))
+}
+
+fn iter_next(t: &mut Thread, v: Value) -> Res {
+    match resume(t, v, Resume::Send(Value::NONE))? {
+        Outcome::Yielded(v) => Ok(v),
+        Outcome::Returned(r) => {
+            if r.is_none() {
+                return Ok(Value::NULL);
+            }
+            let r = Obj::own(r);
+            Err(t.stop_iteration(Some(r)))
+        }
+    }
+}
+
+fn outcome(t: &mut Thread, o: Outcome) -> Res {
+    match o {
+        Outcome::Yielded(v) => Ok(v),
+        Outcome::Returned(r) => {
+            let r = Obj::own(r);
+            Err(t.stop_iteration(if r.value().is_none() { None } else { Some(r) }))
+        }
+    }
+}
+
+fn gen_send(t: &mut Thread, a: &[Value]) -> Res {
+    let v = Obj::new(t, a[1]);
+    let o = resume(t, a[0], Resume::Send(v.into_value()))?;
+    outcome(t, o)
+}
+
+/// The exception of a `throw(type[, value[, traceback]])`.
+pub fn thrown(t: &mut Thread, a: &[Value]) -> Res<Obj> {
+    let (ty, value, tb) = (a[0], a.get(1).copied().unwrap_or(Value::NULL), a.get(2).copied().unwrap_or(Value::NULL));
+    let null = |v: Value| v.is_null() || v.is_none();
+    let exc = if errors::is_exception_class(ty) {
+        if null(value) {
+            proto::call(t, ty, &[])?
+        } else if errors::is_exception(value) && proto::is_instance(t, value, ty)? {
+            Obj::new(t, value)
+        } else if let Some(x) = Tuple::of(value) {
+            let args = x.values().to_vec();
+            proto::call(t, ty, &args)?
+        } else {
+            proto::call(t, ty, &[value])?
+        }
+    } else if errors::is_exception(ty) {
+        if !null(value) {
+            return Err(t.type_error("instance exception may not have a separate value".into()));
+        }
+        Obj::new(t, ty)
+    } else {
+        let msg = format!(
+            "exceptions must be classes or instances deriving from BaseException, not {}",
+            type_of(ty).name()
+        );
+        return Err(t.type_error(msg));
+    };
+    if !null(tb) {
+        if !crate::traceback::is_traceback(tb) {
+            return Err(t.type_error("throw() third argument must be a traceback object".into()));
+        }
+        proto::set_attr(t, exc.value(), crate::id!(t, "__traceback__"), tb)?;
+    }
+    Ok(exc)
+}
+
+fn gen_throw(t: &mut Thread, a: &[Value]) -> Res {
+    let exc = thrown(t, &a[1..])?;
+    let o = resume(t, a[0], Resume::Throw(exc))?;
+    outcome(t, o)
+}
+
+/// `close()`.
+pub fn close(t: &mut Thread, v: Value) -> Res {
+    match of(v).state.load(Acquire) {
+        FINISHED => return Ok(Value::NONE),
+        CREATED => {
+            if of(v).begin(t).is_ok() {
+                finish(t, v);
+            }
+            return Ok(Value::NONE);
+        }
+        _ => {}
+    }
+    let exit = errors::instance_of(t, &errors::GENERATOR_EXIT, None);
+    match resume(t, v, Resume::Throw(exit)) {
+        Ok(Outcome::Yielded(y)) => {
+            drop(Obj::own(y));
+            let what = if type_of(v).is(&COROUTINE) { "coroutine" } else { "generator" };
+            Err(t.runtime_error(format!("{what} ignored GeneratorExit")))
+        }
+        Ok(Outcome::Returned(r)) => Ok(r),
+        Err(e) => {
+            if t.exc_matches(&errors::GENERATOR_EXIT) || t.exc_matches(&errors::STOP_ITERATION) {
+                t.clear_exc();
+                return Ok(Value::NONE);
+            }
+            Err(e)
+        }
+    }
+}
+
+/// Drops what a generator that will not run any more holds. The caller has the running flag.
+pub fn finish(t: &Thread, v: Value) {
+    let g = of(v);
+    // SAFETY: the caller has the running flag.
+    let registers = std::mem::take(unsafe { g.registers() });
+    g.end(FINISHED);
+    for v in registers {
+        t.drop_value(v);
+    }
+    t.drop_value(g.handled.take());
+}
+
+fn finalize(t: &mut Thread, v: Value) -> Res<()> {
+    let g = of(v);
+    if g.state.load(Relaxed) == CREATED {
+        if type_of(v).is(&COROUTINE) {
+            crate::runtime::warn_unawaited(t, v)?;
+        }
+        return Ok(());
+    }
+    if type_of(v).is(&ASYNC_GENERATOR) {
+        let f = g.finalizer.get();
+        if !f.is_null() && !f.is_none() && !g.closed.get() {
+            let f = Obj::new(t, f);
+            return proto::call(t, f.value(), &[v]).map(drop);
+        }
+    }
+    close(t, v).map(|r| drop(Obj::own(r)))
+}
+
+fn gen_close(t: &mut Thread, a: &[Value]) -> Res {
+    close(t, a[0])
+}
+
+fn get_frame(t: &mut Thread, v: Value) -> Res {
+    let g = of(v);
+    if g.state.load(Acquire) == FINISHED {
+        return Ok(Value::NONE);
+    }
+    crate::runtime::generator_frame(t, v)
+}
+
+fn get_yield_from(t: &mut Thread, v: Value) -> Res {
+    crate::runtime::yield_from(t, v)
+}
+
+fn state_is(s: u8) -> impl Fn(Value) -> Res {
+    move |v| Ok(Value::bool(of(v).state.load(Acquire) == s))
+}
+
+fn get_running(_t: &mut Thread, v: Value) -> Res {
+    state_is(RUNNING)(v)
+}
+
+fn get_suspended(_t: &mut Thread, v: Value) -> Res {
+    state_is(SUSPENDED)(v)
+}
+
+fn set_text(t: &mut Thread, v: Value, slot: &Slot, x: Value, name: &str) -> Res<()> {
+    if x.is_null() || Str::of(x).is_none() {
+        return Err(t.type_error(format!("{name} must be set to a string object")));
+    }
+    let x = Obj::new(t, x).into_value();
+    slot.set(t, &of(v).header, x);
+    Ok(())
+}
+
+fn repr(t: &mut Thread, v: Value) -> Res {
+    let name = Str::of(of(v).qualname.get()).map_or(String::new(), |s| s.to_string_lossy());
+    let s = format!("<{} object {name} at {:#x}>", type_of(v).name(), proto::address(v));
+    Ok(Str::new(t, &s).into())
+}
+
+const NAME: GetSetDef = GetSetDef::rw(
+    "__name__",
+    |t, v| Ok(to_reg(t, of(v).name.get())),
+    |t, v, x| set_text(t, v, &of(v).name, x, "__name__"),
+);
+const QUALNAME: GetSetDef = GetSetDef::rw(
+    "__qualname__",
+    |t, v| Ok(to_reg(t, of(v).qualname.get())),
+    |t, v, x| set_text(t, v, &of(v).qualname, x, "__qualname__"),
+);
+
+fn get_code(t: &mut Thread, v: Value) -> Res {
+    Ok(to_reg(t, of(v).code.get()))
+}
+
+/// `generator`
+pub static GENERATOR: Type = Type::builtin(
+    "generator",
+    size_of::<Generator>(),
+    &Spec {
+        repr: Some(repr),
+        iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
+        iter_next: Some(iter_next),
+        finalize: Some(finalize),
+        methods: &[
+            NativeDef::new("send", "($self, object, /)", gen_send),
+            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", gen_throw),
+            NativeDef::new("close", "($self, /)", gen_close),
+            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+        ],
+        getset: &[
+            NAME,
+            QUALNAME,
+            GetSetDef::ro("gi_code", get_code),
+            GetSetDef::ro("gi_frame", get_frame),
+            GetSetDef::ro("gi_running", get_running),
+            GetSetDef::ro("gi_suspended", get_suspended),
+            GetSetDef::ro("gi_yieldfrom", get_yield_from),
+        ],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse, clear)
+.finalizer(has_finalizer)
+.final_()
+.no_new();
+
+fn coroutine_await(t: &mut Thread, v: Value) -> Res {
+    // SAFETY: the slot is written before anything else happens.
+    unsafe {
+        let p = t.alloc(&COROUTINE_WRAPPER.head, size_of::<CoroutineWrapper>()) as *mut CoroutineWrapper;
+        (*p).coroutine.init(t, &(*p).header, Obj::new(t, v).into_value());
+        Ok(Value::from_ptr(p as *const Header))
+    }
+}
+
+/// `coroutine`
+pub static COROUTINE: Type = Type::builtin(
+    "coroutine",
+    size_of::<Generator>(),
+    &Spec {
+        repr: Some(repr),
+        await_: Some(coroutine_await),
+        finalize: Some(finalize),
+        methods: &[
+            NativeDef::new("send", "($self, object, /)", gen_send),
+            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", gen_throw),
+            NativeDef::new("close", "($self, /)", gen_close),
+            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+        ],
+        getset: &[
+            NAME,
+            QUALNAME,
+            GetSetDef::ro("cr_code", get_code),
+            GetSetDef::ro("cr_frame", get_frame),
+            GetSetDef::ro("cr_running", get_running),
+            GetSetDef::ro("cr_suspended", get_suspended),
+            GetSetDef::ro("cr_await", get_yield_from),
+            GetSetDef::ro("cr_origin", |t, v| {
+                let o = of(v).origin.get();
+                Ok(if o.is_null() { Value::NONE } else { to_reg(t, o) })
+            }),
+        ],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse, clear)
+.finalizer(has_finalizer)
+.final_()
+.no_new();
+
+/// `coroutine_wrapper`: what `coroutine.__await__()` gives.
+#[repr(C)]
+struct CoroutineWrapper {
+    header: Header,
+    coroutine: Slot,
+}
+
+fn wrapped(v: Value) -> Value {
+    // SAFETY: called for wrappers only.
+    unsafe { (*(v.ptr() as *const CoroutineWrapper)).coroutine.get() }
+}
+
+unsafe fn traverse_wrapper(h: *const Header, f: &mut dyn FnMut(Value)) {
+    f(wrapped(Value::from_ptr(h)));
+}
+
+unsafe fn clear_wrapper(h: *mut Header, t: &Thread) {
+    // SAFETY: a dying wrapper.
+    t.drop_value(unsafe { (*(h as *const CoroutineWrapper)).coroutine.take() });
+}
+
+/// `coroutine_wrapper`
+pub static COROUTINE_WRAPPER: Type = Type::builtin(
+    "coroutine_wrapper",
+    size_of::<CoroutineWrapper>(),
+    &Spec {
+        iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
+        iter_next: Some(|t, v| iter_next(t, wrapped(v))),
+        methods: &[
+            NativeDef::new("send", "($self, object, /)", |t, a| gen_send(t, &[wrapped(a[0]), a[1]])),
+            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", |t, a| {
+                gen_throw(t, &[wrapped(a[0]), a[1], a[2], a[3]])
+            }),
+            NativeDef::new("close", "($self, /)", |t, a| close(t, wrapped(a[0]))),
+        ],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse_wrapper, clear_wrapper)
+.final_()
+.no_new();
+
+// --- asynchronous generators ---
+
+/// `async_generator`
+pub static ASYNC_GENERATOR: Type = Type::builtin(
+    "async_generator",
+    size_of::<Generator>(),
+    &Spec {
+        repr: Some(repr),
+        aiter: Some(|t, v| Ok(to_reg(t, v.bare()))),
+        anext: Some(|t, v| crate::async_generator::anext(t, v)),
+        finalize: Some(finalize),
+        methods: &[
+            NativeDef::new("asend", "($self, value, /)", |t, a| crate::async_generator::asend(t, a[0], a[1])),
+            NativeDef::new("athrow", "($self, typ, val=None, tb=None, /)", crate::async_generator::athrow),
+            NativeDef::new("aclose", "($self, /)", |t, a| crate::async_generator::aclose(t, a[0])),
+            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+        ],
+        getset: &[
+            NAME,
+            QUALNAME,
+            GetSetDef::ro("ag_code", get_code),
+            GetSetDef::ro("ag_frame", get_frame),
+            GetSetDef::ro("ag_running", |_, v| Ok(Value::bool(of(v).async_running.get()))),
+            GetSetDef::ro("ag_suspended", get_suspended),
+            GetSetDef::ro("ag_await", get_yield_from),
+        ],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse, clear)
+.finalizer(has_finalizer)
+.final_()
+.no_new();

@@ -1,0 +1,522 @@
+//! list: storage. Its methods are in `list/methods.rs`.
+//!
+//! Writers hold the list's lock, which costs nothing while the list is local. Readers hold nothing and write nothing: the protocol
+//! that makes this safe is the buffer's (`list/buffer.rs`).
+
+pub mod buffer;
+mod methods;
+pub mod repr;
+
+use crate::prelude::*;
+use buffer::{Buffer, RawList};
+pub use methods::LIST;
+use std::mem::ManuallyDrop;
+use weft_gc::share;
+
+/// A list. Zero words are an empty one.
+#[repr(C)]
+pub struct List {
+    pub header: Header,
+    raw: RawList,
+}
+
+impl List {
+    /// A new empty list.
+    #[inline]
+    pub fn new(t: &Thread) -> Obj {
+        // SAFETY: the layout is this type's, and zero words are an empty list.
+        unsafe { Obj::from_raw(Value::from_ptr(t.alloc(&LIST.head, size_of::<List>()))) }
+    }
+
+    /// A new empty list with room for `n` items.
+    pub fn with_capacity(t: &Thread, n: usize) -> Obj {
+        let l = List::new(t);
+        if n > 0 {
+            List::of_obj(&l).raw.replace(Buffer::new(n), 0);
+        }
+        l
+    }
+
+    /// A list of the references in a vector.
+    pub fn from_vec(t: &Thread, items: Vec<Obj>) -> Obj {
+        let l = List::with_capacity(t, items.len());
+        List::of_obj(&l).put_back(items);
+        l
+    }
+
+    /// A list of new references.
+    pub fn from_slice(t: &Thread, items: &[Value]) -> Obj {
+        Self::from_words(t, items.len(), |i| {
+            inc(t, items[i]);
+            items[i].bare()
+        })
+    }
+
+    /// A list of owned register words, which are moved out: NULL stays behind.
+    pub fn from_regs(t: &Thread, items: &mut [Value]) -> Obj {
+        Self::from_words(t, items.len(), |i| {
+            to_heap(std::mem::replace(&mut items[i], Value::NULL))
+        })
+    }
+
+    /// A list of `n` counted words.
+    #[inline(always)]
+    pub(crate) fn from_words(t: &Thread, n: usize, mut word: impl FnMut(usize) -> Value) -> Obj {
+        let l = List::with_capacity(t, n);
+        let raw = &List::of_obj(&l).raw;
+        for i in 0..n {
+            raw.push(word(i).0);
+        }
+        l
+    }
+
+    /// The list in a handle that is known to be one.
+    #[inline(always)]
+    pub fn of_obj(o: &Obj) -> &List {
+        debug_assert!(List::of(o.value()).is_some());
+        // SAFETY: the caller has made the list.
+        unsafe { &*(o.value().ptr() as *const List) }
+    }
+
+    /// As [`List::of`] where `v` is known to be one: `self` of a method.
+    #[inline(always)]
+    pub fn this<'a>(v: Value) -> &'a List {
+        debug_assert!(List::of(v).is_some());
+        // SAFETY: methods and slots of `list` are called with instances only.
+        unsafe { &*(v.ptr() as *const List) }
+    }
+
+    /// The list, if `v` is one or an instance of a subclass.
+    #[inline(always)]
+    pub fn of<'a>(v: Value) -> Option<&'a List> {
+        match List::exact(v) {
+            None => List::of_subclass(v),
+            l => l,
+        }
+    }
+
+    #[cold]
+    fn of_subclass<'a>(v: Value) -> Option<&'a List> {
+        // SAFETY: instances of subclasses start with the layout of their base.
+        (v.is_ptr() && type_of(v).is_subtype(&LIST)).then(|| unsafe { &*(v.ptr() as *const List) })
+    }
+
+    /// The list, if `v` is one and not an instance of a subclass.
+    #[inline(always)]
+    pub fn exact<'a>(v: Value) -> Option<&'a List> {
+        crate::cast_exact(v, &LIST)
+    }
+
+    pub fn value(&self) -> Value {
+        self.header.value()
+    }
+
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The item `i`, if the list is that long.
+    #[inline(always)]
+    pub fn get<'t>(&self, t: &'t Thread, i: usize) -> Option<Borrowed<'t>> {
+        match self.raw.get(i) {
+            0 => None,
+            word => Some(Borrowed::new(t, Value(word))),
+        }
+    }
+
+    /// Appends a register word, which is taken over.
+    #[inline(always)]
+    pub fn push(&self, t: &Thread, v: Value) {
+        if self.header.is_local(t) && self.raw.has_room() {
+            self.raw.push(to_heap(v).0);
+        } else {
+            self.push_slow(t, v);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&self, t: &Thread, v: Value) {
+        let v = to_heap(v);
+        let _guard = lock(t, &self.header);
+        self.keep(t, v);
+        if !self.raw.has_room() {
+            let n = self.len();
+            self.grow(t, n + (n >> 2) + 4);
+        }
+        self.raw.push(v.0);
+    }
+
+    /// Keeps I3: what goes into a shared list is published.
+    #[inline(always)]
+    fn keep(&self, t: &Thread, v: Value) {
+        if !self.header.is_local(t) {
+            share(t, v);
+        }
+    }
+
+    /// Under the lock: room for `capacity` items.
+    #[cold]
+    #[inline(never)]
+    fn grow(&self, t: &Thread, capacity: usize) {
+        if self.header.is_local(t) && self.raw.grow_in_place(capacity) {
+            return;
+        }
+        let new = Buffer::new(capacity);
+        // SAFETY: just made.
+        self.raw.copy_to(unsafe { &*new }, self.len());
+        self.publish(t, new, self.len());
+    }
+
+    /// Under the lock: another buffer. The old one is retired; what its words refer to is the caller's business.
+    fn publish(&self, t: &Thread, new: *mut Buffer, len: usize) {
+        let old = self.raw.replace(new, len);
+        if !old.is_null() {
+            // SAFETY: the buffer has just been taken out of sight.
+            unsafe { t.retire(&self.header, old as *mut u8, (*old).bytes(), Buffer::free) };
+        }
+    }
+
+    /// Makes room for `n` more items. False: there is no such memory.
+    pub fn reserve(&self, t: &Thread, n: usize) -> bool {
+        let _guard = lock(t, &self.header);
+        let Some(need) = self.len().checked_add(n) else {
+            return false;
+        };
+        let p = self.raw.buffer();
+        // SAFETY: a buffer in use.
+        let capacity = if p.is_null() {
+            0
+        } else {
+            unsafe { (*p).capacity() }
+        };
+        if need > capacity {
+            if need > isize::MAX as usize / 16 || !crate::tuple::try_memory(need * 8) {
+                return false;
+            }
+            self.grow(t, need);
+        }
+        true
+    }
+
+    /// Replaces item `i` by a register word, which is taken over (and dropped if the list is not that long: false).
+    #[inline(always)]
+    pub fn set(&self, t: &Thread, i: usize, v: Value) -> bool {
+        let v = to_heap(v);
+        let (old, done) = {
+            let _guard = lock(t, &self.header);
+            if i < self.len() {
+                self.keep(t, v);
+                (Value(self.raw.set(i, v.0)), true)
+            } else {
+                (v, false)
+            }
+        };
+        dec(t, old);
+        done
+    }
+
+    /// Takes the last item out.
+    #[inline]
+    pub fn pop(&self, t: &Thread) -> Option<Obj> {
+        let _guard = lock(t, &self.header);
+        let n = self.len().checked_sub(1)?;
+        let mut last = Value::NULL;
+        self.raw.truncate(n, |word| last = Value(word));
+        Some(Obj::from_raw(last))
+    }
+
+    /// Takes item `i` out, if the list is that long.
+    pub fn remove_at(&self, t: &Thread, i: usize) -> Option<Obj> {
+        let _guard = lock(t, &self.header);
+        let n = self.len();
+        if i >= n {
+            return None;
+        }
+        let item = Value(self.raw.get(i));
+        self.raw
+            .move_words(i + 1, i, n - i - 1, self.header.is_local(t));
+        self.raw.truncate(n - 1, |_| {});
+        Some(Obj::from_raw(item))
+    }
+
+    /// Puts a register word, which is taken over, before item `i`, or at the end if the list is not that long.
+    pub fn insert(&self, t: &Thread, i: usize, v: Value) {
+        let v = to_heap(v);
+        let _guard = lock(t, &self.header);
+        self.keep(t, v);
+        let n = self.len();
+        let i = i.min(n);
+        if !self.raw.has_room() {
+            self.grow(t, n + (n >> 2) + 4);
+        }
+        if i == n {
+            self.raw.push(v.0);
+            return;
+        }
+        // The last word twice, so that the list grows by a whole one; then all in between move up.
+        self.raw.push(self.raw.get(n - 1));
+        self.raw
+            .move_words(i, i + 1, n - 1 - i, self.header.is_local(t));
+        self.raw.set(i, v.0);
+    }
+
+    /// Puts the references of a vector in the place of items `start..end` (both cut off at the length), and gives what was there.
+    pub fn splice(&self, t: &Thread, start: usize, end: usize, items: Vec<Obj>) -> Vec<Obj> {
+        let items = ManuallyDrop::new(items);
+        let _guard = lock(t, &self.header);
+        let n = self.len();
+        let end = end.clamp(0, n);
+        let start = start.min(end);
+        for o in items.iter() {
+            self.keep(t, o.value());
+        }
+        let gone = (start..end)
+            .map(|i| Obj::from_raw(Value(self.raw.get(i))))
+            .collect();
+        let (tail, len) = (n - end, n - (end - start) + items.len());
+        let p = self.raw.buffer();
+        // SAFETY: a buffer in use.
+        let capacity = if p.is_null() {
+            0
+        } else {
+            unsafe { (*p).capacity() }
+        };
+        if len > capacity {
+            self.grow(t, len + (len >> 3));
+        }
+        let local = self.header.is_local(t);
+        if len >= n {
+            self.raw.move_words(end, end + (len - n), tail, local);
+            self.raw
+                .write_words(start, items.iter().map(|o| o.value().0));
+            self.raw.set_len(len);
+        } else {
+            self.raw
+                .write_words(start, items.iter().map(|o| o.value().0));
+            self.raw.move_words(end, start + items.len(), tail, local);
+            self.raw.truncate(len, |_| {});
+        }
+        // SAFETY: the references have moved on; only the vector's memory is left.
+        drop(unsafe {
+            Vec::from_raw_parts(
+                items.as_ptr() as *mut ManuallyDrop<Obj>,
+                0,
+                items.capacity(),
+            )
+        });
+        gone
+    }
+
+    /// Takes out items `start, start + step, ...`, `n` of them.
+    pub fn remove_span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Vec<Obj> {
+        let (mut next, step) = if step < 0 && n > 0 {
+            (start + step * (n as isize - 1), -step)
+        } else {
+            (start, step)
+        };
+        let _guard = lock(t, &self.header);
+        let (len, mut gone) = (self.len(), Vec::with_capacity(n));
+        let mut to = next.max(0) as usize;
+        for i in to..len {
+            let word = self.raw.get(i);
+            if i as isize == next && gone.len() < n {
+                gone.push(Obj::from_raw(Value(word)));
+                next += step;
+            } else {
+                self.raw.set(to, word);
+                to += 1;
+            }
+        }
+        self.raw.truncate(to.min(len), |_| {});
+        gone
+    }
+
+    /// Appends the references of a vector.
+    pub fn append(&self, t: &Thread, items: Vec<Obj>) {
+        self.splice(t, usize::MAX, usize::MAX, items);
+    }
+
+    /// Appends new references to the items of an iterable.
+    ///
+    /// # Errors
+    /// TypeError if it is not iterable; what its iterator raises, after the items that came before.
+    pub fn extend(&self, t: &mut Thread, iterable: Value) -> Res<()> {
+        methods::extend(t, self, iterable)
+    }
+
+    /// New references to all items, as they are at one moment.
+    pub fn to_vec(&self, t: &Thread) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        self.words().map(|v| Obj::new(t, v)).collect()
+    }
+
+    /// Items `start, start + step, ...`, `n` of them, as a new list; fewer if the list has become shorter.
+    pub fn span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Obj {
+        let _guard = lock(t, &self.header);
+        if step == 1 && start as usize + n <= self.len() {
+            let words = self.raw.buffer();
+            return Self::from_words(t, n, |i| {
+                // SAFETY: within the length, under the lock.
+                let v = Value(
+                    unsafe { (*words).word(start as usize + i) }
+                        .load(std::sync::atomic::Ordering::Relaxed),
+                );
+                inc(t, v);
+                v
+            });
+        }
+        let items =
+            (0..n as isize).filter_map(|i| match self.raw.get((start + i * step) as usize) {
+                0 => None,
+                word => Some(Obj::new(t, Value(word))),
+            });
+        Self::from_vec(t, items.collect())
+    }
+
+    /// Under the lock or when local: the words.
+    fn words(&self) -> impl Iterator<Item = Value> + '_ {
+        (0..self.len()).map(|i| Value(self.raw.get(i)))
+    }
+
+    /// Takes all items out.
+    pub fn take_all(&self, t: &Thread) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        let items = self.words().map(Obj::from_raw).collect();
+        // The words stay in the old buffer for readers that are there already; their references are the vector's.
+        self.publish(t, std::ptr::null_mut(), 0);
+        items
+    }
+
+    /// Puts items into an empty list that has never been shared, or whose lock is held.
+    fn put_back(&self, items: Vec<Obj>) {
+        let items = ManuallyDrop::new(items);
+        for o in items.iter() {
+            self.raw.push(o.value().0);
+        }
+        // SAFETY: the references have moved on; only the vector's memory is left.
+        drop(unsafe {
+            Vec::from_raw_parts(
+                items.as_ptr() as *mut ManuallyDrop<Obj>,
+                0,
+                items.capacity(),
+            )
+        });
+    }
+
+    /// Replaces all items, and gives what was there.
+    pub fn replace_all(&self, t: &Thread, items: Vec<Obj>) -> Vec<Obj> {
+        let new = if items.is_empty() {
+            std::ptr::null_mut()
+        } else {
+            Buffer::new(items.len())
+        };
+        let _guard = lock(t, &self.header);
+        let gone = self.words().map(Obj::from_raw).collect();
+        let items = ManuallyDrop::new(items);
+        for (i, o) in items.iter().enumerate() {
+            self.keep(t, o.value());
+            // SAFETY: just made, of that length.
+            unsafe { (*new).word(i) }.store(o.value().0, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.publish(t, new, items.len());
+        // SAFETY: the references have moved on; only the vector's memory is left.
+        drop(unsafe {
+            Vec::from_raw_parts(
+                items.as_ptr() as *mut ManuallyDrop<Obj>,
+                0,
+                items.capacity(),
+            )
+        });
+        gone
+    }
+
+    /// Removes all items.
+    pub fn clear(&self, t: &Thread) {
+        drop(self.take_all(t));
+    }
+
+    /// Reverses the order of the items.
+    pub fn reverse(&self, t: &Thread) {
+        let _guard = lock(t, &self.header);
+        let n = self.len();
+        for i in 0..n / 2 {
+            let (a, b) = (self.raw.get(i), self.raw.get(n - 1 - i));
+            self.raw.set(i, b);
+            self.raw.set(n - 1 - i, a);
+        }
+    }
+
+    /// Bytes of the object and its buffer.
+    pub fn size(&self, t: &Thread) -> usize {
+        let _guard = lock(t, &self.header);
+        let p = self.raw.buffer();
+        // SAFETY: a buffer in use.
+        size_of::<List>()
+            + if p.is_null() {
+                0
+            } else {
+                unsafe { (*p).bytes() }
+            }
+    }
+
+    /// Whether `x` is among the items.
+    pub fn contains(&self, t: &mut Thread, x: Value) -> Res<bool> {
+        Ok(self.find(t, x, 0, usize::MAX)?.is_some())
+    }
+
+    /// Index of the first item equal to `x` in `start..end`.
+    pub fn find(&self, t: &mut Thread, x: Value, start: usize, end: usize) -> Res<Option<usize>> {
+        let mut i = start;
+        while i < end
+            && let Some(item) = self.get(t, i)
+        {
+            let item = item.value();
+            if item.same(x) {
+                return Ok(Some(i));
+            }
+            // A comparison of words calls nothing; any other may change the list.
+            if !(item.both_ints(x)) {
+                let item = Obj::new(t, item);
+                if proto::eq(t, item.value(), x)? {
+                    return Ok(Some(i));
+                }
+            }
+            i += 1;
+        }
+        Ok(None)
+    }
+}
+
+/// Visits what a list refers to.
+///
+/// # Safety
+/// A list that nobody changes meanwhile.
+pub(crate) unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: the caller's promise.
+    for v in unsafe { (*(h as *const List)).words() } {
+        f(v);
+    }
+}
+
+/// Drops what a dying list refers to.
+///
+/// # Safety
+/// A list that nobody refers to.
+pub(crate) unsafe fn clear(h: *mut Header, t: &Thread) {
+    // SAFETY: the caller's promise: the buffer is this call's alone, and no reader is left (I5).
+    unsafe {
+        let l = &*(h as *const List);
+        l.raw.truncate(0, |word| t.drop_value(Value(word)));
+        let p = l.raw.replace(std::ptr::null_mut(), 0);
+        if !p.is_null() {
+            Buffer::free(p as *mut u8, 0);
+        }
+    }
+}

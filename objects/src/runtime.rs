@@ -1,0 +1,630 @@
+//! What a thread of the runtime has beyond memory: frames, handled exceptions, recursion guards; and the few things that all threads
+//! share: builtins, `sys.modules`, the hash key, hooks of the layers above.
+
+use crate::frame::Frame;
+use crate::prelude::*;
+use crate::types::LookupCache;
+use parking_lot::Mutex;
+use std::alloc::Layout;
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+use weft_gc::{Pending, breaker_bits};
+
+/// State of a thread above memory.
+pub struct Vm {
+    frames: *mut Frame,
+    frame_limit: *mut Frame,
+    /// Where `sys.setrecursionlimit` says that it is too deep.
+    soft_limit: Cell<*mut Frame>,
+    /// Set by the interpreter when a generator's entry frame has yielded rather than returned.
+    pub yielded: Cell<bool>,
+    /// One past the innermost frame's record.
+    frame_top: Cell<*mut Frame>,
+    pub lookups: Box<LookupCache>,
+    /// Lowest stack address that native recursion may reach.
+    stack_limit: usize,
+    /// Exceptions being handled: one entry for the thread, one more for each running generator. Owned words, NULL for none.
+    handled: UnsafeCell<Vec<Value>>,
+    reprs: RefCell<Vec<u64>>,
+    /// The current `contextvars` context: an owned word, or NULL.
+    pub context: Cell<Value>,
+    /// `threading.local` dicts by key, and whatever else natives keep for a thread: owned values.
+    pub locals: RefCell<std::collections::HashMap<u64, Obj>>,
+    /// `sys.settrace`, `sys.setprofile`: owned words, or NULL.
+    pub trace: Cell<Value>,
+    pub profile: Cell<Value>,
+    /// Exception that another thread has asked to raise here.
+    pub async_exc: Mutex<Option<SharedObj>>,
+    pub ident: u64,
+    /// Hooks of asynchronous generators: owned words, or NULL.
+    pub asyncgen_firstiter: Cell<Value>,
+    pub asyncgen_finalizer: Cell<Value>,
+    pub coroutine_origin_depth: Cell<i64>,
+}
+
+/// Bytes of stack kept free for what runs between two checks.
+const STACK_RESERVE: usize = 384 * 1024;
+
+static RECURSION_LIMIT: AtomicUsize = AtomicUsize::new(1000);
+
+/// `sys.getrecursionlimit()`.
+pub fn recursion_limit() -> usize {
+    RECURSION_LIMIT.load(Relaxed)
+}
+/// Sets it for the calling thread and for threads started from now on.
+pub fn set_recursion_limit(t: &Thread, n: usize) {
+    RECURSION_LIMIT.store(n, Relaxed);
+    t.vm().refresh_limit();
+}
+
+impl Vm {
+    /// `stack` bytes of machine stack are left from here on down; room for `frames` frames.
+    fn new(stack: usize, frames: usize) -> Box<Vm> {
+        let here = &raw const stack as usize;
+        let layout = Layout::array::<Frame>(frames).expect("a sane number of frames");
+        // SAFETY: not empty; frames are written before they are read. The pages are committed as they are used.
+        let p = unsafe { std::alloc::alloc(layout) } as *mut Frame;
+        if p.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        Box::new(Vm {
+            frames: p,
+            // SAFETY: within the allocation.
+            frame_limit: unsafe { p.add(frames) },
+            // SAFETY: as above.
+            soft_limit: Cell::new(unsafe { p.add(recursion_limit().min(frames - 8)) }),
+            yielded: Cell::new(false),
+            frame_top: Cell::new(p),
+            lookups: LookupCache::new(),
+            stack_limit: here.saturating_sub(stack) + STACK_RESERVE,
+            handled: UnsafeCell::new(vec![Value::NULL]),
+            reprs: RefCell::new(Vec::new()),
+            context: Cell::new(Value::NULL),
+            locals: RefCell::default(),
+            trace: Cell::new(Value::NULL),
+            profile: Cell::new(Value::NULL),
+            async_exc: Mutex::new(None),
+            // SAFETY: asks for the calling thread's handle.
+            ident: unsafe { libc::pthread_self() } as u64,
+            asyncgen_firstiter: Cell::new(Value::NULL),
+            asyncgen_finalizer: Cell::new(Value::NULL),
+            coroutine_origin_depth: Cell::new(0),
+        })
+    }
+
+    /// Where the outermost frame's record is.
+    pub fn frames_base(&self) -> *mut Frame {
+        self.frames
+    }
+    /// One past the innermost record.
+    #[inline(always)]
+    pub fn frame_top(&self) -> *mut Frame {
+        self.frame_top.get()
+    }
+    #[inline(always)]
+    pub fn set_frame_top(&self, p: *mut Frame) {
+        self.frame_top.set(p);
+    }
+    /// Records from here on are too deep.
+    #[inline(always)]
+    pub fn soft_limit(&self) -> *mut Frame {
+        self.soft_limit.get()
+    }
+    /// Takes over a new recursion limit.
+    pub fn refresh_limit(&self) {
+        let n = (self.frame_limit as usize - self.frames as usize) / size_of::<Frame>();
+        // SAFETY: within the allocation.
+        self.soft_limit.set(unsafe { self.frames.add(recursion_limit().min(n - 8)) });
+    }
+    /// The innermost record.
+    #[inline]
+    pub fn top_frame(&self) -> Option<*mut Frame> {
+        let p = self.frame_top.get();
+        if p > self.frames { Some(p.wrapping_sub(1)) } else { None }
+    }
+    /// Number of running frames.
+    #[inline(always)]
+    pub fn frame_depth(&self) -> usize {
+        (self.frame_top.get() as usize - self.frames as usize) / size_of::<Frame>()
+    }
+
+    /// The entries of handled exceptions. Only this thread touches them; no reference is kept across other calls.
+    #[allow(clippy::mut_from_ref)]
+    fn handled(&self) -> &mut Vec<Value> {
+        // SAFETY: the thread's own, used for the length of one statement.
+        unsafe { &mut *self.handled.get() }
+    }
+    /// Makes `v` (owned, or NULL) what the innermost scope handles; gives back what it was.
+    #[inline]
+    pub fn swap_handled(&self, v: Value) -> Value {
+        match self.handled().last_mut() {
+            Some(top) => std::mem::replace(top, v),
+            None => v,
+        }
+    }
+    /// A generator starts to run, which handled `v` (owned, or NULL) when it was suspended.
+    #[inline]
+    pub fn push_handled(&self, v: Value) {
+        self.handled().push(v);
+    }
+    /// It stops running.
+    #[inline]
+    pub fn pop_handled(&self) -> Value {
+        self.handled().pop().unwrap_or(Value::NULL)
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        let n = (self.frame_limit as usize - self.frames as usize) / size_of::<Frame>();
+        let layout = Layout::array::<Frame>(n).expect("as when it was made");
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { std::alloc::dealloc(self.frames as *mut u8, layout) };
+    }
+}
+
+/// Proof that there was stack left when a native recursion went deeper.
+pub struct Recursion(());
+
+/// Access to the thread's state.
+pub trait VmExt {
+    fn vm(&self) -> &Vm;
+    /// RecursionError if the machine stack is nearly used up; `what` ends the message.
+    fn enter_recursive(&mut self, what: &str) -> Res<Recursion>;
+    /// Notes that `v` is being repr'ed; `None` if it is already.
+    fn repr_enter(&self, v: Value) -> Option<ReprGuard>;
+}
+
+impl VmExt for Thread {
+    #[inline(always)]
+    fn vm(&self) -> &Vm {
+        // SAFETY: set before the thread runs anything, freed after it.
+        unsafe { &*(self.ext() as *const Vm) }
+    }
+
+    #[inline(always)]
+    fn enter_recursive(&mut self, what: &str) -> Res<Recursion> {
+        let here = 0u8;
+        if (&raw const here as usize) < self.vm().stack_limit {
+            return Err(too_deep(self, what));
+        }
+        Ok(Recursion(()))
+    }
+
+    fn repr_enter(&self, v: Value) -> Option<ReprGuard> {
+        let id = v.bare().0;
+        let mut reprs = self.vm().reprs.borrow_mut();
+        if reprs.contains(&id) {
+            return None;
+        }
+        reprs.push(id);
+        Some(ReprGuard(id))
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_deep(t: &mut Thread, what: &str) -> Raised {
+    t.raise(&errors::RECURSION_ERROR, format!("maximum recursion depth exceeded{what}"))
+}
+
+/// Ends the note of [`VmExt::repr_enter`].
+pub struct ReprGuard(u64);
+
+impl Drop for ReprGuard {
+    fn drop(&mut self) {
+        if let Some(t) = Thread::try_current() {
+            let mut reprs = t.vm().reprs.borrow_mut();
+            if let Some(i) = reprs.iter().rposition(|x| *x == self.0) {
+                reprs.swap_remove(i);
+            }
+        }
+    }
+}
+
+/// The exception being handled, as `sys.exception()` gives it.
+pub fn handled_exception(t: &Thread) -> Option<Borrowed<'_>> {
+    let v = t.vm().handled().iter().rev().find(|v| !v.is_null() && !v.is_none()).copied()?;
+    Some(Borrowed::new(t, v))
+}
+
+// --- starting and ending threads ---
+
+/// An owned reference to a shared object, which may go to another thread.
+pub struct SharedObj(Value);
+// SAFETY: the object is shared (I2 holds for it no more), and counts of shared objects are atomic.
+unsafe impl Send for SharedObj {}
+// SAFETY: as above.
+unsafe impl Sync for SharedObj {}
+
+impl SharedObj {
+    /// Publishes the object.
+    pub fn new(t: &Thread, o: Obj) -> SharedObj {
+        weft_gc::share(t, o.value());
+        SharedObj(o.into_value())
+    }
+    /// A reference of one's own.
+    pub fn get(&self, t: &Thread) -> Obj {
+        Obj::new(t, self.0)
+    }
+    pub fn into_obj(self) -> Obj {
+        let v = self.0;
+        std::mem::forget(self);
+        Obj::from_raw(v)
+    }
+}
+
+impl Drop for SharedObj {
+    fn drop(&mut self) {
+        if let Some(t) = Thread::try_current() {
+            dec(t, self.0);
+        }
+    }
+}
+
+const MAIN_REGISTERS: usize = 8 << 20;
+const MAIN_FRAMES: usize = 1 << 20;
+const THREAD_REGISTERS: usize = 1 << 20;
+const THREAD_FRAMES: usize = 1 << 17;
+
+/// The main thread's state, entered, with `stack` bytes of machine stack.
+pub fn main_thread(stack: usize) -> Box<Thread> {
+    let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
+    t.set_ext(Box::into_raw(Vm::new(stack, MAIN_FRAMES)) as *mut ());
+    t.enter();
+    t
+}
+
+/// Starts an OS thread with a state of its own that runs `f`. The closure may hold only what is `Send`.
+///
+/// # Errors
+/// If the system (or the table of tags) has no room for another thread.
+pub fn start_thread(
+    t: &mut Thread,
+    f: Box<dyn FnOnce(&mut Thread) + Send>,
+    stack_size: usize,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    struct Start(Box<Thread>);
+    // SAFETY: the state is not entered yet: it holds no object.
+    unsafe impl Send for Start {}
+    let stack = if stack_size == 0 { DEFAULT_STACK.load(Relaxed) } else { stack_size.max(1 << 20) };
+    let Some(state) = weft_gc::spawn_state(Some(t), THREAD_REGISTERS) else {
+        return Err(std::io::Error::other("too many threads"));
+    };
+    let start = Start(state);
+    std::thread::Builder::new().stack_size(stack).spawn(move || {
+        let start = start;
+        let mut state = start.0;
+        state.set_ext(Box::into_raw(Vm::new(stack, THREAD_FRAMES)) as *mut ());
+        state.enter();
+        f(&mut state);
+        leave(state);
+    })
+}
+
+static DEFAULT_STACK: AtomicUsize = AtomicUsize::new(16 << 20);
+
+/// Ends the calling thread's state.
+pub fn leave(mut t: Box<Thread>) {
+    run_pending(&mut t);
+    let vm = t.vm();
+    let locals: Vec<Obj> = vm.locals.borrow_mut().drain().map(|(_, o)| o).collect();
+    drop(locals);
+    for v in [&vm.context, &vm.trace, &vm.profile, &vm.asyncgen_firstiter, &vm.asyncgen_finalizer] {
+        dec(&t, v.replace(Value::NULL));
+    }
+    dec(&t, t.exc.replace(Value::NULL));
+    let top = vm.swap_handled(Value::NULL);
+    dec(&t, top);
+    run_pending(&mut t);
+    weft_gc::collect_local(&mut t);
+    run_pending(&mut t);
+    let vm = t.ext() as *mut Vm;
+    t.leave();
+    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
+    drop(unsafe { Box::from_raw(vm) });
+}
+
+// --- finalizers and signals ---
+
+/// Runs finalizers and weak reference callbacks that are waiting. The exception being raised, if any, is kept aside.
+pub fn run_pending(t: &mut Thread) {
+    t.peer().take(breaker_bits::FINALIZERS);
+    while let Some(p) = t.pop_pending() {
+        let saved = t.exc.replace(Value::NULL);
+        match p {
+            Pending::Finalize(o) => {
+                if let Some(f) = type_of(o.value()).slots.finalize.get()
+                    && let Err(e) = f(t, o.value())
+                {
+                    let _: Raised = e;
+                    unraisable(t, "Exception ignored while calling deallocator", Some(o.value()));
+                }
+                t.drop_finalized(o);
+            }
+            Pending::Callback(w) => crate::weakref::run_callback(t, &w),
+        }
+        let left = t.exc.replace(saved);
+        dec(t, left);
+    }
+}
+
+type SignalHook = fn(&mut Thread) -> Res<()>;
+static SIGNAL_HOOK: OnceLock<SignalHook> = OnceLock::new();
+
+/// What runs Python handlers of signals that have come in.
+pub fn set_signal_hook(f: SignalHook) {
+    let _ = SIGNAL_HOOK.set(f);
+}
+
+/// Runs the handlers of pending signals, in the main thread.
+pub fn check_signals(t: &mut Thread) -> Res<()> {
+    t.peer().take(breaker_bits::SIGNAL);
+    match SIGNAL_HOOK.get() {
+        Some(f) => f(t),
+        None => Ok(()),
+    }
+}
+
+/// Serves everything that is asked of the thread. Called at polls, when the breaker is up.
+#[cold]
+#[inline(never)]
+pub fn safepoint(t: &mut Thread) -> Res<()> {
+    let bits = t.safepoint();
+    if bits & breaker_bits::GC != 0 {
+        weft_gc::collect_if_due(t);
+    }
+    if t.has_pending() {
+        run_pending(t);
+    } else {
+        t.peer().take(breaker_bits::FINALIZERS);
+    }
+    if bits & breaker_bits::SIGNAL != 0 {
+        check_signals(t)?;
+    }
+    if bits & breaker_bits::ASYNC_EXC != 0 {
+        t.peer().take(breaker_bits::ASYNC_EXC);
+        let exc = t.vm().async_exc.lock().take();
+        if let Some(exc) = exc {
+            let exc = exc.into_obj();
+            return Err(errors::raise_class_or_instance(t, exc.value(), None));
+        }
+    }
+    Ok(())
+}
+
+/// Prints an exception that nobody can catch, through `sys.unraisablehook`.
+pub fn unraisable(t: &mut Thread, what: &str, obj: Option<Value>) {
+    let Some(exc) = t.take_exc() else { return };
+    let hook = sys_attr(t, "unraisablehook");
+    if let Some(hook) = hook
+        && let Ok(args) = unraisable_args(t, &exc, what, obj)
+        && proto::call(t, hook.value(), &[args.value()]).is_ok()
+    {
+        return;
+    }
+    t.clear_exc();
+    let mut text = format!("{what}\n");
+    crate::traceback::print_exception(t, exc.value(), &mut text);
+    eprint!("{text}");
+}
+
+fn unraisable_args(t: &mut Thread, exc: &Obj, what: &str, obj: Option<Value>) -> Res<Obj> {
+    let ns = crate::namespace::new(t);
+    let tb = proto::get_attr(t, exc.value(), crate::id!(t, "__traceback__"))?;
+    let msg = Str::new(t, what);
+    let items = [
+        ("exc_type", type_of(exc.value()).value()),
+        ("exc_value", exc.value()),
+        ("exc_traceback", tb.value()),
+        ("err_msg", msg.value()),
+        ("object", obj.unwrap_or(Value::NONE)),
+    ];
+    for (name, v) in items {
+        let name = crate::names::get(t, name);
+        proto::set_attr(t, ns.value(), name, v)?;
+    }
+    Ok(ns)
+}
+
+// --- what all threads share ---
+
+/// A reference that Rust code keeps for ever. Before the first thread is started it may be local to the main thread.
+pub struct Global(AtomicU64);
+
+impl Global {
+    pub const fn new() -> Global {
+        Global(AtomicU64::new(0))
+    }
+    /// Sets it; the old reference is kept alive (this happens once or twice in a process).
+    pub fn set(&self, t: &Thread, o: Obj) {
+        if weft_gc::multithreaded() {
+            weft_gc::share(t, o.value());
+        }
+        self.0.store(o.into_value().0, Release);
+    }
+    pub fn get(&self) -> Option<Value> {
+        let v = Value(self.0.load(Acquire));
+        if v.is_null() { None } else { Some(v) }
+    }
+}
+
+impl Default for Global {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The dict of module `builtins`.
+pub static BUILTINS: Global = Global::new();
+/// `sys.modules`.
+pub static MODULES: Global = Global::new();
+/// The dict of module `sys`.
+pub static SYS: Global = Global::new();
+
+pub fn builtins_dict<'a>() -> Option<&'a Dict> {
+    Dict::of(BUILTINS.get()?)
+}
+
+/// The builtins that code with these globals uses: their `__builtins__`, or the standard ones.
+pub fn builtins_for<'a>(t: &Thread, globals: &Dict) -> &'a Dict {
+    if let Some(v) = globals.get_str(t, crate::id!(t, "__builtins__")) {
+        let v = v.value();
+        if let Some(d) = Dict::of(v) {
+            return d;
+        }
+        if let Some(m) = crate::module::Module::of(v)
+            && let Some(d) = Dict::of(m.dict().header.value())
+        {
+            return d;
+        }
+    }
+    builtins_dict().expect("builtins are made before any code runs")
+}
+
+/// A builtin by name.
+pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
+    let key = crate::names::get(t, name);
+    let found = builtins_dict().and_then(|d| d.get_str(t, key)).map(|v| v.to_obj(t));
+    match found {
+        Some(o) => Ok(o),
+        None => Err(t.raise(&errors::NAME_ERROR, format!("name '{name}' is not defined"))),
+    }
+}
+
+/// An attribute of module `sys`.
+pub fn sys_attr(t: &Thread, name: &str) -> Option<Obj> {
+    let key = crate::names::get(t, name);
+    Dict::of(SYS.get()?)?.get_str(t, key).map(|v| v.to_obj(t))
+}
+
+type ImportHook = fn(&mut Thread, &str) -> Res<Obj>;
+static IMPORT_HOOK: OnceLock<ImportHook> = OnceLock::new();
+
+pub fn set_import_hook(f: ImportHook) {
+    let _ = IMPORT_HOOK.set(f);
+}
+
+/// Imports a module by its full name and gives that module.
+pub fn import(t: &mut Thread, name: &str) -> Res<Obj> {
+    match IMPORT_HOOK.get() {
+        Some(f) => f(t, name),
+        None => Err(t.raise(&errors::IMPORT_ERROR, format!("No module named '{name}'"))),
+    }
+}
+
+/// The globals of the innermost frame.
+pub fn current_globals(t: &Thread) -> Option<Obj> {
+    let f = t.vm().top_frame()?;
+    // SAFETY: a running frame of this thread.
+    Some(Obj::new(t, unsafe { (*(*f).globals).header.value() }))
+}
+
+static HASH_KEY: OnceLock<crate::text::hash::HashKey> = OnceLock::new();
+
+/// The key of str and bytes hashes in this process: random, or from `PYTHONHASHSEED`.
+#[inline]
+pub fn hash_key() -> &'static crate::text::hash::HashKey {
+    HASH_KEY.get_or_init(|| match std::env::var("PYTHONHASHSEED").ok().as_deref() {
+        None | Some("random" | "") => {
+            use std::hash::{BuildHasher, Hasher};
+            let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+            crate::text::hash::HashKey { k0: random(), k1: random() }
+        }
+        Some(s) => crate::text::hash::HashKey::from_seed(s.parse().unwrap_or(0)),
+    })
+}
+
+/// The register that a suspended instruction word delegates to, if it is part of `yield from` or `await`.
+type DelegateFn = fn(u64) -> Option<usize>;
+static DELEGATE: OnceLock<DelegateFn> = OnceLock::new();
+
+pub fn set_delegate_hook(f: DelegateFn) {
+    let _ = DELEGATE.set(f);
+}
+
+/// What a suspended generator is delegating to, or None.
+pub fn yield_from(t: &mut Thread, v: Value) -> Res {
+    use crate::generator::{Generator, SUSPENDED};
+    let Some(g) = Generator::of(v) else { return Ok(Value::NONE) };
+    if g.state.load(Acquire) != SUSPENDED {
+        return Ok(Value::NONE);
+    }
+    let Ok(state) = g.begin(t) else { return Ok(Value::NONE) };
+    // SAFETY: a suspended generator's pc is behind the Yield that suspended it.
+    let word = unsafe { (*g.pc.get().sub(1)).load(Relaxed) };
+    let found = DELEGATE.get().and_then(|f| f(word)).and_then(|r| {
+        // SAFETY: between `begin` and `end`.
+        unsafe { g.registers() }.get(r).copied()
+    });
+    let found = found.filter(|v| !v.is_null()).map_or(Value::NONE, |v| Obj::new(t, v).into());
+    g.end(state);
+    Ok(found)
+}
+
+/// The frame object of a generator that is not finished.
+pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
+    use crate::generator::{Generator, RUNNING};
+    let Some(g) = Generator::of(v) else { return Ok(Value::NONE) };
+    if g.state.load(Acquire) == RUNNING {
+        let vm = t.vm();
+        let mut f = vm.frame_top();
+        while f > vm.frames_base() {
+            f = f.wrapping_sub(1);
+            // SAFETY: a running frame of this thread.
+            if unsafe { (*f).generator }.same(v) {
+                return Ok(crate::frame::object_of(t, f).into());
+            }
+        }
+        return Ok(Value::NONE);
+    }
+    crate::frame::object_of_suspended(t, g)
+}
+
+/// Warns that a coroutine was never awaited.
+pub fn warn_unawaited(t: &mut Thread, v: Value) -> Res<()> {
+    let warnings = import(t, "warnings")?;
+    proto::call_method(t, warnings.value(), "_warn_unawaited_coroutine", &[v]).map(drop)
+}
+
+static FINALIZING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the interpreter is shutting down.
+pub fn is_finalizing() -> bool {
+    FINALIZING.load(Relaxed)
+}
+pub fn set_finalizing() {
+    FINALIZING.store(true, Relaxed);
+}
+
+/// All types of this crate: made ready at start-up, in this order.
+pub fn ready_types(t: &Thread) {
+    use crate::*;
+    crate::types::OBJECT.ready(t);
+    crate::types::TYPE.ready(t);
+    let all: &[&'static Type] = &[
+        &int::INT,
+        &int::BOOL,
+        &float::FLOAT,
+        &str::STR,
+        &dict::DICT,
+        &tuple::TUPLE,
+        &list::LIST,
+        &native::BUILTIN_FUNCTION,
+        &native::METHOD_DESCRIPTOR,
+        &native::CLASS_METHOD_DESCRIPTOR,
+        &slotdefs::WRAPPER_DESCRIPTOR,
+        &slotdefs::METHOD_WRAPPER,
+        &code::CODE,
+        &frame::FRAME,
+        &function::FUNCTION,
+        &generator::GENERATOR,
+        &generator::COROUTINE,
+        &generator::COROUTINE_WRAPPER,
+        &generator::ASYNC_GENERATOR,
+    ];
+    for ty in all {
+        ty.ready(t);
+    }
+}

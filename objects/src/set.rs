@@ -1,0 +1,551 @@
+//! set and frozenset: storage and lookup. Their methods are in `set/methods.rs`.
+//!
+//! As with dicts, writers hold the set's lock, and readers nothing: the protocol is the table's (`set/table.rs`).
+
+mod methods;
+pub mod table;
+
+use crate::dict::keys::{hash_element, quick_eq};
+use crate::prelude::*;
+pub use methods::{FROZENSET, SET, SET_ITERATOR};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering::*};
+use table::{DEAD, Found, Match, Place, Table};
+use weft_gc::share;
+
+/// A set or frozenset. Zero words are an empty one.
+#[repr(C)]
+pub struct Set {
+    pub header: Header,
+    /// Null: empty.
+    table: AtomicPtr<Table>,
+    len: AtomicU32,
+    /// Counts the tables: tells a table from a later one at the same address.
+    version: AtomicU32,
+    /// Of a frozenset, once it has been asked for; 0 before.
+    hash: AtomicI64,
+}
+
+/// Where a search that may have called Python ended, and what it has seen.
+struct Seen {
+    table: *mut Table,
+    version: u32,
+    found: Found,
+}
+
+const ABSENT: Found = Found::Absent(usize::MAX);
+
+impl Set {
+    /// A new empty `set`.
+    pub fn new(t: &Thread) -> Obj {
+        Self::new_of(t, &SET)
+    }
+
+    /// A new empty `frozenset`, to be filled before anybody else sees it.
+    pub fn new_frozen(t: &Thread) -> Obj {
+        Self::new_of(t, &FROZENSET)
+    }
+
+    /// A new empty instance of a class.
+    pub fn new_of(t: &Thread, cls: &Type) -> Obj {
+        Obj::from_raw(Value::from_ptr(crate::types::alloc_instance(t, cls)))
+    }
+
+    /// The set in a handle that is known to be one.
+    #[inline(always)]
+    pub fn of_obj(o: &Obj) -> &Set {
+        Self::this(o.value())
+    }
+
+    /// As [`Set::of`] where `v` is known to be one: `self` of a method.
+    #[inline(always)]
+    pub fn this<'a>(v: Value) -> &'a Set {
+        debug_assert!(Set::of(v).is_some());
+        // SAFETY: methods and slots of the two types are called with instances only.
+        unsafe { &*(v.ptr() as *const Set) }
+    }
+
+    /// The set, if `v` is a set or frozenset, or an instance of a subclass.
+    #[inline]
+    pub fn of<'a>(v: Value) -> Option<&'a Set> {
+        if !v.is_ptr() {
+            return None;
+        }
+        let ty = type_of(v);
+        let is =
+            ty.is(&SET) || ty.is(&FROZENSET) || ty.is_subtype(&SET) || ty.is_subtype(&FROZENSET);
+        // SAFETY: instances of both types and their subclasses start with this layout.
+        is.then(|| unsafe { &*(v.ptr() as *const Set) })
+    }
+
+    /// The set, if `v` is exactly a `set` or a `frozenset`.
+    #[inline]
+    pub fn exact<'a>(v: Value) -> Option<&'a Set> {
+        match crate::cast_exact(v, &SET) {
+            None => crate::cast_exact(v, &FROZENSET),
+            s => s,
+        }
+    }
+
+    pub fn value(&self) -> Value {
+        self.header.value()
+    }
+
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len.load(Acquire) as usize
+    }
+
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The table, which stays readable until this thread's next safepoint (I7).
+    #[inline(always)]
+    fn table(&self) -> Option<&Table> {
+        // SAFETY: retired tables are freed only after a handshake; `look` checks `version` after each call into Python.
+        unsafe { self.table.load(Acquire).as_ref() }
+    }
+
+    /// Looks for a key without calling Python.
+    #[inline(always)]
+    fn quick(&self, key: Value, hash: i64) -> Found {
+        match self.table() {
+            None => ABSENT,
+            Some(table) => table.find(&mut table.probe(hash), |place, k| {
+                test(place, k, key.bare(), hash)
+            }),
+        }
+    }
+
+    /// Looks for a key, calling Python as needed.
+    #[cold]
+    #[inline(never)]
+    fn look(&self, t: &mut Thread, key: Value, hash: i64) -> Res<Seen> {
+        'again: loop {
+            let version = self.version.load(Acquire);
+            let table = self.table.load(Acquire);
+            // SAFETY: as in `table`; after each call into Python it is used only if it is the set's table still.
+            let Some(tb) = (unsafe { table.as_ref() }) else {
+                return Ok(Seen {
+                    table,
+                    version,
+                    found: ABSENT,
+                });
+            };
+            let mut probe = tb.probe(hash);
+            loop {
+                let found = tb.find(&mut probe, |place, k| test(place, k, key.bare(), hash));
+                let Found::Ask(at) = found else {
+                    return Ok(Seen {
+                        table,
+                        version,
+                        found,
+                    });
+                };
+                let k = Value(tb.place(at).key());
+                if k.0 == DEAD {
+                    continue;
+                }
+                let held = Obj::new(t, k);
+                let equal = proto::eq(t, held.value(), key)?;
+                if self.table.load(Acquire) != table
+                    || self.version.load(Acquire) != version
+                    || tb.place(at).key() != k.0
+                {
+                    continue 'again;
+                }
+                if equal {
+                    return Ok(Seen {
+                        table,
+                        version,
+                        found: Found::At(at),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Under the lock: whether what a search has found is so still.
+    fn is_still(&self, seen: &Seen) -> bool {
+        if self.table.load(Relaxed) != seen.table || self.version.load(Relaxed) != seen.version {
+            return false;
+        }
+        match (seen.found, self.table()) {
+            (Found::At(at), Some(table)) => table.place(at).is_live(),
+            (Found::Absent(at), Some(table)) => table.place(at).key() == 0,
+            _ => true,
+        }
+    }
+
+    /// Looks for a key and does something about it under the lock.
+    #[inline(always)]
+    fn change<R>(
+        &self,
+        t: &mut Thread,
+        key: Value,
+        hash: i64,
+        act: impl FnOnce(&Thread, Found) -> R,
+    ) -> Res<R> {
+        {
+            let t = &*t;
+            let _guard = lock(t, &self.header);
+            let found = self.quick(key, hash);
+            if !matches!(found, Found::Ask(_)) {
+                return Ok(act(t, found));
+            }
+        }
+        self.change_slow(t, key, hash, act)
+    }
+
+    #[cold]
+    fn change_slow<R>(
+        &self,
+        t: &mut Thread,
+        key: Value,
+        hash: i64,
+        act: impl FnOnce(&Thread, Found) -> R,
+    ) -> Res<R> {
+        loop {
+            let seen = self.look(t, key, hash)?;
+            let t = &*t;
+            let _guard = lock(t, &self.header);
+            if self.is_still(&seen) {
+                return Ok(act(t, seen.found));
+            }
+        }
+    }
+
+    /// Under the lock: a new key, of which a reference is taken.
+    #[inline(always)]
+    fn insert(&self, t: &Thread, at: usize, hash: i64, key: Value) {
+        if !self.header.is_local(t) {
+            share(t, key); // keeps I3
+        }
+        inc(t, key);
+        let len = self.len.load(Relaxed) + 1;
+        let full = match self.table() {
+            Some(table) => table.insert(at, hash, key.bare().0),
+            None => {
+                let new = Table::new(0);
+                // SAFETY: just made.
+                let table = unsafe { new.as_ref() };
+                table.insert(table.probe(hash).start(), hash, key.bare().0);
+                self.publish(t, new.as_ptr());
+                false
+            }
+        };
+        self.len.store(len, Release);
+        if full {
+            self.grow(
+                t,
+                if len > 50_000 {
+                    len as usize * 2
+                } else {
+                    len as usize * 4
+                },
+            );
+        }
+    }
+
+    /// Under the lock: a table of more than `least` places, without dead ones.
+    #[cold]
+    #[inline(never)]
+    fn grow(&self, t: &Thread, least: usize) {
+        let new = Table::new(least);
+        if let Some(old) = self.table() {
+            // SAFETY: just made.
+            old.copy_to(unsafe { new.as_ref() });
+        }
+        self.publish(t, new.as_ptr());
+    }
+
+    /// Under the lock: another table, or none. The old one is retired; what its words refer to is the caller's business.
+    fn publish(&self, t: &Thread, new: *mut Table) {
+        // The version first: who sees the new table sees it, and who has seen the old one compares both.
+        self.version
+            .store(self.version.load(Relaxed).wrapping_add(1), Release);
+        let old = self.table.load(Relaxed);
+        self.table.store(new, Release);
+        // SAFETY: the table has just been taken out of sight.
+        unsafe {
+            if !old.is_null() {
+                t.retire(&self.header, old as *mut u8, (*old).bytes(), Table::free);
+            }
+        }
+    }
+
+    /// Under the lock: takes out a key that has been found.
+    #[inline]
+    fn take(&self, found: Found) -> Option<Obj> {
+        let (Found::At(at), Some(table)) = (found, self.table()) else {
+            return None;
+        };
+        let key = table.kill(at);
+        self.len.store(self.len.load(Relaxed) - 1, Release);
+        Some(Obj::from_raw(Value(key)))
+    }
+
+    /// Whether the key is there.
+    ///
+    /// # Errors
+    /// TypeError if the key is unhashable; what `__hash__` and `__eq__` raise. So for all that take a key.
+    pub fn contains(&self, t: &mut Thread, key: Value) -> Res<bool> {
+        let hash = hash_element(t, key)?;
+        self.contains_hashed(t, key, hash)
+    }
+
+    /// As [`Set::contains`], with the key's hash.
+    #[inline]
+    pub fn contains_hashed(&self, t: &mut Thread, key: Value, hash: i64) -> Res<bool> {
+        match self.quick(key, hash) {
+            Found::At(_) => Ok(true),
+            Found::Absent(_) => Ok(false),
+            Found::Ask(_) => Ok(matches!(self.look(t, key, hash)?.found, Found::At(_))),
+        }
+    }
+
+    /// Puts a key (borrowed) in. True: it is new.
+    #[inline]
+    pub fn add(&self, t: &mut Thread, key: Value) -> Res<bool> {
+        let hash = hash_element(t, key)?;
+        self.add_hashed(t, key, hash)
+    }
+
+    /// As [`Set::add`], with the key's hash.
+    #[inline]
+    pub fn add_hashed(&self, t: &mut Thread, key: Value, hash: i64) -> Res<bool> {
+        self.change(t, key, hash, |t, found| match found {
+            Found::Absent(at) => {
+                self.insert(t, at, hash, key);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    /// Takes a key out. True: it was there.
+    pub fn remove(&self, t: &mut Thread, key: Value) -> Res<bool> {
+        let hash = hash_element(t, key)?;
+        self.remove_hashed(t, key, hash)
+    }
+
+    /// As [`Set::remove`], with the key's hash.
+    pub fn remove_hashed(&self, t: &mut Thread, key: Value, hash: i64) -> Res<bool> {
+        Ok(self
+            .change(t, key, hash, |_, found| self.take(found))?
+            .is_some())
+    }
+
+    /// Takes any key out.
+    pub fn pop(&self, t: &Thread) -> Option<Obj> {
+        let _guard = lock(t, &self.header);
+        if self.is_empty() {
+            return None;
+        }
+        let at = self.table()?.any();
+        self.take(Found::At(at))
+    }
+
+    /// Removes all keys.
+    pub fn clear(&self, t: &Thread) {
+        let old = {
+            let _guard = lock(t, &self.header);
+            let old = self.table.load(Relaxed);
+            self.len.store(0, Release);
+            self.version
+                .store(self.version.load(Relaxed).wrapping_add(1), Release);
+            self.table.store(std::ptr::null_mut(), Release);
+            old
+        };
+        // SAFETY: taken out of sight; the words' references are now this call's. Readers that still look at them are
+        // covered by the handshake of I5.
+        unsafe {
+            if let Some(tb) = old.as_ref() {
+                drop_keys(t, tb);
+                t.retire(&self.header, old as *mut u8, tb.bytes(), Table::free);
+            }
+        }
+    }
+
+    /// Replaces the keys of this set by those of `other`, which is left empty.
+    fn take_over(&self, t: &Thread, other: &Set) {
+        // Never both locks at once: first the other one is emptied.
+        let (table, len) = {
+            let _guard = lock(t, &other.header);
+            let taken = (other.table.load(Relaxed), other.len.load(Relaxed));
+            other.table.store(std::ptr::null_mut(), Release);
+            other.len.store(0, Release);
+            taken
+        };
+        // SAFETY: `other` was local to this thread, so nobody has seen its table.
+        if let Some(tb) = unsafe { table.as_ref() }
+            && !self.header.is_local(t)
+        {
+            for i in 0..tb.places() {
+                if tb.place(i).is_live() {
+                    share(t, Value(tb.place(i).key())); // keeps I3
+                }
+            }
+        }
+        let old = {
+            let _guard = lock(t, &self.header);
+            let old = self.table.load(Relaxed);
+            self.version
+                .store(self.version.load(Relaxed).wrapping_add(1), Release);
+            self.table.store(table, Release);
+            self.len.store(len, Release);
+            old
+        };
+        // SAFETY: as in `clear`.
+        unsafe {
+            if let Some(tb) = old.as_ref() {
+                drop_keys(t, tb);
+                t.retire(&self.header, old as *mut u8, tb.bytes(), Table::free);
+            }
+        }
+    }
+
+    /// Copies all keys of `other` to this empty set, which nobody else knows yet.
+    pub fn fill_from(&self, t: &Thread, other: &Set) {
+        let _guard = lock(t, &other.header);
+        let (Some(old), n) = (other.table(), other.len()) else {
+            return;
+        };
+        if n == 0 {
+            return;
+        }
+        let new = old.duplicate(n);
+        // SAFETY: just made.
+        let table = unsafe { new.as_ref() };
+        for i in 0..table.places() {
+            if table.place(i).is_live() {
+                inc(t, Value(table.place(i).key()));
+            }
+        }
+        self.table.store(new.as_ptr(), Release);
+        self.len.store(n as u32, Release);
+    }
+
+    /// Puts all items of an iterable in.
+    pub fn update(&self, t: &mut Thread, other: Value) -> Res<()> {
+        if let Some(other) = Set::of(other) {
+            if self.table().is_none() && self.header.is_local(t) {
+                self.fill_from(t, other);
+                return Ok(());
+            }
+            let (mut pos, n) = (0, other.len());
+            if (self.len() + n) * 5 >= self.table().map_or(8, Table::places) * 3 {
+                let _guard = lock(t, &self.header);
+                self.grow(t, (self.len() + n) * 2);
+            }
+            while let Some((hash, key)) = other.next(t, &mut pos) {
+                let key = key.to_obj(t);
+                self.add_hashed(t, key.value(), hash)?;
+            }
+            return Ok(());
+        }
+        if let Some(d) = Dict::exact(other) {
+            let mut pos = 0;
+            while let Some((hash, key, _)) = d.next_hashed(t, &mut pos) {
+                let key = key.to_obj(t);
+                self.add_hashed(t, key.value(), hash)?;
+            }
+            return Ok(());
+        }
+        let it = proto::iter(t, other)?;
+        while let Some(key) = proto::next(t, it.value())? {
+            self.add(t, key.value())?;
+        }
+        Ok(())
+    }
+
+    /// Iteration by position: the key at or after `pos`, with its hash; `pos` moves on behind it. The set may change meanwhile.
+    #[inline]
+    pub fn next<'t>(&self, t: &'t Thread, pos: &mut usize) -> Option<(i64, Borrowed<'t>)> {
+        let table = self.table()?;
+        while *pos < table.places() {
+            let place = table.place(*pos);
+            *pos += 1;
+            let k = place.key();
+            if k != 0 && k != DEAD {
+                return Some((place.hash(), Borrowed::new(t, Value(k))));
+            }
+        }
+        None
+    }
+
+    /// New references to all keys, as they are at one moment.
+    pub fn to_vec(&self, t: &Thread) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        let mut keys = Vec::with_capacity(self.len());
+        let mut pos = 0;
+        while let Some((_, k)) = self.next(t, &mut pos) {
+            keys.push(k.to_obj(t));
+        }
+        keys
+    }
+
+    /// Bytes of the object and its table.
+    pub fn size(&self, t: &Thread) -> usize {
+        let _guard = lock(t, &self.header);
+        size_of::<Set>() + self.table().map_or(0, Table::bytes)
+    }
+}
+
+/// Compares a place with a key, as far as that goes without Python.
+#[inline(always)]
+fn test(place: &Place, k: u64, key: Value, hash: i64) -> Match {
+    if k == key.0 {
+        Match::Yes
+    } else if place.hash() != hash {
+        Match::No
+    } else {
+        match quick_eq(Value(k), key) {
+            Some(true) => Match::Yes,
+            Some(false) => Match::No,
+            None => Match::Ask,
+        }
+    }
+}
+
+fn drop_keys(t: &Thread, table: &Table) {
+    for i in 0..table.places() {
+        let place = table.place(i);
+        if place.is_live() {
+            t.drop_value(Value(place.key()));
+        }
+    }
+}
+
+/// Visits what a set refers to.
+///
+/// # Safety
+/// A set that nobody changes meanwhile.
+unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: the caller's promise.
+    if let Some(table) = unsafe { (*(h as *const Set)).table() } {
+        for i in 0..table.places() {
+            if table.place(i).is_live() {
+                f(Value(table.place(i).key()));
+            }
+        }
+    }
+}
+
+/// Drops what a dying set refers to.
+///
+/// # Safety
+/// A set that nobody refers to.
+unsafe fn clear(h: *mut Header, t: &Thread) {
+    // SAFETY: the caller's promise: the table is this call's alone, and no reader is left (I5).
+    unsafe {
+        let s = &*(h as *const Set);
+        let table = s.table.swap(std::ptr::null_mut(), Relaxed);
+        if let Some(tb) = table.as_ref() {
+            s.len.store(0, Relaxed);
+            drop_keys(t, tb);
+            Table::free(table as *mut u8, tb.bytes());
+        }
+    }
+}

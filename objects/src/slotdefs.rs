@@ -1,0 +1,1070 @@
+//! The correspondence of slots and special methods: wrappers that let Python call the slots of built-in types, and slot functions
+//! that call the special methods of Python classes.
+
+use crate::prelude::*;
+use crate::slots::{self, BIN_OPS, SlotFn, Slots};
+
+/// One special method and the slot behind it.
+pub struct SlotDef {
+    pub name: &'static str,
+    pub sig: &'static str,
+    /// The slot's word in a table, to compare and copy.
+    get: fn(&Slots) -> *const (),
+    /// Sets the slot to the function that calls the special method, or to this raw function, or empties it.
+    set: fn(&Slots, SetTo),
+    /// Calls the raw slot function with the arguments that Python gave (`self` first).
+    wrap: fn(&mut Thread, *const (), &[Value]) -> Res,
+}
+
+#[derive(Clone, Copy)]
+enum SetTo {
+    Generic,
+    Raw(*const ()),
+    Nothing,
+}
+
+fn raw<F: Copy>(s: &SlotFn<F>) -> *const () {
+    s.get().map_or(std::ptr::null(), |f| {
+        // SAFETY: slot functions are of pointer size.
+        unsafe { std::mem::transmute_copy::<F, *const ()>(&f) }
+    })
+}
+
+fn put<F: Copy>(s: &SlotFn<F>, to: SetTo, generic: F) {
+    match to {
+        SetTo::Generic => s.set(Some(generic)),
+        // SAFETY: `p` was read from the same slot of another table.
+        SetTo::Raw(p) => s.set(Some(unsafe { std::mem::transmute_copy::<*const (), F>(&p) })),
+        SetTo::Nothing => s.set(None),
+    }
+}
+
+/// A raw slot function as its real type.
+unsafe fn func<F: Copy>(p: *const ()) -> F {
+    // SAFETY: the caller knows which slot `p` came from.
+    unsafe { std::mem::transmute_copy::<*const (), F>(&p) }
+}
+
+/// Calls the special method `name` of `v`'s class. `Err` when there is none: TypeError with CPython's words is up to the caller.
+fn special(t: &mut Thread, v: Value, name: &Str, args: &[Value]) -> Res<Option<Obj>> {
+    let Some(f) = proto::lookup_special_raw(t, v, name)? else { return Ok(None) };
+    f.call(t, args).map(Some)
+}
+
+fn must(t: &mut Thread, v: Value, name: &'static Str, args: &[Value]) -> Res<Obj> {
+    match special(t, v, name, args)? {
+        Some(o) => Ok(o),
+        None => Err(t.attribute_error(v, name)),
+    }
+}
+
+fn or_not_implemented(t: &mut Thread, v: Value, name: &'static Str, args: &[Value]) -> Res {
+    Ok(special(t, v, name, args)?.map_or(Value::NOT_IMPLEMENTED, Obj::into_value))
+}
+
+macro_rules! unary_slots {
+    ($($name:literal, $slot:ident, $generic:ident;)*) => {
+        $(fn $generic(t: &mut Thread, v: Value) -> Res {
+            let name = crate::id!(t, $name);
+            must(t, v, name, &[]).map(Obj::into_value)
+        })*
+        const UNARY: &[SlotDef] = &[$(SlotDef {
+            name: $name,
+            sig: "($self, /)",
+            get: |s| raw(&s.$slot),
+            set: |s, to| put(&s.$slot, to, $generic as slots::UnaryFn),
+            // SAFETY: `p` came from this slot.
+            wrap: |t, p, a| unsafe { func::<slots::UnaryFn>(p)(t, a[0]) },
+        }),*];
+    };
+}
+
+unary_slots! {
+    "__repr__", repr, slot_repr;
+    "__str__", str, slot_str;
+    "__iter__", iter, slot_iter;
+    "__neg__", neg, slot_neg;
+    "__pos__", pos, slot_pos;
+    "__abs__", abs, slot_abs;
+    "__invert__", invert, slot_invert;
+    "__int__", int, slot_int;
+    "__float__", float, slot_float;
+    "__index__", index, slot_index;
+    "__await__", await_, slot_await;
+    "__aiter__", aiter, slot_aiter;
+    "__anext__", anext, slot_anext;
+}
+
+macro_rules! compare_slots {
+    ($($name:literal, $op:ident;)*) => {
+        const COMPARE: &[SlotDef] = &[$(SlotDef {
+            name: $name,
+            sig: "($self, value, /)",
+            get: |s| raw(&s.compare),
+            set: |s, to| put(&s.compare, to, slot_compare as slots::CompareFn),
+            // SAFETY: `p` came from this slot.
+            wrap: |t, p, a| unsafe { func::<slots::CompareFn>(p)(t, a[0], a[1], CmpOp::$op) },
+        }),*];
+    };
+}
+
+compare_slots! {
+    "__lt__", Lt; "__le__", Le; "__eq__", Eq; "__ne__", Ne; "__gt__", Gt; "__ge__", Ge;
+}
+
+fn slot_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
+    let name = crate::names::get(t, op.dunder());
+    or_not_implemented(t, a, name, &[b])
+}
+
+/// The function of a Python class for binary operator `OP`.
+fn slot_binary<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
+    let op = BinOp::ALL[OP as usize];
+    let generic = slot_binary::<OP> as slots::BinaryFn as usize;
+    let mine = |v: Value| type_of(v).slots.binary[OP as usize].get().map(|f| f as usize) == Some(generic);
+    let (name, r_name) = op_names(t, op);
+    let mut other = !type_of(a).is(type_of(b)) && mine(b);
+    if mine(a) {
+        if other && type_of(b).is_subtype(type_of(a)) && overloads(t, a, b, r_name) {
+            let r = or_not_implemented(t, b, r_name, &[a])?;
+            if r != Value::NOT_IMPLEMENTED {
+                return Ok(r);
+            }
+            other = false;
+        }
+        let r = or_not_implemented(t, a, name, &[b])?;
+        if r != Value::NOT_IMPLEMENTED || type_of(a).is(type_of(b)) {
+            return Ok(r);
+        }
+    }
+    if other { or_not_implemented(t, b, r_name, &[a]) } else { Ok(Value::NOT_IMPLEMENTED) }
+}
+
+/// Whether `b`'s class has a reflected method other than the one that `a`'s has.
+fn overloads(t: &Thread, a: Value, b: Value, name: &Str) -> bool {
+    let x = type_of(a).lookup(t, name).map(|v| v.value());
+    let y = type_of(b).lookup(t, name).map(|v| v.value());
+    match (x, y) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(x), Some(y)) => !x.same(y),
+    }
+}
+
+fn op_names(t: &Thread, op: BinOp) -> (&'static Str, &'static Str) {
+    use std::sync::OnceLock;
+    static NAMES: [OnceLock<(usize, usize)>; BIN_OPS] = [const { OnceLock::new() }; BIN_OPS];
+    let (a, b) = NAMES[op as usize].get_or_init(|| {
+        let plain = crate::names::get(t, &format!("__{}__", op.stem()));
+        let reflected = crate::names::get(t, &format!("__r{}__", op.stem()));
+        (plain as *const Str as usize, reflected as *const Str as usize)
+    });
+    // SAFETY: interned names live for ever.
+    unsafe { (&*(*a as *const Str), &*(*b as *const Str)) }
+}
+
+fn slot_in_place<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
+    let name = crate::names::get(t, &format!("__i{}__", BinOp::ALL[OP as usize].stem()));
+    or_not_implemented(t, a, name, &[b])
+}
+
+macro_rules! binary_slots {
+    ($($name:literal, $rname:literal, $iname:literal, $op:ident;)*) => {
+        const BINARY: &[SlotDef] = &[$(SlotDef {
+            name: $name,
+            sig: "($self, value, /)",
+            get: |s| raw(&s.binary[BinOp::$op as usize]),
+            set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
+            // SAFETY: `p` came from this slot.
+            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+        }, SlotDef {
+            name: $rname,
+            sig: "($self, value, /)",
+            get: |s| raw(&s.binary[BinOp::$op as usize]),
+            set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
+            // SAFETY: `p` came from this slot.
+            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[1], a[0]) },
+        }),*];
+        const IN_PLACE: &[SlotDef] = &[$(SlotDef {
+            name: $iname,
+            sig: "($self, value, /)",
+            get: |s| raw(&s.in_place[BinOp::$op as usize]),
+            set: |s, to| put(&s.in_place[BinOp::$op as usize], to, slot_in_place::<{ BinOp::$op as u8 }> as slots::BinaryFn),
+            // SAFETY: `p` came from this slot.
+            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+        }),*];
+    };
+}
+
+binary_slots! {
+    "__add__", "__radd__", "__iadd__", Add;
+    "__sub__", "__rsub__", "__isub__", Sub;
+    "__mul__", "__rmul__", "__imul__", Mul;
+    "__truediv__", "__rtruediv__", "__itruediv__", TrueDiv;
+    "__floordiv__", "__rfloordiv__", "__ifloordiv__", FloorDiv;
+    "__mod__", "__rmod__", "__imod__", Mod;
+    "__pow__", "__rpow__", "__ipow__", Pow;
+    "__lshift__", "__rlshift__", "__ilshift__", LShift;
+    "__rshift__", "__rrshift__", "__irshift__", RShift;
+    "__and__", "__rand__", "__iand__", And;
+    "__or__", "__ror__", "__ior__", Or;
+    "__xor__", "__rxor__", "__ixor__", Xor;
+    "__matmul__", "__rmatmul__", "__imatmul__", MatMul;
+    "__divmod__", "__rdivmod__", "__idivmod__", DivMod;
+}
+
+fn slot_hash(t: &mut Thread, v: Value) -> Res<i64> {
+    let name = crate::id!(t, "__hash__");
+    match special(t, v, name, &[])? {
+        None => crate::proto::hash_not_implemented(t, v),
+        Some(o) => {
+            let Some(i) = crate::int::to_bigint(o.value()) else {
+                return Err(t.type_error("__hash__ method should return an integer".into()));
+            };
+            let h = match crate::int::as_i64(o.value()) {
+                Some(i) => i,
+                None => crate::text::hash::hash_bigint(&i),
+            };
+            Ok(if h == -1 { -2 } else { h })
+        }
+    }
+}
+
+fn slot_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
+    let name = crate::id!(t, "__call__");
+    match proto::lookup_special_raw(t, v, name)? {
+        Some(f) => f.call_args(t, args).map(Obj::into_value),
+        None => Err(proto::not_callable(t, v)),
+    }
+}
+
+fn slot_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
+    let get = crate::id!(t, "__getattribute__");
+    let hook = crate::id!(t, "__getattr__");
+    let own = type_of(v).lookup(t, get).map(|d| d.value());
+    let is_object = own.and_then(WrapperDescr::of).is_some_and(|w| w.raw == generic_get_attr_ptr());
+    let first = if is_object {
+        match crate::instance::generic_get_attr_opt(t, v, name) {
+            Ok(Some(v)) => return Ok(v),
+            Ok(None) => None,
+            Err(e) => Some(e),
+        }
+    } else {
+        match must(t, v, get, &[name]) {
+            Ok(o) => return Ok(o.into()),
+            Err(e) => Some(e),
+        }
+    };
+    let has_hook = type_of(v).lookup(t, hook).is_some();
+    match first {
+        Some(e) => {
+            if !has_hook || !t.exc_matches(&errors::ATTRIBUTE_ERROR) {
+                return Err(e);
+            }
+            t.clear_exc();
+        }
+        None if !has_hook => {
+            let Some(name) = Str::of(name) else { return Err(t.type_error("attribute name must be string".into())) };
+            return Err(t.attribute_error(v, name));
+        }
+        None => {}
+    }
+    must(t, v, hook, &[name]).map(Obj::into_value)
+}
+
+fn generic_get_attr_ptr() -> *const () {
+    crate::instance::generic_get_attr as slots::GetAttrFn as *const ()
+}
+
+fn slot_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()> {
+    if value.is_null() {
+        let del = crate::id!(t, "__delattr__");
+        return must(t, v, del, &[name]).map(drop);
+    }
+    let set = crate::id!(t, "__setattr__");
+    must(t, v, set, &[name, value]).map(drop)
+}
+
+fn slot_iter_next(t: &mut Thread, v: Value) -> Res {
+    let name = crate::id!(t, "__next__");
+    match must(t, v, name, &[]) {
+        Ok(o) => Ok(o.into()),
+        Err(e) => {
+            if !t.exc_matches(&errors::STOP_ITERATION) {
+                return Err(e);
+            }
+            t.clear_exc();
+            Ok(Value::NULL)
+        }
+    }
+}
+
+fn slot_descr_get(t: &mut Thread, d: Value, obj: Value, ty: Value) -> Res {
+    let name = crate::id!(t, "__get__");
+    let none = |v: Value| if v.is_null() { Value::NONE } else { v };
+    match special(t, d, name, &[none(obj), none(ty)])? {
+        Some(o) => Ok(o.into()),
+        None => Ok(Obj::new(t, d).into()),
+    }
+}
+
+fn slot_descr_set(t: &mut Thread, d: Value, obj: Value, value: Value) -> Res<()> {
+    if value.is_null() {
+        let name = crate::id!(t, "__delete__");
+        return must(t, d, name, &[obj]).map(drop);
+    }
+    let name = crate::id!(t, "__set__");
+    must(t, d, name, &[obj, value]).map(drop)
+}
+
+fn slot_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
+    let name = crate::id!(t, "__init__");
+    let Some(f) = proto::lookup_special_raw(t, v, name)? else { return Ok(()) };
+    let r = f.call_args(t, args)?;
+    if !r.value().is_none() {
+        let msg = format!("__init__() should return None, not '{}'", type_of(r.value()).name());
+        return Err(t.type_error(msg));
+    }
+    Ok(())
+}
+
+fn slot_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let name = crate::id!(t, "__new__");
+    let f = proto::get_attr(t, cls, name)?;
+    let mut all = vec![cls];
+    all.extend_from_slice(args.all());
+    proto::call_kw(t, f.value(), Args::new(&all, args.names())).map(Obj::into_value)
+}
+
+fn slot_finalize(t: &mut Thread, v: Value) -> Res<()> {
+    let name = crate::id!(t, "__del__");
+    special(t, v, name, &[]).map(drop)
+}
+
+fn slot_len(t: &mut Thread, v: Value) -> Res<usize> {
+    let name = crate::id!(t, "__len__");
+    let o = must(t, v, name, &[])?;
+    let i = proto::index(t, o.value())?;
+    match crate::int::as_i64(i.value()) {
+        Some(n) if n >= 0 => Ok(n as usize),
+        Some(_) => Err(t.value_error("__len__() should return >= 0")),
+        None if crate::int::to_bigint(i.value()).is_some_and(|b| b.sign() == num_bigint::Sign::Minus) => {
+            Err(t.value_error("__len__() should return >= 0"))
+        }
+        None => Err(t.overflow_error("cannot fit 'int' into an index-sized integer")),
+    }
+}
+
+fn slot_get_item(t: &mut Thread, v: Value, key: Value) -> Res {
+    let name = crate::id!(t, "__getitem__");
+    must(t, v, name, &[key]).map(Obj::into_value)
+}
+
+fn slot_set_item(t: &mut Thread, v: Value, key: Value, value: Value) -> Res<()> {
+    let (name, args) = if value.is_null() {
+        (crate::id!(t, "__delitem__"), vec![key])
+    } else {
+        (crate::id!(t, "__setitem__"), vec![key, value])
+    };
+    match special(t, v, name, &args)? {
+        Some(_) => Ok(()),
+        None => {
+            let what = if value.is_null() { "deletion" } else { "assignment" };
+            let msg = format!("'{}' object does not support item {what}", type_of(v).name());
+            Err(t.type_error(msg))
+        }
+    }
+}
+
+fn slot_contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
+    let name = crate::id!(t, "__contains__");
+    match type_of(v).lookup(t, name).map(|d| d.value()) {
+        Some(d) if d.is_none() => {
+            let msg = format!("'{}' object is not a container", type_of(v).name());
+            Err(t.type_error(msg))
+        }
+        Some(_) => {
+            let o = must(t, v, name, &[item])?;
+            proto::truth(t, o.value())
+        }
+        None => proto::contains_by_iteration(t, v, item),
+    }
+}
+
+fn slot_truth(t: &mut Thread, v: Value) -> Res<bool> {
+    let name = crate::id!(t, "__bool__");
+    match special(t, v, name, &[])? {
+        Some(o) if o.value().is_bool() => Ok(o.value() == Value::TRUE),
+        Some(o) => {
+            let msg = format!("__bool__ should return bool, returned {}", type_of(o.value()).name());
+            Err(t.type_error(msg))
+        }
+        None => match type_of(v).slots.len.get() {
+            Some(len) => Ok(len(t, v)? != 0),
+            None => Ok(true),
+        },
+    }
+}
+
+fn slot_pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
+    let name = crate::id!(t, "__pow__");
+    or_not_implemented(t, a, name, &[b, c])
+}
+
+fn slot_buffer(t: &mut Thread, v: Value, writable: bool) -> Res<crate::buffer::Buffer> {
+    let name = crate::id!(t, "__buffer__");
+    let flags = Value::int(if writable { 1 } else { 0 });
+    let view = must(t, v, name, &[flags])?;
+    if !crate::memoryview::is_memoryview(view.value()) {
+        return Err(t.type_error("__buffer__ returned non-memoryview object".into()));
+    }
+    crate::buffer::get_any(t, view.value(), writable)
+}
+
+fn wrap_hash(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
+    // SAFETY: `p` came from the hash slot.
+    let h = unsafe { func::<slots::HashFn>(p)(t, a[0]) }?;
+    Ok(crate::int::from_i64(t, h))
+}
+
+fn wrap_next(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
+    // SAFETY: `p` came from the iter_next slot.
+    let v = unsafe { func::<slots::IterNextFn>(p)(t, a[0]) }?;
+    if v.is_null() { Err(t.stop_iteration(None)) } else { Ok(v) }
+}
+
+fn wrap_descr_get(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
+    let null = |v: Value| if v.is_none() { Value::NULL } else { v };
+    let (obj, ty) = (null(a[1]), null(a[2]));
+    if obj.is_null() && ty.is_null() {
+        return Err(t.type_error("__get__(None, None) is invalid".into()));
+    }
+    // SAFETY: `p` came from the descr_get slot.
+    unsafe { func::<slots::DescrGetFn>(p)(t, a[0], obj, ty) }
+}
+
+fn wrap_set_attr(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
+    if let Some(ty) = Type::of(a[0])
+        && !ty.is(type_of(a[0]))
+        && p == crate::instance::generic_set_attr as slots::SetAttrFn as *const ()
+    {
+        let msg = format!("can't apply this __setattr__ to {} object", type_of(a[0]).name());
+        return Err(t.type_error(msg));
+    }
+    // SAFETY: `p` came from the set_attr slot.
+    unsafe { func::<slots::SetAttrFn>(p)(t, a[0], a[1], a.get(2).copied().unwrap_or(Value::NULL)) }.map(|()| Value::NONE)
+}
+
+const OTHERS: &[SlotDef] = &[
+    SlotDef {
+        name: "__hash__",
+        sig: "($self, /)",
+        get: |s| raw(&s.hash),
+        set: |s, to| put(&s.hash, to, slot_hash as slots::HashFn),
+        wrap: wrap_hash,
+    },
+    SlotDef {
+        name: "__call__",
+        sig: "($self, /, *args, **kwargs)",
+        get: |s| raw(&s.call),
+        set: |s, to| put(&s.call, to, slot_call as slots::CallFn),
+        wrap: |t, p, a| with_args(t, a, |t, v, args| unsafe { func::<slots::CallFn>(p)(t, v, args) }),
+    },
+    SlotDef {
+        name: "__getattribute__",
+        sig: "($self, name, /)",
+        get: |s| raw(&s.get_attr),
+        set: |s, to| put(&s.get_attr, to, slot_get_attr as slots::GetAttrFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::GetAttrFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__getattr__",
+        sig: "",
+        get: |_| std::ptr::null(),
+        set: |s, to| {
+            if matches!(to, SetTo::Generic) {
+                put(&s.get_attr, to, slot_get_attr as slots::GetAttrFn)
+            }
+        },
+        wrap: |_, _, _| Ok(Value::NONE),
+    },
+    SlotDef {
+        name: "__setattr__",
+        sig: "($self, name, value, /)",
+        get: |s| raw(&s.set_attr),
+        set: |s, to| put(&s.set_attr, to, slot_set_attr as slots::SetAttrFn),
+        wrap: wrap_set_attr,
+    },
+    SlotDef {
+        name: "__delattr__",
+        sig: "($self, name, /)",
+        get: |s| raw(&s.set_attr),
+        set: |s, to| put(&s.set_attr, to, slot_set_attr as slots::SetAttrFn),
+        wrap: wrap_set_attr,
+    },
+    SlotDef {
+        name: "__next__",
+        sig: "($self, /)",
+        get: |s| raw(&s.iter_next),
+        set: |s, to| put(&s.iter_next, to, slot_iter_next as slots::IterNextFn),
+        wrap: wrap_next,
+    },
+    SlotDef {
+        name: "__get__",
+        sig: "($self, instance, owner=None, /)",
+        get: |s| raw(&s.descr_get),
+        set: |s, to| put(&s.descr_get, to, slot_descr_get as slots::DescrGetFn),
+        wrap: wrap_descr_get,
+    },
+    SlotDef {
+        name: "__set__",
+        sig: "($self, instance, value, /)",
+        get: |s| raw(&s.descr_set),
+        set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE),
+    },
+    SlotDef {
+        name: "__delete__",
+        sig: "($self, instance, /)",
+        get: |s| raw(&s.descr_set),
+        set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE),
+    },
+    SlotDef {
+        name: "__init__",
+        sig: "($self, /, *args, **kwargs)",
+        get: |s| raw(&s.init),
+        set: |s, to| put(&s.init, to, slot_init as slots::InitFn),
+        wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
+            with_args(t, a, |t, v, args| unsafe { func::<slots::InitFn>(p)(t, v, args) }.map(|()| Value::NONE))
+        },
+    },
+    SlotDef {
+        name: "__new__",
+        sig: "",
+        get: |s| raw(&s.new),
+        set: |s, to| put(&s.new, to, slot_new as slots::NewFn),
+        wrap: |_, _, _| Ok(Value::NONE),
+    },
+    SlotDef {
+        name: "__del__",
+        sig: "($self, /)",
+        get: |s| raw(&s.finalize),
+        set: |s, to| put(&s.finalize, to, slot_finalize as slots::FinalizeFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::FinalizeFn>(p)(t, a[0]) }.map(|()| Value::NONE),
+    },
+    SlotDef {
+        name: "__len__",
+        sig: "($self, /)",
+        get: |s| raw(&s.len),
+        set: |s, to| put(&s.len, to, slot_len as slots::LenFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::LenFn>(p)(t, a[0]) }.map(|n| crate::int::from_usize(t, n)),
+    },
+    SlotDef {
+        name: "__getitem__",
+        sig: "($self, key, /)",
+        get: |s| raw(&s.get_item),
+        set: |s, to| put(&s.get_item, to, slot_get_item as slots::BinaryFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__setitem__",
+        sig: "($self, key, value, /)",
+        get: |s| raw(&s.set_item),
+        set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE),
+    },
+    SlotDef {
+        name: "__delitem__",
+        sig: "($self, key, /)",
+        get: |s| raw(&s.set_item),
+        set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE),
+    },
+    SlotDef {
+        name: "__contains__",
+        sig: "($self, key, /)",
+        get: |s| raw(&s.contains),
+        set: |s, to| put(&s.contains, to, slot_contains as slots::ContainsFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::ContainsFn>(p)(t, a[0], a[1]) }.map(Value::bool),
+    },
+    SlotDef {
+        name: "__add__",
+        sig: "($self, value, /)",
+        get: |s| raw(&s.concat),
+        set: |_, _| {},
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__mul__",
+        sig: "($self, value, /)",
+        get: |s| raw(&s.repeat),
+        set: |_, _| {},
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__rmul__",
+        sig: "($self, value, /)",
+        get: |s| raw(&s.repeat),
+        set: |_, _| {},
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__iadd__",
+        sig: "($self, value, /)",
+        get: |s| raw(&s.in_place_concat),
+        set: |_, _| {},
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__imul__",
+        sig: "($self, value, /)",
+        get: |s| raw(&s.in_place_repeat),
+        set: |_, _| {},
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+    },
+    SlotDef {
+        name: "__bool__",
+        sig: "($self, /)",
+        get: |s| raw(&s.truth),
+        set: |s, to| put(&s.truth, to, slot_truth as slots::InquiryFn),
+        // SAFETY: `p` came from this slot.
+        wrap: |t, p, a| unsafe { func::<slots::InquiryFn>(p)(t, a[0]) }.map(Value::bool),
+    },
+    SlotDef {
+        name: "__buffer__",
+        sig: "($self, flags, /)",
+        get: |s| raw(&s.buffer),
+        set: |s, to| put(&s.buffer, to, slot_buffer as slots::BufferFn),
+        wrap: |t, _, a| crate::memoryview::from_object(t, a[0]).map(Obj::into_value),
+    },
+];
+
+/// Splits the bound `*args, **kwargs` of a wrapper again.
+fn with_args(t: &mut Thread, a: &[Value], f: impl FnOnce(&mut Thread, Value, Args<'_>) -> Res) -> Res {
+    let mut all: Vec<Value> = Tuple::exact(a[1]).map(|x| x.values().to_vec()).unwrap_or_default();
+    let items = Dict::exact(a[2]).map(|d| d.items(t)).unwrap_or_default();
+    if items.is_empty() {
+        return f(t, a[0], Args::positional(&all));
+    }
+    all.extend(items.iter().map(|(_, v)| v.value()));
+    let names: Vec<Value> = items.iter().map(|(k, _)| k.value()).collect();
+    let names = Tuple::from_slice(t, &names);
+    f(t, a[0], Args::new(&all, names.value()))
+}
+
+fn all_defs() -> impl Iterator<Item = &'static SlotDef> {
+    UNARY.iter().chain(COMPARE).chain(BINARY).chain(IN_PLACE).chain(OTHERS)
+}
+
+/// Puts a wrapper into the dict of a built-in type for each slot that it has itself.
+pub fn add_wrappers(t: &Thread, ty: &'static Type) {
+    let Some(d) = ty.dict(t) else { return };
+    for def in all_defs() {
+        let p = (def.get)(&ty.slots);
+        if p.is_null() || def.sig.is_empty() {
+            continue;
+        }
+        if def.name == "__hash__" && p == crate::proto::hash_not_implemented as slots::HashFn as *const () {
+            continue;
+        }
+        let name = crate::names::get(t, def.name);
+        if d.get_str(t, name).is_none() {
+            let w = WrapperDescr::new(t, def, ty, p);
+            d.set_str(t, name, w.value());
+        }
+    }
+    if ty.slots.hash.get().map(|f| f as usize) == Some(crate::proto::hash_not_implemented as slots::HashFn as usize) {
+        d.set_str(t, crate::id!(t, "__hash__"), Value::NONE);
+    }
+    if ty.slots.new.is_set() {
+        let f = crate::type_new::new_wrapper(t, ty);
+        d.set_str(t, crate::id!(t, "__new__"), f.value());
+    }
+}
+
+/// Brings the slots of a heap type (and its subclasses) up to date after `name` has been set or removed in its dict.
+pub fn update(t: &Thread, ty: &Type, name: &Str) {
+    if ty.is_heap() {
+        let text = name.as_bytes();
+        for def in all_defs().filter(|d| d.name.as_bytes() == text) {
+            set_slot(t, ty, def);
+        }
+        if text == b"__eq__" || text == b"__hash__" {
+            set_hash(t, ty);
+        }
+        ty.note_generic();
+    }
+    for sub in ty.subclasses_snapshot() {
+        update(t, Type::of_unchecked(sub), name);
+    }
+}
+
+/// Fills all slots of a new heap type from its MRO.
+pub fn fill(t: &Thread, ty: &Type) {
+    let mro: Vec<Value> = ty.mro_tuple().map(|m| m.values().to_vec()).unwrap_or_default();
+    for base in &mro[1..] {
+        ty.slots.inherit_all(&Type::of_unchecked(*base).slots);
+    }
+    for def in all_defs() {
+        // Only names that some Python class of the MRO may have changed need a look.
+        let name = crate::names::get(t, def.name);
+        let heap = mro.iter().any(|c| {
+            let c = Type::of_unchecked(*c);
+            c.is_heap() && c.dict(t).is_some_and(|d| d.get_str(t, name).is_some())
+        });
+        if heap || mro.len() > 3 {
+            set_slot(t, ty, def);
+        }
+    }
+    set_hash(t, ty);
+    ty.note_generic();
+}
+
+/// Works all slots out again after the bases have changed, for the class and all below it.
+pub fn refill(t: &Thread, ty: &Type) {
+    all_defs().for_each(|def| set_slot(t, ty, def));
+    set_hash(t, ty);
+    ty.note_generic();
+    for sub in ty.subclasses_snapshot() {
+        refill(t, Type::of_unchecked(sub));
+    }
+}
+
+fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
+    let name = crate::names::get(t, def.name);
+    match ty.lookup(t, name).map(|v| v.value()) {
+        // Several names may share a slot: the others decide.
+        None => {
+            if !sharers(t, ty, def) && !(def.get)(&ty.slots).is_null() {
+                (def.set)(&ty.slots, SetTo::Nothing);
+            }
+        }
+        Some(d) => match WrapperDescr::of(d) {
+            Some(w) if std::ptr::eq(w.def, def) && !sharers_python(t, ty, def) && ty.is_subtype(w.owner()) => {
+                (def.set)(&ty.slots, SetTo::Raw(w.raw))
+            }
+            // `list.__add__` is another slot than `int.__add__`, which stays as it is.
+            Some(w) if !std::ptr::eq(w.def, def) && w.def.name == def.name => {}
+            _ if def.name == "__new__" => match crate::type_new::new_wrapper_of(d) {
+                Some(f) => (def.set)(&ty.slots, SetTo::Raw(f as *const ())),
+                None => (def.set)(&ty.slots, SetTo::Generic),
+            },
+            _ => (def.set)(&ty.slots, SetTo::Generic),
+        },
+    }
+    if def.name == "__pow__" {
+        let python = ty.lookup(t, name).is_some_and(|d| WrapperDescr::of(d.value()).is_none());
+        if python {
+            ty.slots.pow3.set(Some(slot_pow3));
+        }
+    }
+    if def.name == "__del__" {
+        crate::type_new::note_finalizer(ty);
+    }
+}
+
+/// Whether another special method of the same slot is defined somewhere in the MRO.
+fn sharers(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
+    partner_names(def).iter().any(|n| ty.lookup(t, crate::names::get(t, n)).is_some())
+}
+
+/// Whether one of them is written in Python (or anything but a wrapper of the same slot).
+fn sharers_python(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
+    partner_names(def).iter().any(|n| {
+        ty.lookup(t, crate::names::get(t, n)).is_some_and(|d| !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n))
+    })
+}
+
+fn partner_names(def: &SlotDef) -> Vec<&'static str> {
+    match def.name {
+        "__getattribute__" => vec!["__getattr__"],
+        "__getattr__" => vec!["__getattribute__"],
+        "__setattr__" => vec!["__delattr__"],
+        "__delattr__" => vec!["__setattr__"],
+        "__set__" => vec!["__delete__"],
+        "__delete__" => vec!["__set__"],
+        "__setitem__" => vec!["__delitem__"],
+        "__delitem__" => vec!["__setitem__"],
+        "__lt__" | "__le__" | "__eq__" | "__ne__" | "__gt__" | "__ge__" => {
+            COMPARE.iter().map(|d| d.name).filter(|n| *n != def.name).collect()
+        }
+        name => match BINARY.iter().position(|d| d.name == name) {
+            Some(i) => vec![BINARY[i ^ 1].name],
+            None => Vec::new(),
+        },
+    }
+}
+
+/// A class that defines `__eq__` but not `__hash__` is not hashable.
+fn set_hash(t: &Thread, ty: &Type) {
+    if let Some(h) = ty.lookup(t, crate::id!(t, "__hash__"))
+        && h.value().is_none()
+    {
+        ty.slots.hash.set(Some(crate::proto::hash_not_implemented));
+    }
+}
+
+impl Slots {
+    /// As `inherit`, comparison and hash included: for heap types, whose dict says what they define themselves.
+    pub fn inherit_all(&self, base: &Slots) {
+        let (c, h) = (self.compare.is_set(), self.hash.is_set());
+        self.inherit(base);
+        if !c {
+            self.compare.copy_from(&base.compare);
+        }
+        if !h {
+            self.hash.copy_from(&base.hash);
+        }
+    }
+}
+
+// --- the objects in the dicts of built-in types ---
+
+/// `wrapper_descriptor`: a slot of a built-in type as a method.
+#[repr(C)]
+pub struct WrapperDescr {
+    pub header: Header,
+    pub def: &'static SlotDef,
+    pub raw: *const (),
+    native: &'static crate::native::Native,
+    owner: Slot,
+}
+
+impl WrapperDescr {
+    pub fn new(t: &Thread, def: &'static SlotDef, owner: &Type, raw: *const ()) -> Obj {
+        // SAFETY: every field is written before anything else happens.
+        unsafe {
+            let p = t.alloc(&WRAPPER_DESCRIPTOR.head, size_of::<WrapperDescr>()) as *mut WrapperDescr;
+            (&raw mut (*p).def).write(def);
+            (&raw mut (*p).raw).write(raw);
+            (&raw mut (*p).native).write(native_for(def));
+            (*p).owner.init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
+            Obj::from_raw(Value::from_ptr(p as *const Header))
+        }
+    }
+    pub fn of<'a>(v: Value) -> Option<&'a WrapperDescr> {
+        crate::cast_exact(v, &WRAPPER_DESCRIPTOR)
+    }
+    pub fn owner(&self) -> &Type {
+        Type::of_unchecked(self.owner.get())
+    }
+
+    fn call(&self, t: &mut Thread, args: Args<'_>) -> Res {
+        let Some(&v) = args.pos().first() else {
+            let msg = format!("descriptor '{}' of '{}' object needs an argument", self.def.name, self.owner().name());
+            return Err(t.type_error(msg));
+        };
+        if !type_of(v).is_subtype(self.owner()) {
+            let (n, o, got) = (self.def.name, self.owner().name(), type_of(v).name());
+            return Err(t.type_error(format!("descriptor '{n}' requires a '{o}' object but received a '{got}'")));
+        }
+        // The arguments are bound as for any native, then handed to the slot.
+        let n = self.native;
+        if self.def.sig.contains('*') {
+            return match self.def.name {
+                // SAFETY: `raw` came from that slot.
+                "__call__" => unsafe { func::<slots::CallFn>(self.raw)(t, v, Args::new(&args.all()[1..], args.names())) },
+                // SAFETY: as above.
+                _ => unsafe { func::<slots::InitFn>(self.raw)(t, v, Args::new(&args.all()[1..], args.names())) }
+                    .map(|()| Value::NONE),
+            };
+        }
+        if args.has_keywords() {
+            let msg = format!("wrapper {}() takes no keyword arguments", self.def.name);
+            return Err(t.type_error(msg));
+        }
+        let given = args.pos();
+        if given.len() < n.min as usize || given.len() > n.max as usize {
+            let (want, got) = (n.min as usize - 1, given.len() - 1);
+            let s = if want == 1 { "" } else { "s" };
+            return Err(t.type_error(format!("expected {want} argument{s}, got {got}")));
+        }
+        let mut padded = [Value::NULL; 8];
+        padded[..given.len()].copy_from_slice(given);
+        for p in &mut padded[given.len()..n.max as usize] {
+            *p = Value::NONE;
+        }
+        (self.def.wrap)(t, self.raw, &padded[..n.max as usize])
+    }
+}
+
+fn native_for(def: &'static SlotDef) -> &'static crate::native::Native {
+    use std::collections::HashMap;
+    static MADE: parking_lot::Mutex<Option<HashMap<usize, &'static crate::native::Native>>> = parking_lot::Mutex::new(None);
+    let mut made = MADE.lock();
+    made.get_or_insert_default().entry(def as *const SlotDef as usize).or_insert_with(|| {
+        let d = Box::leak(Box::new(NativeDef::new(def.name, def.sig, |_, _| Ok(Value::NONE))));
+        crate::native::Native::new(d, true)
+    })
+}
+
+fn descr_of<'a>(v: Value) -> &'a WrapperDescr {
+    // SAFETY: called for objects of that type only.
+    unsafe { &*(v.ptr() as *const WrapperDescr) }
+}
+
+/// `method-wrapper`: a wrapper bound to its object.
+#[repr(C)]
+pub struct MethodWrapper {
+    pub header: Header,
+    descr: Slot,
+    self_: Slot,
+}
+
+fn wrapper_of<'a>(v: Value) -> &'a MethodWrapper {
+    // SAFETY: called for objects of that type only.
+    unsafe { &*(v.ptr() as *const MethodWrapper) }
+}
+
+fn wrapper_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
+    if obj.is_null() {
+        return Ok(to_reg(t, d.bare()));
+    }
+    let w = descr_of(d);
+    if !type_of(obj).is_subtype(w.owner()) {
+        let (n, o, got) = (w.def.name, w.owner().name(), type_of(obj).name());
+        return Err(t.type_error(format!("descriptor '{n}' for '{o}' objects doesn't apply to a '{got}' object")));
+    }
+    // SAFETY: both slots are written before anything else happens.
+    unsafe {
+        let p = t.alloc(&METHOD_WRAPPER.head, size_of::<MethodWrapper>()) as *mut MethodWrapper;
+        (*p).descr.init(t, &(*p).header, Obj::new(t, d).into_value());
+        (*p).self_.init(t, &(*p).header, Obj::new(t, obj).into_value());
+        Ok(Value::from_ptr(p as *const Header))
+    }
+}
+
+fn method_wrapper_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
+    let m = wrapper_of(v);
+    let mut all = vec![m.self_.get()];
+    all.extend_from_slice(args.all());
+    descr_of(m.descr.get()).call(t, Args::new(&all, args.names()))
+}
+
+fn method_wrapper_compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
+    if !type_of(b).is(&METHOD_WRAPPER) || !matches!(op, CmpOp::Eq | CmpOp::Ne) {
+        return Ok(Value::NOT_IMPLEMENTED);
+    }
+    let (x, y) = (wrapper_of(a), wrapper_of(b));
+    let same = x.descr.get().same(y.descr.get()) && x.self_.get().same(y.self_.get());
+    Ok(Value::bool(same == (op == CmpOp::Eq)))
+}
+
+unsafe fn traverse_descr(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: an object of this type.
+    f(unsafe { (*(h as *const WrapperDescr)).owner.get() });
+}
+unsafe fn clear_descr(h: *mut Header, t: &Thread) {
+    // SAFETY: a dying object of this type.
+    t.drop_value(unsafe { (*(h as *const WrapperDescr)).owner.take() });
+}
+unsafe fn traverse_bound(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: an object of this type.
+    let m = unsafe { &*(h as *const MethodWrapper) };
+    f(m.descr.get());
+    f(m.self_.get());
+}
+unsafe fn clear_bound(h: *mut Header, t: &Thread) {
+    // SAFETY: a dying object of this type.
+    let m = unsafe { &*(h as *const MethodWrapper) };
+    t.drop_value(m.descr.take());
+    t.drop_value(m.self_.take());
+}
+
+fn sig_value(t: &Thread, def: &SlotDef) -> Value {
+    Str::new(t, def.sig).into()
+}
+
+/// `wrapper_descriptor`
+pub static WRAPPER_DESCRIPTOR: Type = Type::builtin(
+    "wrapper_descriptor",
+    size_of::<WrapperDescr>(),
+    &Spec {
+        call: Some(|t, v, args| descr_of(v).call(t, args)),
+        descr_get: Some(wrapper_get),
+        repr: Some(|t, v| {
+            let w = descr_of(v);
+            let s = format!("<slot wrapper '{}' of '{}' objects>", w.def.name, w.owner().name());
+            Ok(Str::new(t, &s).into())
+        }),
+        getset: &[
+            GetSetDef::ro("__name__", |t, v| Ok(Str::intern(t, descr_of(v).def.name).into())),
+            GetSetDef::ro("__qualname__", |t, v| {
+                let w = descr_of(v);
+                let s = format!("{}.{}", w.owner().name(), w.def.name);
+                Ok(Str::new(t, &s).into())
+            }),
+            GetSetDef::ro("__objclass__", |t, v| Ok(to_reg(t, descr_of(v).owner.get()))),
+            GetSetDef::ro("__text_signature__", |t, v| Ok(sig_value(t, descr_of(v).def))),
+            GetSetDef::ro("__doc__", |t, v| Ok(Str::new(t, &format!("Implement {}.", descr_of(v).def.name)).into())),
+        ],
+        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
+            let w = descr_of(a[0]);
+            let getattr = crate::runtime::builtin(t, "getattr")?;
+            let pair = Tuple::from_vec(t, vec![Obj::new(t, w.owner.get()), Str::new(t, w.def.name)]);
+            Ok(Tuple::from_vec(t, vec![getattr, pair]).into())
+        })],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse_descr, clear_descr);
+
+/// `method-wrapper`
+pub static METHOD_WRAPPER: Type = Type::builtin(
+    "method-wrapper",
+    size_of::<MethodWrapper>(),
+    &Spec {
+        call: Some(method_wrapper_call),
+        compare: Some(method_wrapper_compare),
+        hash: Some(|_, v| {
+            let m = wrapper_of(v);
+            Ok((m.descr.get().bare().0 ^ m.self_.get().bare().0) as i64 >> 4)
+        }),
+        repr: Some(|t, v| {
+            let m = wrapper_of(v);
+            let name = descr_of(m.descr.get()).def.name;
+            let (ty, at) = (type_of(m.self_.get()).name(), proto::address(m.self_.get()));
+            Ok(Str::new(t, &format!("<method-wrapper '{name}' of {ty} object at {at:#x}>")).into())
+        }),
+        getset: &[
+            GetSetDef::ro("__self__", |t, v| Ok(to_reg(t, wrapper_of(v).self_.get()))),
+            GetSetDef::ro("__name__", |t, v| Ok(Str::intern(t, descr_of(wrapper_of(v).descr.get()).def.name).into())),
+            GetSetDef::ro("__qualname__", |t, v| {
+                let w = descr_of(wrapper_of(v).descr.get());
+                let s = format!("{}.{}", w.owner().name(), w.def.name);
+                Ok(Str::new(t, &s).into())
+            }),
+            GetSetDef::ro("__objclass__", |t, v| Ok(to_reg(t, descr_of(wrapper_of(v).descr.get()).owner.get()))),
+            GetSetDef::ro("__text_signature__", |t, v| Ok(sig_value(t, descr_of(wrapper_of(v).descr.get()).def))),
+            GetSetDef::ro("__doc__", |t, v| {
+                Ok(Str::new(t, &format!("Implement {}.", descr_of(wrapper_of(v).descr.get()).def.name)).into())
+            }),
+        ],
+        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
+            let m = wrapper_of(a[0]);
+            let getattr = crate::runtime::builtin(t, "getattr")?;
+            let name = descr_of(m.descr.get()).def.name;
+            let pair = Tuple::from_vec(t, vec![Obj::new(t, m.self_.get()), Str::new(t, name)]);
+            Ok(Tuple::from_vec(t, vec![getattr, pair]).into())
+        })],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse_bound, clear_bound);
+

@@ -1,0 +1,665 @@
+//! Type objects: slots, inheritance, attribute lookup with its caches.
+
+use crate::dict::Dict;
+use crate::prelude::*;
+use crate::slots::{Slots, Spec};
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::*};
+use weft_gc::{TypeFlags, TypeHead};
+
+/// Flags of a type.
+pub mod type_flags {
+    /// Made by a class statement.
+    pub const HEAP: u32 = 1;
+    /// May be subclassed.
+    pub const BASE: u32 = 2;
+    /// Instances keep attributes in inline slots by shape (see [`crate::shape`]).
+    pub const INLINE: u32 = 4;
+    /// Attributes cannot be set.
+    pub const IMMUTABLE: u32 = 8;
+    /// Cannot be instantiated by a call.
+    pub const NO_NEW: u32 = 16;
+    /// Has abstract methods (`__abstractmethods__`).
+    pub const ABSTRACT: u32 = 32;
+    /// Defines a layout of its own: what `base` is chosen by.
+    pub const SOLID: u32 = 64;
+    /// A subclass of `type`.
+    pub const TYPE_SUBCLASS: u32 = 128;
+    /// Matches sequence or mapping patterns.
+    pub const SEQUENCE: u32 = 256;
+    pub const MAPPING: u32 = 512;
+    /// A single positional pattern matches the subject itself.
+    pub const MATCH_SELF: u32 = 1024;
+    /// A subclass of BaseException.
+    pub const EXCEPTION: u32 = 2048;
+    /// Attribute lookup on instances is `object`'s: inline caches may be used.
+    pub const GENERIC_GETATTR: u32 = 4096;
+    /// Attribute assignment on instances is `object`'s.
+    pub const GENERIC_SETATTR: u32 = 8192;
+    /// Functions and the like: `LoadMethod` may leave the object itself unbound.
+    pub const METHOD_DESCRIPTOR: u32 = 16384;
+    /// Its variable size part makes `__slots__` impossible (int, tuple, bytes).
+    pub const VAR_SIZED: u32 = 32768;
+    /// Binding it gives an object that must not be skipped: a data descriptor.
+    pub const HAS_DESCR_SET: u32 = 65536;
+    /// Weak references to instances are not possible.
+    pub const NO_WEAKREF: u32 = 131072;
+}
+use type_flags as tf;
+
+/// A type object. Built-in ones are statics.
+#[repr(C)]
+pub struct Type {
+    pub head: TypeHead,
+    pub flags: AtomicU32,
+    /// Offset of the instance's dict slot, or 0.
+    pub dict_offset: AtomicU32,
+    /// Inline slots that a new instance gets.
+    pub inline_slots: AtomicU16,
+    /// Finished (2), being made ready (1), or not begun (0).
+    state: AtomicU8,
+    /// Id of the shape without attributes; 0 = not made yet.
+    pub root_shape: AtomicU32,
+    /// The method cache, NULL after each change of the class or a base.
+    pub mcache: AtomicPtr<MethodCache>,
+    /// What calling the class needs, for the interpreter: see `core`. Emptied together with the method cache.
+    pub ctor: AtomicU64,
+    pub slots: Slots,
+    static_flags: u32,
+    static_name: &'static str,
+    static_module: &'static str,
+    static_doc: &'static str,
+    spec: Option<&'static Spec>,
+    /// Of a built-in type: its base, if not `object`. Of a class: the built-in type whose layout it starts with.
+    pub(crate) static_base: Option<&'static Type>,
+    pub name: Slot,
+    pub qualname: Slot,
+    pub dict: Slot,
+    pub base: Slot,
+    pub bases: Slot,
+    pub mro: Slot,
+    /// Address of each direct subclass, not counted: a dying class takes itself out.
+    subclasses: Mutex<Vec<usize>>,
+}
+
+// SAFETY: all fields that change are atomics, slots or behind a lock.
+unsafe impl Sync for Type {}
+// SAFETY: as above.
+unsafe impl Send for Type {}
+
+const NO_FN: Option<unsafe fn(*const Header, &mut dyn FnMut(Value))> = None;
+
+impl Type {
+    /// A built-in type: its name, the size of its instances, its slots and methods.
+    pub const fn builtin(name: &'static str, size: usize, spec: &'static Spec) -> Type {
+        Type {
+            head: TypeHead {
+                header: Header::immortal(&raw const TYPE as *const TypeHead),
+                gc_flags: AtomicU32::new(0),
+                basic_size: AtomicU32::new(size as u32),
+                traverse: NO_FN,
+                clear: None,
+                has_finalizer: None,
+            },
+            flags: AtomicU32::new(0),
+            dict_offset: AtomicU32::new(0),
+            inline_slots: AtomicU16::new(0),
+            state: AtomicU8::new(0),
+            root_shape: AtomicU32::new(0),
+            mcache: AtomicPtr::new(std::ptr::null_mut()),
+            ctor: AtomicU64::new(0),
+            slots: Slots::empty(),
+            static_flags: tf::BASE | tf::IMMUTABLE | tf::SOLID,
+            static_name: name,
+            static_module: "builtins",
+            static_doc: "",
+            spec: Some(spec),
+            static_base: None,
+            name: Slot::empty(),
+            qualname: Slot::empty(),
+            dict: Slot::empty(),
+            base: Slot::empty(),
+            bases: Slot::empty(),
+            mro: Slot::empty(),
+            subclasses: Mutex::new(Vec::new()),
+        }
+    }
+    /// Instances hold references.
+    pub const fn gc(
+        mut self,
+        traverse: unsafe fn(*const Header, &mut dyn FnMut(Value)),
+        clear: unsafe fn(*mut Header, &Thread),
+    ) -> Type {
+        self.head.gc_flags = AtomicU32::new(TypeFlags::CONTAINER);
+        self.head.traverse = Some(traverse);
+        self.head.clear = Some(clear);
+        self
+    }
+    /// Instances hold no references, but memory outside.
+    pub const fn clear_only(mut self, clear: unsafe fn(*mut Header, &Thread)) -> Type {
+        self.head.clear = Some(clear);
+        self
+    }
+    /// Further [`TypeFlags`] bits.
+    pub const fn gc_flags(mut self, flags: u32) -> Type {
+        let old = if self.head.traverse.is_some() { TypeFlags::CONTAINER } else { 0 };
+        self.head.gc_flags = AtomicU32::new(old | flags);
+        self
+    }
+    pub const fn finalizer(mut self, f: unsafe fn(*const Header) -> bool) -> Type {
+        self.head.has_finalizer = Some(f);
+        self
+    }
+    pub const fn base(mut self, base: &'static Type) -> Type {
+        self.static_base = Some(base);
+        self
+    }
+    pub const fn module(mut self, module: &'static str) -> Type {
+        self.static_module = module;
+        self
+    }
+    pub const fn doc(mut self, doc: &'static str) -> Type {
+        self.static_doc = doc;
+        self
+    }
+    /// Sets further `type_flags`.
+    pub const fn flags(mut self, flags: u32) -> Type {
+        self.static_flags |= flags;
+        self
+    }
+    /// No subclasses.
+    pub const fn final_(mut self) -> Type {
+        self.static_flags &= !tf::BASE;
+        self
+    }
+    pub const fn no_new(self) -> Type {
+        self.flags(tf::NO_NEW)
+    }
+    /// Instances have a `__dict__` in the slot at this offset.
+    pub const fn dict_at(mut self, offset: usize) -> Type {
+        self.dict_offset = AtomicU32::new(offset as u32);
+        self
+    }
+}
+
+
+/// The type of any value.
+#[inline(always)]
+pub fn type_of<'a>(v: Value) -> &'a Type {
+    if v.is_ptr() {
+        // SAFETY: a live object's type is a `Type`, of which a `TypeHead` is the first field.
+        unsafe { &*(v.header().ty() as *const TypeHead as *const Type) }
+    } else {
+        immediate_type(v)
+    }
+}
+
+#[inline(always)]
+fn immediate_type(v: Value) -> &'static Type {
+    if v.is_int() {
+        &crate::int::INT
+    } else if v.is_float() {
+        &crate::float::FLOAT
+    } else if v.is_bool() {
+        &crate::int::BOOL
+    } else if v.is_none() {
+        &crate::singletons::NONE_TYPE
+    } else if v == Value::NOT_IMPLEMENTED {
+        &crate::singletons::NOT_IMPLEMENTED_TYPE
+    } else {
+        &crate::singletons::ELLIPSIS_TYPE
+    }
+}
+
+/// A new instance of `cls`, zeroed after the header: for the `new` slot of a built-in type that may be subclassed.
+pub fn alloc_instance(t: &Thread, cls: &Type) -> *mut Header {
+    // SAFETY: the class's size covers its layout, for which zero is a valid start.
+    unsafe { t.alloc(&cls.head, cls.head.basic_size.load(Relaxed) as usize) }
+}
+
+/// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole.
+pub struct MethodCache {
+    /// Unlike that of any other cache that ever was.
+    pub version: u32,
+    len: AtomicU32,
+    entries: [CacheEntry; CACHE_SIZE],
+}
+
+struct CacheEntry {
+    name: AtomicU64,
+    /// The word in the class's dict, not counted: valid as long as this cache is the type's (whoever changes the class keeps the old
+    /// value until the cache is gone, and its death takes a handshake). NULL: the name is in no class of the MRO.
+    value: AtomicU64,
+}
+
+const CACHE_SIZE: usize = 126;
+static VERSIONS: AtomicU32 = AtomicU32::new(1);
+
+impl MethodCache {
+    /// The value at an index that a lookup has given.
+    #[inline(always)]
+    pub fn value(&self, index: usize) -> Value {
+        Value(self.entries[index].value.load(Acquire))
+    }
+
+    fn new() -> *mut MethodCache {
+        let version = VERSIONS.fetch_add(1, Relaxed);
+        Box::into_raw(Box::new(MethodCache {
+            version,
+            len: AtomicU32::new(0),
+            entries: [const { CacheEntry { name: AtomicU64::new(0), value: AtomicU64::new(0) } }; CACHE_SIZE],
+        }))
+    }
+}
+
+unsafe fn free_cache(p: *mut u8, _n: usize) {
+    // SAFETY: made by `MethodCache::new`, unreachable for a handshake.
+    drop(unsafe { Box::from_raw(p as *mut MethodCache) });
+}
+
+/// One thread's memory of where names are in method caches: direct-mapped by version and name.
+pub struct LookupCache([Cell<(u32, u32, u64)>; LOOKUPS]);
+const LOOKUPS: usize = 2048;
+
+impl LookupCache {
+    pub fn new() -> Box<LookupCache> {
+        Box::new(LookupCache([const { Cell::new((0, 0, 0)) }; LOOKUPS]))
+    }
+}
+
+impl Type {
+    #[inline(always)]
+    pub fn value(&self) -> Value {
+        Value::from_ptr(&self.head.header)
+    }
+    #[inline(always)]
+    pub fn header(&self) -> &Header {
+        &self.head.header
+    }
+    /// The type object, if `v` is one.
+    #[inline(always)]
+    pub fn of<'a>(v: Value) -> Option<&'a Type> {
+        if v.is_ptr() && type_of(v).has(tf::TYPE_SUBCLASS) { Some(Type::of_unchecked(v)) } else { None }
+    }
+    /// The type object in a word that is known to be one.
+    #[inline(always)]
+    pub fn of_unchecked<'a>(v: Value) -> &'a Type {
+        // SAFETY: the caller knows the word for a type's.
+        unsafe { &*(v.ptr() as *const Type) }
+    }
+    #[inline(always)]
+    pub fn has(&self, flag: u32) -> bool {
+        self.flags.load(Relaxed) & flag != 0
+    }
+    pub fn is_heap(&self) -> bool {
+        self.has(tf::HEAP)
+    }
+    #[inline(always)]
+    pub fn is(&self, other: &Type) -> bool {
+        std::ptr::eq(self, other)
+    }
+
+    /// `__name__`.
+    pub fn name(&self) -> String {
+        match Str::of(self.name.get()) {
+            Some(s) => s.to_string_lossy(),
+            None => self.static_name.rsplit('.').next().unwrap_or(self.static_name).to_string(),
+        }
+    }
+    /// `__qualname__`.
+    pub fn qualname<'t>(&self, t: &'t Thread) -> &'t Str {
+        match Str::of(self.qualname.get()) {
+            Some(s) => s,
+            None => crate::names::get(t, self.static_name),
+        }
+    }
+    /// `__module__`, if it is a str.
+    pub fn module_name(&self, t: &Thread) -> Option<Obj> {
+        if !self.is_heap() {
+            return Some(Str::intern(t, self.static_module));
+        }
+        let d = self.dict(t)?;
+        d.get_str(t, crate::id!(t, "__module__")).map(|v| v.to_obj(t))
+    }
+    pub fn static_module(&self) -> &'static str {
+        self.static_module
+    }
+    /// Name with module, as in messages and reprs: `collections.OrderedDict`, `int`.
+    pub fn full_name(&self, t: &Thread) -> String {
+        let q = self.qualname(t).to_string_lossy();
+        match self.module_name(t) {
+            Some(m) => match Str::of(m.value()) {
+                Some(m) if m.as_bytes() != b"builtins" => format!("{}.{q}", m.to_string_lossy()),
+                _ => q,
+            },
+            None => q,
+        }
+    }
+    pub fn static_doc(&self) -> &'static str {
+        self.static_doc
+    }
+
+    pub fn dict<'t>(&self, _t: &'t Thread) -> Option<&'t Dict> {
+        Dict::exact(self.dict.get())
+    }
+    pub fn base_type(&self) -> Option<&Type> {
+        let b = self.base.get();
+        if b.is_null() { None } else { Some(Type::of_unchecked(b)) }
+    }
+    pub fn mro_tuple(&self) -> Option<&Tuple> {
+        Tuple::exact(self.mro.get())
+    }
+
+    /// Whether this type is `other` or derives from it.
+    #[inline]
+    pub fn is_subtype(&self, other: &Type) -> bool {
+        if std::ptr::eq(self, other) {
+            return true;
+        }
+        match self.mro_tuple() {
+            Some(mro) => (0..mro.len()).any(|i| std::ptr::eq(mro.get(i).ptr() as *const Type, other)),
+            // Not ready yet: built-in types derive from one base each.
+            None => self.static_base.is_some_and(|b| b.is_subtype(other)),
+        }
+    }
+
+    /// The value of `name` in the first class of the MRO that has it. Never runs Python.
+    #[inline]
+    pub fn lookup<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
+        if !name.is_interned() {
+            return self.lookup_uncached(t, name);
+        }
+        let mc = self.mcache.load(Acquire);
+        if !mc.is_null() {
+            // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
+            let mc = unsafe { &*mc };
+            let key = name as *const Str as u64;
+            let at = (mc.version as u64 ^ (key >> 4)) as usize % LOOKUPS;
+            let (version, index, cached) = t.vm().lookups.0[at].get();
+            if version == mc.version && cached == key {
+                let v = mc.value(index as usize);
+                return if v.is_null() { None } else { Some(Borrowed::new(t, v)) };
+            }
+        }
+        match self.lookup_index(t, name) {
+            Some((mc, index)) => {
+                let v = mc.value(index);
+                if v.is_null() { None } else { Some(Borrowed::new(t, v)) }
+            }
+            None => self.lookup_uncached(t, name),
+        }
+    }
+
+    fn lookup_uncached<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
+        let mro = self.mro_tuple()?;
+        for i in 0..mro.len() {
+            let d = Type::of_unchecked(mro.get(i)).dict(t)?;
+            if let Some(v) = d.get_str(t, name) {
+                return Some(v);
+            }
+        }
+        None
+    }
+
+    /// The method cache and the index in it of an interned name, which is entered if it is not there yet: what inline caches
+    /// keep. `None` when the cache is full.
+    #[cold]
+    #[inline(never)]
+    pub fn lookup_index<'t>(&self, t: &'t Thread, name: &Str) -> Option<(&'t MethodCache, usize)> {
+        let key = name as *const Str as u64;
+        let mut p = self.mcache.load(Acquire);
+        if p.is_null() {
+            let guard = lock(t, self.header());
+            p = self.mcache.load(Acquire);
+            if p.is_null() {
+                p = MethodCache::new();
+                self.mcache.store(p, Release);
+            }
+            drop(guard);
+        }
+        // SAFETY: as in `lookup`.
+        let mc = unsafe { &*p };
+        let at = (mc.version as u64 ^ (key >> 4)) as usize % LOOKUPS;
+        let n = mc.len.load(Acquire) as usize;
+        for i in 0..n {
+            if mc.entries[i].name.load(Relaxed) == key {
+                t.vm().lookups.0[at].set((mc.version, i as u32, key));
+                return Some((mc, i));
+            }
+        }
+        let found = self.lookup_uncached(t, name).map_or(Value::NULL, |v| v.value());
+        let _guard = lock(t, self.header());
+        // Still the type's cache: so what was found is still what the MRO says.
+        let n = mc.len.load(Acquire) as usize;
+        if self.mcache.load(Acquire) != p {
+            return None;
+        }
+        if n == CACHE_SIZE {
+            // Start over: the old one goes as after a change.
+            self.mcache.store(MethodCache::new(), Release);
+            // SAFETY: out of sight for new readers.
+            unsafe { t.retire(self.header(), p as *mut u8, size_of::<MethodCache>(), free_cache) };
+            return None;
+        }
+        mc.entries[n].name.store(key, Relaxed);
+        mc.entries[n].value.store(found.bare().0, Relaxed);
+        mc.len.store(n as u32 + 1, Release);
+        t.vm().lookups.0[at].set((mc.version, n as u32, key));
+        Some((mc, n))
+    }
+
+    /// The class or one of its bases has changed (or is about to lose a value that caches may hold): drops all that is cached.
+    pub fn modified(&self, t: &Thread) {
+        let p = self.mcache.swap(std::ptr::null_mut(), AcqRel);
+        self.ctor.store(0, Release);
+        if !p.is_null() {
+            // SAFETY: out of sight; readers that have it may go on until their next safepoint (I7).
+            unsafe { t.retire(self.header(), p as *mut u8, size_of::<MethodCache>(), free_cache) };
+        }
+        for sub in self.subclasses_snapshot() {
+            Type::of_unchecked(sub).modified(t);
+        }
+    }
+
+    /// Direct subclasses, not counted.
+    pub fn subclasses_snapshot(&self) -> Vec<Value> {
+        self.subclasses.lock().iter().map(|&p| Value::from_ptr(p as *const Header)).collect()
+    }
+
+    pub fn add_subclass(&self, sub: &Type) {
+        self.subclasses.lock().push(sub as *const Type as usize);
+    }
+
+    pub fn remove_subclass(&self, sub: *const Type) {
+        self.subclasses.lock().retain(|&p| p != sub as usize);
+    }
+
+    /// Stores (or with NULL removes) `name` in the class's dict and brings caches and slots up to date.
+    pub fn set_name(&self, t: &Thread, name: &Str, v: Value) -> bool {
+        let Some(d) = self.dict(t) else { return false };
+        // Keeps the old value until the caches that hold it uncounted are gone.
+        let old = d.get_str(t, name).map(|v| v.to_obj(t));
+        if v.is_null() {
+            if d.remove_str(t, name).is_none() {
+                return false;
+            }
+        } else {
+            d.set_str(t, name, v);
+        }
+        self.modified(t);
+        if name.as_bytes().starts_with(b"__") {
+            crate::slotdefs::update(t, self, name);
+        }
+        drop(old);
+        true
+    }
+
+    /// Makes a built-in type ready for use. Does nothing the second time.
+    pub fn ready(&'static self, t: &Thread) {
+        if self.state.swap(1, AcqRel) != 0 {
+            return;
+        }
+        let base: Option<&'static Type> =
+            if self.is(&OBJECT) { None } else { Some(self.static_base.unwrap_or(&OBJECT)) };
+        let mut flags = self.static_flags | self.flags.load(Relaxed);
+        if let Some(b) = base {
+            b.ready(t);
+            let inherited = tf::TYPE_SUBCLASS | tf::EXCEPTION | tf::SEQUENCE | tf::MAPPING | tf::MATCH_SELF | tf::VAR_SIZED;
+            flags |= b.flags.load(Relaxed) & inherited;
+            if self.dict_offset.load(Relaxed) == 0 {
+                self.dict_offset.store(b.dict_offset.load(Relaxed), Relaxed);
+            }
+            if self.head.gc_flags.load(Relaxed) == 0 {
+                self.head.gc_flags.store(b.head.gc_flags.load(Relaxed), Relaxed);
+            }
+            if self.head.basic_size.load(Relaxed) == b.head.basic_size.load(Relaxed) {
+                flags &= !tf::SOLID;
+            }
+        }
+        self.flags.store(flags, Release);
+        let d = Dict::new(t);
+        self.dict.init(t, self.header(), Obj::new(t, d.value()).into_value());
+        if let Some(b) = base {
+            self.base.init(t, self.header(), b.value());
+            b.add_subclass(self);
+        }
+        let mut chain = vec![self.value()];
+        let mut up = base;
+        while let Some(b) = up {
+            chain.push(b.value());
+            up = b.static_base.or(if b.is(&OBJECT) { None } else { Some(&OBJECT) });
+        }
+        self.mro.init(t, self.header(), Tuple::from_slice(t, &chain).into_value());
+        let bases: Vec<Value> = base.iter().map(|b| b.value()).collect();
+        self.bases.init(t, self.header(), Tuple::from_slice(t, &bases).into_value());
+        if let Some(spec) = self.spec {
+            self.slots.fill(spec);
+            self.add_natives(t, spec);
+        }
+        crate::slotdefs::add_wrappers(t, self);
+        if let Some(b) = base {
+            self.slots.inherit(&b.slots);
+        }
+        if self.slots.compare.is_set() && !self.slots.hash.is_set() {
+            self.slots.hash.set(Some(crate::proto::hash_not_implemented));
+            self.set_name(t, crate::id!(t, "__hash__"), Value::NONE);
+        }
+        self.note_generic();
+        if !self.static_doc.is_empty() {
+            self.set_name(t, crate::id!(t, "__doc__"), Str::new(t, self.static_doc).value());
+        } else if !self.is(&TYPE) {
+            self.set_name(t, crate::id!(t, "__doc__"), Value::NONE);
+        }
+        self.state.store(2, Release);
+    }
+
+    fn add_natives(&'static self, t: &Thread, spec: &'static Spec) {
+        use crate::native::{CLASS_METHOD_DESCRIPTOR, METHOD_DESCRIPTOR, MethodDescr, Native, NativeKind};
+        for def in spec.methods {
+            let o = match def.kind {
+                NativeKind::Plain => MethodDescr::new(t, Native::new(def, true), self, &METHOD_DESCRIPTOR),
+                NativeKind::Class => MethodDescr::new(t, Native::new(def, true), self, &CLASS_METHOD_DESCRIPTOR),
+                NativeKind::Static => {
+                    let f = crate::native::BuiltinFunction::bind(t, Native::new(def, false), self.value(), Value::NULL);
+                    crate::staticmethod::new_static(t, f)
+                }
+            };
+            self.set_name(t, crate::names::get(t, def.name), o.value());
+        }
+        for def in spec.getset {
+            let o = crate::descr::new_getset(t, def, self);
+            self.set_name(t, crate::names::get(t, def.name), o.value());
+        }
+        for def in spec.members {
+            let o = crate::descr::new_member(t, def.name, def.offset, def.readonly, def.none_if_empty, self);
+            self.set_name(t, crate::names::get(t, def.name), o.value());
+        }
+    }
+
+    /// Notes in the flags whether attribute access is `object`'s own.
+    pub fn note_generic(&self) {
+        let get = self.slots.get_attr.get().map(|f| f as usize) == Some(crate::instance::generic_get_attr as *const () as usize);
+        let set = self.slots.set_attr.get().map(|f| f as usize) == Some(crate::instance::generic_set_attr as *const () as usize);
+        self.put_flag(tf::GENERIC_GETATTR, get);
+        self.put_flag(tf::GENERIC_SETATTR, set);
+        self.put_flag(tf::HAS_DESCR_SET, self.slots.descr_set.is_set());
+    }
+
+    pub fn put_flag(&self, flag: u32, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, AcqRel);
+        } else {
+            self.flags.fetch_and(!flag, AcqRel);
+        }
+    }
+
+    /// A new heap type's memory, with everything still to be filled in: for `type_new`.
+    pub fn alloc_heap(t: &Thread, meta: &Type) -> Obj {
+        let size = meta.head.basic_size.load(Relaxed) as usize;
+        // SAFETY: the words that zero does not suit are written here, the others are valid as zero.
+        unsafe {
+            let p = t.alloc(&meta.head, size.max(size_of::<Type>()));
+            let ty = p as *mut Type;
+            (&raw mut (*ty).static_name).write("");
+            (&raw mut (*ty).static_module).write("");
+            (&raw mut (*ty).static_doc).write("");
+            (&raw mut (*ty).subclasses).write(Mutex::new(Vec::new()));
+            (*ty).state.store(2, Relaxed);
+            (*p).set_flag(IS_TYPE);
+            Obj::from_raw(Value::from_ptr(p))
+        }
+    }
+}
+
+/// Header flag of type objects.
+pub const IS_TYPE: u8 = weft_gc::Flags::USER2;
+
+unsafe fn traverse_type(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: a type object.
+    let ty = unsafe { &*(h as *const Type) };
+    for s in [&ty.name, &ty.qualname, &ty.dict, &ty.base, &ty.bases, &ty.mro] {
+        f(s.get());
+    }
+}
+
+unsafe fn clear_type(h: *mut Header, t: &Thread) {
+    // SAFETY: a dying heap type.
+    let ty = unsafe { &mut *(h as *mut Type) };
+    if let Some(bases) = Tuple::exact(ty.bases.get()) {
+        for i in 0..bases.len() {
+            let b = bases.get(i);
+            // SAFETY: the tuple holds the base; the collector frees blocks only after all are cleared.
+            if b.is_ptr() && Type::of(b).is_some() {
+                Type::of_unchecked(b).remove_subclass(ty);
+            }
+        }
+    }
+    ty.forget_shadows();
+    for s in [&ty.name, &ty.qualname, &ty.dict, &ty.base, &ty.bases, &ty.mro] {
+        t.drop_value(s.take());
+    }
+    let p = ty.mcache.swap(std::ptr::null_mut(), AcqRel);
+    if !p.is_null() {
+        // SAFETY: nobody can reach a dying type.
+        unsafe { free_cache(p as *mut u8, 0) };
+    }
+    ty.subclasses.lock().clear();
+    ty.subclasses.lock().shrink_to_fit();
+}
+
+/// `type`
+pub static TYPE: Type = Type::builtin("type", size_of::<Type>(), &crate::type_new::TYPE_SPEC)
+    .gc(traverse_type, clear_type)
+    .gc_flags_container(TypeFlags::CONTAINER | TypeFlags::COLLECTED)
+    .flags(tf::TYPE_SUBCLASS);
+
+/// `object`
+pub static OBJECT: Type = Type::builtin("object", 16, &crate::instance::OBJECT_SPEC);
+
+impl Type {
+    const fn gc_flags_container(mut self, flags: u32) -> Type {
+        self.head.gc_flags = AtomicU32::new(flags);
+        self
+    }
+}

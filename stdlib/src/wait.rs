@@ -1,0 +1,294 @@
+//! Waiting for other threads, interruptibly: words in memory to sleep on, and the lock and the event made of them.
+//!
+//! The lock is the three-state one of Drepper, "Futexes Are Tricky" (2011).
+
+use std::sync::atomic::{AtomicU32, Ordering::*};
+use weft_objects::prelude::*;
+use weft_objects::runtime;
+
+/// Why a sleep ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// Somebody woke us, or the word had changed already.
+    Woken,
+    TimedOut,
+    /// A signal came.
+    Interrupted,
+}
+
+/// Sleeps while the word has this value, until somebody wakes us, the deadline (of the monotonic clock, in nanoseconds) or a signal.
+#[cfg(target_os = "linux")]
+pub fn sleep_on(word: &AtomicU32, value: u32, deadline: Option<i64>) -> Wake {
+    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut timeout: *const libc::timespec = std::ptr::null();
+    if let Some(d) = deadline {
+        let d = d.max(0);
+        ts.tv_sec = (d / 1_000_000_000) as _;
+        ts.tv_nsec = (d % 1_000_000_000) as _;
+        timeout = &ts;
+    }
+    // SAFETY: the word lives while we look at it; FUTEX_WAIT_BITSET takes an absolute time.
+    let r = unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word as *const AtomicU32,
+            libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG,
+            value,
+            timeout,
+            std::ptr::null::<u32>(),
+            u32::MAX,
+        )
+    };
+    if r == 0 {
+        return Wake::Woken;
+    }
+    match crate::support::errno() {
+        libc::ETIMEDOUT => Wake::TimedOut,
+        libc::EINTR => Wake::Interrupted,
+        _ => Wake::Woken,
+    }
+}
+
+/// Wakes up to `n` that sleep on the word.
+#[cfg(target_os = "linux")]
+pub fn wake(word: &AtomicU32, n: i32) {
+    // SAFETY: the address is only a key here.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word as *const AtomicU32,
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            n,
+        )
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+mod portable {
+    use super::*;
+    use parking_lot::{Condvar, Mutex};
+    use std::time::Duration;
+
+    static PLACES: [(Mutex<()>, Condvar); 64] = [const { (Mutex::new(()), Condvar::new()) }; 64];
+
+    fn place(word: &AtomicU32) -> &'static (Mutex<()>, Condvar) {
+        &PLACES[(word as *const AtomicU32 as usize >> 4) % 64]
+    }
+
+    /// As on Linux, but signals are noticed by looking for them now and then.
+    pub fn sleep_on(word: &AtomicU32, value: u32, deadline: Option<i64>) -> Wake {
+        let (lock, cond) = place(word);
+        let mut guard = lock.lock();
+        if word.load(SeqCst) != value {
+            return Wake::Woken;
+        }
+        let slice = Duration::from_millis(20);
+        let left = match deadline {
+            Some(d) => Duration::from_nanos((d - crate::time::monotonic_ns()).max(0) as u64),
+            None => slice,
+        };
+        if left.is_zero() {
+            return Wake::TimedOut;
+        }
+        match cond.wait_for(&mut guard, left.min(slice)).timed_out() {
+            true if left <= slice && deadline.is_some() => Wake::TimedOut,
+            true => Wake::Interrupted,
+            false => Wake::Woken,
+        }
+    }
+
+    pub fn wake(word: &AtomicU32, _n: i32) {
+        let (lock, cond) = place(word);
+        drop(lock.lock());
+        cond.notify_all();
+    }
+}
+#[cfg(not(target_os = "linux"))]
+pub use portable::{sleep_on, wake};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+/// Held, and somebody sleeps.
+const AWAITED: u32 = 2;
+
+/// A lock that Python programs hold, for as long as they like. Zero: free.
+#[repr(transparent)]
+#[derive(Default)]
+pub struct WaitLock(AtomicU32);
+
+impl WaitLock {
+    pub const fn new() -> WaitLock {
+        WaitLock(AtomicU32::new(FREE))
+    }
+
+    /// Whether it is held.
+    #[inline(always)]
+    pub fn is_locked(&self) -> bool {
+        self.0.load(Acquire) != FREE
+    }
+
+    /// Takes it if it is free. `alone`: nobody else can reach it.
+    #[inline(always)]
+    pub fn try_lock(&self, alone: bool) -> bool {
+        // Without atomics in the usual case of a lock that is this thread's own. (In the GIL build, waiters are away
+        // from the GIL while they change the word.)
+        if alone && cfg!(not(feature = "gil")) {
+            if self.0.load(Relaxed) != FREE {
+                return false;
+            }
+            self.0.store(HELD, Relaxed);
+            return true;
+        }
+        self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok()
+    }
+
+    /// Gives it up. False: it was free.
+    #[inline(always)]
+    pub fn unlock(&self, alone: bool) -> bool {
+        if alone && cfg!(not(feature = "gil")) && self.0.load(Relaxed) == HELD {
+            self.0.store(FREE, Relaxed);
+            return true;
+        }
+        match self.0.compare_exchange(HELD, FREE, Release, Relaxed) {
+            Ok(_) => true,
+            Err(_) => self.unlock_slow(),
+        }
+    }
+
+    #[cold]
+    fn unlock_slow(&self) -> bool {
+        match self.0.swap(FREE, Release) {
+            FREE => false,
+            AWAITED => {
+                wake(&self.0, 1);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Makes it free, whoever holds it: in the child of a fork.
+    pub fn reset(&self) {
+        self.0.store(FREE, Relaxed);
+    }
+
+    /// Waits for it until the deadline. Runs signal handlers meanwhile.
+    ///
+    /// # Errors
+    /// What a signal handler raises.
+    #[cold]
+    pub fn lock_slow(&self, t: &mut Thread, deadline: Option<i64>) -> Res<bool> {
+        if cfg!(not(feature = "gil")) {
+            for _ in 0..50 {
+                if self.0.load(Relaxed) == FREE && self.try_lock(false) {
+                    return Ok(true);
+                }
+                std::hint::spin_loop();
+            }
+        }
+        loop {
+            let end = t.blocking(|| self.wait(deadline));
+            match end {
+                Wake::Woken => return Ok(true),
+                Wake::TimedOut => return Ok(false),
+                Wake::Interrupted => runtime::check_signals(t)?,
+            }
+        }
+    }
+
+    /// Detached: `Woken` when the lock is ours.
+    fn wait(&self, deadline: Option<i64>) -> Wake {
+        loop {
+            if self.0.swap(AWAITED, Acquire) == FREE {
+                return Wake::Woken;
+            }
+            match sleep_on(&self.0, AWAITED, deadline) {
+                Wake::Woken => {}
+                end => return end,
+            }
+        }
+    }
+}
+
+/// Something that happens once. Zero: not yet.
+#[repr(transparent)]
+#[derive(Default)]
+pub struct Event(AtomicU32);
+
+impl Event {
+    pub fn is_set(&self) -> bool {
+        self.0.load(Acquire) == HELD
+    }
+
+    pub fn set(&self) {
+        if self.0.swap(HELD, Release) == AWAITED {
+            wake(&self.0, i32::MAX);
+        }
+    }
+
+    /// Waits for it until the deadline. False: it has not happened.
+    ///
+    /// # Errors
+    /// What a signal handler raises.
+    pub fn wait(&self, t: &mut Thread, deadline: Option<i64>) -> Res<bool> {
+        loop {
+            if self.is_set() {
+                return Ok(true);
+            }
+            let end = t.blocking(|| {
+                let _ = self.0.compare_exchange(FREE, AWAITED, Relaxed, Relaxed);
+                sleep_on(&self.0, AWAITED, deadline)
+            });
+            match end {
+                Wake::Woken => {}
+                Wake::TimedOut => return Ok(self.is_set()),
+                Wake::Interrupted => runtime::check_signals(t)?,
+            }
+        }
+    }
+}
+
+/// A lock that its holder may take again; for the native parts of I/O objects. Zero: free.
+#[derive(Default)]
+#[repr(C)]
+pub struct OwnedLock {
+    lock: WaitLock,
+    depth: AtomicU32,
+    owner: std::sync::atomic::AtomicU64,
+}
+
+impl OwnedLock {
+    /// Takes it. `alone`: nobody else can reach it.
+    ///
+    /// # Errors
+    /// What a signal handler raises while we wait.
+    #[inline]
+    pub fn lock(&self, t: &mut Thread, alone: bool) -> Res<()> {
+        let me = crate::_thread::ident();
+        if self.owner.load(Relaxed) == me {
+            self.depth.store(self.depth.load(Relaxed) + 1, Relaxed);
+            return Ok(());
+        }
+        if !self.lock.try_lock(alone) {
+            self.lock.lock_slow(t, None)?;
+        }
+        self.owner.store(me, Relaxed);
+        Ok(())
+    }
+
+    #[inline]
+    pub fn unlock(&self, alone: bool) {
+        let depth = self.depth.load(Relaxed);
+        if depth > 0 {
+            self.depth.store(depth - 1, Relaxed);
+            return;
+        }
+        self.owner.store(0, Relaxed);
+        self.lock.unlock(alone);
+    }
+
+    /// Whether the calling thread has it.
+    pub fn is_mine(&self) -> bool {
+        self.owner.load(Relaxed) == crate::_thread::ident()
+    }
+}

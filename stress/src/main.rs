@@ -1,0 +1,79 @@
+//! `weft-stress run`: threaded programs against a weft binary, in turn, for a while.
+//! `weft-stress bench`: two interpreters in pairs over the same programs.
+
+mod bench;
+mod run;
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+const USAGE: &str = "\
+usage: weft-stress run [--seconds N] [--threads M] [--weft PATH] [--timeout S] [--env K=V]... [PROGRAM.py]...
+       weft-stress bench --a CMD --b CMD [--runs N] PROGRAM.py...
+
+run    Runs the programs (default: all of stress/programs) in turn for N seconds (default 60) with M
+       threads each (default: two per core), on the weft at PATH (default: beside weft-stress). A wrong
+       exit code, or more than S seconds (default 120) for one program, is a failure.
+bench  Runs each program with the commands a, b, a, b, ... N times each (default 5) and compares the
+       medians. A PROGRAM may be followed by its arguments inside the same word: 'fib.py 30'.";
+
+/// The command line after the subcommand: options are taken by name, and the rest is files.
+pub struct Args(Vec<String>);
+
+impl Args {
+    /// Takes the value of the last `name`, removing every use of it.
+    fn value(&mut self, name: &str) -> Result<Option<String>, String> {
+        Ok(self.values(name)?.pop())
+    }
+
+    fn values(&mut self, name: &str) -> Result<Vec<String>, String> {
+        let mut found = Vec::new();
+        while let Some(i) = self.0.iter().position(|arg| arg == name) {
+            if i + 1 == self.0.len() {
+                return Err(format!("{name} needs a value"));
+            }
+            found.push(self.0.remove(i + 1));
+            self.0.remove(i);
+        }
+        Ok(found)
+    }
+
+    fn number<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
+        match self.value(name)? {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .map_err(|_| format!("{name}: not a number: {text}")),
+        }
+    }
+
+    fn files(self) -> Result<Vec<String>, String> {
+        match self.0.iter().find(|arg| arg.starts_with("--")) {
+            Some(option) => Err(format!("unknown option {option}")),
+            None => Ok(self.0),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let command = words.next();
+    let args = Args(words.collect());
+    let outcome = match command.as_deref() {
+        Some("run") => run::main(args),
+        Some("bench") => bench::main(args),
+        Some("--help" | "-h" | "help") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => Err("expected run or bench".to_owned()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("weft-stress: {message}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

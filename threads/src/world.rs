@@ -1,0 +1,401 @@
+//! All threads that may touch the heap: joining, attaching, safepoints, handshakes.
+//!
+//! The rules on which everything rests:
+//!
+//! - A thread changes its own state (attach, detach) by compare-and-swap of its breaker word.
+//! - [`HELD`] is set and cleared under the registry lock only, and attaching fails while it is set.
+//!   So whoever has the registry lock and has set it may look at the thread's registers (I8).
+//! - The epoch is raised under the registry lock. A thread that has not answered it is running and
+//!   has `HANDSHAKE` set: threads that are away are answered for at once, and a thread answers
+//!   before it goes away.
+//! - Nobody waits for another thread with the registry lock in hand.
+
+use crate::peer::{DETACHED, HELD, Payload, Peer, REQUESTS, breaker_bits::*};
+use crate::retire::Orphans;
+use crate::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    const_fn,
+};
+use crate::tags::Tags;
+
+/// The set of threads, and what they have agreed on.
+#[derive(Debug)]
+pub struct World<P> {
+    /// Number of handshakes requested so far.
+    epoch: AtomicU64,
+    /// Every thread has answered this epoch; a lower bound, see [`World::passed`].
+    minimum: AtomicU64,
+    /// Somebody has answered, or left, since `minimum` was computed.
+    moved: AtomicBool,
+    registry: Mutex<Registry<P>>,
+    /// A thread that a stopper may be waiting for has come to rest.
+    reached: Condvar,
+    /// The world goes on.
+    resumed: Condvar,
+    pub(crate) orphans: Orphans,
+}
+
+/// What the registry lock protects.
+#[derive(Debug)]
+pub(crate) struct Registry<P> {
+    pub(crate) peers: Vec<Arc<Peer<P>>>,
+    tags: Tags,
+    /// The address of the peer that is stopping the world.
+    pub(crate) stopper: Option<usize>,
+}
+
+impl<P: Payload> Default for World<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Payload> World<P> {
+    const_fn! {
+        /// A world without threads.
+        pub fn new() -> Self {
+            Self {
+                epoch: AtomicU64::new(0),
+                minimum: AtomicU64::new(0),
+                moved: AtomicBool::new(false),
+                registry: Mutex::new(Registry {
+                    peers: Vec::new(),
+                    tags: Tags::new(),
+                    stopper: None,
+                }),
+                reached: Condvar::new(),
+                resumed: Condvar::new(),
+                orphans: Orphans::new(),
+            }
+        }
+    }
+
+    // ---- joining and leaving ----
+
+    /// Registers a new thread, detached, whose payload `make` builds from its tag.
+    ///
+    /// The tag is the smallest free one of 1..=65534; `None` if there is none. The thread has
+    /// answered all handshakes so far: it has no registers yet. Never waits for a stopped world
+    /// (an attached thread may register another): the new thread's `attach` does.
+    pub fn join(&self, make: impl FnOnce(u16) -> P) -> Option<Arc<Peer<P>>> {
+        let tag = self.registry.lock().tags.take()?;
+        let claim = Claim { world: self, tag };
+        let payload = make(tag);
+        std::mem::forget(claim);
+        let mut registry = self.registry.lock();
+        let held = registry.stopper.is_some();
+        // Relaxed: written under this lock only.
+        let epoch = self.epoch.load(Relaxed);
+        let peer = Arc::new(Peer::new(tag, epoch, held, payload));
+        registry.peers.push(Arc::clone(&peer));
+        Some(peer)
+    }
+
+    /// Forgets a detached thread and frees its tag. Waits while somebody holds it.
+    ///
+    /// No object may be left that has the tag as its owner: see [`World::leave_keeping_tag`].
+    pub fn leave(&self, peer: &Arc<Peer<P>>) {
+        let tag = peer.tag();
+        self.leave_keeping_tag(peer);
+        self.free_tag(tag);
+    }
+
+    /// As [`World::leave`], but the tag stays taken until [`World::free_tag`]: objects that the
+    /// thread owned outlive it.
+    pub fn leave_keeping_tag(&self, peer: &Arc<Peer<P>>) {
+        debug_assert!(!peer.is_attached());
+        let mut registry = self.registry.lock();
+        while peer.is_held() {
+            registry = self.resumed.wait(registry);
+        }
+        registry.peers.retain(|other| !Arc::ptr_eq(other, peer));
+        self.set_moved();
+    }
+
+    /// Makes a tag available to new threads.
+    pub fn free_tag(&self, tag: u16) {
+        self.registry.lock().tags.free(tag);
+    }
+
+    /// Gives `peer` a new tag, so that all it owned belongs to nobody. The old tag is never given
+    /// to anyone again. `None` if tags have run out. To be called by the thread itself.
+    pub fn retag(&self, peer: &Peer<P>) -> Option<u16> {
+        let tag = self.registry.lock().tags.take()?;
+        peer.set_tag(tag);
+        Some(tag)
+    }
+
+    /// The threads that are registered at this moment.
+    pub fn peers(&self) -> Vec<Arc<Peer<P>>> {
+        self.registry.lock().peers.clone()
+    }
+
+    /// How many threads are registered.
+    pub fn len(&self) -> usize {
+        self.registry.lock().peers.len()
+    }
+
+    /// Whether no thread is registered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    // ---- attaching and detaching ----
+
+    /// The calling thread begins to run. Waits while it is held or the world is stopping.
+    // Acquire on success: pairs with the release by which a holder lets go, so that what it did to
+    // the registers is seen.
+    #[inline]
+    pub fn attach(&self, peer: &Peer<P>) {
+        let now = peer.breaker().load(Relaxed);
+        debug_assert!(now & DETACHED != 0, "attached twice");
+        if now & (HELD | STOP) != 0
+            || peer
+                .breaker()
+                .compare_exchange(now, now & !DETACHED, Acquire, Relaxed)
+                .is_err()
+        {
+            self.attach_slow(peer);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn attach_slow(&self, peer: &Peer<P>) {
+        let mut registry = self.registry.lock();
+        loop {
+            let now = peer.breaker().load(Relaxed);
+            if now & (HELD | STOP) != 0 {
+                // Both are cleared under the lock that we hold, before `resumed` is notified.
+                registry = self.resumed.wait(registry);
+            } else if peer
+                .breaker()
+                .compare_exchange(now, now & !DETACHED, Acquire, Relaxed)
+                .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    /// The calling thread goes away: from now on its registers may be looked at by others.
+    // Release on success: pairs with the acquire by which a requester holds the thread. The one
+    // exchange also decides the races: a handshake or a stop that comes later finds the thread
+    // away, one that came earlier is seen here.
+    #[inline]
+    pub fn detach(&self, peer: &Peer<P>) {
+        let now = peer.breaker().load(Relaxed);
+        debug_assert!(now & DETACHED == 0, "detached twice");
+        if now & (STOP | HANDSHAKE) != 0
+            || peer
+                .breaker()
+                .compare_exchange(now, now | DETACHED, Release, Relaxed)
+                .is_err()
+        {
+            self.detach_slow(peer);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn detach_slow(&self, peer: &Peer<P>) {
+        if self.settle_into(peer, DETACHED) & STOP != 0 {
+            // The stopper checks and waits under the lock, so it is not past its check.
+            let _registry = self.registry.lock();
+            self.reached.notify_all();
+        }
+    }
+
+    /// Answers what handshake there is and sets a state bit, with no handshake between the two.
+    /// Returns the breaker as it was.
+    fn settle_into(&self, peer: &Peer<P>, state: u32) -> u32 {
+        loop {
+            let now = peer.breaker().load(Relaxed);
+            if now & HANDSHAKE != 0 {
+                self.answer(peer);
+            } else if peer
+                .breaker()
+                .compare_exchange(now, now | state, Release, Relaxed)
+                .is_ok()
+            {
+                return now;
+            }
+        }
+    }
+
+    // ---- safepoints ----
+
+    /// What a thread does when it finds its breaker set: answers a handshake, and waits if the
+    /// world is stopping. Returns the other requests, still set: see [`Peer::take`].
+    #[cold]
+    #[inline(never)]
+    pub fn safepoint(&self, peer: &Peer<P>) -> u32 {
+        loop {
+            let now = peer.breaker().load(Acquire);
+            if now & HANDSHAKE != 0 {
+                self.answer(peer);
+            } else if now & STOP != 0 {
+                let registry = self.registry.lock();
+                drop(self.park(peer, registry));
+            } else {
+                return now & REQUESTS;
+            }
+        }
+    }
+
+    /// The thread comes to rest until the world goes on, if it is being stopped.
+    pub(crate) fn park<'a>(
+        &'a self,
+        peer: &Peer<P>,
+        mut registry: MutexGuard<'a, Registry<P>>,
+    ) -> MutexGuard<'a, Registry<P>> {
+        if registry.stopper.is_some() {
+            self.settle_into(peer, HELD);
+            self.reached.notify_all();
+            while peer.is_held() {
+                registry = self.resumed.wait(registry);
+            }
+        }
+        registry
+    }
+
+    // ---- handshakes ----
+
+    /// The number of handshakes requested so far.
+    // Acquire: see `answer`.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Acquire)
+    }
+
+    /// Asks every thread to flush its registers, and returns the epoch by which to ask whether all
+    /// have: see [`World::passed`]. The caller's own are flushed at once, and those of threads that
+    /// are away are flushed by the caller. Waits for nobody.
+    pub fn handshake(&self, me: &Peer<P>) -> u64 {
+        let registry = self.registry.lock();
+        // Release: whoever reads the new epoch (in `answer`) sees what the caller listed or
+        // unlinked before.
+        let epoch = self.epoch.fetch_add(1, AcqRel) + 1;
+        for peer in &registry.peers {
+            if !std::ptr::eq(&**peer, me) {
+                self.ask(peer, epoch);
+            }
+        }
+        me.breaker().fetch_and(!HANDSHAKE, AcqRel);
+        me.payload().flush();
+        self.ack(me, epoch);
+        epoch
+    }
+
+    /// Has a thread answer `epoch`: sets its breaker if it runs, answers for it if not. With the
+    /// registry lock held.
+    // Release when asking: pairs with the acquire in `answer`. Acquire when holding: pairs with the
+    // release in `settle_into` and `detach`; release when letting go: pairs with `attach`.
+    fn ask(&self, peer: &Peer<P>, epoch: u64) {
+        let word = peer.breaker();
+        loop {
+            let now = word.load(Acquire);
+            if now & HELD != 0 {
+                // Held by a stopper, who must have the lock that we have to let it go.
+                peer.payload().flush();
+                self.ack(peer, epoch);
+                word.fetch_and(!HANDSHAKE, AcqRel);
+                return;
+            }
+            let running = now & DETACHED == 0;
+            let next = now | if running { HANDSHAKE } else { HELD };
+            if word.compare_exchange(now, next, AcqRel, Relaxed).is_err() {
+                continue;
+            }
+            if !running {
+                peer.payload().flush();
+                self.ack(peer, epoch);
+                // Who waits to attach waits for the registry lock: nobody to wake.
+                word.fetch_and(!(HELD | HANDSHAKE), Release);
+            }
+            return;
+        }
+    }
+
+    /// The thread's own answer.
+    // The bit is cleared before the epoch is read: a request that comes between sets it again. The
+    // acquire of the bit, or of the epoch itself, makes every flag that was set before that epoch
+    // visible to the flush. Nothing to do if an earlier answer was for this epoch already.
+    #[cold]
+    fn answer(&self, peer: &Peer<P>) {
+        peer.breaker().fetch_and(!HANDSHAKE, AcqRel);
+        let epoch = self.epoch.load(Acquire);
+        if peer.acked() < epoch {
+            peer.payload().flush();
+            self.ack(peer, epoch);
+        }
+    }
+
+    fn ack(&self, peer: &Peer<P>, epoch: u64) {
+        peer.set_acked(epoch);
+        self.set_moved();
+    }
+
+    /// Whether every registered thread has answered `epoch`. Threads that are away have been
+    /// answered for when it was raised, so this has only to look.
+    // Acquire on the minimum: pairs with the release below, which comes after an acquire of every
+    // answer. What any thread did before it answered happened before this returns true.
+    #[inline]
+    pub fn passed(&self, epoch: u64) -> bool {
+        self.minimum.load(Acquire) >= epoch || self.passed_slow(epoch)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn passed_slow(&self, epoch: u64) -> bool {
+        // Read before swapping: polling must not write.
+        if !self.moved.load(Relaxed) || !self.moved.swap(false, AcqRel) {
+            return false;
+        }
+        let registry = self.registry.lock();
+        let answered = registry.peers.iter().map(|peer| peer.acked()).min();
+        let minimum = answered.unwrap_or_else(|| self.epoch.load(Relaxed));
+        // Written under the lock only, and never lowered: new threads start at the newest epoch.
+        self.minimum.store(minimum, Release);
+        minimum >= epoch
+    }
+
+    // ---- for the other modules of this crate ----
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry<P>> {
+        self.registry.lock()
+    }
+
+    pub(crate) fn wait_reached<'a>(
+        &self,
+        registry: MutexGuard<'a, Registry<P>>,
+    ) -> MutexGuard<'a, Registry<P>> {
+        self.reached.wait(registry)
+    }
+
+    pub(crate) fn notify_resumed(&self) {
+        self.resumed.notify_all();
+    }
+
+    /// Has the minimum computed anew by whoever asks next.
+    // Release, and an exchange rather than a store: whoever clears the flag has acquired all that
+    // set it, not only the last. (Otherwise it may miss an answer, and nobody looks again: loom.)
+    pub(crate) fn set_moved(&self) {
+        self.moved.swap(true, Release);
+    }
+}
+
+/// Frees a tag if the payload could not be made.
+struct Claim<'a, P: Payload> {
+    world: &'a World<P>,
+    tag: u16,
+}
+
+impl<P: Payload> Drop for Claim<'_, P> {
+    fn drop(&mut self) {
+        self.world.free_tag(self.tag);
+    }
+}
