@@ -10,8 +10,9 @@ use weft_objects::prelude::*;
 use weft_objects::text::int::{IntRef, prefixed};
 use weft_objects::types::{OBJECT, TYPE};
 use weft_objects::{
-    async_generator, bytearray, bytes, complex, dict, exception_groups, float, frame, int, iter, list, memoryview,
-    property, range, runtime, set, slice, staticmethod, str as strings, super_, tuple, type_new,
+    async_generator, bytearray, bytes, complex, dict, exception_groups, float, frame, int, iter,
+    list, memoryview, property, range, runtime, set, slice, staticmethod, str as strings, super_,
+    tuple, type_new,
 };
 
 /// Types that are builtins under their names.
@@ -56,7 +57,9 @@ const DOC: &str = "Built-in functions, types, exceptions, and other objects.\n\n
 /// If the exception group classes cannot be made.
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = Module::new(t, "builtins");
-    let Some(module) = Module::of(m.value()) else { return Ok(m) };
+    let Some(module) = Module::of(m.value()) else {
+        return Ok(m);
+    };
     runtime::BUILTINS.set(t, module.dict_obj(t));
     module.add(t, "__doc__", Str::new(t, DOC));
     for (name, v) in [
@@ -65,7 +68,10 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         ("NotImplemented", Value::NOT_IMPLEMENTED),
         ("False", Value::FALSE),
         ("True", Value::TRUE),
-        ("__debug__", Value::bool(crate::start::config().optimize == 0)),
+        (
+            "__debug__",
+            Value::bool(crate::start::config().optimize == 0),
+        ),
     ] {
         module.add(t, name, Obj::from_raw(v));
     }
@@ -165,12 +171,17 @@ static FUNCTIONS: &[NativeDef] = &[
 
 fn aiter(t: &mut Thread, a: &[Value]) -> Res {
     let Some(f) = type_of(a[0]).slots.aiter.get() else {
-        return Err(t.type_error(format!("'{}' object is not an async iterable", type_of(a[0]).name())));
+        return Err(t.type_error(format!(
+            "'{}' object is not an async iterable",
+            type_of(a[0]).name()
+        )));
     };
     let it = Obj::own(f(t, a[0])?);
     if !type_of(it.value()).slots.anext.is_set() {
         let got = type_of(it.value()).name();
-        return Err(t.type_error(format!("aiter() returned not an async iterator of type '{got}'")));
+        return Err(t.type_error(format!(
+            "aiter() returned not an async iterator of type '{got}'"
+        )));
     }
     Ok(it.into())
 }
@@ -191,7 +202,10 @@ fn based(t: &mut Thread, v: Value, base: u32) -> Res {
 
 fn chr(t: &mut Thread, a: &[Value]) -> Res {
     let i = proto::index(t, a[0])?;
-    match int::as_i64(i.value()).and_then(|n| n.to_u32()).filter(|n| *n < 0x11_0000) {
+    match int::as_i64(i.value())
+        .and_then(|n| n.to_u32())
+        .filter(|n| *n < 0x11_0000)
+    {
         Some(cp) => Ok(Str::char(t, cp).into()),
         None => Err(t.value_error("chr() arg not in range(0x110000)")),
     }
@@ -216,9 +230,13 @@ fn ord(t: &mut Thread, a: &[Value]) -> Res {
         }
     } else {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("ord() expected string of length 1, but {got} found")));
+        return Err(t.type_error(format!(
+            "ord() expected string of length 1, but {got} found"
+        )));
     };
-    Err(t.type_error(format!("ord() expected a character, but string of length {n} found")))
+    Err(t.type_error(format!(
+        "ord() expected a character, but string of length {n} found"
+    )))
 }
 
 // --- attributes ---
@@ -226,7 +244,10 @@ fn ord(t: &mut Thread, a: &[Value]) -> Res {
 fn name_of<'a>(t: &Thread, v: Value) -> Res<&'a Str> {
     match Str::of(v) {
         Some(s) => Ok(s),
-        None => Err(t.type_error(format!("attribute name must be string, not '{}'", type_of(v).name()))),
+        None => Err(t.type_error(format!(
+            "attribute name must be string, not '{}'",
+            type_of(v).name()
+        ))),
     }
 }
 
@@ -285,7 +306,10 @@ fn iter_of(t: &mut Thread, a: &[Value]) -> Res {
 
 fn next(t: &mut Thread, a: &[Value]) -> Res {
     let Some(f) = type_of(a[0]).slots.iter_next.get() else {
-        return Err(t.type_error(format!("'{}' object is not an iterator", type_of(a[0]).name())));
+        return Err(t.type_error(format!(
+            "'{}' object is not an iterator",
+            type_of(a[0]).name()
+        )));
     };
     let default = a[1];
     match f(t, a[0]) {
@@ -304,9 +328,16 @@ fn next(t: &mut Thread, a: &[Value]) -> Res {
 
 fn round(t: &mut Thread, a: &[Value]) -> Res {
     let Some(f) = proto::lookup_special_raw(t, a[0], weft_objects::id!(t, "__round__"))? else {
-        return Err(t.type_error(format!("type {} doesn't define __round__ method", type_of(a[0]).name())));
+        return Err(t.type_error(format!(
+            "type {} doesn't define __round__ method",
+            type_of(a[0]).name()
+        )));
     };
-    let digits = if a[1].is_null() || a[1].is_none() { &[][..] } else { &a[1..2] };
+    let digits = if a[1].is_null() || a[1].is_none() {
+        &[][..]
+    } else {
+        &a[1..2]
+    };
     f.call(t, digits).map(Obj::into_value)
 }
 
@@ -317,7 +348,10 @@ fn format(t: &mut Thread, a: &[Value]) -> Res {
     }
     match Str::of(a[1]) {
         Some(spec) => proto::format(t, a[0], spec).map(Obj::into_value),
-        None => Err(t.type_error(format!("format() argument 2 must be str, not {}", type_of(a[1]).name()))),
+        None => Err(t.type_error(format!(
+            "format() argument 2 must be str, not {}",
+            type_of(a[1]).name()
+        ))),
     }
 }
 

@@ -1,1 +1,16 @@
+//! The top of the runtime: the compiler, the interpreter, import, `sys`, builtins, and the command line.
 
+pub mod builtins;
+pub mod cli;
+pub mod compile;
+pub mod compile_api;
+pub mod embedded;
+pub mod imp;
+pub mod import;
+pub mod interp;
+pub mod library;
+pub mod marshal;
+pub mod prompt;
+pub mod proto_file;
+pub mod start;
+pub mod sys;

@@ -214,7 +214,8 @@ pub fn get(t: &mut Thread, v: Value) -> Res<Buffer> {
     contiguous(t, b)
 }
 
-/// A contiguous view to write to: `f() argument must be read-write bytes-like object, not bytes`.
+/// A contiguous view to write to: `f() argument 2 must be read-write bytes-like object, not bytes`. Without a name, or a
+/// position (0), messages leave that out.
 pub fn get_writable(t: &mut Thread, v: Value, f: &str, position: usize) -> Res<Buffer> {
     let refused = match is_exporter(v) {
         true => match get_any(t, v, true) {
@@ -228,8 +229,12 @@ pub fn get_writable(t: &mut Thread, v: Value, f: &str, position: usize) -> Res<B
     debug_assert!(refused);
     t.clear_exc();
     let got = type_of(v).name();
-    let at = if position == 0 { String::new() } else { format!(" {position}") };
-    Err(t.type_error(format!("{f}() argument{at} must be read-write bytes-like object, not {got}")))
+    let argument = match (f, position) {
+        ("", _) => "argument".to_owned(),
+        (_, 0) => format!("{f}() argument"),
+        _ => format!("{f}() argument {position}"),
+    };
+    Err(t.type_error(format!("{argument} must be read-write bytes-like object, not {got}")))
 }
 
 fn contiguous(t: &mut Thread, b: Buffer) -> Res<Buffer> {

@@ -13,6 +13,8 @@ pub use crate::bytes_methods::{hex_arguments, to_hex};
 pub mod format;
 pub mod iter;
 
+pub use iter::{BYTEARRAY_ITERATOR, BYTES_ITERATOR};
+
 const OUTSIDE: u8 = Flags::USER1;
 const INLINE: usize = MAX_BLOCK - size_of::<Bytes>();
 

@@ -404,6 +404,10 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
             return Err(t.type_error(format!("sequence item {i}: expected a bytes-like object, {got} found")));
         }
         let b = buffer::get_any(t, item.value(), false)?;
+        if !b.is_c_contiguous() {
+            let got = type_of(item.value()).name();
+            return Err(t.type_error(format!("sequence item {i}: expected a bytes-like object, {got} found")));
+        }
         n = n.saturating_add(b.len);
         buffers.push(b);
     }
@@ -416,11 +420,7 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
             if i > 0 {
                 out.extend_from_slice(sep);
             }
-            if b.is_c_contiguous() {
-                out.extend_from_slice(b.as_bytes());
-            } else {
-                out.extend_from_slice(&b.to_vec());
-            }
+            out.extend_from_slice(b.as_bytes());
         }
         Some(out)
     });
@@ -514,6 +514,7 @@ pub fn hex_arguments(t: &mut Thread, sep: Value, group: Value) -> Res<(Option<u8
     if sep.is_null() {
         return Ok((None, group));
     }
+    proto::len(t, sep)?;
     let found = if let Some(s) = Str::of(sep) {
         (s.len(), s.as_bytes().first().copied())
     } else if let Some(b) = Bytes::of(sep) {

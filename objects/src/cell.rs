@@ -36,20 +36,32 @@ pub unsafe fn fresh<'a, T>(t: &Thread, ty: &Type) -> (Obj, &'a T) {
 /// A word with a reference of its own to what `v` refers to, for a slot; NULL stays NULL.
 #[inline]
 pub fn counted(t: &Thread, v: Value) -> Value {
-    if v.is_null() { v } else { Obj::new(t, v).into_value() }
+    if v.is_null() {
+        v
+    } else {
+        Obj::new(t, v).into_value()
+    }
 }
 
 /// A register word for what a slot holds, None if it is empty.
 #[inline]
 pub fn or_none(t: &Thread, v: Value) -> Value {
-    if v.is_null() { Value::NONE } else { to_reg(t, v) }
+    if v.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, v)
+    }
 }
 
 /// An owned handle to what a slot holds.
 #[inline]
 pub fn own(t: &Thread, slot: &Slot) -> Option<Obj> {
     let v = slot.get();
-    if v.is_null() { None } else { Some(Obj::new(t, v)) }
+    if v.is_null() {
+        None
+    } else {
+        Some(Obj::new(t, v))
+    }
 }
 
 /// One variable of a closure.
@@ -111,13 +123,19 @@ fn cell_repr(t: &mut Thread, v: Value) -> Res {
     let s = if held.is_null() {
         format!("<cell at {at:#x}: empty>")
     } else {
-        format!("<cell at {at:#x}: {} object at {:#x}>", type_of(held).name(), held.bare().0)
+        format!(
+            "<cell at {at:#x}: {} object at {:#x}>",
+            type_of(held).name(),
+            held.bare().0
+        )
     };
     Ok(Str::from_string(t, s).into())
 }
 
 fn cell_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let (Some(a), Some(b)) = (Cell::of(a), Cell::of(b)) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(a), Some(b)) = (Cell::of(a), Cell::of(b)) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     match (own(t, &a.value), own(t, &b.value)) {
         (Some(x), Some(y)) => proto::compare(t, x.value(), y.value(), op),
         (x, y) => Ok(Value::bool(op.of(x.is_some().cmp(&y.is_some())))),
@@ -126,7 +144,11 @@ fn cell_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 
 fn get_contents(t: &mut Thread, v: Value) -> Res {
     let c = this(v).get();
-    if c.is_null() { Err(t.value_error("Cell is empty")) } else { Ok(to_reg(t, c)) }
+    if c.is_null() {
+        Err(t.value_error("Cell is empty"))
+    } else {
+        Ok(to_reg(t, c))
+    }
 }
 
 fn set_contents(t: &mut Thread, v: Value, new: Value) -> Res<()> {

@@ -57,7 +57,11 @@ fn is_exact(v: Value) -> bool {
 
 /// The same number as an instance of `complex` itself.
 fn exact(t: &Thread, v: Value) -> Value {
-    if is_exact(v) { to_reg(t, v.bare()) } else { from_parts(t, this(v).0, this(v).1) }
+    if is_exact(v) {
+        to_reg(t, v.bare())
+    } else {
+        from_parts(t, this(v).0, this(v).1)
+    }
 }
 
 /// The number behind `self`.
@@ -85,7 +89,9 @@ fn by_special(t: &mut Thread, v: Value) -> Res<Option<Complex>> {
         return Ok(None);
     }
     let name = crate::id!(t, "__complex__");
-    let Some(f) = proto::lookup_special(t, v, name)? else { return Ok(None) };
+    let Some(f) = proto::lookup_special(t, v, name)? else {
+        return Ok(None);
+    };
     let r = proto::call(t, f.value(), &[])?;
     match of(r.value()) {
         Some(z) => Ok(Some(z)),
@@ -141,7 +147,9 @@ fn from_one(t: &mut Thread, v: Value) -> Res<Complex> {
         Some(z) => Ok(z.complex()),
         None => {
             let got = type_of(v).name();
-            Err(t.type_error(format!("complex() argument must be a string or a number, not {got}")))
+            Err(t.type_error(format!(
+                "complex() argument must be a string or a number, not {got}"
+            )))
         }
     }
 }
@@ -168,7 +176,9 @@ fn real_part(t: &mut Thread, v: Value) -> Res<Option<Operand>> {
 
 fn not_real(t: &mut Thread, which: &str, v: Value) -> Raised {
     let got = type_of(v).name();
-    t.type_error(format!("complex() argument '{which}' must be a real number, not {got}"))
+    t.type_error(format!(
+        "complex() argument '{which}' must be a real number, not {got}"
+    ))
 }
 
 /// One operand of a complex operation.
@@ -205,7 +215,9 @@ macro_rules! operands {
 
 fn complex_add(t: &mut Thread, a: Value, b: Value) -> Res {
     let z = match operands!(t, a, b) {
-        (Operand::Complex(z), Operand::Real(x)) | (Operand::Real(x), Operand::Complex(z)) => (z.0 + x, z.1),
+        (Operand::Complex(z), Operand::Real(x)) | (Operand::Real(x), Operand::Complex(z)) => {
+            (z.0 + x, z.1)
+        }
         (x, y) => (x.complex().0 + y.complex().0, x.complex().1 + y.complex().1),
     };
     Ok(from_parts(t, z.0, z.1))
@@ -222,7 +234,9 @@ fn complex_sub(t: &mut Thread, a: Value, b: Value) -> Res {
 
 fn complex_mul(t: &mut Thread, a: Value, b: Value) -> Res {
     let z = match operands!(t, a, b) {
-        (Operand::Complex(z), Operand::Real(x)) | (Operand::Real(x), Operand::Complex(z)) => (z.0 * x, z.1 * x),
+        (Operand::Complex(z), Operand::Real(x)) | (Operand::Real(x), Operand::Complex(z)) => {
+            (z.0 * x, z.1 * x)
+        }
         (x, y) => arith::mul(x.complex(), y.complex()),
     };
     Ok(from_parts(t, z.0, z.1))
@@ -247,7 +261,9 @@ fn complex_truediv(t: &mut Thread, a: Value, b: Value) -> Res {
 pub fn complex_pow(t: &mut Thread, a: Complex, b: Complex) -> Res {
     match arith::pow(a, b) {
         None => Err(t.zero_division("zero to a negative or complex power")),
-        Some((re, im)) if re.is_infinite() || im.is_infinite() => Err(t.overflow_error("complex exponentiation")),
+        Some((re, im)) if re.is_infinite() || im.is_infinite() => {
+            Err(t.overflow_error("complex exponentiation"))
+        }
         Some(z) => Ok(from_parts(t, z.0, z.1)),
     }
 }
@@ -274,7 +290,9 @@ fn complex_abs(t: &mut Thread, v: Value) -> Res {
 }
 
 fn complex_compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let (Some(x), CmpOp::Eq | CmpOp::Ne) = (of(a), op) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(x), CmpOp::Eq | CmpOp::Ne) = (of(a), op) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let equal = match of(b) {
         Some(y) => x == y,
         None => match float::compare_with(x.0, b) {
@@ -316,7 +334,11 @@ fn format(t: &mut Thread, a: &[Value]) -> Res {
 
 fn from_number(t: &mut Thread, a: &[Value]) -> Res {
     let z = to_complex(t, a[1])?;
-    let z = Obj::own(if is_exact(a[1]) { to_reg(t, a[1].bare()) } else { from_parts(t, z.0, z.1) });
+    let z = Obj::own(if is_exact(a[1]) {
+        to_reg(t, a[1].bare())
+    } else {
+        from_parts(t, z.0, z.1)
+    });
     if a[0].same(COMPLEX.value()) {
         return Ok(z.into());
     }
@@ -325,7 +347,10 @@ fn from_number(t: &mut Thread, a: &[Value]) -> Res {
 
 fn newargs(t: &mut Thread, a: &[Value]) -> Res {
     let (re, im) = this(a[0]);
-    let (re, im) = (Obj::own(float::from_f64(t, re)), Obj::own(float::from_f64(t, im)));
+    let (re, im) = (
+        Obj::own(float::from_f64(t, re)),
+        Obj::own(float::from_f64(t, im)),
+    );
     Ok(Tuple::pair(t, re, im).into())
 }
 
@@ -351,8 +376,10 @@ pub static COMPLEX: Type = Type::builtin(
         ],
         pow3: Some(complex_pow3),
         methods: &[
-            NativeDef::new("conjugate", "($self, /)", |t, a| Ok(from_parts(t, this(a[0]).0, -this(a[0]).1)))
-                .doc("Return the complex conjugate of its argument. (3-4j).conjugate() == 3+4j."),
+            NativeDef::new("conjugate", "($self, /)", |t, a| {
+                Ok(from_parts(t, this(a[0]).0, -this(a[0]).1))
+            })
+            .doc("Return the complex conjugate of its argument. (3-4j).conjugate() == 3+4j."),
             NativeDef::new("__complex__", "($self, /)", |t, a| Ok(exact(t, a[0])))
                 .doc("Convert this value to exact type complex."),
             NativeDef::new("__getnewargs__", "($self, /)", newargs),

@@ -113,7 +113,9 @@ fn owner_of<'a>(slot: &Slot) -> &'a Type {
 #[cold]
 fn wrong_object(t: &Thread, name: &str, owner: &Type, obj: Value) -> Raised {
     let (o, got) = (owner.name(), type_of(obj).name());
-    t.type_error(format!("descriptor '{name}' for '{o}' objects doesn't apply to a '{got}' object"))
+    t.type_error(format!(
+        "descriptor '{name}' for '{o}' objects doesn't apply to a '{got}' object"
+    ))
 }
 
 fn applies(owner: &Type, obj: Value) -> bool {
@@ -151,7 +153,11 @@ fn getset_set(t: &mut Thread, d: Value, obj: Value, new: Value) -> Res<()> {
     match def.set {
         Some(set) => set(t, obj, new),
         None => {
-            let msg = format!("attribute '{}' of '{}' objects is not writable", def.name, owner.name());
+            let msg = format!(
+                "attribute '{}' of '{}' objects is not writable",
+                def.name,
+                owner.name()
+            );
             Err(t.raise(&errors::ATTRIBUTE_ERROR, msg))
         }
     }
@@ -208,13 +214,21 @@ fn member_set(t: &mut Thread, d: Value, obj: Value, new: Value) -> Res<()> {
 
 fn getset_repr(t: &mut Thread, v: Value) -> Res {
     let g = getset(v);
-    let s = format!("<attribute '{}' of '{}' objects>", g.def().name, owner_of(&g.owner).name());
+    let s = format!(
+        "<attribute '{}' of '{}' objects>",
+        g.def().name,
+        owner_of(&g.owner).name()
+    );
     Ok(Str::from_string(t, s).into())
 }
 
 fn member_repr(t: &mut Thread, v: Value) -> Res {
     let m = member(v);
-    let s = format!("<member '{}' of '{}' objects>", m.name(), owner_of(&m.owner).name());
+    let s = format!(
+        "<member '{}' of '{}' objects>",
+        m.name(),
+        owner_of(&m.owner).name()
+    );
     Ok(Str::from_string(t, s).into())
 }
 
@@ -226,7 +240,10 @@ fn qualname(t: &Thread, owner: &Type, name: &str) -> Res {
 fn member_reduce(t: &mut Thread, a: &[Value]) -> Res {
     let getattr = crate::runtime::builtin(t, "getattr")?;
     let m = member(a[0]);
-    let pair = Tuple::from_vec(t, vec![Obj::new(t, m.owner.get()), Obj::new(t, m.name.get())]);
+    let pair = Tuple::from_vec(
+        t,
+        vec![Obj::new(t, m.owner.get()), Obj::new(t, m.name.get())],
+    );
     Ok(Tuple::from_vec(t, vec![getattr, pair]).into())
 }
 
@@ -255,12 +272,20 @@ pub static GETSET_DESCRIPTOR: Type = Type::builtin(
         descr_get: Some(getset_get),
         descr_set: Some(getset_set),
         getset: &[
-            GetSetDef::ro("__name__", |t, v| Ok(Str::intern(t, getset(v).def().name).into())),
-            GetSetDef::ro("__qualname__", |t, v| qualname(t, owner_of(&getset(v).owner), getset(v).def().name)),
+            GetSetDef::ro("__name__", |t, v| {
+                Ok(Str::intern(t, getset(v).def().name).into())
+            }),
+            GetSetDef::ro("__qualname__", |t, v| {
+                qualname(t, owner_of(&getset(v).owner), getset(v).def().name)
+            }),
             GetSetDef::ro("__objclass__", |t, v| Ok(or_none(t, getset(v).owner.get()))),
             GetSetDef::ro("__doc__", |t, v| {
                 let doc = getset(v).def().doc;
-                Ok(if doc.is_empty() { Value::NONE } else { Str::new(t, doc).into() })
+                Ok(if doc.is_empty() {
+                    Value::NONE
+                } else {
+                    Str::new(t, doc).into()
+                })
             }),
         ],
         ..Spec::EMPTY
@@ -281,7 +306,9 @@ pub static MEMBER_DESCRIPTOR: Type = Type::builtin(
         methods: &[NativeDef::new("__reduce__", "($self, /)", member_reduce)],
         getset: &[
             GetSetDef::ro("__name__", |t, v| Ok(or_none(t, member(v).name.get()))),
-            GetSetDef::ro("__qualname__", |t, v| qualname(t, owner_of(&member(v).owner), &member(v).name())),
+            GetSetDef::ro("__qualname__", |t, v| {
+                qualname(t, owner_of(&member(v).owner), &member(v).name())
+            }),
             GetSetDef::ro("__objclass__", |t, v| Ok(or_none(t, member(v).owner.get()))),
             GetSetDef::ro("__doc__", |_, _| Ok(Value::NONE)),
         ],

@@ -324,6 +324,17 @@ impl Dict {
         borrowed(t, table.entry(i).value())
     }
 
+    /// The value of a small int key; `None` as well where only Python could tell.
+    #[inline]
+    pub fn get_int<'t>(&self, t: &'t Thread, key: Value) -> Option<Borrowed<'t>> {
+        let hash = crate::text::hash::hash_i64(key.as_int());
+        let table = self.table()?;
+        match table.find(&mut table.probe(hash), |e| test(e, key, hash)) {
+            Found::At(i) => borrowed(t, table.entry(i).value()),
+            _ => None,
+        }
+    }
+
     /// The value of a str key. Never runs Python; keys that are not str are passed over.
     #[inline]
     pub fn get_str<'t>(&self, t: &'t Thread, key: &Str) -> Option<Borrowed<'t>> {

@@ -8,11 +8,13 @@ mod raise;
 mod syntax;
 mod unicode;
 
-pub use import::{ATTRIBUTE_ERROR, IMPORT_ERROR, MODULE_NOT_FOUND_ERROR, NAME_ERROR, UNBOUND_LOCAL_ERROR};
+pub use import::{
+    ATTRIBUTE_ERROR, IMPORT_ERROR, MODULE_NOT_FOUND_ERROR, NAME_ERROR, UNBOUND_LOCAL_ERROR,
+};
 pub use os::*;
 pub use raise::{
-    ThreadExt, exc_matches_value, instance_of, is_exception, is_exception_class, new_exception, note_attribute,
-    raise_class_or_instance, set_context,
+    ThreadExt, exc_matches_value, instance_of, is_exception, is_exception_class, new_exception,
+    note_attribute, note_name, raise_class_or_instance, set_context,
 };
 pub use syntax::{INCOMPLETE_INPUT_ERROR, INDENTATION_ERROR, SYNTAX_ERROR, TAB_ERROR};
 pub use unicode::*;
@@ -60,16 +62,22 @@ impl Exception {
 
     /// Sets the cause, and that the context is not to be shown.
     pub fn set_cause(&self, t: &Thread, cause: Option<Obj>) {
-        self.cause.set(t, &self.header, cause.map_or(Value::NULL, Obj::into_value));
+        self.cause
+            .set(t, &self.header, cause.map_or(Value::NULL, Obj::into_value));
         self.suppress_context.store(true, Release);
     }
 
     pub fn set_context(&self, t: &Thread, context: Option<Obj>) {
-        self.context.set(t, &self.header, context.map_or(Value::NULL, Obj::into_value));
+        self.context.set(
+            t,
+            &self.header,
+            context.map_or(Value::NULL, Obj::into_value),
+        );
     }
 
     pub fn set_traceback(&self, t: &Thread, tb: Option<Obj>) {
-        self.traceback.set(t, &self.header, tb.map_or(Value::NULL, Obj::into_value));
+        self.traceback
+            .set(t, &self.header, tb.map_or(Value::NULL, Obj::into_value));
     }
 }
 
@@ -82,7 +90,11 @@ pub(crate) fn fields<'a, const N: usize>(v: Value) -> &'a Fields<N> {
 
 impl<const N: usize> Fields<N> {
     pub(crate) fn set(&self, t: &Thread, i: usize, v: Value) {
-        let v = if v.is_null() { v } else { Obj::new(t, v).into_value() };
+        let v = if v.is_null() {
+            v
+        } else {
+            Obj::new(t, v).into_value()
+        };
         self.extra[i].set(t, &self.base.header, v);
     }
     pub(crate) fn get(&self, i: usize) -> Value {
@@ -102,7 +114,12 @@ pub(crate) const fn field(i: usize) -> usize {
 
 /// A plain attribute: the slot `i`, None if empty.
 pub(crate) const fn member(name: &'static str, i: usize) -> MemberDef {
-    MemberDef { name, offset: field(i), readonly: false, none_if_empty: true }
+    MemberDef {
+        name,
+        offset: field(i),
+        readonly: false,
+        none_if_empty: true,
+    }
 }
 
 pub(crate) unsafe fn traverse<const N: usize>(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -154,7 +171,10 @@ pub(crate) fn base_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 
 pub(crate) fn no_keywords(t: &Thread, v: Value, args: Args<'_>) -> Res<()> {
     if args.has_keywords() {
-        return Err(t.type_error(format!("{}() takes no keyword arguments", type_of(v).name())));
+        return Err(t.type_error(format!(
+            "{}() takes no keyword arguments",
+            type_of(v).name()
+        )));
     }
     Ok(())
 }
@@ -180,7 +200,11 @@ pub(crate) fn base<'a>(v: Value) -> &'a Exception {
 /// The args of an exception.
 pub(crate) fn args_of(t: &Thread, v: Value) -> Obj {
     let a = base(v).args.get();
-    if a.is_null() { Tuple::from_vec(t, Vec::new()) } else { Obj::new(t, a) }
+    if a.is_null() {
+        Tuple::from_vec(t, Vec::new())
+    } else {
+        Obj::new(t, a)
+    }
 }
 
 fn items(args: &Obj) -> &Tuple {
@@ -220,7 +244,7 @@ pub(crate) fn base_str(t: &mut Thread, v: Value) -> Res {
 }
 
 /// Adds the text of the str `s`.
-pub(crate) fn append(out: &mut Vec<u8>, s: &Obj) {
+pub fn append(out: &mut Vec<u8>, s: &Obj) {
     if let Some(s) = Str::of(s.value()) {
         out.extend_from_slice(s.as_bytes());
     }
@@ -228,7 +252,11 @@ pub(crate) fn append(out: &mut Vec<u8>, s: &Obj) {
 
 /// The value of a slot, None if empty.
 pub(crate) fn or_none(t: &Thread, v: Value) -> Res {
-    Ok(if v.is_null() { Value::NONE } else { to_reg(t, v) })
+    Ok(if v.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, v)
+    })
 }
 
 fn get_args(t: &mut Thread, v: Value) -> Res {
@@ -265,7 +293,9 @@ fn exception_or_none(t: &Thread, new: Value, what: &str) -> Res<Option<Obj>> {
         return Ok(None);
     }
     if !is_exception(new) {
-        return Err(t.type_error(format!("exception {what} must be None or derive from BaseException")));
+        return Err(t.type_error(format!(
+            "exception {what} must be None or derive from BaseException"
+        )));
     }
     Ok(Some(Obj::new(t, new)))
 }
@@ -312,7 +342,9 @@ fn base_setstate(t: &mut Thread, a: &[Value]) -> Res {
     }
     let items = proto::call_method(t, a[1], "items", &[])?;
     for pair in proto::to_vec(t, items.value())? {
-        let Some(p) = Tuple::of(pair.value()) else { continue };
+        let Some(p) = Tuple::of(pair.value()) else {
+            continue;
+        };
         let (k, v) = (p.get(0), p.get(1));
         let Some(name) = Str::of(k) else {
             let got = type_of(k).name();
@@ -363,14 +395,27 @@ pub static BASE_EXCEPTION: Type = Type::builtin(
             NativeDef::new("__setstate__", "($self, state, /)", base_setstate),
             NativeDef::new("with_traceback", "($self, object, /)", with_traceback)
                 .doc("Set self.__traceback__ to tb and return self."),
-            NativeDef::new("add_note", "($self, object, /)", add_note).doc("Add a note to the exception"),
+            NativeDef::new("add_note", "($self, object, /)", add_note)
+                .doc("Add a note to the exception"),
         ],
         getset: &[
             GetSetDef::rw("__dict__", crate::descr::get_dict, crate::descr::set_dict),
             GetSetDef::rw("args", get_args, put_args),
-            GetSetDef::rw("__traceback__", |t, v| or_none(t, base(v).traceback.get()), put_traceback),
-            GetSetDef::rw("__context__", |t, v| or_none(t, base(v).context.get()), put_context),
-            GetSetDef::rw("__cause__", |t, v| or_none(t, base(v).cause.get()), put_cause),
+            GetSetDef::rw(
+                "__traceback__",
+                |t, v| or_none(t, base(v).traceback.get()),
+                put_traceback,
+            ),
+            GetSetDef::rw(
+                "__context__",
+                |t, v| or_none(t, base(v).context.get()),
+                put_context,
+            ),
+            GetSetDef::rw(
+                "__cause__",
+                |t, v| or_none(t, base(v).cause.get()),
+                put_cause,
+            ),
             GetSetDef::rw(
                 "__suppress_context__",
                 |_, v| Ok(Value::bool(base(v).suppress_context.load(Acquire))),
@@ -448,14 +493,21 @@ exceptions! {
 fn key_error_str(t: &mut Thread, v: Value) -> Res {
     let args = args_of(t, v);
     let a = items(&args);
-    if a.len() == 1 { Ok(proto::repr(t, a.get(0))?.into()) } else { base_str(t, v) }
+    if a.len() == 1 {
+        Ok(proto::repr(t, a.get(0))?.into())
+    } else {
+        base_str(t, v)
+    }
 }
 
 /// `KeyError`
 pub static KEY_ERROR: Type = Type::builtin(
     "KeyError",
     size_of::<Exception>(),
-    &Spec { str: Some(key_error_str), ..Spec::EMPTY },
+    &Spec {
+        str: Some(key_error_str),
+        ..Spec::EMPTY
+    },
 )
 .base(&LOOKUP_ERROR)
 .gc(traverse::<0>, clear::<0>)
@@ -485,7 +537,9 @@ pub static STOP_ITERATION: Type = Type::builtin(
 
 /// The value of a StopIteration instance, None if it has none.
 pub fn stop_iteration_value(t: &Thread, exc: Value) -> Obj {
-    fields::<1>(exc).own(t, 0).unwrap_or_else(|| Obj::new(t, Value::NONE))
+    fields::<1>(exc)
+        .own(t, 0)
+        .unwrap_or_else(|| Obj::new(t, Value::NONE))
 }
 
 fn system_exit_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
@@ -505,7 +559,11 @@ fn system_exit_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 pub static SYSTEM_EXIT: Type = Type::builtin(
     "SystemExit",
     size_of::<Fields<1>>(),
-    &Spec { init: Some(system_exit_init), members: &[member("code", 0)], ..Spec::EMPTY },
+    &Spec {
+        init: Some(system_exit_init),
+        members: &[member("code", 0)],
+        ..Spec::EMPTY
+    },
 )
 .base(&BASE_EXCEPTION)
 .gc(traverse::<1>, clear::<1>)
@@ -514,7 +572,9 @@ pub static SYSTEM_EXIT: Type = Type::builtin(
 
 /// The exit code of a SystemExit instance, None if it has none.
 pub fn system_exit_code(t: &Thread, exc: Value) -> Obj {
-    fields::<1>(exc).own(t, 0).unwrap_or_else(|| Obj::new(t, Value::NONE))
+    fields::<1>(exc)
+        .own(t, 0)
+        .unwrap_or_else(|| Obj::new(t, Value::NONE))
 }
 
 /// All built-in exception classes, bases first. (ExceptionGroup, which has two bases, is made at start-up: see

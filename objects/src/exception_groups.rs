@@ -1,8 +1,8 @@
 //! Exception groups (PEP 654): the classes, splitting, and what `except*` needs.
 
 use crate::errors::{
-    self, Exception, Fields, append, args_of, base_init, clear, exc_matches_value, field, fields, instance, is_exception,
-    is_exception_class, no_keywords, traverse,
+    self, Exception, Fields, append, args_of, base_init, clear, exc_matches_value, field, fields,
+    instance, is_exception, is_exception_class, no_keywords, traverse,
 };
 use crate::prelude::*;
 use crate::types::type_flags;
@@ -22,13 +22,22 @@ pub fn exception_group<'a>() -> Option<&'a Type> {
 
 /// Makes ExceptionGroup, a class with the two bases BaseExceptionGroup and Exception: once, at start-up.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let bases = [Obj::new(t, BASE_EXCEPTION_GROUP.value()), Obj::new(t, errors::EXCEPTION.value())];
+    let bases = [
+        Obj::new(t, BASE_EXCEPTION_GROUP.value()),
+        Obj::new(t, errors::EXCEPTION.value()),
+    ];
     let bases = Tuple::from_vec(t, bases.into());
     let dict = Dict::new(t);
     let builtins = Str::intern(t, "builtins");
     Dict::of_obj(&dict).set_str(t, crate::id!(t, "__module__"), builtins.value());
     let name = Str::intern(t, "ExceptionGroup");
-    let class = proto::call(t, crate::types::TYPE.value(), &[name.value(), bases.value(), dict.value()])?;
+    let class = proto::call(
+        t,
+        crate::types::TYPE.value(),
+        &[name.value(), bases.value(), dict.value()],
+    )?;
+    // What an immortal object refers to must not be local (I3).
+    weft_gc::share(t, class.value());
     class.header().make_immortal();
     if GROUP.set(class.value().ptr() as usize).is_err() {
         return Err(t.system_error("ExceptionGroup was made twice"));
@@ -53,11 +62,15 @@ fn group_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let given = args.pos();
     let [msg, excs] = *given else {
         let n = given.len();
-        return Err(t.type_error(format!("BaseExceptionGroup.__new__() takes exactly 2 arguments ({n} given)")));
+        return Err(t.type_error(format!(
+            "BaseExceptionGroup.__new__() takes exactly 2 arguments ({n} given)"
+        )));
     };
     if Str::of(msg).is_none() {
         let got = type_of(msg).name();
-        return Err(t.type_error(format!("BaseExceptionGroup.__new__() argument 1 must be str, not {got}")));
+        return Err(t.type_error(format!(
+            "BaseExceptionGroup.__new__() argument 1 must be str, not {got}"
+        )));
     }
     if !proto::is_sequence(t, excs) {
         return Err(t.type_error("second argument (exceptions) must be a sequence".into()));
@@ -69,7 +82,9 @@ fn group_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let mut base_only = false;
     for (i, e) in items.iter().enumerate() {
         if !is_exception(e.value()) {
-            return Err(t.value_error(format!("Item {i} of second argument (exceptions) is not an exception")));
+            return Err(t.value_error(format!(
+                "Item {i} of second argument (exceptions) is not an exception"
+            )));
         }
         base_only |= !type_of(e.value()).is_subtype(&errors::EXCEPTION);
     }
@@ -86,16 +101,22 @@ fn group_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 /// The class of a new group, given whether it holds exceptions that do not derive from Exception.
 fn class_for<'a>(t: &Thread, class: &'a Type, base_only: bool) -> Res<&'a Type> {
     if class.is(&BASE_EXCEPTION_GROUP) {
-        return Ok(if base_only { class } else { exception_group().unwrap_or(class) });
+        return Ok(if base_only {
+            class
+        } else {
+            exception_group().unwrap_or(class)
+        });
     }
     if !base_only || !class.is_subtype(&errors::EXCEPTION) {
         return Ok(class);
     }
-    Err(t.type_error(if exception_group().is_some_and(|g| g.is(class)) {
-        "Cannot nest BaseExceptions in an ExceptionGroup".to_string()
-    } else {
-        format!("Cannot nest BaseExceptions in '{}'", class.name())
-    }))
+    Err(
+        t.type_error(if exception_group().is_some_and(|g| g.is(class)) {
+            "Cannot nest BaseExceptions in an ExceptionGroup".to_string()
+        } else {
+            format!("Cannot nest BaseExceptions in '{}'", class.name())
+        }),
+    )
 }
 
 fn group_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
@@ -109,7 +130,9 @@ fn group_str(t: &mut Thread, v: Value) -> Res {
     let msg = f.own(t, MESSAGE).unwrap_or_else(|| Str::new(t, ""));
     let mut out = Vec::new();
     append(&mut out, &msg);
-    out.extend_from_slice(format!(" ({n} sub-exception{})", if n == 1 { "" } else { "s" }).as_bytes());
+    out.extend_from_slice(
+        format!(" ({n} sub-exception{})", if n == 1 { "" } else { "s" }).as_bytes(),
+    );
     Ok(Str::from_wtf8(t, &out).into())
 }
 
@@ -119,7 +142,9 @@ fn group_repr(t: &mut Thread, v: Value) -> Res {
     let msg = f.own(t, MESSAGE).unwrap_or_else(|| Str::new(t, ""));
     let items = members(t, v).unwrap_or_default();
     let args = args_of(t, v);
-    let given = Tuple::of(args.value()).filter(|a| a.len() == 2).map(|a| Obj::new(t, a.get(1)));
+    let given = Tuple::of(args.value())
+        .filter(|a| a.len() == 2)
+        .map(|a| Obj::new(t, a.get(1)));
     let shown = match given {
         Some(g) if List::exact(g.value()).is_some() => List::from_vec(t, items),
         Some(g) if Tuple::exact(g.value()).is_none() => g,
@@ -136,7 +161,9 @@ fn group_repr(t: &mut Thread, v: Value) -> Res {
 }
 
 fn derive(t: &mut Thread, a: &[Value]) -> Res {
-    let msg = fields::<2>(a[0]).own(t, MESSAGE).unwrap_or_else(|| Str::new(t, ""));
+    let msg = fields::<2>(a[0])
+        .own(t, MESSAGE)
+        .unwrap_or_else(|| Str::new(t, ""));
     proto::call(t, BASE_EXCEPTION_GROUP.value(), &[msg.value(), a[1]]).map(Obj::into_value)
 }
 
@@ -151,7 +178,8 @@ enum Matcher<'a> {
 
 impl Matcher<'_> {
     fn from_value<'a>(t: &Thread, v: Value) -> Res<Matcher<'a>> {
-        let all_classes = Tuple::of(v).is_some_and(|x| (0..x.len()).all(|i| is_exception_class(x.get(i))));
+        let all_classes =
+            Tuple::of(v).is_some_and(|x| (0..x.len()).all(|i| is_exception_class(x.get(i))));
         if is_exception_class(v) || all_classes {
             return Ok(Matcher::Classes(v));
         }
@@ -181,7 +209,9 @@ fn split_by(t: &mut Thread, exc: Value, by: &Matcher<'_>, want_rest: bool) -> Re
     if by.takes(t, exc)? {
         return Ok((Some(Obj::new(t, exc)), None));
     }
-    let Some(items) = members(t, exc) else { return Ok((None, Some(Obj::new(t, exc)))) };
+    let Some(items) = members(t, exc) else {
+        return Ok((None, Some(Obj::new(t, exc))));
+    };
     let _guard = t.enter_recursive(" in exceptiongroup_split_recursive")?;
     let (mut taken, mut rest) = (Vec::new(), Vec::new());
     for e in items {
@@ -192,7 +222,11 @@ fn split_by(t: &mut Thread, exc: Value, by: &Matcher<'_>, want_rest: bool) -> Re
         }
     }
     let taken = subset(t, exc, taken)?;
-    let rest = if want_rest { subset(t, exc, rest)? } else { None };
+    let rest = if want_rest {
+        subset(t, exc, rest)?
+    } else {
+        None
+    };
     Ok((taken, rest))
 }
 
@@ -253,15 +287,29 @@ pub static BASE_EXCEPTION_GROUP: Type = Type::builtin(
         str: Some(group_str),
         repr: Some(group_repr),
         methods: &[
-            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem)
-                .doc("See PEP 585"),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, item, /)",
+                crate::generic_alias::class_getitem,
+            )
+            .doc("See PEP 585"),
             NativeDef::new("derive", "($self, excs, /)", derive),
             NativeDef::new("split", "($self, matcher_value, /)", split),
             NativeDef::new("subgroup", "($self, matcher_value, /)", subgroup),
         ],
         members: &[
-            MemberDef { name: "message", offset: field(MESSAGE), readonly: true, none_if_empty: true },
-            MemberDef { name: "exceptions", offset: field(EXCEPTIONS), readonly: true, none_if_empty: true },
+            MemberDef {
+                name: "message",
+                offset: field(MESSAGE),
+                readonly: true,
+                none_if_empty: true,
+            },
+            MemberDef {
+                name: "exceptions",
+                offset: field(EXCEPTIONS),
+                readonly: true,
+                none_if_empty: true,
+            },
         ],
         ..Spec::EMPTY
     },
@@ -278,7 +326,11 @@ pub static BASE_EXCEPTION_GROUP: Type = Type::builtin(
 ///
 /// # Errors
 /// TypeError for what may not be caught in this way, and for a group class whose `split` gives nonsense.
-pub fn except_star(t: &mut Thread, exc: Value, class_or_tuple: Value) -> Res<(Option<Obj>, Option<Obj>)> {
+pub fn except_star(
+    t: &mut Thread,
+    exc: Value,
+    class_or_tuple: Value,
+) -> Res<(Option<Obj>, Option<Obj>)> {
     check_star(t, class_or_tuple)?;
     if exc.is_none() {
         return Ok((None, None));
@@ -300,7 +352,9 @@ pub fn except_star(t: &mut Thread, exc: Value, class_or_tuple: Value) -> Res<(Op
     };
     if x.len() < 2 {
         let n = x.len();
-        return Err(t.type_error(format!("{class}.split must return a 2-tuple, got tuple of size {n}")));
+        return Err(t.type_error(format!(
+            "{class}.split must return a 2-tuple, got tuple of size {n}"
+        )));
     }
     let part = |v: Value| (!v.is_none()).then(|| Obj::new(t, v));
     Ok((part(x.get(0)), part(x.get(1))))
@@ -309,7 +363,11 @@ pub fn except_star(t: &mut Thread, exc: Value, class_or_tuple: Value) -> Res<(Op
 /// A group around a single exception that `except*` has caught.
 fn wrap(t: &mut Thread, exc: Value) -> Res<Obj> {
     let (msg, items) = (Str::new(t, ""), Tuple::from_slice(t, &[exc]));
-    let group = proto::call(t, BASE_EXCEPTION_GROUP.value(), &[msg.value(), items.value()])?;
+    let group = proto::call(
+        t,
+        BASE_EXCEPTION_GROUP.value(),
+        &[msg.value(), items.value()],
+    )?;
     if let (Some(from), Some(to)) = (Exception::of(exc), Exception::of(group.value())) {
         copy_slot(t, &from.traceback, &to.traceback, to);
     }
@@ -342,7 +400,10 @@ pub fn after_except_star(t: &mut Thread, orig: Value, raised: &[Value]) -> Res<O
     }
     if !is_group(orig) {
         // It was wrapped, so one clause at most has run.
-        return Ok(raised.iter().find(|e| !e.is_none()).map(|e| Obj::new(t, *e)));
+        return Ok(raised
+            .iter()
+            .find(|e| !e.is_none())
+            .map(|e| Obj::new(t, *e)));
     }
     let (mut new, mut again) = (Vec::new(), Vec::new());
     for &e in raised.iter().filter(|e| !e.is_none()) {
@@ -352,7 +413,11 @@ pub fn after_except_star(t: &mut Thread, orig: Value, raised: &[Value]) -> Res<O
             new.push(Obj::new(t, e));
         }
     }
-    let again = if again.is_empty() { None } else { split_by(t, orig, &Matcher::These(&again), false)?.0 };
+    let again = if again.is_empty() {
+        None
+    } else {
+        split_by(t, orig, &Matcher::These(&again), false)?.0
+    };
     if new.is_empty() {
         return Ok(again);
     }
@@ -361,12 +426,19 @@ pub fn after_except_star(t: &mut Thread, orig: Value, raised: &[Value]) -> Res<O
         return Ok(new.pop());
     }
     let (msg, items) = (Str::new(t, ""), List::from_vec(t, new));
-    proto::call(t, BASE_EXCEPTION_GROUP.value(), &[msg.value(), items.value()]).map(Some)
+    proto::call(
+        t,
+        BASE_EXCEPTION_GROUP.value(),
+        &[msg.value(), items.value()],
+    )
+    .map(Some)
 }
 
 /// Whether two groups are parts of one: they share traceback, cause and context.
 fn same_origin(a: Value, b: Value) -> bool {
-    let (Some(x), Some(y)) = (Exception::of(a), Exception::of(b)) else { return false };
+    let (Some(x), Some(y)) = (Exception::of(a), Exception::of(b)) else {
+        return false;
+    };
     x.traceback.get().same(y.traceback.get())
         && x.cause.get().same(y.cause.get())
         && x.context.get().same(y.context.get())

@@ -120,7 +120,9 @@ pub fn float_from_object(t: &mut Thread, x: Value) -> Res {
         parse_float_bytes(&bytes)
     } else {
         let got = type_of(x).name();
-        return Err(t.type_error(format!("float() argument must be a string or a real number, not '{got}'")));
+        return Err(t.type_error(format!(
+            "float() argument must be a string or a real number, not '{got}'"
+        )));
     };
     match parsed {
         Ok(x) => Ok(from_f64(t, x)),
@@ -194,13 +196,21 @@ pub(crate) fn with_locale<R>(spec: &[u8], f: impl FnOnce(&Locale<'_>) -> R) -> R
     // SAFETY: `localeconv` gives a static struct.
     let (point, thousands, grouping) = unsafe {
         let l = &*libc::localeconv();
-        (copy(l.decimal_point), copy(l.thousands_sep), copy(l.grouping))
+        (
+            copy(l.decimal_point),
+            copy(l.thousands_sep),
+            copy(l.grouping),
+        )
     };
     let valid = |b: &[u8]| std::str::from_utf8(b).is_ok();
     if !valid(&point) || !valid(&thousands) {
         return f(&Locale::C);
     }
-    f(&Locale { decimal_point: &point, thousands_sep: &thousands, grouping: &grouping })
+    f(&Locale {
+        decimal_point: &point,
+        thousands_sep: &thousands,
+        grouping: &grouping,
+    })
 }
 
 const BINARY: &[(BinOp, crate::slots::BinaryFn)] = &[

@@ -22,7 +22,11 @@ pub struct GenericAlias {
 impl GenericAlias {
     /// `origin[args]`; `args` is a tuple, or the only argument.
     pub fn new(t: &Thread, origin: Value, args: Value) -> Obj {
-        let args = if Tuple::of(args).is_some() { Obj::new(t, args) } else { Tuple::from_slice(t, &[args]) };
+        let args = if Tuple::of(args).is_some() {
+            Obj::new(t, args)
+        } else {
+            Tuple::from_slice(t, &[args])
+        };
         make(t, &GENERIC_ALIAS, Obj::new(t, origin), args, false)
     }
 
@@ -68,7 +72,11 @@ fn alias_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     static SIG: SigCell = SigCell::new("GenericAlias", "(origin, args, /)");
     let a = SIG.bind(t, args)?;
     let (origin, args) = (Obj::new(t, a[0]), a[1]);
-    let args = if Tuple::of(args).is_some() { Obj::new(t, args) } else { Tuple::from_slice(t, &[args]) };
+    let args = if Tuple::of(args).is_some() {
+        Obj::new(t, args)
+    } else {
+        Tuple::from_slice(t, &[args])
+    };
     Ok(make(t, Type::of_unchecked(cls), origin, args, false).into())
 }
 
@@ -78,7 +86,9 @@ pub fn push_type_repr(t: &mut Thread, out: &mut Vec<u8>, v: Value) -> Res<()> {
         out.extend_from_slice(b"...");
         return Ok(());
     }
-    if type_of(v).is(&crate::singletons::NONE_TYPE) || Type::of(v).is_some_and(|ty| ty.is(&crate::singletons::NONE_TYPE)) {
+    if type_of(v).is(&crate::singletons::NONE_TYPE)
+        || Type::of(v).is_some_and(|ty| ty.is(&crate::singletons::NONE_TYPE))
+    {
         out.extend_from_slice(b"None");
         return Ok(());
     }
@@ -104,7 +114,9 @@ pub fn push_type_repr(t: &mut Thread, out: &mut Vec<u8>, v: Value) -> Res<()> {
 }
 
 fn push_item(t: &mut Thread, out: &mut Vec<u8>, v: Value) -> Res<()> {
-    let Some(list) = List::exact(v) else { return push_type_repr(t, out, v) };
+    let Some(list) = List::exact(v) else {
+        return push_type_repr(t, out, v);
+    };
     out.push(b'[');
     for (i, x) in list.to_vec(t).into_iter().enumerate() {
         if i > 0 {
@@ -145,7 +157,9 @@ fn alias_hash(t: &mut Thread, v: Value) -> Res<i64> {
 }
 
 fn alias_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let (Some(x), Some(y)) = (GenericAlias::of(a), GenericAlias::of(b)) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(x), Some(y)) = (GenericAlias::of(a), GenericAlias::of(b)) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     if !matches!(op, CmpOp::Eq | CmpOp::Ne) {
         return Ok(Value::NOT_IMPLEMENTED);
     }
@@ -189,7 +203,9 @@ const OWN: &[&str] = &[
 const BLOCKED: &[&str] = &["__bases__", "__copy__", "__deepcopy__"];
 
 fn alias_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
-    let Some(key) = Str::of(name) else { return generic_get_attr(t, v, name) };
+    let Some(key) = Str::of(name) else {
+        return generic_get_attr(t, v, name);
+    };
     if key.as_bytes().starts_with(b"__") && OWN.iter().chain(BLOCKED).any(|n| key.is(n)) {
         return generic_get_attr(t, v, name);
     }
@@ -249,10 +265,13 @@ fn unpacked_args(t: &mut Thread, v: Value) -> Res<Option<Vec<Obj>>> {
     if Type::of(v).is_some() {
         return Ok(None);
     }
-    let Some(args) = proto::get_attr_opt(t, v, crate::id!(t, "__typing_unpacked_tuple_args__"))? else {
+    let Some(args) = proto::get_attr_opt(t, v, crate::id!(t, "__typing_unpacked_tuple_args__"))?
+    else {
         return Ok(None);
     };
-    let Some(x) = Tuple::of(args.value()) else { return Ok(None) };
+    let Some(x) = Tuple::of(args.value()) else {
+        return Ok(None);
+    };
     let n = x.len();
     let open = n > 0 && x.get(n - 1) == Value::ELLIPSIS;
     Ok(if open { None } else { Some(x.to_vec(t)) })
@@ -278,7 +297,13 @@ fn unpack_args(t: &mut Thread, item: Value) -> Res<Obj> {
 ///
 /// # Errors
 /// TypeError for the wrong number of arguments, or if there are no parameters.
-pub fn substitute(t: &mut Thread, self_: Value, args: Value, params: Value, item: Value) -> Res<Obj> {
+pub fn substitute(
+    t: &mut Thread,
+    self_: Value,
+    args: Value,
+    params: Value,
+    item: Value,
+) -> Res<Obj> {
     let params = Tuple::of(params).map_or_else(Vec::new, |p| p.to_vec(t));
     if params.is_empty() {
         let r = proto::repr(t, self_)?;
@@ -288,7 +313,11 @@ pub fn substitute(t: &mut Thread, self_: Value, args: Value, params: Value, item
     for p in &params {
         let prepare = proto::get_attr_opt(t, p.value(), crate::id!(t, "__typing_prepare_subst__"))?;
         if let Some(prepare) = prepare.filter(|f| !f.value().is_none()) {
-            let items = if Tuple::of(given.value()).is_some() { given } else { Tuple::from_vec(t, vec![given]) };
+            let items = if Tuple::of(given.value()).is_some() {
+                given
+            } else {
+                Tuple::from_vec(t, vec![given])
+            };
             given = proto::call(t, prepare.value(), &[self_, items.value()])?;
         }
     }
@@ -300,7 +329,10 @@ pub fn substitute(t: &mut Thread, self_: Value, args: Value, params: Value, item
         let r = proto::repr(t, self_)?;
         let (n, want) = (given.len(), params.len());
         let how = if n > want { "many" } else { "few" };
-        let msg = format!("Too {how} arguments for {}; actual {n}, expected {want}", text(&r));
+        let msg = format!(
+            "Too {how} arguments for {}; actual {n}, expected {want}",
+            text(&r)
+        );
         return Err(t.type_error(msg));
     }
     fill_in(t, args, &params, &given)
@@ -330,7 +362,11 @@ fn fill_in(t: &mut Thread, args: Value, params: &[Obj], given: &[Obj]) -> Res<Ob
             });
             continue;
         }
-        let unpack = match proto::get_attr_opt(t, v, crate::id!(t, "__typing_is_unpacked_typevartuple__"))? {
+        let unpack = match proto::get_attr_opt(
+            t,
+            v,
+            crate::id!(t, "__typing_is_unpacked_typevartuple__"),
+        )? {
             Some(b) => proto::truth(t, b.value())?,
             None => false,
         };
@@ -348,7 +384,8 @@ fn fill_in(t: &mut Thread, args: Value, params: &[Obj], given: &[Obj]) -> Res<Ob
             out.extend(many.to_vec(t));
         } else {
             let (who, got) = (type_of(v).full_name(t), type_of(new.value()).full_name(t));
-            let msg = format!("expected __typing_subst__ of {who} objects to return a tuple, not {got}");
+            let msg =
+                format!("expected __typing_subst__ of {who} objects to return a tuple, not {got}");
             return Err(t.type_error(msg));
         }
     }
@@ -357,8 +394,15 @@ fn fill_in(t: &mut Thread, args: Value, params: &[Obj], given: &[Obj]) -> Res<Ob
 
 /// A generic argument with its own parameters replaced.
 fn fill_parameters(t: &mut Thread, x: Obj, params: &[Obj], given: &[Obj]) -> Res<Obj> {
-    let Some(sub) = proto::get_attr_opt(t, x.value(), crate::id!(t, "__parameters__"))? else { return Ok(x) };
-    let Some(sub) = Tuple::of(sub.value()).filter(|s| !s.is_empty()).map(|s| s.to_vec(t)) else { return Ok(x) };
+    let Some(sub) = proto::get_attr_opt(t, x.value(), crate::id!(t, "__parameters__"))? else {
+        return Ok(x);
+    };
+    let Some(sub) = Tuple::of(sub.value())
+        .filter(|s| !s.is_empty())
+        .map(|s| s.to_vec(t))
+    else {
+        return Ok(x);
+    };
     let mut args = Vec::with_capacity(sub.len());
     for p in sub {
         match params.iter().position(|q| q.value().same(p.value())) {
@@ -427,13 +471,19 @@ fn dir(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn no_checks(t: &Thread, what: &str) -> Res {
-    Err(t.type_error(format!("{what}() argument 2 cannot be a parameterized generic")))
+    Err(t.type_error(format!(
+        "{what}() argument 2 cannot be a parameterized generic"
+    )))
 }
 
 fn get_unpacked_args(t: &mut Thread, v: Value) -> Res {
     let a = this(v);
     let is_tuple = a.origin.get().same(crate::tuple::TUPLE.value());
-    Ok(if a.starred.load(Relaxed) && is_tuple { to_reg(t, a.args.get()) } else { Value::NONE })
+    Ok(if a.starred.load(Relaxed) && is_tuple {
+        to_reg(t, a.args.get())
+    } else {
+        Value::NONE
+    })
 }
 
 gc_slots!(GenericAlias, traverse, clear, origin, args, parameters);

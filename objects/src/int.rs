@@ -213,7 +213,9 @@ pub fn int_from_object(t: &mut Thread, x: Value) -> Res {
         Some(v) => Ok(v),
         None => {
             let got = type_of(x).name();
-            let msg = format!("int() argument must be a string, a bytes-like object or a real number, not '{got}'");
+            let msg = format!(
+                "int() argument must be a string, a bytes-like object or a real number, not '{got}'"
+            );
             Err(t.type_error(msg))
         }
     }
@@ -241,8 +243,14 @@ fn int_from_text(t: &mut Thread, x: Value, base: Value) -> Res {
     if base != 0 && !(2..=36).contains(&base) {
         return Err(t.value_error("int() base must be >= 2 and <= 36, or 0"));
     }
-    let text = Str::of(x).is_some() || Bytes::of(x).is_some() || type_of(x).is_subtype(&crate::bytearray::BYTEARRAY);
-    let parsed = if text { parse(t, x, base as u32)? } else { None };
+    let text = Str::of(x).is_some()
+        || Bytes::of(x).is_some()
+        || type_of(x).is_subtype(&crate::bytearray::BYTEARRAY);
+    let parsed = if text {
+        parse(t, x, base as u32)?
+    } else {
+        None
+    };
     parsed.ok_or_else(|| t.type_error("int() can't convert non-string with explicit base".into()))
 }
 
@@ -259,7 +267,14 @@ fn int_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         return Ok(number);
     }
     let number = Obj::own(number);
-    Ok(new_instance(t, cls, to_bigint(number.value()).unwrap_or_default()))
+    if cls.is(&BOOL) {
+        return Err(t.type_error("int.__new__(bool) is not safe, use bool.__new__()".into()));
+    }
+    Ok(new_instance(
+        t,
+        cls,
+        to_bigint(number.value()).unwrap_or_default(),
+    ))
 }
 
 #[cold]
@@ -277,7 +292,9 @@ fn int_repr(t: &mut Thread, v: Value) -> Res {
     if v.is_int() {
         return Ok(Str::from_string(t, i64_str(v.as_int())).into());
     }
-    let Some(n) = Int::of(v) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let Some(n) = Int::of(v) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     match int_str(n, max_str_digits()) {
         Ok(s) => Ok(Str::from_string(t, s).into()),
         Err(e) => Err(text_error(t, e)),
@@ -389,7 +406,11 @@ pub static BOOL: Type = Type::builtin(
     &Spec {
         new: Some(bool_new),
         repr: Some(bool_repr),
-        binary: &[(BinOp::And, bool_and), (BinOp::Or, bool_or), (BinOp::Xor, bool_xor)],
+        binary: &[
+            (BinOp::And, bool_and),
+            (BinOp::Or, bool_or),
+            (BinOp::Xor, bool_xor),
+        ],
         ..Spec::EMPTY
     },
 )

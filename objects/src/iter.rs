@@ -900,3 +900,36 @@ pub static FILTER: Type = Type::builtin(
     "Return an iterator yielding those items of iterable for which function(item)\nis true. If function is None, return the items \
      that are true.",
 );
+
+/// The types of containers and their iterators, to be made ready at start-up.
+pub static CONTAINER_TYPES: &[&Type] = &[
+    &crate::dict::DICT,
+    &crate::dict_views::DICT_KEYS,
+    &crate::dict_views::DICT_VALUES,
+    &crate::dict_views::DICT_ITEMS,
+    &crate::dict_views::DICT_KEYITERATOR,
+    &crate::dict_views::DICT_VALUEITERATOR,
+    &crate::dict_views::DICT_ITEMITERATOR,
+    &crate::dict_views::DICT_REVERSEKEYITERATOR,
+    &crate::dict_views::DICT_REVERSEVALUEITERATOR,
+    &crate::dict_views::DICT_REVERSEITEMITERATOR,
+    &crate::list::LIST,
+    &crate::tuple::TUPLE,
+    &crate::set::SET,
+    &crate::set::FROZENSET,
+    &crate::set::SET_ITERATOR,
+    &crate::range::RANGE,
+    &crate::range::RANGE_ITERATOR,
+    &crate::range::LONGRANGE_ITERATOR,
+    &crate::slice::SLICE,
+    &LIST_ITERATOR,
+    &LIST_REVERSE_ITERATOR,
+    &TUPLE_ITERATOR,
+    &SEQUENCE_ITERATOR,
+    &CALLABLE_ITERATOR,
+    &REVERSED,
+    &ENUMERATE,
+    &ZIP,
+    &MAP,
+    &FILTER,
+];

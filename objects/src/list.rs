@@ -130,6 +130,14 @@ impl List {
         }
     }
 
+    /// The slot of an item of a local list, by an index as Python writes it.
+    #[inline(always)]
+    pub fn local_slot(&self, t: &Thread, i: i64) -> Option<&Slot> {
+        debug_assert!(self.header.is_local(t));
+        // SAFETY: a slot is a word, and this one holds a counted reference or an immediate.
+        self.raw.local_word(i).map(|w| unsafe { &*(w as *const _ as *const Slot) })
+    }
+
     /// Appends a register word, which is taken over.
     #[inline(always)]
     pub fn push(&self, t: &Thread, v: Value) {
@@ -323,8 +331,9 @@ impl List {
         };
         let _guard = lock(t, &self.header);
         let (len, mut gone) = (self.len(), Vec::with_capacity(n));
-        let mut to = next.max(0) as usize;
-        for i in to..len {
+        let first = next.max(0) as usize;
+        let mut to = first;
+        for i in first..len {
             let word = self.raw.get(i);
             if i as isize == next && gone.len() < n {
                 gone.push(Obj::from_raw(Value(word)));

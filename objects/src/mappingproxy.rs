@@ -29,11 +29,18 @@ impl MappingProxy {
 /// The mapping behind the proxy.
 fn behind(t: &Thread, v: Value) -> Obj {
     // SAFETY: slot functions of MAPPINGPROXY get its instances alone.
-    Obj::new(t, unsafe { &*(v.ptr() as *const MappingProxy) }.mapping.get())
+    Obj::new(
+        t,
+        unsafe { &*(v.ptr() as *const MappingProxy) }.mapping.get(),
+    )
 }
 
 fn unwrapped(t: &Thread, v: Value) -> Obj {
-    if MappingProxy::of(v).is_some() { behind(t, v) } else { Obj::new(t, v) }
+    if MappingProxy::of(v).is_some() {
+        behind(t, v)
+    } else {
+        Obj::new(t, v)
+    }
 }
 
 fn proxy_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
@@ -43,7 +50,9 @@ fn proxy_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     let ty = type_of(v);
     if !ty.slots.get_item.is_set() || List::of(v).is_some() || Tuple::of(v).is_some() {
         let got = ty.name();
-        return Err(t.type_error(format!("mappingproxy() argument must be a mapping, not {got}")));
+        return Err(t.type_error(format!(
+            "mappingproxy() argument must be a mapping, not {got}"
+        )));
     }
     Ok(MappingProxy::new(t, Obj::new(t, v)).into())
 }
@@ -141,10 +150,16 @@ pub static MAPPINGPROXY: Type = Type::builtin(
                 .doc("a set-like object providing a view on the underlying mapping's items"),
             NativeDef::new("copy", "($self, /)", |t, a| forward(t, a, "copy"))
                 .doc("a shallow copy of the underlying mapping"),
-            NativeDef::new("__reversed__", "($self, /)", |t, a| forward(t, a, "__reversed__"))
-                .doc("reverse iterator"),
-            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem)
-                .doc("See PEP 585"),
+            NativeDef::new("__reversed__", "($self, /)", |t, a| {
+                forward(t, a, "__reversed__")
+            })
+            .doc("reverse iterator"),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, item, /)",
+                crate::generic_alias::class_getitem,
+            )
+            .doc("See PEP 585"),
         ],
         ..Spec::EMPTY
     },

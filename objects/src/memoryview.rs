@@ -12,7 +12,9 @@ use crate::types::type_flags;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::*};
 
-mod methods;
+pub mod methods;
+
+pub use methods::MEMORY_ITERATOR;
 
 /// The exporter's buffer, shared by views.
 #[repr(C)]
@@ -338,9 +340,6 @@ pub static MEMORYVIEW: Type = Type::builtin(
 .final_()
 .flags(type_flags::SEQUENCE)
 .doc("Create a new memoryview object which references the given object.");
-
-/// Index of the types defined here, for the runtime's list.
-pub static TYPES: [&Type; 3] = [&MANAGED, &MEMORYVIEW, &methods::MEMORY_ITERATOR];
 
 fn export(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
     let m = MemoryView::this(v);

@@ -43,7 +43,8 @@ pub fn with_first(t: &mut Thread, func: Value, first: Value, args: Args<'_>) -> 
         let mut buffer = [Value::NULL; 8];
         buffer[0] = first;
         buffer[1..=all.len()].copy_from_slice(all);
-        return proto::call_kw(t, func, Args::new(&buffer[..=all.len()], args.names())).map(Obj::into_value);
+        return proto::call_kw(t, func, Args::new(&buffer[..=all.len()], args.names()))
+            .map(Obj::into_value);
     }
     let mut buffer = Vec::with_capacity(all.len() + 1);
     buffer.push(first);
@@ -70,7 +71,9 @@ fn method_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
 
 /// Attributes that are not the method's own are the function's.
 fn method_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
-    let Some(key) = Str::of(name) else { return generic_get_attr(t, v, name) };
+    let Some(key) = Str::of(name) else {
+        return generic_get_attr(t, v, name);
+    };
     if METHOD.lookup(t, key).is_some() {
         return generic_get_attr(t, v, name);
     }
@@ -105,7 +108,9 @@ fn method_hash(t: &mut Thread, v: Value) -> Res<i64> {
 }
 
 fn method_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let (Some(x), Some(y)) = (Method::of(a), Method::of(b)) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(x), Some(y)) = (Method::of(a), Method::of(b)) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     if !matches!(op, CmpOp::Eq | CmpOp::Ne) {
         return Ok(Value::NOT_IMPLEMENTED);
     }
@@ -136,7 +141,10 @@ fn method_reduce(t: &mut Thread, a: &[Value]) -> Res {
 
 fn get_doc(t: &mut Thread, v: Value) -> Res {
     let func = Obj::new(t, this(v).func.get());
-    Ok(proto::get_attr_opt(t, func.value(), crate::id!(t, "__doc__"))?.map_or(Value::NONE, Obj::into_value))
+    Ok(
+        proto::get_attr_opt(t, func.value(), crate::id!(t, "__doc__"))?
+            .map_or(Value::NONE, Obj::into_value),
+    )
 }
 
 gc_slots!(Method, traverse, clear, func, self_);

@@ -32,7 +32,11 @@ impl Module {
         let d = Dict::of_obj(&d);
         d.set_str(t, crate::id!(t, "__name__"), name);
         d.set_str(t, crate::id!(t, "__doc__"), doc);
-        for attr in [crate::id!(t, "__package__"), crate::id!(t, "__loader__"), crate::id!(t, "__spec__")] {
+        for attr in [
+            crate::id!(t, "__package__"),
+            crate::id!(t, "__loader__"),
+            crate::id!(t, "__spec__"),
+        ] {
             d.set_str(t, attr, Value::NONE);
         }
     }
@@ -41,6 +45,12 @@ impl Module {
     #[inline]
     pub fn of<'a>(v: Value) -> Option<&'a Module> {
         crate::cast(v, &MODULE)
+    }
+
+    /// The module, if `v` is one whose attributes are looked up as for any module.
+    #[inline(always)]
+    pub fn exact<'a>(v: Value) -> Option<&'a Module> {
+        crate::cast_exact(v, &MODULE)
     }
 
     pub fn value(&self) -> Value {
@@ -53,7 +63,10 @@ impl Module {
             Some(d) => d,
             None => {
                 let d = Dict::new(t);
-                if let Err(unused) = self.dict.set_if(t, &self.header, Value::NULL, d.clone().into_value()) {
+                if let Err(unused) =
+                    self.dict
+                        .set_if(t, &self.header, Value::NULL, d.clone().into_value())
+                {
                     dec(t, unused);
                 }
                 Obj::new(t, self.dict.get())
@@ -78,7 +91,8 @@ impl Module {
     /// Adds a native function under its name.
     pub fn add_function(&self, t: &Thread, def: &'static crate::native::NativeDef) {
         let name = self.get(t, "__name__");
-        let f = BuiltinFunction::new_function(t, def, name.as_ref().map_or(Value::NULL, Obj::value));
+        let f =
+            BuiltinFunction::new_function(t, def, name.as_ref().map_or(Value::NULL, Obj::value));
         self.add(t, def.name, f);
     }
 
@@ -141,15 +155,21 @@ fn missing(t: &mut Thread, v: Value, name: Value) -> Res {
     if let Some(getattr) = m.get_str(t, crate::id!(t, "__getattr__")) {
         return proto::call(t, getattr.value(), &[name]).map(Obj::into_value);
     }
-    let Some(key) = Str::of(name) else { return Err(t.type_error("attribute name must be string".into())) };
+    let Some(key) = Str::of(name) else {
+        return Err(t.type_error("attribute name must be string".into()));
+    };
     let attr = key.to_string_lossy();
-    let own_name = m.get_str(t, crate::id!(t, "__name__")).filter(|n| Str::of(n.value()).is_some());
+    let own_name = m
+        .get_str(t, crate::id!(t, "__name__"))
+        .filter(|n| Str::of(n.value()).is_some());
     let Some(own_name) = own_name else {
         return Err(t.attribute_error_msg(v, key, format!("module has no attribute '{attr}'")));
     };
     let own_name = Str::of(own_name.value()).map_or_else(String::new, |s| s.to_string_lossy());
     let msg = match m.get_str(t, crate::id!(t, "__spec__")) {
-        Some(spec) if is_initializing(t, spec.value())? => partial_message(t, spec.value(), &own_name, &attr)?,
+        Some(spec) if is_initializing(t, spec.value())? => {
+            partial_message(t, spec.value(), &own_name, &attr)?
+        }
         Some(spec) if is_uninitialized_submodule(t, spec.value(), name)? => {
             let why = "most likely due to a circular import";
             format!("cannot access submodule '{attr}' of module '{own_name}' ({why})")
@@ -183,33 +203,43 @@ fn is_uninitialized_submodule(t: &mut Thread, spec: Value, name: Value) -> Res<b
 fn partial_message(t: &mut Thread, spec: Value, module: &str, attr: &str) -> Res<String> {
     let why = "most likely due to a circular import";
     let origin = match proto::get_attr_opt(t, spec, crate::id!(t, "has_location"))? {
-        Some(has) if proto::truth(t, has.value())? => proto::get_attr_opt(t, spec, crate::id!(t, "origin"))?,
+        Some(has) if proto::truth(t, has.value())? => {
+            proto::get_attr_opt(t, spec, crate::id!(t, "origin"))?
+        }
         _ => None,
     };
     Ok(match origin.as_ref().and_then(|o| Str::of(o.value())) {
         Some(o) => {
             let from = o.to_string_lossy();
-            format!("partially initialized module '{module}' from '{from}' has no attribute '{attr}' ({why})")
+            format!(
+                "partially initialized module '{module}' from '{from}' has no attribute '{attr}' ({why})"
+            )
         }
-        None => format!("partially initialized module '{module}' has no attribute '{attr}' ({why})"),
+        None => {
+            format!("partially initialized module '{module}' has no attribute '{attr}' ({why})")
+        }
     })
 }
 
 /// As `importlib._bootstrap._module_repr`.
 fn module_repr(t: &mut Thread, v: Value) -> Res {
     let m = this(v);
-    let spec = m.get_str(t, crate::id!(t, "__spec__")).filter(|s| !s.value().is_none());
+    let spec = m
+        .get_str(t, crate::id!(t, "__spec__"))
+        .filter(|s| !s.value().is_none());
     let mut out = b"<module ".to_vec();
     if let Some(spec) = spec {
         let name = proto::get_attr(t, spec.value(), crate::id!(t, "name"))?;
         push_repr(t, &mut out, name.value())?;
-        let origin = proto::get_attr_opt(t, spec.value(), crate::id!(t, "origin"))?.filter(|o| !o.value().is_none());
+        let origin = proto::get_attr_opt(t, spec.value(), crate::id!(t, "origin"))?
+            .filter(|o| !o.value().is_none());
         match origin {
             Some(origin) => {
-                let located = match proto::get_attr_opt(t, spec.value(), crate::id!(t, "has_location"))? {
-                    Some(has) => proto::truth(t, has.value())?,
-                    None => false,
-                };
+                let located =
+                    match proto::get_attr_opt(t, spec.value(), crate::id!(t, "has_location"))? {
+                        Some(has) => proto::truth(t, has.value())?,
+                        None => false,
+                    };
                 if located {
                     out.extend_from_slice(b" from ");
                     push_repr(t, &mut out, origin.value())?;
@@ -266,12 +296,18 @@ fn module_dir(t: &mut Thread, a: &[Value]) -> Res {
         return proto::call(t, dir.value(), &[]).map(Obj::into_value);
     }
     let d = m.dict_obj(t);
-    let keys = Dict::of_obj(&d).items(t).into_iter().map(|(k, _)| k).collect();
+    let keys = Dict::of_obj(&d)
+        .items(t)
+        .into_iter()
+        .map(|(k, _)| k)
+        .collect();
     Ok(List::from_vec(t, keys).into())
 }
 
 fn get_annotate(t: &mut Thread, v: Value) -> Res {
-    Ok(this(v).get_str(t, crate::id!(t, "__annotate__")).map_or(Value::NONE, Obj::into_value))
+    Ok(this(v)
+        .get_str(t, crate::id!(t, "__annotate__"))
+        .map_or(Value::NONE, Obj::into_value))
 }
 
 fn put_annotate(t: &mut Thread, v: Value, new: Value) -> Res<()> {
@@ -295,7 +331,10 @@ fn get_annotations(t: &mut Thread, v: Value) -> Res {
     if let Some(a) = m.get_str(t, crate::id!(t, "__annotations__")) {
         return Ok(a.into());
     }
-    let made = match m.get_str(t, crate::id!(t, "__annotate__")).filter(|f| !f.value().is_none()) {
+    let made = match m
+        .get_str(t, crate::id!(t, "__annotate__"))
+        .filter(|f| !f.value().is_none())
+    {
         Some(f) => {
             let made = proto::call(t, f.value(), &[Value::int(1)])?;
             if Dict::of(made.value()).is_none() {

@@ -30,7 +30,9 @@ fn dict_of(t: &Thread, v: Value) -> Obj {
 
 fn namespace_new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
     // SAFETY: `cls` is the namespace type or a subclass.
-    Ok(unsafe { fresh::<Namespace>(t, Type::of_unchecked(cls)) }.0.into())
+    Ok(unsafe { fresh::<Namespace>(t, Type::of_unchecked(cls)) }
+        .0
+        .into())
 }
 
 fn namespace_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
@@ -63,7 +65,11 @@ fn namespace_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 
 fn namespace_repr(t: &mut Thread, v: Value) -> Res {
     let class = type_of(v);
-    let name = if class.is(&NAMESPACE) { "namespace".to_string() } else { class.name() };
+    let name = if class.is(&NAMESPACE) {
+        "namespace".to_string()
+    } else {
+        class.name()
+    };
     let Some(_guard) = t.repr_enter(v) else {
         return Ok(Str::from_string(t, format!("{name}(...)")).into());
     };
@@ -72,7 +78,9 @@ fn namespace_repr(t: &mut Thread, v: Value) -> Res {
     let d = dict_of(t, v);
     let mut first = true;
     for (k, x) in Dict::of_obj(&d).items(t) {
-        let Some(key) = Str::of(k.value()).filter(|k| !k.is_empty()) else { continue };
+        let Some(key) = Str::of(k.value()).filter(|k| !k.is_empty()) else {
+            continue;
+        };
         if !first {
             out.extend_from_slice(b", ");
         }
@@ -95,7 +103,11 @@ fn namespace_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 }
 
 fn reduce(t: &mut Thread, a: &[Value]) -> Res {
-    let parts = vec![Obj::new(t, type_of(a[0]).value()), Tuple::from_vec(t, Vec::new()), dict_of(t, a[0])];
+    let parts = vec![
+        Obj::new(t, type_of(a[0]).value()),
+        Tuple::from_vec(t, Vec::new()),
+        dict_of(t, a[0]),
+    ];
     Ok(Tuple::from_vec(t, parts).into())
 }
 

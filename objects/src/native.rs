@@ -660,7 +660,8 @@ pub static METHOD_DESCRIPTOR: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(traverse_descr, clear_descr);
+.gc(traverse_descr, clear_descr)
+.flags(crate::types::type_flags::METHOD_DESCRIPTOR);
 
 /// `classmethod_descriptor`
 pub static CLASS_METHOD_DESCRIPTOR: Type = Type::builtin(

@@ -27,6 +27,14 @@ impl Property {
     }
 }
 
+/// The getter of a plain property, borrowed.
+#[inline]
+pub fn getter_of(v: Value) -> Option<Value> {
+    let p: &Property = crate::cast_exact(v, &PROPERTY)?;
+    let f = p.fget.get();
+    (!f.is_null()).then_some(f)
+}
+
 fn this<'a>(v: Value) -> &'a Property {
     // SAFETY: slot functions of PROPERTY get its instances alone.
     unsafe { &*(v.ptr() as *const Property) }
@@ -34,11 +42,17 @@ fn this<'a>(v: Value) -> &'a Property {
 
 fn property_new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
     // SAFETY: `cls` is `property` or a subclass.
-    Ok(unsafe { fresh::<Property>(t, Type::of_unchecked(cls)) }.0.into())
+    Ok(unsafe { fresh::<Property>(t, Type::of_unchecked(cls)) }
+        .0
+        .into())
 }
 
 fn set_function(t: &Thread, p: &Property, slot: &Slot, f: Value) {
-    let f = if f.is_none() { Value::NULL } else { counted(t, f) };
+    let f = if f.is_none() {
+        Value::NULL
+    } else {
+        counted(t, f)
+    };
     slot.set(t, &p.header, f);
 }
 
@@ -55,11 +69,13 @@ fn property_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     if doc.is_none()
         && let Some(get) = own(t, &p.fget)
     {
-        doc = proto::get_attr_opt(t, get.value(), crate::id!(t, "__doc__"))?.filter(|d| !d.value().is_none());
+        doc = proto::get_attr_opt(t, get.value(), crate::id!(t, "__doc__"))?
+            .filter(|d| !d.value().is_none());
         p.getter_doc.store(doc.is_some(), Release);
     }
     if type_of(v).is(&PROPERTY) {
-        p.doc.set(t, &p.header, doc.map_or(Value::NULL, Obj::into_value));
+        p.doc
+            .set(t, &p.header, doc.map_or(Value::NULL, Obj::into_value));
         return Ok(());
     }
     // A subclass keeps it among its own attributes, where its class's docstring would hide it otherwise.
@@ -135,12 +151,20 @@ fn copy(t: &mut Thread, v: Value, which: usize, f: Value) -> Res {
     let p = this(v);
     let mut parts: Vec<Obj> = Vec::with_capacity(4);
     for (i, s) in [&p.fget, &p.fset, &p.fdel].into_iter().enumerate() {
-        let old = if i == which && !f.is_none() { f } else { s.get() };
+        let old = if i == which && !f.is_none() {
+            f
+        } else {
+            s.get()
+        };
         parts.push(Obj::new(t, if old.is_null() { Value::NONE } else { old }));
     }
     // A doc that came from the getter is taken from the new one.
     let doc = p.doc.get();
-    let doc = if doc.is_null() || (p.getter_doc.load(Acquire) && !parts[0].value().is_none()) { Value::NONE } else { doc };
+    let doc = if doc.is_null() || (p.getter_doc.load(Acquire) && !parts[0].value().is_none()) {
+        Value::NONE
+    } else {
+        doc
+    };
     parts.push(Obj::new(t, doc));
     let name = own(t, &p.name);
     let class = Obj::new(t, type_of(v).value());
@@ -209,12 +233,18 @@ pub static PROPERTY: Type = Type::builtin(
         descr_get: Some(property_get),
         descr_set: Some(property_set),
         methods: &[
-            NativeDef::new("getter", "($self, object, /)", |t, a| copy(t, a[0], 0, a[1]))
-                .doc("Descriptor to obtain a copy of the property with a different getter."),
-            NativeDef::new("setter", "($self, object, /)", |t, a| copy(t, a[0], 1, a[1]))
-                .doc("Descriptor to obtain a copy of the property with a different setter."),
-            NativeDef::new("deleter", "($self, object, /)", |t, a| copy(t, a[0], 2, a[1]))
-                .doc("Descriptor to obtain a copy of the property with a different deleter."),
+            NativeDef::new("getter", "($self, object, /)", |t, a| {
+                copy(t, a[0], 0, a[1])
+            })
+            .doc("Descriptor to obtain a copy of the property with a different getter."),
+            NativeDef::new("setter", "($self, object, /)", |t, a| {
+                copy(t, a[0], 1, a[1])
+            })
+            .doc("Descriptor to obtain a copy of the property with a different setter."),
+            NativeDef::new("deleter", "($self, object, /)", |t, a| {
+                copy(t, a[0], 2, a[1])
+            })
+            .doc("Descriptor to obtain a copy of the property with a different deleter."),
             NativeDef::new("__set_name__", "($self, owner, name, /)", set_name),
         ],
         getset: &[

@@ -3,7 +3,11 @@
 use crate::prelude::*;
 
 fn no_arguments(t: &Thread, what: &str, args: Args<'_>) -> Res<()> {
-    if args.is_empty() { Ok(()) } else { Err(t.type_error(format!("{what} takes no arguments"))) }
+    if args.is_empty() {
+        Ok(())
+    } else {
+        Err(t.type_error(format!("{what} takes no arguments")))
+    }
 }
 
 fn none_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
@@ -53,7 +57,9 @@ pub static NOT_IMPLEMENTED_TYPE: Type = Type::builtin(
         new: Some(not_implemented_new),
         repr: Some(|t, _| Ok(Str::intern(t, "NotImplemented").into())),
         truth: Some(not_implemented_truth),
-        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, _| Ok(Str::intern(t, "NotImplemented").into()))],
+        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, _| {
+            Ok(Str::intern(t, "NotImplemented").into())
+        })],
         ..Spec::EMPTY
     },
 )
@@ -72,7 +78,9 @@ pub static ELLIPSIS_TYPE: Type = Type::builtin(
     &Spec {
         new: Some(ellipsis_new),
         repr: Some(|t, _| Ok(Str::intern(t, "Ellipsis").into())),
-        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, _| Ok(Str::intern(t, "Ellipsis").into()))],
+        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, _| {
+            Ok(Str::intern(t, "Ellipsis").into())
+        })],
         ..Spec::EMPTY
     },
 )

@@ -1023,7 +1023,8 @@ pub static WRAPPER_DESCRIPTOR: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(traverse_descr, clear_descr);
+.gc(traverse_descr, clear_descr)
+.flags(crate::types::type_flags::METHOD_DESCRIPTOR);
 
 /// `method-wrapper`
 pub static METHOD_WRAPPER: Type = Type::builtin(

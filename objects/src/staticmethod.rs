@@ -51,7 +51,9 @@ fn callable(t: &Thread, v: Value) -> Obj {
 
 fn wrapped_new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
     // SAFETY: `cls` is one of the two types, or a subclass.
-    Ok(unsafe { fresh::<Wrapped>(t, Type::of_unchecked(cls)) }.0.into())
+    Ok(unsafe { fresh::<Wrapped>(t, Type::of_unchecked(cls)) }
+        .0
+        .into())
 }
 
 fn init(t: &mut Thread, v: Value, args: Args<'_>, sig: &SigCell) -> Res<()> {
@@ -91,7 +93,11 @@ fn class_get(t: &mut Thread, d: Value, obj: Value, ty: Value) -> Res {
     if f.is_null() {
         return Err(t.runtime_error("uninitialized classmethod object"));
     }
-    let class = if ty.is_null() { type_of(obj).value() } else { ty };
+    let class = if ty.is_null() {
+        type_of(obj).value()
+    } else {
+        ty
+    };
     Ok(Method::new(t, f, class).into())
 }
 
@@ -138,8 +144,11 @@ fn put_lazy(t: &mut Thread, v: Value, name: &Str, new: Value) -> Res<()> {
     Ok(())
 }
 
-const METHODS: &[NativeDef] =
-    &[NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem)];
+const METHODS: &[NativeDef] = &[NativeDef::class(
+    "__class_getitem__",
+    "($type, item, /)",
+    crate::generic_alias::class_getitem,
+)];
 
 const GETSET: &[GetSetDef] = &[
     GetSetDef::rw("__dict__", crate::descr::get_dict, crate::descr::set_dict),

@@ -19,6 +19,8 @@ pub mod codecs;
 pub mod index;
 pub mod iter;
 
+pub use iter::{STR_ASCII_ITERATOR, STR_ITERATOR};
+
 /// Header flag: the bytes are outside.
 const OUTSIDE: u8 = Flags::USER1;
 /// Header flag: in the table of interned strings.

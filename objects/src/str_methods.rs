@@ -341,8 +341,7 @@ fn strip(t: &mut Thread, a: &[Value], f: &str, left: bool, right: bool) -> Res {
         match Str::of(a[1]) {
             Some(c) => Some(c.as_bytes()),
             None => {
-                let got = type_of(a[1]).name();
-                return Err(t.type_error(format!("{f} arg must be None or str, not {got}")));
+                return Err(t.type_error(format!("{f} arg must be None or str")));
             }
         }
     };
@@ -441,7 +440,7 @@ fn make_trans(t: &mut Thread, a: &[Value]) -> Res {
     }
     let Some(from) = Str::of(x) else {
         return Err(
-            t.type_error("the first maketrans argument must be a string if there is a second argument".into())
+            t.type_error("first maketrans argument must be a string if there is a second argument".into())
         );
     };
     let to = str_argument(t, y, "maketrans", 2)?;

@@ -58,7 +58,10 @@ pub fn find<'t>(t: &'t Thread, start: &Type, class: &Type, name: &Str) -> Option
     let n = mro.len();
     let at = (0..n).find(|&i| mro.get(i).same(class.value()))?;
     for i in at + 1..n {
-        if let Some(found) = Type::of_unchecked(mro.get(i)).dict(t).and_then(|d| d.get_str(t, name)) {
+        if let Some(found) = Type::of_unchecked(mro.get(i))
+            .dict(t)
+            .and_then(|d| d.get_str(t, name))
+        {
             return Some(found);
         }
     }
@@ -66,12 +69,44 @@ pub fn find<'t>(t: &'t Thread, start: &Type, class: &Type, name: &Str) -> Option
 }
 
 /// `find`, bound to `obj`; `None` if no class has it.
-fn find_bound(t: &mut Thread, start: &Type, class: &Type, obj: Value, name: &Str) -> Res<Option<Value>> {
-    let Some(found) = find(t, start, class, name).map(|f| f.to_obj(t)) else { return Ok(None) };
-    let Some(get) = type_of(found.value()).slots.descr_get.get() else { return Ok(Some(found.into())) };
+fn find_bound(
+    t: &mut Thread,
+    start: &Type,
+    class: &Type,
+    obj: Value,
+    name: &Str,
+) -> Res<Option<Value>> {
+    let Some(found) = find(t, start, class, name).map(|f| f.to_obj(t)) else {
+        return Ok(None);
+    };
+    let Some(get) = type_of(found.value()).slots.descr_get.get() else {
+        return Ok(Some(found.into()));
+    };
     // Class methods and functions of a class: bound to the class alone.
-    let bound_to = if start.value().same(obj) { Value::NULL } else { obj };
+    let bound_to = if start.value().same(obj) {
+        Value::NULL
+    } else {
+        obj
+    };
     get(t, found.value(), bound_to, start.value()).map(Some)
+}
+
+/// The function that `super(class, obj).name` would bind to `obj`, as a register word; `None` if it is anything but a plain method.
+///
+/// # Errors
+/// TypeError as for `super(class, obj)`.
+pub fn lookup_method(t: &mut Thread, class: Value, obj: Value, name: &Str) -> Res<Option<Value>> {
+    let Some(c) = Type::of(class) else {
+        return Ok(None);
+    };
+    let start = start_class(t, c, obj)?;
+    if start.value().same(obj) {
+        return Ok(None);
+    }
+    let found = find(t, Type::of_unchecked(start.value()), c, name);
+    Ok(found
+        .filter(|f| type_of(f.value()).has(crate::types::type_flags::METHOD_DESCRIPTOR))
+        .map(|f| f.to_reg(t)))
 }
 
 /// `super(class, obj).name`, without making the super object.
@@ -110,7 +145,9 @@ fn this<'a>(v: Value) -> &'a Super {
 
 fn super_new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
     // SAFETY: `cls` is `super` or a subclass.
-    Ok(unsafe { fresh::<Super>(t, Type::of_unchecked(cls)) }.0.into())
+    Ok(unsafe { fresh::<Super>(t, Type::of_unchecked(cls)) }
+        .0
+        .into())
 }
 
 fn super_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
@@ -136,15 +173,19 @@ fn super_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     };
     let s = this(v);
     s.class.set(t, &s.header, class.into());
-    s.obj.set(t, &s.header, obj.map_or(Value::NULL, Obj::into_value));
-    s.obj_class.set(t, &s.header, start.map_or(Value::NULL, Obj::into_value));
+    s.obj
+        .set(t, &s.header, obj.map_or(Value::NULL, Obj::into_value));
+    s.obj_class
+        .set(t, &s.header, start.map_or(Value::NULL, Obj::into_value));
     Ok(())
 }
 
 /// The class and the object for `super()`: the `__class__` cell and the first argument of the function that is running.
 fn implicit_args(t: &mut Thread) -> Res<(Obj, Obj)> {
     let fail = |t: &Thread, why: &str| Err(t.runtime_error(format!("super(): {why}")));
-    let Some(f) = t.vm().top_frame() else { return fail(t, "no current frame") };
+    let Some(f) = t.vm().top_frame() else {
+        return fail(t, "no current frame");
+    };
     // SAFETY: the innermost frame of this thread, whose registers are initialised.
     let (code, base) = unsafe { ((*f).code(), (*f).base) };
     if code.argcount == 0 {
@@ -154,14 +195,20 @@ fn implicit_args(t: &mut Thread) -> Res<(Obj, Obj)> {
     // SAFETY: as above; each local has its register.
     let register = |i: usize| unsafe { *base.add(i) };
     let mut first = register(0);
-    if let Some(cell) = Cell::of(first).filter(|_| locals.first().is_some_and(|(_, kind)| *kind == LOCAL_CELL)) {
+    if let Some(cell) =
+        Cell::of(first).filter(|_| locals.first().is_some_and(|(_, kind)| *kind == LOCAL_CELL))
+    {
         first = cell.get();
     }
     if first.is_null() {
         return fail(t, "arg[0] deleted");
     }
-    let at = locals.iter().position(|(n, kind)| *kind == LOCAL_FREE && Str::of(n.value()).is_some_and(|n| n.is("__class__")));
-    let Some(cell) = at.and_then(|i| Cell::of(register(i))) else { return fail(t, "__class__ cell not found") };
+    let at = locals.iter().position(|(n, kind)| {
+        *kind == LOCAL_FREE && Str::of(n.value()).is_some_and(|n| n.is("__class__"))
+    });
+    let Some(cell) = at.and_then(|i| Cell::of(register(i))) else {
+        return fail(t, "__class__ cell not found");
+    };
     match own(t, &cell.value) {
         Some(class) => Ok((class, Obj::new(t, first))),
         None => fail(t, "empty __class__ cell"),
@@ -175,7 +222,10 @@ fn super_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
         && let Some(key) = Str::of(name)
         && !key.is("__class__")
     {
-        let (start, class) = (Type::of_unchecked(start.value()), Type::of_unchecked(class.value()));
+        let (start, class) = (
+            Type::of_unchecked(start.value()),
+            Type::of_unchecked(class.value()),
+        );
         if let Some(found) = find_bound(t, start, class, obj.value(), key)? {
             return Ok(found);
         }
@@ -187,7 +237,10 @@ fn super_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
 fn super_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
     let s = this(d);
     let class = own(t, &s.class);
-    let (Some(class), true) = (class, !obj.is_null() && !obj.is_none() && s.obj.get().is_null()) else {
+    let (Some(class), true) = (
+        class,
+        !obj.is_null() && !obj.is_none() && s.obj.get().is_null(),
+    ) else {
         return Ok(to_reg(t, d.bare()));
     };
     if !type_of(d).is(&SUPER) {
@@ -205,7 +258,10 @@ fn super_repr(t: &mut Thread, v: Value) -> Res {
     let text = if s.obj_class.get().is_null() {
         format!("<super: <class '{class}'>, NULL>")
     } else {
-        format!("<super: <class '{class}'>, <{} object>>", name(&s.obj_class))
+        format!(
+            "<super: <class '{class}'>, <{} object>>",
+            name(&s.obj_class)
+        )
     };
     Ok(Str::from_string(t, text).into())
 }
@@ -225,7 +281,9 @@ pub static SUPER: Type = Type::builtin(
         getset: &[
             GetSetDef::ro("__thisclass__", |t, v| Ok(or_none(t, this(v).class.get()))),
             GetSetDef::ro("__self__", |t, v| Ok(or_none(t, this(v).obj.get()))),
-            GetSetDef::ro("__self_class__", |t, v| Ok(or_none(t, this(v).obj_class.get()))),
+            GetSetDef::ro("__self_class__", |t, v| {
+                Ok(or_none(t, this(v).obj_class.get()))
+            }),
         ],
         ..Spec::EMPTY
     },

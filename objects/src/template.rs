@@ -42,7 +42,13 @@ impl Template {
 
 impl Interpolation {
     /// All borrowed; `conversion` is a str or None.
-    pub fn new(t: &Thread, value: Value, expression: Value, conversion: Value, format_spec: Value) -> Obj {
+    pub fn new(
+        t: &Thread,
+        value: Value,
+        expression: Value,
+        conversion: Value,
+        format_spec: Value,
+    ) -> Obj {
         // SAFETY: the layout of interpolations.
         let (o, x) = unsafe { fresh::<Interpolation>(t, &INTERPOLATION) };
         x.value.init(t, &x.header, counted(t, value));
@@ -78,7 +84,10 @@ impl Builder {
         self.last.clear();
     }
     fn template(&mut self, t: &Thread, x: &Template) {
-        let (Some(strings), Some(fields)) = (Tuple::of(x.strings.get()), Tuple::of(x.interpolations.get())) else {
+        let (Some(strings), Some(fields)) = (
+            Tuple::of(x.strings.get()),
+            Tuple::of(x.interpolations.get()),
+        ) else {
             return;
         };
         for i in 0..strings.len() {
@@ -109,7 +118,9 @@ fn template_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
             b.field(t, Obj::new(t, v));
         } else {
             let got = type_of(v).full_name(t);
-            let msg = format!("Template.__new__ *args need to be of type 'str' or 'Interpolation', got {got}");
+            let msg = format!(
+                "Template.__new__ *args need to be of type 'str' or 'Interpolation', got {got}"
+            );
             return Err(t.type_error(msg));
         }
     }
@@ -165,7 +176,9 @@ fn template_add(t: &mut Thread, a: Value, b: Value) -> Res {
         }
         let got = type_of(b).full_name(t);
         let who = "string.templatelib.Template";
-        return Err(t.type_error(format!("can only concatenate {who} (not \"{got}\") to {who}")));
+        return Err(t.type_error(format!(
+            "can only concatenate {who} (not \"{got}\") to {who}"
+        )));
     };
     let mut joined = Builder::default();
     joined.template(t, x);
@@ -177,7 +190,13 @@ fn template_reduce(t: &mut Thread, a: &[Value]) -> Res {
     let lib = crate::runtime::import(t, "string.templatelib")?;
     let f = proto::get_attr(t, lib.value(), crate::id!(t, "_template_unpickle"))?;
     let x = this(a[0]);
-    let pair = Tuple::from_vec(t, vec![Obj::new(t, x.strings.get()), Obj::new(t, x.interpolations.get())]);
+    let pair = Tuple::from_vec(
+        t,
+        vec![
+            Obj::new(t, x.strings.get()),
+            Obj::new(t, x.interpolations.get()),
+        ],
+    );
     Ok(Tuple::from_vec(t, vec![f, pair]).into())
 }
 
@@ -191,14 +210,29 @@ fn get_values(t: &mut Thread, v: Value) -> Res {
     Ok(Tuple::from_vec(t, values).into())
 }
 
-const GENERIC: NativeDef = NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem)
-    .doc("See PEP 585");
+const GENERIC: NativeDef = NativeDef::class(
+    "__class_getitem__",
+    "($type, item, /)",
+    crate::generic_alias::class_getitem,
+)
+.doc("See PEP 585");
 
 const fn ro_member(name: &'static str, offset: usize) -> MemberDef {
-    MemberDef { name, offset, readonly: true, none_if_empty: true }
+    MemberDef {
+        name,
+        offset,
+        readonly: true,
+        none_if_empty: true,
+    }
 }
 
-gc_slots!(Template, traverse_template, clear_template, strings, interpolations);
+gc_slots!(
+    Template,
+    traverse_template,
+    clear_template,
+    strings,
+    interpolations
+);
 
 /// `string.templatelib.Template`
 pub static TEMPLATE: Type = Type::builtin(
@@ -209,10 +243,16 @@ pub static TEMPLATE: Type = Type::builtin(
         repr: Some(template_repr),
         iter: Some(template_iter),
         concat: Some(template_add),
-        methods: &[GENERIC, NativeDef::new("__reduce__", "($self, /)", template_reduce)],
+        methods: &[
+            GENERIC,
+            NativeDef::new("__reduce__", "($self, /)", template_reduce),
+        ],
         members: &[
             ro_member("strings", std::mem::offset_of!(Template, strings)),
-            ro_member("interpolations", std::mem::offset_of!(Template, interpolations)),
+            ro_member(
+                "interpolations",
+                std::mem::offset_of!(Template, interpolations),
+            ),
         ],
         getset: &[GetSetDef::ro("values", get_values)],
         ..Spec::EMPTY
@@ -244,7 +284,11 @@ gc_slots!(TemplateIter, traverse_iter, clear_iter, inner);
 pub static TEMPLATE_ITER: Type = Type::builtin(
     "TemplateIter",
     size_of::<TemplateIter>(),
-    &Spec { iter: Some(|t, v| Ok(to_reg(t, v.bare()))), iter_next: Some(iter_next), ..Spec::EMPTY },
+    &Spec {
+        iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
+        iter_next: Some(iter_next),
+        ..Spec::EMPTY
+    },
 )
 .module("string.templatelib")
 .gc(traverse_iter, clear_iter)
@@ -252,23 +296,33 @@ pub static TEMPLATE_ITER: Type = Type::builtin(
 .no_new();
 
 fn interpolation_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
-    static SIG: SigCell =
-        SigCell::new("Interpolation", "(value, expression='', conversion=None, format_spec='')");
+    static SIG: SigCell = SigCell::new(
+        "Interpolation",
+        "(value, expression='', conversion=None, format_spec='')",
+    );
     let a = SIG.bind(t, args)?;
     let empty = Str::new(t, "");
     let or = |v: Value, default: Value| if v.is_null() { default } else { v };
     let (expression, conversion) = (or(a[1], empty.value()), or(a[2], Value::NONE));
     let format_spec = or(a[3], empty.value());
-    for (v, name) in [(expression, "expression"), (conversion, "conversion"), (format_spec, "format_spec")] {
+    for (v, name) in [
+        (expression, "expression"),
+        (conversion, "conversion"),
+        (format_spec, "format_spec"),
+    ] {
         if Str::of(v).is_none() && !(name == "conversion" && v.is_none()) {
             let got = type_of(v).name();
-            return Err(t.type_error(format!("Interpolation() argument '{name}' must be str, not {got}")));
+            return Err(t.type_error(format!(
+                "Interpolation() argument '{name}' must be str, not {got}"
+            )));
         }
     }
     if let Some(c) = Str::of(conversion)
         && !(c.is("s") || c.is("r") || c.is("a"))
     {
-        return Err(t.value_error("Interpolation() argument 'conversion' must be one of 's', 'a' or 'r'"));
+        return Err(
+            t.value_error("Interpolation() argument 'conversion' must be one of 's', 'a' or 'r'")
+        );
     }
     Ok(Interpolation::new(t, a[0], expression, conversion, format_spec).into())
 }
@@ -276,7 +330,10 @@ fn interpolation_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
 fn interpolation_parts(t: &Thread, v: Value) -> Vec<Obj> {
     // SAFETY: slot functions of INTERPOLATION get its instances alone.
     let x = unsafe { &*(v.ptr() as *const Interpolation) };
-    [&x.value, &x.expression, &x.conversion, &x.format_spec].iter().map(|s| Obj::new(t, s.get())).collect()
+    [&x.value, &x.expression, &x.conversion, &x.format_spec]
+        .iter()
+        .map(|s| Obj::new(t, s.get()))
+        .collect()
 }
 
 fn interpolation_repr(t: &mut Thread, v: Value) -> Res {
@@ -299,7 +356,15 @@ fn interpolation_reduce(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Tuple::from_vec(t, vec![class, args]).into())
 }
 
-gc_slots!(Interpolation, traverse_field, clear_field, value, expression, conversion, format_spec);
+gc_slots!(
+    Interpolation,
+    traverse_field,
+    clear_field,
+    value,
+    expression,
+    conversion,
+    format_spec
+);
 
 /// `string.templatelib.Interpolation`
 pub static INTERPOLATION: Type = Type::builtin(
@@ -308,12 +373,24 @@ pub static INTERPOLATION: Type = Type::builtin(
     &Spec {
         new: Some(interpolation_new),
         repr: Some(interpolation_repr),
-        methods: &[GENERIC, NativeDef::new("__reduce__", "($self, /)", interpolation_reduce)],
+        methods: &[
+            GENERIC,
+            NativeDef::new("__reduce__", "($self, /)", interpolation_reduce),
+        ],
         members: &[
             ro_member("value", std::mem::offset_of!(Interpolation, value)),
-            ro_member("expression", std::mem::offset_of!(Interpolation, expression)),
-            ro_member("conversion", std::mem::offset_of!(Interpolation, conversion)),
-            ro_member("format_spec", std::mem::offset_of!(Interpolation, format_spec)),
+            ro_member(
+                "expression",
+                std::mem::offset_of!(Interpolation, expression),
+            ),
+            ro_member(
+                "conversion",
+                std::mem::offset_of!(Interpolation, conversion),
+            ),
+            ro_member(
+                "format_spec",
+                std::mem::offset_of!(Interpolation, format_spec),
+            ),
         ],
         ..Spec::EMPTY
     },

@@ -42,7 +42,9 @@ pub fn is_traceback(v: Value) -> bool {
 /// Adds a step to the pending exception's traceback: it leaves `frame`.
 #[cold]
 pub fn push(t: &Thread, frame: Value, lasti: i32, lineno: i32) {
-    let Some(e) = Exception::of(t.exc.get()) else { return };
+    let Some(e) = Exception::of(t.exc.get()) else {
+        return;
+    };
     let next = counted(t, e.traceback.get());
     let tb = Traceback::new(t, next, frame, lasti, lineno);
     e.set_traceback(t, Some(tb));
@@ -58,12 +60,21 @@ fn traceback_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     if !type_of(a[1]).is(&crate::frame::FRAME) {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("traceback() argument 'tb_frame' must be frame, not {got}")));
+        return Err(t.type_error(format!(
+            "traceback() argument 'tb_frame' must be frame, not {got}"
+        )));
     }
     let next = checked(t, a[0])?;
     let lasti = crate::str::index::c_int(t, a[2], 0)?;
     let lineno = crate::str::index::c_int(t, a[3], 0)?;
-    Ok(Traceback::new(t, next.map_or(Value::NULL, Obj::into_value), a[1], lasti, lineno).into())
+    Ok(Traceback::new(
+        t,
+        next.map_or(Value::NULL, Obj::into_value),
+        a[1],
+        lasti,
+        lineno,
+    )
+    .into())
 }
 
 /// A traceback or None.
@@ -91,7 +102,8 @@ fn put_next(t: &mut Thread, v: Value, new: Value) -> Res<()> {
         step = tb.next.get();
     }
     let tb = this(v);
-    tb.next.set(t, &tb.header, new.map_or(Value::NULL, Obj::into_value));
+    tb.next
+        .set(t, &tb.header, new.map_or(Value::NULL, Obj::into_value));
     Ok(())
 }
 
@@ -111,10 +123,18 @@ pub static TRACEBACK: Type = Type::builtin(
         new: Some(traceback_new),
         methods: &[NativeDef::new("__dir__", "($self, /)", dir)],
         getset: &[
-            GetSetDef::rw("tb_next", |t, v| Ok(or_none(t, this(v).next.get())), put_next),
+            GetSetDef::rw(
+                "tb_next",
+                |t, v| Ok(or_none(t, this(v).next.get())),
+                put_next,
+            ),
             GetSetDef::ro("tb_frame", |t, v| Ok(or_none(t, this(v).frame.get()))),
-            GetSetDef::ro("tb_lasti", |_, v| Ok(Value::int(i64::from(this(v).lasti.load(Relaxed))))),
-            GetSetDef::ro("tb_lineno", |_, v| Ok(Value::int(i64::from(this(v).lineno.load(Relaxed))))),
+            GetSetDef::ro("tb_lasti", |_, v| {
+                Ok(Value::int(i64::from(this(v).lasti.load(Relaxed))))
+            }),
+            GetSetDef::ro("tb_lineno", |_, v| {
+                Ok(Value::int(i64::from(this(v).lineno.load(Relaxed))))
+            }),
         ],
         ..Spec::EMPTY
     },
@@ -144,11 +164,17 @@ fn print_chain(t: &mut Thread, exc: Value, indent: &str, out: &mut String, depth
         }
         if let Some(x) = Exception::of(e.value()) {
             if let Some(cause) = own(t, &x.cause) {
-                next = Some((cause, "The above exception was the direct cause of the following exception:"));
+                next = Some((
+                    cause,
+                    "The above exception was the direct cause of the following exception:",
+                ));
             } else if !x.suppress_context.load(Acquire)
                 && let Some(context) = own(t, &x.context)
             {
-                next = Some((context, "During handling of the above exception, another exception occurred:"));
+                next = Some((
+                    context,
+                    "During handling of the above exception, another exception occurred:",
+                ));
             }
         }
         chain.push((e, why));
@@ -164,11 +190,27 @@ fn print_chain(t: &mut Thread, exc: Value, indent: &str, out: &mut String, depth
 fn print_one(t: &mut Thread, exc: Value, indent: &str, out: &mut String, depth: usize) {
     let group = crate::exception_groups::members(t, exc);
     let tb = Exception::of(exc).and_then(|e| own(t, &e.traceback));
-    let bar = if group.is_some() && depth == 0 { "  + " } else { "" };
-    let inner = if group.is_some() { format!("{indent}{}", if depth == 0 { "  | " } else { "" }) } else { indent.to_string() };
+    let bar = if group.is_some() && depth == 0 {
+        "  + "
+    } else {
+        ""
+    };
+    let inner = if group.is_some() {
+        format!("{indent}{}", if depth == 0 { "  | " } else { "" })
+    } else {
+        indent.to_string()
+    };
     if let Some(tb) = tb {
-        let lead = if bar.is_empty() { indent.to_string() } else { format!("{indent}{bar}") };
-        let kind = if group.is_some() { "Exception Group Traceback" } else { "Traceback" };
+        let lead = if bar.is_empty() {
+            indent.to_string()
+        } else {
+            format!("{indent}{bar}")
+        };
+        let kind = if group.is_some() {
+            "Exception Group Traceback"
+        } else {
+            "Traceback"
+        };
         let _ = writeln!(out, "{lead}{kind} (most recent call last):");
         print_steps(t, tb, &inner, out);
     }
@@ -191,7 +233,11 @@ fn print_group(t: &mut Thread, members: &[Obj], indent: &str, out: &mut String, 
     let inner = format!("{outer}  | ");
     for (i, e) in members.iter().enumerate() {
         let plus = if i == 0 { "+-" } else { "  " };
-        let _ = writeln!(out, "{outer}{plus}+---------------- {} ----------------", i + 1);
+        let _ = writeln!(
+            out,
+            "{outer}{plus}+---------------- {} ----------------",
+            i + 1
+        );
         print_chain(t, e.value(), &inner, out, depth + 1);
     }
     let _ = writeln!(out, "{outer}  +------------------------------------");
@@ -202,7 +248,9 @@ fn print_steps(t: &mut Thread, tb: Obj, indent: &str, out: &mut String) {
     let mut last = String::new();
     let mut times = 0;
     while let Some(tb) = step.take() {
-        let Some(s) = Traceback::of(tb.value()) else { break };
+        let Some(s) = Traceback::of(tb.value()) else {
+            break;
+        };
         let frame = own(t, &s.frame);
         let line = s.lineno.load(Relaxed);
         step = own(t, &s.next);
@@ -264,7 +312,11 @@ pub fn describe(t: &mut Thread, exc: Value) -> String {
             "<exception str() failed>".into()
         }
     };
-    if message.is_empty() { name } else { format!("{name}: {message}") }
+    if message.is_empty() {
+        name
+    } else {
+        format!("{name}: {message}")
+    }
 }
 
 fn print_notes(t: &mut Thread, exc: Value, indent: &str, out: &mut String) {
@@ -280,10 +332,12 @@ fn print_notes(t: &mut Thread, exc: Value, indent: &str, out: &mut String) {
     match notes {
         Ok(notes) => {
             for n in notes {
-                let line = proto::str(t, n.value()).map(|s| text(&s)).unwrap_or_else(|_| {
-                    t.clear_exc();
-                    "<note str() failed>".into()
-                });
+                let line = proto::str(t, n.value())
+                    .map(|s| text(&s))
+                    .unwrap_or_else(|_| {
+                        t.clear_exc();
+                        "<note str() failed>".into()
+                    });
                 for line in line.split('\n') {
                     let _ = writeln!(out, "{indent}{line}");
                 }

@@ -33,7 +33,11 @@ pub(crate) static TYPE_SPEC: Spec = Spec {
 
 /// `tp_name`: the dotted name of a built-in type, the bare one of a class.
 pub(crate) fn c_name(t: &Thread, ty: &Type) -> String {
-    if ty.is_heap() { ty.name() } else { ty.full_name(t) }
+    if ty.is_heap() {
+        ty.name()
+    } else {
+        ty.full_name(t)
+    }
 }
 
 // --- calls ---
@@ -130,7 +134,10 @@ pub fn get_attr_opt(t: &mut Thread, v: Value, key: &Str) -> Res<Option<Value>> {
 fn attribute_name<'a>(t: &Thread, name: Value) -> Res<&'a Str> {
     match Str::of(name) {
         Some(s) => Ok(s),
-        None => Err(t.type_error(format!("attribute name must be string, not '{}'", type_of(name).name()))),
+        None => Err(t.type_error(format!(
+            "attribute name must be string, not '{}'",
+            type_of(name).name()
+        ))),
     }
 }
 
@@ -139,7 +146,10 @@ fn set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()> {
     let ty = Type::of_unchecked(v);
     if ty.has(tf::IMMUTABLE) {
         let shown = Str::of(name).map_or_else(|| type_of(name).name(), |s| s.to_string_lossy());
-        let msg = format!("cannot set '{shown}' attribute of immutable type '{}'", c_name(t, ty));
+        let msg = format!(
+            "cannot set '{shown}' attribute of immutable type '{}'",
+            c_name(t, ty)
+        );
         return Err(t.type_error(msg));
     }
     attribute_name(t, name)?;
@@ -162,7 +172,10 @@ fn set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()> {
 /// The `new` slot: `type.__new__(meta, name, bases, ns, **kwargs)`.
 fn new(t: &mut Thread, meta: Value, args: Args<'_>) -> Res {
     let &[name, bases, ns] = args.pos() else {
-        let msg = format!("type.__new__() takes exactly 3 arguments ({} given)", args.pos().len());
+        let msg = format!(
+            "type.__new__() takes exactly 3 arguments ({} given)",
+            args.pos().len()
+        );
         return Err(t.type_error(msg));
     };
     type_new(t, meta, name, bases, ns, args)
@@ -173,20 +186,34 @@ fn new(t: &mut Thread, meta: Value, args: Args<'_>) -> Res {
 /// # Errors
 /// TypeError and ValueError with CPython's words for everything that cannot be a class, and what the hooks raise
 /// (`mro`, `__set_name__`, `__init_subclass__`).
-pub fn type_new(t: &mut Thread, meta: Value, name: Value, bases: Value, ns: Value, kwargs: Args<'_>) -> Res {
+pub fn type_new(
+    t: &mut Thread,
+    meta: Value,
+    name: Value,
+    bases: Value,
+    ns: Value,
+    kwargs: Args<'_>,
+) -> Res {
     for (i, v, want, ok) in [
         (1, name, "str", Str::of(name).is_some()),
         (2, bases, "tuple", Tuple::of(bases).is_some()),
         (3, ns, "dict", Dict::of(ns).is_some()),
     ] {
         if !ok {
-            let msg = format!("type.__new__() argument {i} must be {want}, not {}", type_of(v).name());
+            let msg = format!(
+                "type.__new__() argument {i} must be {want}, not {}",
+                type_of(v).name()
+            );
             return Err(t.type_error(msg));
         }
     }
     let given = bases;
     let bases = mro::check_bases(t, bases)?;
-    let winner = mro::metaclass_of(t, Type::of_unchecked(meta), Tuple::this(bases.value()).values())?;
+    let winner = mro::metaclass_of(
+        t,
+        Type::of_unchecked(meta),
+        Tuple::this(bases.value()).values(),
+    )?;
     if !winner.value().same(meta)
         && let Some(f) = winner.slots.new.get()
         && !std::ptr::fn_addr_eq(f, new as NewFn)
@@ -196,7 +223,9 @@ pub fn type_new(t: &mut Thread, meta: Value, name: Value, bases: Value, ns: Valu
         return f(t, winner.value(), Args::new(&all, kwargs.names()));
     }
     let base = mro::best_base(t, Tuple::this(bases.value()).values())?;
-    let Some(source) = Dict::of(ns) else { return Ok(Value::NONE) };
+    let Some(source) = Dict::of(ns) else {
+        return Ok(Value::NONE);
+    };
     let dict = source.copy(t);
     let layout = layout::plan(t, name, base, &bases, &dict)?;
     let made = make(t, winner, base, name, &bases, &dict, &layout)?;
@@ -209,7 +238,15 @@ pub fn type_new(t: &mut Thread, meta: Value, name: Value, bases: Value, ns: Valu
 }
 
 /// The class object with its dict, not yet in its bases' lists and without an MRO.
-fn make(t: &mut Thread, meta: &Type, base: &Type, name: Value, bases: &Obj, dict: &Obj, layout: &Layout) -> Res<Obj> {
+fn make(
+    t: &mut Thread,
+    meta: &Type,
+    base: &Type,
+    name: Value,
+    bases: &Obj,
+    dict: &Obj,
+    layout: &Layout,
+) -> Res<Obj> {
     let d = Dict::of_obj(dict);
     if Str::of(name).is_some_and(|s| s.as_bytes().contains(&0)) {
         return Err(t.value_error("type name must not contain null characters"));
@@ -222,7 +259,10 @@ fn make(t: &mut Thread, meta: &Type, base: &Type, name: Value, bases: &Obj, dict
             q
         }
         Some(q) => {
-            let msg = format!("type __qualname__ must be a str, not {}", type_of(q.value()).name());
+            let msg = format!(
+                "type __qualname__ must be a str, not {}",
+                type_of(q.value()).name()
+            );
             return Err(t.type_error(msg));
         }
     };
@@ -258,7 +298,9 @@ fn set_module(t: &mut Thread, d: &Dict) {
     }
     if let Some(globals) = crate::runtime::current_globals(t)
         && let Some(globals) = Dict::of(globals.value())
-        && let Some(name) = globals.get_str(t, crate::id!(t, "__name__")).map(|v| v.to_obj(t))
+        && let Some(name) = globals
+            .get_str(t, crate::id!(t, "__name__"))
+            .map(|v| v.to_obj(t))
     {
         d.set_str(t, key, name.value());
     }
@@ -268,9 +310,11 @@ fn set_module(t: &mut Thread, d: &Dict) {
 fn wrap_hooks(t: &Thread, d: &Dict) {
     use crate::staticmethod::{new_class, new_static};
     let new: (_, fn(&Thread, Obj) -> Obj) = (crate::id!(t, "__new__"), new_static);
-    for (key, wrap) in
-        [new, (crate::id!(t, "__init_subclass__"), new_class), (crate::id!(t, "__class_getitem__"), new_class)]
-    {
+    for (key, wrap) in [
+        new,
+        (crate::id!(t, "__init_subclass__"), new_class),
+        (crate::id!(t, "__class_getitem__"), new_class),
+    ] {
         if let Some(f) = d.get_str(t, key).map(|v| v.to_obj(t))
             && crate::function::Function::of(f.value()).is_some()
         {
@@ -282,12 +326,20 @@ fn wrap_hooks(t: &Thread, d: &Dict) {
 
 /// Fills `__class__` and `__classdict__` cells of the methods.
 fn set_cells(t: &mut Thread, ty: &Type, d: &Dict) -> Res<()> {
-    for (key, v) in [(crate::id!(t, "__classcell__"), ty.value()), (crate::id!(t, "__classdictcell__"), ty.dict.get())] {
-        let Some(cell) = d.remove_str(t, key) else { continue };
+    for (key, v) in [
+        (crate::id!(t, "__classcell__"), ty.value()),
+        (crate::id!(t, "__classdictcell__"), ty.dict.get()),
+    ] {
+        let Some(cell) = d.remove_str(t, key) else {
+            continue;
+        };
         let Some(c) = Cell::of(cell.value()) else {
             let got = proto::repr(t, type_of(cell.value()).value())?;
             let got = Str::of(got.value()).map_or_else(String::new, Str::to_string_lossy);
-            let msg = format!("{} must be a nonlocal cell, not {got}", key.to_string_lossy());
+            let msg = format!(
+                "{} must be a nonlocal cell, not {got}",
+                key.to_string_lossy()
+            );
             return Err(t.type_error(msg));
         };
         c.set(t, Obj::new(t, v).into());
@@ -312,7 +364,10 @@ fn connect(t: &Thread, ty: &Type) {
 
 fn add_to_bases(ty: &Type) {
     if let Some(bases) = Tuple::exact(ty.bases.get()) {
-        bases.values().iter().for_each(|b| Type::of_unchecked(*b).add_subclass(ty));
+        bases
+            .values()
+            .iter()
+            .for_each(|b| Type::of_unchecked(*b).add_subclass(ty));
     }
 }
 
@@ -321,10 +376,14 @@ fn inherit_flags(t: &Thread, ty: &Type) {
     let from_base = tf::TYPE_SUBCLASS | tf::EXCEPTION | tf::MATCH_SELF | tf::VAR_SIZED;
     ty.put_flag(base.flags.load(Relaxed) & from_base, true);
     let kinds = tf::SEQUENCE | tf::MAPPING;
-    let kind = ty.mro_tuple().into_iter().flat_map(|m| m.values()).find_map(|c| {
-        let kind = Type::of_unchecked(*c).flags.load(Relaxed) & kinds;
-        (kind != 0).then_some(kind)
-    });
+    let kind = ty
+        .mro_tuple()
+        .into_iter()
+        .flat_map(|m| m.values())
+        .find_map(|c| {
+            let kind = Type::of_unchecked(*c).flags.load(Relaxed) & kinds;
+            (kind != 0).then_some(kind)
+        });
     ty.put_flag(kind.unwrap_or(0), true);
     let _ = t;
 }
@@ -334,13 +393,20 @@ fn set_names(t: &mut Thread, ty: &Type) -> Res<()> {
     let items = ty.dict(t).map(|d| d.items(t)).unwrap_or_default();
     let name = crate::id!(t, "__set_name__");
     for (key, v) in items {
-        let Some(f) = proto::lookup_special_raw(t, v.value(), name)? else { continue };
+        let Some(f) = proto::lookup_special_raw(t, v.value(), name)? else {
+            continue;
+        };
         if let Err(e) = f.call(t, &[ty.value(), key.value()]) {
-            let Some(exc) = t.take_exc() else { return Err(e) };
+            let Some(exc) = t.take_exc() else {
+                return Err(e);
+            };
             let shown = proto::repr(t, key.value())?;
             let shown = Str::of(shown.value()).map_or_else(String::new, Str::to_string_lossy);
             let (of, class) = (type_of(v.value()).name(), ty.name());
-            let note = Str::from_string(t, format!("Error calling __set_name__ on '{of}' instance {shown} in '{class}'"));
+            let note = Str::from_string(
+                t,
+                format!("Error calling __set_name__ on '{of}' instance {shown} in '{class}'"),
+            );
             proto::call_method(t, exc.value(), "add_note", &[note.value()])?;
             return Err(t.set_exc(exc));
         }
@@ -352,13 +418,23 @@ fn set_names(t: &mut Thread, ty: &Type) -> Res<()> {
 fn init_subclass(t: &mut Thread, ty: &Type, kwargs: Args<'_>) -> Res<()> {
     let name = crate::id!(t, "__init_subclass__");
     let mut found = None;
-    for c in ty.mro_tuple().map_or(&[][..], |m| m.values()).iter().skip(1) {
-        if let Some(f) = Type::of_unchecked(*c).dict(t).and_then(|d| d.get_str(t, name)) {
+    for c in ty
+        .mro_tuple()
+        .map_or(&[][..], |m| m.values())
+        .iter()
+        .skip(1)
+    {
+        if let Some(f) = Type::of_unchecked(*c)
+            .dict(t)
+            .and_then(|d| d.get_str(t, name))
+        {
             found = Some((Type::of_unchecked(*c), f.to_obj(t)));
             break;
         }
     }
-    let Some((owner, f)) = found else { return Ok(()) };
+    let Some((owner, f)) = found else {
+        return Ok(());
+    };
     if owner.is(&OBJECT) && !kwargs.has_keywords() {
         return Ok(());
     }
@@ -367,6 +443,10 @@ fn init_subclass(t: &mut Thread, ty: &Type, kwargs: Args<'_>) -> Res<()> {
         None => f,
     };
     let values: Vec<Value> = kwargs.keywords().map(|(_, v)| v).collect();
-    let names = if values.is_empty() { Value::NULL } else { kwargs.names() };
+    let names = if values.is_empty() {
+        Value::NULL
+    } else {
+        kwargs.names()
+    };
     proto::call_kw(t, f.value(), Args::new(&values, names)).map(drop)
 }

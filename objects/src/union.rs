@@ -243,7 +243,9 @@ pub static UNION: Type = Type::builtin(
         ],
         getset: &[
             GetSetDef::ro("__args__", |t, v| Ok(to_reg(t, this(v).args.get()))),
-            GetSetDef::ro("__parameters__", |t, v| parameters(t, v).map(Obj::into_value)),
+            GetSetDef::ro("__parameters__", |t, v| {
+                parameters(t, v).map(Obj::into_value)
+            }),
             GetSetDef::ro("__origin__", |t, _| Ok(to_reg(t, UNION.value()))),
             GetSetDef::ro("__name__", |t, _| Ok(Str::intern(t, "Union").into())),
             GetSetDef::ro("__qualname__", |t, _| Ok(Str::intern(t, "Union").into())),

@@ -2,6 +2,7 @@
 
 use crate::cell::{counted, fresh, own};
 use crate::prelude::*;
+use crate::types::type_flags;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::*};
 use weft_gc::weak::{self, WEAK_TYPE, WeakHead};
 
@@ -51,13 +52,21 @@ pub fn new_ref(t: &Thread, target: Value, callback: Value) -> Res<Obj> {
 
 /// A proxy of `target`.
 pub fn new_proxy(t: &Thread, target: Value, callback: Value) -> Res<Obj> {
-    let ty = if proto::is_callable(target) { &CALLABLE_PROXY } else { &PROXY };
+    let ty = if proto::is_callable(target) {
+        &CALLABLE_PROXY
+    } else {
+        &PROXY
+    };
     make(t, ty, target, callback)
 }
 
 fn make(t: &Thread, ty: &Type, target: Value, callback: Value) -> Res<Obj> {
-    let callback = if callback.is_none() { Value::NULL } else { callback };
-    if !supported(t, target) {
+    let callback = if callback.is_none() {
+        Value::NULL
+    } else {
+        callback
+    };
+    if !supported(target) {
         let got = type_of(target).name();
         return Err(t.type_error(format!("cannot create weak reference to '{got}' object")));
     }
@@ -74,7 +83,9 @@ fn make(t: &Thread, ty: &Type, target: Value, callback: Value) -> Res<Obj> {
     // SAFETY: `ty` is one of the three types or a subclass of REF.
     let (o, w) = unsafe { fresh::<WeakRef>(t, ty) };
     w.callback.init(t, &w.head.header, counted(t, callback));
-    w.head.has_callback.store(u32::from(!callback.is_null()), Release);
+    w.head
+        .has_callback
+        .store(u32::from(!callback.is_null()), Release);
     weak::register(t, h, &w.head);
     Ok(o)
 }
@@ -96,29 +107,23 @@ const REFERABLE: &[&str] = &[
 ];
 
 /// Whether weak references to `v` can be made.
-fn supported(t: &Thread, v: Value) -> bool {
+fn supported(v: Value) -> bool {
     if !v.is_ptr() {
         return false;
     }
-    let name = crate::id!(t, "__weakref__");
-    let mut ty = Some(type_of(v));
-    while let Some(c) = ty {
-        if c.is_heap() {
-            if c.dict(t).is_some_and(|d| d.get_str(t, name).is_some()) {
-                return true;
-            }
-            // A class may inherit it from any of its bases.
-            if c.lookup(t, name).is_some() {
-                return true;
-            }
-        } else if c.is(&crate::types::OBJECT) {
-            return false;
-        } else if c.static_module() != "builtins" || REFERABLE.contains(&c.name().as_str()) {
-            return !c.is(&REF) && !c.is(&PROXY) && !c.is(&CALLABLE_PROXY);
-        }
-        ty = c.base_type();
+    let ty = type_of(v);
+    if ty.is_heap() && !ty.has(type_flags::NO_WEAKREF) {
+        return true;
     }
-    false
+    // What the built-in type below allows.
+    let mut below = Some(ty);
+    while let Some(c) = below.filter(|c| c.is_heap()) {
+        below = c.base_type();
+    }
+    below.is_some_and(|c| match c.static_module() {
+        "builtins" => REFERABLE.contains(&c.name().as_str()),
+        _ => c.head.gc_flags.load(Relaxed) & WEAK_TYPE == 0,
+    })
 }
 
 /// Calls the callback of a weak reference whose referent has died. What it raises goes to `sys.unraisablehook`.
@@ -131,7 +136,11 @@ pub fn run_callback(t: &mut Thread, r: &Obj) {
     }
     let callback = Obj::own(callback);
     if proto::call(t, callback.value(), &[r.value()]).is_err() {
-        crate::runtime::unraisable(t, "Exception ignored while calling weakref callback", Some(callback.value()));
+        crate::runtime::unraisable(
+            t,
+            "Exception ignored while calling weakref callback",
+            Some(callback.value()),
+        );
     }
 }
 
@@ -140,7 +149,14 @@ pub fn run_callback(t: &mut Thread, r: &Obj) {
 fn ref_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let given = args.pos();
     if given.is_empty() || given.len() > 2 {
-        let (least, n) = (if given.is_empty() { "least 1 argument" } else { "most 2 arguments" }, given.len());
+        let (least, n) = (
+            if given.is_empty() {
+                "least 1 argument"
+            } else {
+                "most 2 arguments"
+            },
+            given.len(),
+        );
         return Err(t.type_error(format!("__new__ expected at {least}, got {n}")));
     }
     if args.has_keywords() && Type::of_unchecked(cls).is(&REF) {
@@ -156,7 +172,11 @@ fn ref_init(t: &mut Thread, _v: Value, args: Args<'_>) -> Res<()> {
     }
     let n = args.pos().len();
     if n == 0 || n > 2 {
-        let least = if n == 0 { "least 1 argument" } else { "most 2 arguments" };
+        let least = if n == 0 {
+            "least 1 argument"
+        } else {
+            "most 2 arguments"
+        };
         return Err(t.type_error(format!("__init__ expected at {least}, got {n}")));
     }
     Ok(())
@@ -188,7 +208,9 @@ fn ref_hash(t: &mut Thread, v: Value) -> Res<i64> {
 }
 
 fn ref_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let (Some(x), Some(y)) = (WeakRef::of(a), WeakRef::of(b)) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(x), Some(y)) = (WeakRef::of(a), WeakRef::of(b)) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     if !matches!(op, CmpOp::Eq | CmpOp::Ne) {
         return Ok(Value::NOT_IMPLEMENTED);
     }
@@ -207,7 +229,10 @@ fn ref_repr(t: &mut Thread, v: Value) -> Res {
     let to = target.value().ptr() as usize;
     let name = proto::get_attr_opt(t, target.value(), crate::id!(t, "__name__"))?;
     let s = match name.as_ref().and_then(|n| Str::of(n.value())) {
-        Some(n) => format!("<weakref at {at:#x}; to '{ty}' at {to:#x} ({})>", n.to_string_lossy()),
+        Some(n) => format!(
+            "<weakref at {at:#x}; to '{ty}' at {to:#x} ({})>",
+            n.to_string_lossy()
+        ),
         None => format!("<weakref at {at:#x}; to '{ty}' at {to:#x}>"),
     };
     Ok(Str::from_string(t, s).into())
@@ -244,8 +269,12 @@ pub static REF: Type = Type::builtin(
         hash: Some(ref_hash),
         compare: Some(ref_compare),
         repr: Some(ref_repr),
-        methods: &[NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem)
-            .doc("See PEP 585")],
+        methods: &[NativeDef::class(
+            "__class_getitem__",
+            "($type, item, /)",
+            crate::generic_alias::class_getitem,
+        )
+        .doc("See PEP 585")],
         getset: &[GetSetDef::ro("__callback__", get_callback)],
         ..Spec::EMPTY
     },
@@ -260,13 +289,20 @@ pub static REF: Type = Type::builtin(
 fn referent(t: &Thread, v: Value) -> Res<Obj> {
     match this(v).get(t) {
         Some(o) => Ok(o),
-        None => Err(t.raise(&errors::REFERENCE_ERROR, "weakly-referenced object no longer exists")),
+        None => Err(t.raise(
+            &errors::REFERENCE_ERROR,
+            "weakly-referenced object no longer exists",
+        )),
     }
 }
 
 /// The referent if `v` is a proxy, else `v` itself.
 fn unwrap(t: &Thread, v: Value) -> Res<Obj> {
-    if is_proxy(v) { referent(t, v) } else { Ok(Obj::new(t, v)) }
+    if is_proxy(v) {
+        referent(t, v)
+    } else {
+        Ok(Obj::new(t, v))
+    }
 }
 
 fn proxy_repr(t: &mut Thread, v: Value) -> Res {
@@ -307,7 +343,9 @@ fn proxy_next(t: &mut Thread, v: Value) -> Res {
     let o = referent(t, v)?;
     if !type_of(o.value()).slots.iter_next.is_set() {
         let got = type_of(o.value()).name();
-        return Err(t.type_error(format!("Weakref proxy referenced a non-iterator '{got}' object")));
+        return Err(t.type_error(format!(
+            "Weakref proxy referenced a non-iterator '{got}' object"
+        )));
     }
     proto::next_value(t, o.value())
 }
@@ -339,7 +377,11 @@ fn proxy_get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 
 fn proxy_set_item(t: &mut Thread, v: Value, key: Value, new: Value) -> Res<()> {
     let o = referent(t, v)?;
-    if new.is_null() { proto::del_item(t, o.value(), key) } else { proto::set_item(t, o.value(), key, new) }
+    if new.is_null() {
+        proto::del_item(t, o.value(), key)
+    } else {
+        proto::set_item(t, o.value(), key, new)
+    }
 }
 
 fn proxy_contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
@@ -408,7 +450,9 @@ const PROXY_SPEC: Spec = Spec {
     in_place: IN_PLACE,
     methods: &[
         NativeDef::new("__bytes__", "($self, /)", |t, a| forward(t, a, "__bytes__")),
-        NativeDef::new("__reversed__", "($self, /)", |t, a| forward(t, a, "__reversed__")),
+        NativeDef::new("__reversed__", "($self, /)", |t, a| {
+            forward(t, a, "__reversed__")
+        }),
     ],
     ..Spec::EMPTY
 };
@@ -425,7 +469,10 @@ pub static PROXY: Type = Type::builtin("ProxyType", size_of::<WeakRef>(), &PROXY
 pub static CALLABLE_PROXY: Type = Type::builtin(
     "CallableProxyType",
     size_of::<WeakRef>(),
-    &Spec { call: Some(proxy_call), ..PROXY_SPEC },
+    &Spec {
+        call: Some(proxy_call),
+        ..PROXY_SPEC
+    },
 )
 .module("weakref")
 .gc(traverse, clear)

@@ -51,7 +51,9 @@ fn data(o: &Obj) -> &AbcData {
 
 /// Whether the set in the slot has a live reference to the class.
 fn remembers(t: &mut Thread, set: &Slot, class: Value) -> Res<bool> {
-    let Some(set) = own(t, set) else { return Ok(false) };
+    let Some(set) = own(t, set) else {
+        return Ok(false);
+    };
     if Set::of_obj(&set).is_empty() {
         return Ok(false);
     }
@@ -109,7 +111,9 @@ fn find_abstract_methods(t: &mut Thread, class: Value) -> Res<()> {
     let ns = proto::get_attr(t, class, id!(t, "__dict__"))?;
     let items = proto::call_method(t, ns.value(), "items", &[])?;
     for pair in proto::to_vec(t, items.value())? {
-        let Some(p) = Tuple::of(pair.value()).filter(|p| p.len() == 2) else { continue };
+        let Some(p) = Tuple::of(pair.value()).filter(|p| p.len() == 2) else {
+            continue;
+        };
         if is_abstract_method(t, p.get(1))? {
             Set::of_obj(&names).add(t, p.get(0))?;
         }
@@ -122,7 +126,9 @@ fn find_abstract_methods(t: &mut Thread, class: Value) -> Res<()> {
         let inherited = proto::get_attr_opt(t, base.value(), id!(t, "__abstractmethods__"))?;
         let Some(inherited) = inherited else { continue };
         for name in proto::to_vec(t, inherited.value())? {
-            let Some(key) = Str::of(name.value()) else { continue };
+            let Some(key) = Str::of(name.value()) else {
+                continue;
+            };
             if let Some(v) = proto::get_attr_opt(t, class, key)?
                 && is_abstract_method(t, v.value())?
             {
@@ -140,10 +146,20 @@ const TPFLAGS_SEQUENCE: i64 = 1 << 5;
 const TPFLAGS_MAPPING: i64 = 1 << 6;
 
 fn take_flags(t: &mut Thread, class: Value) -> Res<()> {
-    let Some(ty) = Type::of(class) else { return Ok(()) };
+    let Some(ty) = Type::of(class) else {
+        return Ok(());
+    };
     let name = id!(t, "__abc_tpflags__");
-    let Some(flags) = ty.dict(t).and_then(|d| d.get_str(t, name)).map(|v| v.value()) else { return Ok(()) };
-    let Some(flags) = weft_objects::int::as_i64(flags) else { return Ok(()) };
+    let Some(flags) = ty
+        .dict(t)
+        .and_then(|d| d.get_str(t, name))
+        .map(|v| v.value())
+    else {
+        return Ok(());
+    };
+    let Some(flags) = weft_objects::int::as_i64(flags) else {
+        return Ok(());
+    };
     let both = TPFLAGS_SEQUENCE | TPFLAGS_MAPPING;
     if flags & both == both {
         let msg = "__abc_tpflags__ cannot be both Py_TPFLAGS_SEQUENCE and Py_TPFLAGS_MAPPING";
@@ -228,7 +244,9 @@ fn abc_instancecheck(t: &mut Thread, a: &[Value]) -> Res {
     }
     let ty = Obj::new(t, type_of(instance).value());
     if ty.value().same(sub.value()) {
-        if d.version.load(Acquire) == COUNTER.load(Acquire) && remembers(t, &d.negative, sub.value())? {
+        if d.version.load(Acquire) == COUNTER.load(Acquire)
+            && remembers(t, &d.negative, sub.value())?
+        {
             return Ok(Value::FALSE);
         }
         return subclass_check(t, class, sub.value()).map(Value::bool);
@@ -296,9 +314,13 @@ fn decide(t: &mut Thread, d: &AbcData, class: Value, sub: Value) -> Res<bool> {
 
 /// The live classes that a set refers to.
 fn classes_in(t: &Thread, slot: &Slot) -> Vec<Obj> {
-    let Some(set) = own(t, slot) else { return Vec::new() };
+    let Some(set) = own(t, slot) else {
+        return Vec::new();
+    };
     let refs = Set::of_obj(&set).to_vec(t);
-    refs.iter().filter_map(|r| WeakRef::of(r.value())?.get(t)).collect()
+    refs.iter()
+        .filter_map(|r| WeakRef::of(r.value())?.get(t))
+        .collect()
 }
 
 // --- looking inside ---
@@ -331,27 +353,47 @@ fn get_dump(t: &mut Thread, a: &[Value]) -> Res {
         }
         parts.push(copy);
     }
-    parts.push(Obj::own(weft_objects::int::from_u64(t, d.version.load(Acquire))));
+    parts.push(Obj::own(weft_objects::int::from_u64(
+        t,
+        d.version.load(Acquire),
+    )));
     Ok(Tuple::from_vec(t, parts).into())
 }
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("get_cache_token", "()", get_cache_token).doc("Returns the current ABC cache token."),
+    NativeDef::new("get_cache_token", "()", get_cache_token)
+        .doc("Returns the current ABC cache token."),
     NativeDef::new("_abc_init", "(self, /)", abc_init)
         .doc("Internal ABC helper for class set-up. Should be never used outside abc module."),
-    NativeDef::new("_abc_register", "(self, subclass, /)", abc_register)
-        .doc("Internal ABC helper for subclass registration. Should be never used outside abc module."),
-    NativeDef::new("_abc_instancecheck", "(self, instance, /)", abc_instancecheck)
-        .doc("Internal ABC helper for instance checks. Should be never used outside abc module."),
-    NativeDef::new("_abc_subclasscheck", "(self, subclass, /)", abc_subclasscheck)
-        .doc("Internal ABC helper for subclass checks. Should be never used outside abc module."),
+    NativeDef::new("_abc_register", "(self, subclass, /)", abc_register).doc(
+        "Internal ABC helper for subclass registration. Should be never used outside abc module.",
+    ),
+    NativeDef::new(
+        "_abc_instancecheck",
+        "(self, instance, /)",
+        abc_instancecheck,
+    )
+    .doc("Internal ABC helper for instance checks. Should be never used outside abc module."),
+    NativeDef::new(
+        "_abc_subclasscheck",
+        "(self, subclass, /)",
+        abc_subclasscheck,
+    )
+    .doc("Internal ABC helper for subclass checks. Should be never used outside abc module."),
     NativeDef::new("_get_dump", "(self, /)", get_dump)
         .doc("Internal ABC helper for cache and registry debugging."),
-    NativeDef::new("_reset_registry", "(self, /)", reset_registry).doc("Internal ABC helper to reset registry."),
-    NativeDef::new("_reset_caches", "(self, /)", reset_caches).doc("Internal ABC helper to reset both caches."),
+    NativeDef::new("_reset_registry", "(self, /)", reset_registry)
+        .doc("Internal ABC helper to reset registry."),
+    NativeDef::new("_reset_caches", "(self, /)", reset_caches)
+        .doc("Internal ABC helper to reset both caches."),
 ];
 
 pub fn init(t: &mut Thread) -> Res<Obj> {
     ABC_DATA.ready(t);
-    Ok(support::module(t, "_abc", "Module contains faster C implementation of abc.ABCMeta", FUNCTIONS))
+    Ok(support::module(
+        t,
+        "_abc",
+        "Module contains faster C implementation of abc.ABCMeta",
+        FUNCTIONS,
+    ))
 }

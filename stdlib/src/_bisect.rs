@@ -11,12 +11,27 @@ enum Side {
 }
 
 /// The place of `x` among the items `lo..hi` of `a`; `key` is applied to the items, not to `x`.
-fn place(t: &mut Thread, side: Side, a: Value, x: Value, (lo, hi): (Value, Value), key: Value) -> Res<usize> {
-    let lo = if lo.is_null() { 0 } else { proto::index_i64(t, lo)? };
+fn place(
+    t: &mut Thread,
+    side: Side,
+    a: Value,
+    x: Value,
+    (lo, hi): (Value, Value),
+    key: Value,
+) -> Res<usize> {
+    let lo = if lo.is_null() {
+        0
+    } else {
+        proto::index_i64(t, lo)?
+    };
     let Ok(mut lo) = usize::try_from(lo) else {
         return Err(t.value_error("lo must be non-negative"));
     };
-    let hi = if hi.is_null() || hi.is_none() { -1 } else { proto::index_i64(t, hi)? };
+    let hi = if hi.is_null() || hi.is_none() {
+        -1
+    } else {
+        proto::index_i64(t, hi)?
+    };
     let mut hi = match hi {
         -1 => proto::len(t, a)?,
         hi => usize::try_from(hi).unwrap_or(0),
@@ -24,7 +39,11 @@ fn place(t: &mut Thread, side: Side, a: Value, x: Value, (lo, hi): (Value, Value
     while lo < hi {
         let middle = lo + (hi - lo) / 2;
         let item = item(t, a, middle)?;
-        let item = if key.is_null() || key.is_none() { item } else { proto::call(t, key, &[item.value()])? };
+        let item = if key.is_null() || key.is_none() {
+            item
+        } else {
+            proto::call(t, key, &[item.value()])?
+        };
         let after = match side {
             Side::Left => proto::compare_bool(t, item.value(), x, CmpOp::Lt)?,
             Side::Right => !proto::compare_bool(t, x, item.value(), CmpOp::Lt)?,
@@ -71,7 +90,7 @@ fn insort(t: &mut Thread, side: Side, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
-const SIG: &str = "($module, /, a, x, lo=0, hi=None, *, key=None)";
+const SIG: &str = "(a, x, lo=0, hi=None, *, key=None)";
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("bisect_left", SIG, |t, a| bisect(t, Side::Left, a)).doc(
@@ -94,5 +113,10 @@ const FUNCTIONS: &[NativeDef] = &[
 
 /// The module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    Ok(crate::support::module(t, "_bisect", "Bisection algorithms.", FUNCTIONS))
+    Ok(crate::support::module(
+        t,
+        "_bisect",
+        "Bisection algorithms.",
+        FUNCTIONS,
+    ))
 }

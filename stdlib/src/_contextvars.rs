@@ -72,7 +72,9 @@ impl Context {
 
     fn get(&self, t: &mut Thread, key: Value) -> Res<Option<Value>> {
         // The dict is held, as setting a variable meanwhile replaces it.
-        let Some(d) = own(t, &self.vars) else { return Ok(None) };
+        let Some(d) = own(t, &self.vars) else {
+            return Ok(None);
+        };
         Dict::of_obj(&d).get(t, key)
     }
 
@@ -190,7 +192,11 @@ fn get(t: &mut Thread, a: &[Value]) -> Res {
 
 fn run(t: &mut Thread, a: &[Value]) -> Res {
     let Some((f, args)) = Tuple::of(a[1]).map(|x| x.to_vec(t)).and_then(|mut x| {
-        if x.is_empty() { None } else { Some((x.remove(0), x)) }
+        if x.is_empty() {
+            None
+        } else {
+            Some((x.remove(0), x))
+        }
     }) else {
         return Err(t.type_error("run() missing 1 required positional argument".into()));
     };
@@ -284,7 +290,8 @@ pub fn set_var(t: &mut Thread, v: Value, new: Value) -> Res<Obj> {
     let (o, k) = unsafe { fresh::<Token>(t, &TOKEN) };
     k.context.init(t, &k.header, now.into());
     k.var.init(t, &k.header, counted(t, v));
-    k.old.init(t, &k.header, old.map_or(Value::NULL, Obj::into_value));
+    k.old
+        .init(t, &k.header, old.map_or(Value::NULL, Obj::into_value));
     Ok(o)
 }
 
@@ -376,8 +383,12 @@ fn var_reset(t: &mut Thread, a: &[Value]) -> Res {
 
 gc_slots!(ContextVar, traverse_var, clear_var, name, default);
 
-const GENERIC: NativeDef =
-    NativeDef::class("__class_getitem__", "($type, object, /)", generic_alias::class_getitem).doc("See PEP 585");
+const GENERIC: NativeDef = NativeDef::class(
+    "__class_getitem__",
+    "($type, object, /)",
+    generic_alias::class_getitem,
+)
+.doc("See PEP 585");
 
 /// `contextvars.ContextVar`
 pub static CONTEXT_VAR: Type = Type::builtin(
@@ -389,9 +400,12 @@ pub static CONTEXT_VAR: Type = Type::builtin(
         methods: &[
             NativeDef::new("get", "($self, default=None, /)", var_get)
                 .doc("Return a value for the context variable for the current context."),
-            NativeDef::new("set", "($self, value, /)", |t, a| set_var(t, a[0], a[1]).map(Obj::into_value))
-                .doc("Call to set a new value for the context variable in the current context."),
-            NativeDef::new("reset", "($self, token, /)", var_reset).doc("Reset the context variable."),
+            NativeDef::new("set", "($self, value, /)", |t, a| {
+                set_var(t, a[0], a[1]).map(Obj::into_value)
+            })
+            .doc("Call to set a new value for the context variable in the current context."),
+            NativeDef::new("reset", "($self, token, /)", var_reset)
+                .doc("Reset the context variable."),
             GENERIC,
         ],
         members: &[MemberDef {
@@ -454,8 +468,10 @@ pub static TOKEN: Type = Type::builtin(
         hash: Some(proto::hash_not_implemented),
         methods: &[
             GENERIC,
-            NativeDef::new("__enter__", "($self, /)", |t, a| Ok(Obj::new(t, a[0]).into()))
-                .doc("Enter into Token context manager."),
+            NativeDef::new("__enter__", "($self, /)", |t, a| {
+                Ok(Obj::new(t, a[0]).into())
+            })
+            .doc("Enter into Token context manager."),
             NativeDef::new("__exit__", "($self, type, val, tb, /)", token_exit)
                 .doc("Exit from Token context manager, restore the linked ContextVar."),
         ],
@@ -481,7 +497,10 @@ struct Missing {
 static MISSING_TYPE: Type = Type::builtin(
     "Token.MISSING",
     size_of::<Missing>(),
-    &Spec { repr: Some(|t, _| Ok(Str::new(t, "<Token.MISSING>").into())), ..Spec::EMPTY },
+    &Spec {
+        repr: Some(|t, _| Ok(Str::new(t, "<Token.MISSING>").into())),
+        ..Spec::EMPTY
+    },
 )
 .final_()
 .no_new();

@@ -145,8 +145,8 @@ fn heapify(t: &mut Thread, order: Order, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
-const HEAP: &str = "($module, heap, /)";
-const HEAP_ITEM: &str = "($module, heap, item, /)";
+const HEAP: &str = "(heap, /)";
+const HEAP_ITEM: &str = "(heap, item, /)";
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("heappush", HEAP_ITEM, |t, a| push(t, Order::Min, a))
@@ -161,13 +161,26 @@ const FUNCTIONS: &[NativeDef] = &[
         .doc("Transform list into a heap, in-place, in O(len(heap)) time."),
     NativeDef::new("heappush_max", HEAP_ITEM, |t, a| push(t, Order::Max, a))
         .doc("Push item onto max heap, maintaining the heap invariant."),
-    NativeDef::new("heappop_max", HEAP, |t, a| pop(t, Order::Max, a)).doc("Maxheap variant of heappop."),
-    NativeDef::new("heapreplace_max", HEAP_ITEM, |t, a| replace(t, Order::Max, a)).doc("Maxheap variant of heapreplace."),
-    NativeDef::new("heappushpop_max", HEAP_ITEM, |t, a| push_pop(t, Order::Max, a)).doc("Maxheap variant of heappushpop."),
-    NativeDef::new("heapify_max", HEAP, |t, a| heapify(t, Order::Max, a)).doc("Maxheap variant of heapify."),
+    NativeDef::new("heappop_max", HEAP, |t, a| pop(t, Order::Max, a))
+        .doc("Maxheap variant of heappop."),
+    NativeDef::new("heapreplace_max", HEAP_ITEM, |t, a| {
+        replace(t, Order::Max, a)
+    })
+    .doc("Maxheap variant of heapreplace."),
+    NativeDef::new("heappushpop_max", HEAP_ITEM, |t, a| {
+        push_pop(t, Order::Max, a)
+    })
+    .doc("Maxheap variant of heappushpop."),
+    NativeDef::new("heapify_max", HEAP, |t, a| heapify(t, Order::Max, a))
+        .doc("Maxheap variant of heapify."),
 ];
 
 /// The module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    Ok(crate::support::module(t, "_heapq", "Heap queue algorithm (a.k.a. priority queue).", FUNCTIONS))
+    Ok(crate::support::module(
+        t,
+        "_heapq",
+        "Heap queue algorithm (a.k.a. priority queue).",
+        FUNCTIONS,
+    ))
 }

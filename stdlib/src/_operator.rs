@@ -111,7 +111,10 @@ fn call(t: &mut Thread, a: &[Value]) -> Res {
 /// `f(*args, **kwargs)`
 fn call_with(t: &mut Thread, f: Value, args: &[Obj], kwargs: Value) -> Res {
     let mut values: Vec<Value> = args.iter().map(|o| o.value()).collect();
-    let Some(named) = Dict::of(kwargs).filter(|d| !d.is_empty()).map(|d| d.items(t)) else {
+    let Some(named) = Dict::of(kwargs)
+        .filter(|d| !d.is_empty())
+        .map(|d| d.items(t))
+    else {
         return proto::call_value(t, f, Args::positional(&values));
     };
     let names = named.iter().map(|(n, _)| n.clone()).collect();
@@ -124,11 +127,17 @@ fn length_hint(t: &mut Thread, a: &[Value]) -> Res {
     let default = if a[1].is_null() { Value::int(0) } else { a[1] };
     if !weft_objects::int::is_int(default) {
         let got = type_of(default).name();
-        return Err(t.type_error(format!("'{got}' object cannot be interpreted as an integer")));
+        return Err(t.type_error(format!(
+            "'{got}' object cannot be interpreted as an integer"
+        )));
     }
     let default = proto::index_i64(t, default)?;
     let n = proto::length_hint(t, a[0], usize::MAX)?;
-    Ok(if n == usize::MAX { weft_objects::int::from_i64(t, default) } else { weft_objects::int::from_usize(t, n) })
+    Ok(if n == usize::MAX {
+        weft_objects::int::from_i64(t, default)
+    } else {
+        weft_objects::int::from_usize(t, n)
+    })
 }
 
 /// Compares in a time that does not depend on where the strings differ.
@@ -142,14 +151,18 @@ fn compare_digest(t: &mut Thread, a: &[Value]) -> Res {
     };
     if let (Some(x), Some(y)) = (Str::of(a[0]), Str::of(a[1])) {
         if !x.is_ascii() || !y.is_ascii() {
-            return Err(t.type_error("comparing strings with non-ASCII characters is not supported".into()));
+            return Err(t.type_error(
+                "comparing strings with non-ASCII characters is not supported".into(),
+            ));
         }
         return Ok(Value::bool(equal(x.as_bytes(), y.as_bytes())));
     }
     let is_buffer = |v: Value| Bytes::of(v).is_some() || weft_objects::buffer::is_exporter(v);
     if !is_buffer(a[0]) || !is_buffer(a[1]) {
         let (x, y) = (type_of(a[0]).name(), type_of(a[1]).name());
-        return Err(t.type_error(format!("unsupported operand types(s) or combination of types: '{x}' and '{y}'")));
+        return Err(t.type_error(format!(
+            "unsupported operand types(s) or combination of types: '{x}' and '{y}'"
+        )));
     }
     let x = weft_objects::buffer::get(t, a[0])?;
     let y = weft_objects::buffer::get(t, a[1])?;
@@ -157,13 +170,23 @@ fn compare_digest(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("truth", "(a, /)", |t, a| proto::truth(t, a[0]).map(Value::bool)),
-    NativeDef::new("not_", "(a, /)", |t, a| proto::truth(t, a[0]).map(|b| Value::bool(!b))),
+    NativeDef::new("truth", "(a, /)", |t, a| {
+        proto::truth(t, a[0]).map(Value::bool)
+    }),
+    NativeDef::new("not_", "(a, /)", |t, a| {
+        proto::truth(t, a[0]).map(|b| Value::bool(!b))
+    }),
     NativeDef::new("is_", "(a, b, /)", |_, a| Ok(Value::bool(a[0].same(a[1])))),
-    NativeDef::new("is_not", "(a, b, /)", |_, a| Ok(Value::bool(!a[0].same(a[1])))),
+    NativeDef::new("is_not", "(a, b, /)", |_, a| {
+        Ok(Value::bool(!a[0].same(a[1])))
+    }),
     NativeDef::new("is_none", "(a, /)", |_, a| Ok(Value::bool(a[0].is_none()))),
-    NativeDef::new("is_not_none", "(a, /)", |_, a| Ok(Value::bool(!a[0].is_none()))),
-    NativeDef::new("index", "(a, /)", |t, a| proto::index(t, a[0]).map(Obj::into_value)),
+    NativeDef::new("is_not_none", "(a, /)", |_, a| {
+        Ok(Value::bool(!a[0].is_none()))
+    }),
+    NativeDef::new("index", "(a, /)", |t, a| {
+        proto::index(t, a[0]).map(Obj::into_value)
+    }),
     NativeDef::new("neg", "(a, /)", |t, a| proto::neg(t, a[0])),
     NativeDef::new("pos", "(a, /)", |t, a| proto::pos(t, a[0])),
     NativeDef::new("abs", "(a, /)", |t, a| proto::abs(t, a[0])),
@@ -171,8 +194,12 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("invert", "(a, /)", |t, a| proto::invert(t, a[0])),
     NativeDef::new("concat", "(a, b, /)", concat),
     NativeDef::new("iconcat", "(a, b, /)", iconcat),
-    NativeDef::new("contains", "(a, b, /)", |t, a| proto::contains(t, a[0], a[1]).map(Value::bool)),
-    NativeDef::new("getitem", "(a, b, /)", |t, a| proto::get_item_value(t, a[0], a[1])),
+    NativeDef::new("contains", "(a, b, /)", |t, a| {
+        proto::contains(t, a[0], a[1]).map(Value::bool)
+    }),
+    NativeDef::new("getitem", "(a, b, /)", |t, a| {
+        proto::get_item_value(t, a[0], a[1])
+    }),
     NativeDef::new("setitem", "(a, b, c, /)", |t, a| {
         proto::set_item(t, a[0], a[1], a[2])?;
         Ok(Value::NONE)
@@ -211,7 +238,8 @@ fn new_getter(t: &Thread, cls: Value, items: Vec<Obj>, given: &[Value]) -> Obj {
     // SAFETY: `cls` is one of the getters or a subclass.
     let (o, g) = unsafe { fresh::<Getter>(t, Type::of_unchecked(cls)) };
     g.items.init(t, &g.header, Tuple::from_vec(t, items).into());
-    g.given.init(t, &g.header, Tuple::from_slice(t, given).into());
+    g.given
+        .init(t, &g.header, Tuple::from_slice(t, given).into());
     o
 }
 
@@ -252,14 +280,21 @@ fn attrgetter_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             return Err(t.type_error("attribute name must be a string".into()));
         };
         let parts = s.as_bytes().split(|b| *b == b'.');
-        let parts = parts.map(|p| Obj::new(t, Str::intern_bytes(t, p).value())).collect();
+        let parts = parts
+            .map(|p| Obj::new(t, Str::intern_bytes(t, p).value()))
+            .collect();
         items.push(Tuple::from_vec(t, parts));
     }
     Ok(new_getter(t, cls, items, args.pos()).into())
 }
 
 /// Applies `get` to each item: the only result, or a tuple of them.
-fn get_each(t: &mut Thread, v: Value, obj: Value, get: fn(&mut Thread, Value, Value) -> Res<Obj>) -> Res {
+fn get_each(
+    t: &mut Thread,
+    v: Value,
+    obj: Value,
+    get: fn(&mut Thread, Value, Value) -> Res<Obj>,
+) -> Res {
     let items = own(t, &getter(v).items).unwrap_or_else(support::none);
     let n = Tuple::of(items.value()).map_or(0, |x| x.len());
     let at = |i: usize| Tuple::of(items.value()).map_or(Value::NONE, |x| x.get(i));
@@ -285,7 +320,9 @@ fn attrgetter_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
 
 fn dotted(t: &mut Thread, obj: Value, names: Value) -> Res<Obj> {
     let mut found = Obj::new(t, obj);
-    let Some(names) = Tuple::of(names) else { return Ok(found) };
+    let Some(names) = Tuple::of(names) else {
+        return Ok(found);
+    };
     for i in 0..names.len() {
         if let Some(name) = Str::of(names.get(i)) {
             found = proto::get_attr(t, found.value(), name)?;
@@ -307,7 +344,10 @@ fn getter_repr(t: &mut Thread, v: Value) -> Res {
         if i > 0 {
             out.extend_from_slice(b", ");
         }
-        let r = proto::repr(t, Tuple::of(given.value()).map_or(Value::NONE, |x| x.get(i)))?;
+        let r = proto::repr(
+            t,
+            Tuple::of(given.value()).map_or(Value::NONE, |x| x.get(i)),
+        )?;
         errors::append(&mut out, &r);
     }
     out.push(b')');
@@ -320,8 +360,8 @@ fn getter_reduce(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Tuple::from_vec(t, vec![class, given]).into())
 }
 
-const GETTER_METHODS: &[NativeDef] =
-    &[NativeDef::new("__reduce__", "($self, /)", getter_reduce).doc("Return state information for pickling")];
+const GETTER_METHODS: &[NativeDef] = &[NativeDef::new("__reduce__", "($self, /)", getter_reduce)
+    .doc("Return state information for pickling")];
 
 /// `operator.itemgetter`
 static ITEMGETTER: Type = Type::builtin(
@@ -364,7 +404,14 @@ struct MethodCaller {
     kwargs: Slot,
 }
 
-gc_slots!(MethodCaller, traverse_caller, clear_caller, name, args, kwargs);
+gc_slots!(
+    MethodCaller,
+    traverse_caller,
+    clear_caller,
+    name,
+    args,
+    kwargs
+);
 
 fn caller<'a>(v: Value) -> &'a MethodCaller {
     // SAFETY: slot functions of METHODCALLER get its instances alone.
@@ -373,13 +420,19 @@ fn caller<'a>(v: Value) -> &'a MethodCaller {
 
 fn methodcaller_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let [name, rest @ ..] = args.pos() else {
-        return Err(t.type_error("methodcaller needs at least one argument, the method name".into()));
+        return Err(
+            t.type_error("methodcaller needs at least one argument, the method name".into())
+        );
     };
     let Some(text) = Str::of(*name) else {
         return Err(t.type_error("method name must be a string".into()));
     };
     let name = Str::intern_bytes(t, text.as_bytes()).value();
-    let kwargs = if args.has_keywords() { Some(Dict::new(t)) } else { None };
+    let kwargs = if args.has_keywords() {
+        Some(Dict::new(t))
+    } else {
+        None
+    };
     if let Some(d) = &kwargs {
         for (k, v) in args.keywords() {
             Dict::of_obj(d).set(t, k, v)?;
@@ -389,7 +442,8 @@ fn methodcaller_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let (o, c) = unsafe { fresh::<MethodCaller>(t, Type::of_unchecked(cls)) };
     c.name.init(t, &c.header, Obj::new(t, name).into());
     c.args.init(t, &c.header, Tuple::from_slice(t, rest).into());
-    c.kwargs.init(t, &c.header, kwargs.map_or(Value::NULL, Obj::into_value));
+    c.kwargs
+        .init(t, &c.header, kwargs.map_or(Value::NULL, Obj::into_value));
     Ok(o.into())
 }
 
@@ -401,10 +455,17 @@ fn methodcaller_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
     let (Some(name), Some(given)) = (name, given) else {
         return Err(t.system_error("methodcaller has lost its name"));
     };
-    let Some(name) = Str::of(name.value()) else { return Err(t.system_error("methodcaller has lost its name")) };
+    let Some(name) = Str::of(name.value()) else {
+        return Err(t.system_error("methodcaller has lost its name"));
+    };
     let f = proto::get_attr(t, obj, name)?;
     let given = Tuple::of(given.value()).map_or_else(Vec::new, |x| x.to_vec(t));
-    call_with(t, f.value(), &given, kwargs.as_ref().map_or(Value::NULL, Obj::value))
+    call_with(
+        t,
+        f.value(),
+        &given,
+        kwargs.as_ref().map_or(Value::NULL, Obj::value),
+    )
 }
 
 fn methodcaller_repr(t: &mut Thread, v: Value) -> Res {
@@ -417,7 +478,11 @@ fn methodcaller_repr(t: &mut Thread, v: Value) -> Res {
     out.push(b'(');
     let (name, args, kwargs) = (own(t, &c.name), own(t, &c.args), own(t, &c.kwargs));
     let mut parts: Vec<Obj> = name.into_iter().collect();
-    parts.extend(args.as_ref().and_then(|a| Tuple::of(a.value())).map_or_else(Vec::new, |a| a.to_vec(t)));
+    parts.extend(
+        args.as_ref()
+            .and_then(|a| Tuple::of(a.value()))
+            .map_or_else(Vec::new, |a| a.to_vec(t)),
+    );
     for (i, p) in parts.iter().enumerate() {
         if i > 0 {
             out.extend_from_slice(b", ");
@@ -425,7 +490,11 @@ fn methodcaller_repr(t: &mut Thread, v: Value) -> Res {
         let r = proto::repr(t, p.value())?;
         errors::append(&mut out, &r);
     }
-    for (k, x) in kwargs.as_ref().and_then(|d| Dict::of(d.value())).map_or_else(Vec::new, |d| d.items(t)) {
+    for (k, x) in kwargs
+        .as_ref()
+        .and_then(|d| Dict::of(d.value()))
+        .map_or_else(Vec::new, |d| d.items(t))
+    {
         out.extend_from_slice(b", ");
         errors::append(&mut out, &k);
         out.push(b'=');
@@ -462,8 +531,10 @@ static METHODCALLER: Type = Type::builtin(
         new: Some(methodcaller_new),
         call: Some(methodcaller_call),
         repr: Some(methodcaller_repr),
-        methods: &[NativeDef::new("__reduce__", "($self, /)", methodcaller_reduce)
-            .doc("Return state information for pickling")],
+        methods: &[
+            NativeDef::new("__reduce__", "($self, /)", methodcaller_reduce)
+                .doc("Return state information for pickling"),
+        ],
         ..Spec::EMPTY
     },
 )

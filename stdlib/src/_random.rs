@@ -24,7 +24,9 @@ impl Twister {
         let mut state = [seed; N];
         for i in 1..N {
             let last = state[i - 1];
-            state[i] = 1_812_433_253u32.wrapping_mul(last ^ (last >> 30)).wrapping_add(i as u32);
+            state[i] = 1_812_433_253u32
+                .wrapping_mul(last ^ (last >> 30))
+                .wrapping_add(i as u32);
         }
         Twister { state, index: N }
     }
@@ -114,7 +116,9 @@ fn with<R>(t: &Thread, v: Value, f: impl FnOnce(&mut Twister) -> R) -> Option<R>
 unsafe fn clear(h: *mut Header, _t: &Thread) {
     // SAFETY: a dying object, which nobody else can reach; the box was made in `random_new`.
     unsafe {
-        let p = (*(h as *const Random)).twister.swap(std::ptr::null_mut(), Relaxed);
+        let p = (*(h as *const Random))
+            .twister
+            .swap(std::ptr::null_mut(), Relaxed);
         if !p.is_null() {
             drop(Box::from_raw(p));
         }
@@ -155,7 +159,10 @@ fn entropy(t: &mut Thread) -> Res<Twister> {
             }
         }
     }
-    let words: Vec<u32> = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let words: Vec<u32> = bytes
+        .chunks_exact(4)
+        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
     Ok(Twister::by_words(&words))
 }
 
@@ -187,7 +194,11 @@ fn getrandbits(t: &mut Thread, a: &[Value]) -> Res {
     let k = proto::index(t, a[1])?;
     let Some(k) = weft_objects::int::as_i64(k.value()) else {
         let negative = to_bigint(k.value()).is_some_and(|k| k.is_negative());
-        return Err(if negative { too_few(t) } else { t.overflow_error("Python int too large for C uint64_t") });
+        return Err(if negative {
+            too_few(t)
+        } else {
+            t.overflow_error("Python int too large for C uint64_t")
+        });
     };
     let Ok(k) = u64::try_from(k) else {
         return Err(too_few(t));
@@ -241,10 +252,16 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
     let mut state = [0u32; N];
     for (i, word) in state.iter_mut().enumerate() {
         *word = match to_bigint(words.get(i)) {
-            Some(n) if n.is_negative() => return Err(t.overflow_error("can't convert negative value to unsigned int")),
+            Some(n) if n.is_negative() => {
+                return Err(t.overflow_error("can't convert negative value to unsigned int"));
+            }
             Some(n) => match n.to_u64() {
                 Some(n) => n as u32,
-                None => return Err(t.overflow_error("Python int too large to convert to C unsigned long")),
+                None => {
+                    return Err(
+                        t.overflow_error("Python int too large to convert to C unsigned long")
+                    );
+                }
             },
             None => return Err(t.type_error("an integer is required".into())),
         };
@@ -252,7 +269,9 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
     let index = match weft_objects::int::as_i64(words.get(N)) {
         Some(i) if (0..=N as i64).contains(&i) => i as usize,
         Some(_) => return Err(t.value_error("invalid state")),
-        None if is_int(words.get(N)) => return Err(t.overflow_error("Python int too large to convert to C long")),
+        None if is_int(words.get(N)) => {
+            return Err(t.overflow_error("Python int too large to convert to C long"));
+        }
         None => return Err(t.type_error("an integer is required".into())),
     };
     with(t, a[0], |s| *s = Twister { state, index });
@@ -288,7 +307,12 @@ static RANDOM: Type = Type::builtin(
 
 /// The module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = crate::support::module(t, "_random", "Module implements the Mersenne Twister random number generator.", &[]);
+    let m = crate::support::module(
+        t,
+        "_random",
+        "Module implements the Mersenne Twister random number generator.",
+        &[],
+    );
     crate::support::add_type(t, &m, &RANDOM);
     Ok(m)
 }

@@ -560,7 +560,7 @@ fn take_over(t: &Thread, m: &Obj) {
 }
 
 /// Makes the module. The first call must be the main thread's: it is the one that handlers run in.
-pub fn module(t: &mut Thread) -> Res<Obj> {
+pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = support::module(t, "_signal", "This module provides mechanisms to use signal handlers in Python.", FUNCTIONS);
     add_ints(t, &m, NAMES);
     #[cfg(target_os = "linux")]

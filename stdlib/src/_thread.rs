@@ -772,7 +772,7 @@ static FUNCTIONS: &[NativeDef] = &[
 ];
 
 /// Makes the module. The first call is the main thread's.
-pub fn module(t: &mut Thread) -> Res<Obj> {
+pub fn init(t: &mut Thread) -> Res<Obj> {
     let _ = MAIN_IDENT.compare_exchange(0, ident(), Relaxed, Relaxed);
     let doc = "This module provides primitive operations to write multi-threaded programs.";
     let m = support::module(t, "_thread", doc, FUNCTIONS);

@@ -36,7 +36,9 @@ fn warnings_attr(t: &mut Thread, name: &str, import: bool) -> Res<Option<Obj>> {
         match runtime::MODULES.get() {
             Some(all) => {
                 let key = id!(t, "warnings");
-                Dict::of(all).and_then(|d| d.get_str(t, key)).map(|v| v.to_obj(t))
+                Dict::of(all)
+                    .and_then(|d| d.get_str(t, key))
+                    .map(|v| v.to_obj(t))
             }
             None => None,
         }
@@ -72,7 +74,9 @@ fn search(t: &mut Thread, filters: &Obj, what: &str, s: &Subject) -> Res<Option<
     };
     let mut i = 0;
     loop {
-        let Some(item) = list.get(t, i).map(|v| v.to_obj(t)) else { return Ok(None) };
+        let Some(item) = list.get(t, i).map(|v| v.to_obj(t)) else {
+            return Ok(None);
+        };
         let Some(f) = Tuple::of(item.value()).filter(|f| f.len() == 5) else {
             return Err(t.value_error(format!("{what} item {i} isn't a 5-tuple")));
         };
@@ -95,8 +99,12 @@ fn search(t: &mut Thread, filters: &Obj, what: &str, s: &Subject) -> Res<Option<
 
 /// The filters of `catch_warnings` in the current context.
 fn context_filters(t: &mut Thread) -> Res<Option<Obj>> {
-    let Some(var) = CONTEXT_VAR.get() else { return Ok(None) };
-    let Some(context) = _contextvars::get_var(t, var)? else { return Ok(None) };
+    let Some(var) = CONTEXT_VAR.get() else {
+        return Ok(None);
+    };
+    let Some(context) = _contextvars::get_var(t, var)? else {
+        return Ok(None);
+    };
     if context.value().is_none() {
         return Ok(None);
     }
@@ -128,7 +136,9 @@ fn action_for(t: &mut Thread, s: &Subject) -> Res<(Obj, Obj)> {
     };
     if Str::of(action.value()).is_none() {
         let got = type_of(action.value()).name();
-        return Err(t.type_error(format!("_warnings.defaultaction must be a string, not '{got}'")));
+        return Err(t.type_error(format!(
+            "_warnings.defaultaction must be a string, not '{got}'"
+        )));
     }
     Ok((action, support::none()))
 }
@@ -137,7 +147,9 @@ fn action_for(t: &mut Thread, s: &Subject) -> Res<(Obj, Obj)> {
 
 /// Whether the registry has the key; notes it if `note`.
 fn already_warned(t: &mut Thread, registry: &Obj, key: &Obj, note: bool) -> Res<bool> {
-    let Some(d) = Dict::of(registry.value()) else { return Ok(false) };
+    let Some(d) = Dict::of(registry.value()) else {
+        return Ok(false);
+    };
     let now = VERSION.load(Acquire);
     let name = id!(t, "version");
     let seen = d.get_str(t, name).and_then(|v| int::as_i64(v.value()));
@@ -172,7 +184,14 @@ struct Place {
 }
 
 /// Decides about a warning: raises it, shows it, or keeps quiet.
-fn warn_at(t: &mut Thread, category: Obj, message: Obj, place: Place, line: Option<Obj>, source: Option<Obj>) -> Res<()> {
+fn warn_at(
+    t: &mut Thread,
+    category: Obj,
+    message: Obj,
+    place: Place,
+    line: Option<Obj>,
+    source: Option<Obj>,
+) -> Res<()> {
     if !place.registry.value().is_none() && Dict::of(place.registry.value()).is_none() {
         return Err(t.type_error("'registry' must be a dict or None".into()));
     }
@@ -181,14 +200,20 @@ fn warn_at(t: &mut Thread, category: Obj, message: Obj, place: Place, line: Opti
         None => module_name(t, &place.filename),
     };
     // The category may be that of an instance.
-    let (text, category, instance) = if proto::is_instance(t, message.value(), errors::WARNING.value())? {
-        let text = proto::str(t, message.value())?;
-        (text, Obj::new(t, type_of(message.value()).value()), message)
-    } else {
-        let made = proto::call(t, category.value(), &[message.value()])?;
-        (message, category, made)
+    let (text, category, instance) =
+        if proto::is_instance(t, message.value(), errors::WARNING.value())? {
+            let text = proto::str(t, message.value())?;
+            (text, Obj::new(t, type_of(message.value()).value()), message)
+        } else {
+            let made = proto::call(t, category.value(), &[message.value()])?;
+            (message, category, made)
+        };
+    let s = Subject {
+        text,
+        category,
+        lineno: place.lineno,
+        module,
     };
-    let s = Subject { text, category, lineno: place.lineno, module };
     let key = key_of(t, &s, Some(s.lineno));
     let has_registry = !place.registry.value().is_none();
     if has_registry && already_warned(t, &place.registry, &key, false)? {
@@ -225,13 +250,22 @@ fn warn_at(t: &mut Thread, category: Obj, message: Obj, place: Place, line: Opti
             }
             "module" | "default" => {}
             _ => {
-                let (a, f) = (proto::repr(t, action.value())?, proto::repr(t, filter.value())?);
+                let (a, f) = (
+                    proto::repr(t, action.value())?,
+                    proto::repr(t, filter.value())?,
+                );
                 let (a, f) = (lossy(&a), lossy(&f));
-                return Err(t.runtime_error(format!("Unrecognized action ({a}) in warnings.filters:\n {f}")));
+                return Err(t.runtime_error(format!(
+                    "Unrecognized action ({a}) in warnings.filters:\n {f}"
+                )));
             }
         }
     }
-    if again { Ok(()) } else { show(t, &s, &place, instance, line, source) }
+    if again {
+        Ok(())
+    } else {
+        show(t, &s, &place, instance, line, source)
+    }
 }
 
 fn lossy(s: &Obj) -> String {
@@ -248,7 +282,14 @@ fn module_name(t: &Thread, filename: &Obj) -> Obj {
 }
 
 /// Gives the warning to `warnings._showwarnmsg`, or prints it if that cannot be had.
-fn show(t: &mut Thread, s: &Subject, place: &Place, instance: Obj, line: Option<Obj>, source: Option<Obj>) -> Res<()> {
+fn show(
+    t: &mut Thread,
+    s: &Subject,
+    place: &Place,
+    instance: Obj,
+    line: Option<Obj>,
+    source: Option<Obj>,
+) -> Res<()> {
     let Some(f) = warnings_attr(t, "_showwarnmsg", source.is_some())? else {
         return print(t, s, place, line);
     };
@@ -274,9 +315,17 @@ fn show(t: &mut Thread, s: &Subject, place: &Place, instance: Obj, line: Option<
 }
 
 fn print(t: &mut Thread, s: &Subject, place: &Place, line: Option<Obj>) -> Res<()> {
-    let Some(stderr) = runtime::sys_attr(t, "stderr").filter(|f| !f.value().is_none()) else { return Ok(()) };
+    let Some(stderr) = runtime::sys_attr(t, "stderr").filter(|f| !f.value().is_none()) else {
+        return Ok(());
+    };
     let name = proto::get_attr(t, s.category.value(), id!(t, "__name__"))?;
-    let mut text = format!("{}:{}: {}: {}\n", lossy(&place.filename), place.lineno, lossy(&name), lossy(&s.text));
+    let mut text = format!(
+        "{}:{}: {}: {}\n",
+        lossy(&place.filename),
+        place.lineno,
+        lossy(&name),
+        lossy(&s.text)
+    );
     if let Some(line) = line {
         text.push_str(&format!("  {}\n", lossy(&line).trim()));
     }
@@ -304,7 +353,13 @@ fn filename_of(f: *mut Frame) -> Obj {
 fn frame_at(t: &Thread, level: i64, skip: &[String]) -> Option<*mut Frame> {
     let vm = t.vm();
     let first = vm.frames_base();
-    let below = |f: *mut Frame| if f > first { Some(f.wrapping_sub(1)) } else { None };
+    let below = |f: *mut Frame| {
+        if f > first {
+            Some(f.wrapping_sub(1))
+        } else {
+            None
+        }
+    };
     let mut at = vm.top_frame();
     let top = at?;
     if level <= 1 || is_internal(&filename_of(top)) {
@@ -338,11 +393,19 @@ fn caller(t: &mut Thread, level: i64, skip: &[String]) -> Res<(Place, Obj)> {
         None => (Str::new(t, "<sys>"), 0, global(t, &runtime::SYS)),
     };
     let Some(d) = Dict::of(globals.value()) else {
-        let place = Place { filename, lineno, module: None, registry: support::none() };
+        let place = Place {
+            filename,
+            lineno,
+            module: None,
+            registry: support::none(),
+        };
         return Ok((place, globals));
     };
     let name = id!(t, "__warningregistry__");
-    let registry = d.get_str(t, name).map(|v| v.to_obj(t)).filter(|r| !r.value().is_none());
+    let registry = d
+        .get_str(t, name)
+        .map(|v| v.to_obj(t))
+        .filter(|r| !r.value().is_none());
     let registry = match registry {
         Some(r) => r,
         None => {
@@ -354,7 +417,15 @@ fn caller(t: &mut Thread, level: i64, skip: &[String]) -> Res<(Place, Obj)> {
     let module = d.get_str(t, id!(t, "__name__")).map(|v| v.to_obj(t));
     let module = module.filter(|m| m.value().is_none() || Str::of(m.value()).is_some());
     let module = module.unwrap_or_else(|| Str::new(t, "<string>"));
-    Ok((Place { filename, lineno, module: Some(module), registry }, globals))
+    Ok((
+        Place {
+            filename,
+            lineno,
+            module: Some(module),
+            registry,
+        },
+        globals,
+    ))
 }
 
 /// Warns from native code: `level` 1 is the Python function that called it.
@@ -388,12 +459,18 @@ fn category_of(t: &mut Thread, message: Value, category: Value) -> Res<Obj> {
 
 fn warn(t: &mut Thread, a: &[Value]) -> Res {
     let category = category_of(t, a[0], a[1])?;
-    let mut level = if a[2].is_null() { 1 } else { proto::index_i64(t, a[2])? };
+    let mut level = if a[2].is_null() {
+        1
+    } else {
+        proto::index_i64(t, a[2])?
+    };
     let mut skip = Vec::new();
     if !a[4].is_null() {
         let Some(prefixes) = Tuple::of(a[4]) else {
             let got = type_of(a[4]).name();
-            return Err(t.type_error(format!("warn() argument 'skip_file_prefixes' must be tuple, not {got}")));
+            return Err(t.type_error(format!(
+                "warn() argument 'skip_file_prefixes' must be tuple, not {got}"
+            )));
         };
         for i in 0..prefixes.len() {
             let Some(p) = Str::of(prefixes.get(i)) else {
@@ -415,12 +492,24 @@ fn warn(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn warn_explicit(t: &mut Thread, a: &[Value]) -> Res {
-    let [message, category, filename, lineno, module, registry, globals, source] = *a else {
+    let [
+        message,
+        category,
+        filename,
+        lineno,
+        module,
+        registry,
+        globals,
+        source,
+    ] = *a
+    else {
         return Err(t.system_error("warn_explicit: bad arguments"));
     };
     if Str::of(filename).is_none() {
         let got = type_of(filename).name();
-        return Err(t.type_error(format!("warn_explicit() argument 'filename' must be str, not {got}")));
+        return Err(t.type_error(format!(
+            "warn_explicit() argument 'filename' must be str, not {got}"
+        )));
     }
     let lineno = proto::index_i64(t, lineno)?;
     let place = Place {
@@ -445,12 +534,26 @@ fn source_line(t: &mut Thread, globals: &Obj, lineno: i64) -> Res<Option<Obj>> {
         let got = type_of(globals.value()).name();
         return Err(t.type_error(format!("module_globals must be a dict, not '{got}'")));
     };
-    let item = |t: &Thread, name: &'static str| d.get_str(t, weft_objects::names::get(t, name)).map(|v| v.to_obj(t));
-    let (Some(loader), Some(name)) = (item(t, "__loader__"), item(t, "__name__")) else { return Ok(None) };
-    let Some(get) = proto::get_attr_opt(t, loader.value(), id!(t, "get_source"))? else { return Ok(None) };
+    let item = |t: &Thread, name: &'static str| {
+        d.get_str(t, weft_objects::names::get(t, name))
+            .map(|v| v.to_obj(t))
+    };
+    let (Some(loader), Some(name)) = (item(t, "__loader__"), item(t, "__name__")) else {
+        return Ok(None);
+    };
+    let Some(get) = proto::get_attr_opt(t, loader.value(), id!(t, "get_source"))? else {
+        return Ok(None);
+    };
     let source = proto::call(t, get.value(), &[name.value()])?;
-    let Some(s) = Str::of(source.value()) else { return Ok(None) };
-    let line = usize::try_from(lineno - 1).ok().and_then(|i| s.as_bytes().split(|b| *b == b'\n').nth(i).map(<[u8]>::to_vec));
+    let Some(s) = Str::of(source.value()) else {
+        return Ok(None);
+    };
+    let line = usize::try_from(lineno - 1).ok().and_then(|i| {
+        s.as_bytes()
+            .split(|b| *b == b'\n')
+            .nth(i)
+            .map(<[u8]>::to_vec)
+    });
     Ok(line.map(|l| Str::from_wtf8(t, &l)))
 }
 
@@ -500,14 +603,27 @@ fn default_filters(t: &Thread) -> Obj {
     let filters: [(&str, Obj, &Type); 5] = [
         ("default", main, &errors::DEPRECATION_WARNING),
         ("ignore", support::none(), &errors::DEPRECATION_WARNING),
-        ("ignore", support::none(), &errors::PENDING_DEPRECATION_WARNING),
+        (
+            "ignore",
+            support::none(),
+            &errors::PENDING_DEPRECATION_WARNING,
+        ),
         ("ignore", support::none(), &errors::IMPORT_WARNING),
         ("ignore", support::none(), &errors::RESOURCE_WARNING),
     ];
     let list = filters.into_iter().map(|(action, module, category)| {
         let category = Obj::new(t, category.value());
         let zero = Obj::from_raw(Value::int(0));
-        Tuple::from_vec(t, vec![Str::intern(t, action), support::none(), category, module, zero])
+        Tuple::from_vec(
+            t,
+            vec![
+                Str::intern(t, action),
+                support::none(),
+                category,
+                module,
+                zero,
+            ],
+        )
     });
     let list = list.collect();
     List::from_vec(t, list)

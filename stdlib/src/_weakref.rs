@@ -31,10 +31,14 @@ fn proxy(t: &mut Thread, a: &[Value]) -> Res {
 fn remove_dead(t: &mut Thread, a: &[Value]) -> Res {
     let Some(d) = Dict::of(a[0]) else {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("_remove_dead_weakref() argument 1 must be dict, not {got}")));
+        return Err(t.type_error(format!(
+            "_remove_dead_weakref() argument 1 must be dict, not {got}"
+        )));
     };
     let hash = proto::hash(t, a[1])?;
-    let Some(found) = d.get_hashed(t, a[1], hash)?.map(Obj::own) else { return Ok(Value::NONE) };
+    let Some(found) = d.get_hashed(t, a[1], hash)?.map(Obj::own) else {
+        return Ok(Value::NONE);
+    };
     match WeakRef::of(found.value()) {
         Some(r) if weak::is_dead(&r.head) => {
             d.remove_hashed(t, a[1], hash)?;
@@ -58,9 +62,12 @@ static FUNCTIONS: &[NativeDef] = &[
 
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = support::module(t, "_weakref", "Weak-reference support module.", FUNCTIONS);
-    for (name, ty) in
-        [("ref", &REF), ("ReferenceType", &REF), ("ProxyType", &PROXY), ("CallableProxyType", &CALLABLE_PROXY)]
-    {
+    for (name, ty) in [
+        ("ref", &REF),
+        ("ReferenceType", &REF),
+        ("ProxyType", &PROXY),
+        ("CallableProxyType", &CALLABLE_PROXY),
+    ] {
         ty.ready(t);
         support::add(t, &m, name, Obj::new(t, ty.value()));
     }

@@ -18,7 +18,11 @@ fn register(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error("the first argument must be callable".into()));
     }
     let share = |v: Value| SharedObj::new(t, Obj::new(t, v));
-    let c = Callback { func: share(a[0]), args: share(a[1]), kwargs: share(a[2]) };
+    let c = Callback {
+        func: share(a[0]),
+        args: share(a[1]),
+        kwargs: share(a[2]),
+    };
     CALLBACKS.lock().push(c);
     Ok(Obj::new(t, a[0]).into())
 }
@@ -31,7 +35,11 @@ pub fn run(t: &mut Thread) {
         let Some(c) = next else { break };
         let func = c.func.into_obj();
         if call(t, &func, c.args.into_obj(), c.kwargs.into_obj()).is_err() {
-            runtime::unraisable(t, "Exception ignored in atexit callback", Some(func.value()));
+            runtime::unraisable(
+                t,
+                "Exception ignored in atexit callback",
+                Some(func.value()),
+            );
         }
     }
 }
@@ -92,9 +100,11 @@ static FUNCTIONS: &[NativeDef] = &[
         .doc("Register a function to be executed upon normal program termination"),
     NativeDef::new("unregister", "(func, /)", unregister)
         .doc("Unregister an exit function which was previously registered using\natexit.register"),
-    NativeDef::new("_clear", "()", clear).doc("Clear the list of previously registered exit functions."),
+    NativeDef::new("_clear", "()", clear)
+        .doc("Clear the list of previously registered exit functions."),
     NativeDef::new("_run_exitfuncs", "()", run_exitfuncs).doc("Run all registered exit functions."),
-    NativeDef::new("_ncallbacks", "()", count).doc("Return the number of registered exit functions."),
+    NativeDef::new("_ncallbacks", "()", count)
+        .doc("Return the number of registered exit functions."),
 ];
 
 pub fn init(t: &mut Thread) -> Res<Obj> {

@@ -54,7 +54,11 @@ fn special(f: extern "C" fn(C) -> C, z: Complex) -> Outcome {
 
 /// Infinite parts of a result from a finite argument are an overflow.
 fn checked(z: Complex) -> Outcome {
-    if z.0.is_infinite() || z.1.is_infinite() { Err(Range) } else { Ok(z) }
+    if z.0.is_infinite() || z.1.is_infinite() {
+        Err(Range)
+    } else {
+        Ok(z)
+    }
 }
 
 fn sqrt(z: Complex) -> Outcome {
@@ -67,14 +71,18 @@ fn sqrt(z: Complex) -> Outcome {
     }
     let s = if ax < f64::MIN_POSITIVE && ay < f64::MIN_POSITIVE && (ax > 0.0 || ay > 0.0) {
         // Subnormal parts have few bits: scale them up.
-        let (ax, ay) = (ax * 2f64.powi(54), ay * 2f64.powi(54));
-        (ax + ax.hypot(ay)).sqrt() * 2f64.powi(-27) * std::f64::consts::FRAC_1_SQRT_2
+        let (ax, ay) = (ax * 2f64.powi(53), ay * 2f64.powi(53));
+        (ax + ax.hypot(ay)).sqrt() * 2f64.powi(-27)
     } else {
         let ax = ax / 8.0;
         2.0 * (ax + ax.hypot(ay / 8.0)).sqrt()
     };
     let d = ay / (2.0 * s);
-    Ok(if z.0 >= 0.0 { (s, d.copysign(z.1)) } else { (d, s.copysign(z.1)) })
+    Ok(if z.0 >= 0.0 {
+        (s, d.copysign(z.1))
+    } else {
+        (d, s.copysign(z.1))
+    })
 }
 
 fn acos(z: Complex) -> Outcome {
@@ -96,7 +104,10 @@ fn acosh(z: Complex) -> Outcome {
         return special(cacosh, z);
     }
     if z.0.abs() > LARGE || z.1.abs() > LARGE {
-        return Ok(((z.0 / 2.0).hypot(z.1 / 2.0).ln() + LN_2 * 2.0, z.1.atan2(z.0)));
+        return Ok((
+            (z.0 / 2.0).hypot(z.1 / 2.0).ln() + LN_2 * 2.0,
+            z.1.atan2(z.0),
+        ));
     }
     let a = sqrt((z.0 - 1.0, z.1))?;
     let b = sqrt((z.0 + 1.0, z.1))?;
@@ -123,7 +134,10 @@ fn asinh_of(z: Complex) -> Outcome {
     }
     let a = sqrt((1.0 + z.1, -z.0))?;
     let b = sqrt((1.0 - z.1, z.0))?;
-    Ok((asinh(a.0 * b.1 - b.0 * a.1), z.1.atan2(a.0 * b.0 - a.1 * b.1)))
+    Ok((
+        asinh(a.0 * b.1 - b.0 * a.1),
+        z.1.atan2(a.0 * b.0 - a.1 * b.1),
+    ))
 }
 
 fn atan(z: Complex) -> Outcome {
@@ -151,7 +165,10 @@ fn atanh(z: Complex) -> Outcome {
         if ay == 0.0 {
             return Err(Domain);
         }
-        return Ok((-(ay.sqrt() / ay.hypot(2.0).sqrt()).ln(), 2f64.atan2(-ay).copysign(z.1) / 2.0));
+        return Ok((
+            -(ay.sqrt() / ay.hypot(2.0).sqrt()).ln(),
+            2f64.atan2(-ay).copysign(z.1) / 2.0,
+        ));
     }
     let square = (1.0 - z.0) * (1.0 - z.0) + ay * ay;
     let re = (4.0 * z.0 / square).ln_1p() / 4.0;
@@ -291,7 +308,7 @@ fn give(t: &mut Thread, r: Outcome) -> Res {
 
 macro_rules! functions {
     ($($name:literal, $f:path, $doc:literal;)*) => {
-        &[$(NativeDef::new($name, "($module, z, /)", |t, a| {
+        &[$(NativeDef::new($name, "(z, /)", |t, a| {
             let z = to_complex(t, a[0])?;
             give(t, $f(z))
         })
@@ -318,27 +335,27 @@ const FUNCTIONS: &[NativeDef] = functions! {
 };
 
 const OTHERS: &[NativeDef] = &[
-    NativeDef::new("log", "($module, z, base=<unrepresentable>, /)", log_of).doc(
+    NativeDef::new("log", "(z, base=<unrepresentable>, /)", log_of).doc(
         "log(z[, base]) -> the logarithm of z to the given base.\n\nIf the base is not specified, returns the natural \
          logarithm (base e) of z.",
     ),
-    NativeDef::new("phase", "($module, z, /)", phase).doc("Return argument, also known as the phase angle, of a complex."),
-    NativeDef::new("polar", "($module, z, /)", polar)
+    NativeDef::new("phase", "(z, /)", phase).doc("Return argument, also known as the phase angle, of a complex."),
+    NativeDef::new("polar", "(z, /)", polar)
         .doc("Convert a complex from rectangular coordinates to polar coordinates.\n\nr is the distance from 0 and phi the phase angle."),
-    NativeDef::new("rect", "($module, r, phi, /)", rect).doc("Convert from polar coordinates to rectangular coordinates."),
-    NativeDef::new("isfinite", "($module, z, /)", |t, a| Ok(Value::bool(is_finite(to_complex(t, a[0])?))))
+    NativeDef::new("rect", "(r, phi, /)", rect).doc("Convert from polar coordinates to rectangular coordinates."),
+    NativeDef::new("isfinite", "(z, /)", |t, a| Ok(Value::bool(is_finite(to_complex(t, a[0])?))))
         .doc("Return True if both the real and imaginary parts of z are finite, else False."),
-    NativeDef::new("isnan", "($module, z, /)", |t, a| {
+    NativeDef::new("isnan", "(z, /)", |t, a| {
         let z = to_complex(t, a[0])?;
         Ok(Value::bool(z.0.is_nan() || z.1.is_nan()))
     })
     .doc("Checks if the real or imaginary part of z not a number (NaN)."),
-    NativeDef::new("isinf", "($module, z, /)", |t, a| {
+    NativeDef::new("isinf", "(z, /)", |t, a| {
         let z = to_complex(t, a[0])?;
         Ok(Value::bool(z.0.is_infinite() || z.1.is_infinite()))
     })
     .doc("Checks if the real or imaginary part of z is infinite."),
-    NativeDef::new("isclose", "($module, /, a, b, *, rel_tol=1e-09, abs_tol=0.0)", isclose)
+    NativeDef::new("isclose", "(a, b, *, rel_tol=1e-09, abs_tol=0.0)", isclose)
         .doc("Determine whether two complex numbers are close in value."),
 ];
 
@@ -365,7 +382,10 @@ fn polar(t: &mut Thread, a: &[Value]) -> Res {
     if size.is_infinite() && is_finite(z) {
         return Err(raise(t, Range));
     }
-    let (size, angle) = (Obj::own(from_f64(t, size)), Obj::own(from_f64(t, z.1.atan2(z.0))));
+    let (size, angle) = (
+        Obj::own(from_f64(t, size)),
+        Obj::own(from_f64(t, z.1.atan2(z.0))),
+    );
     Ok(Tuple::pair(t, size, angle).into())
 }
 
@@ -387,7 +407,14 @@ fn from_polar(r: f64, phi: f64) -> Outcome {
     }
     if phi == 0.0 {
         // `r * phi` gets the sign right and turns an infinite `r` into a zero, not into NaN.
-        return Ok((r, if r.is_nan() { 0.0 } else { 0f64.copysign(r.signum() * 1f64.copysign(phi)) }));
+        return Ok((
+            r,
+            if r.is_nan() {
+                0.0
+            } else {
+                0f64.copysign(r.signum() * 1f64.copysign(phi))
+            },
+        ));
     }
     if r.is_infinite() {
         return Ok((r.abs(), f64::NAN));
@@ -410,7 +437,13 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         m.add(t, "__doc__", Str::new(t, doc));
         m.add_functions(t, FUNCTIONS);
         m.add_functions(t, OTHERS);
-        for (name, x) in [("pi", PI), ("e", E), ("tau", TAU), ("inf", f64::INFINITY), ("nan", f64::NAN)] {
+        for (name, x) in [
+            ("pi", PI),
+            ("e", E),
+            ("tau", TAU),
+            ("inf", f64::INFINITY),
+            ("nan", f64::NAN),
+        ] {
             m.add(t, name, Obj::own(from_f64(t, x)));
         }
         m.add(t, "infj", Obj::own(from_parts(t, 0.0, f64::INFINITY)));
@@ -427,23 +460,51 @@ mod tests {
     #[test]
     fn as_cpython() {
         let cases: &[(fn(Complex) -> Outcome, Complex, Outcome)] = &[
-            (log, (1e308, 1e308), Ok((709.542782232446, 0.7853981633974483))),
+            (
+                log,
+                (1e308, 1e308),
+                Ok((709.542782232446, 0.7853981633974483)),
+            ),
             (log, (5e-324, 0.0), Ok((-744.4400719213813, 0.0))),
             (log, (1.0, 1e-10), Ok((5.0000000000000005e-21, 1e-10))),
             (log, (0.0, 0.0), Err(Domain)),
             (sqrt, (-4.0, 0.0), Ok((0.0, 2.0))),
             (sqrt, (-1.0, -0.0), Ok((0.0, -1.0))),
-            (sqrt, (1e-320, 1e-321), Ok((1.0012356355133176e-160, 4.983904733313116e-162))),
+            (
+                sqrt,
+                (1e-320, 1e-321),
+                Ok((1.0012356355133176e-160, 4.983904733313116e-162)),
+            ),
             (acosh, (0.5, 0.0), Ok((0.0, 1.0471975511965979))),
             (acos, (0.5, 0.0), Ok((1.0471975511965979, -0.0))),
             (acos, (1e308, 0.0), Ok((0.0, -709.889355822726))),
-            (asin, (2.0, 0.0), Ok((1.5707963267948966, 1.3169578969248166))),
-            (asinh_of, (1.0, 1.0), Ok((1.0612750619050357, 0.6662394324925153))),
+            (
+                asin,
+                (2.0, 0.0),
+                Ok((1.5707963267948966, 1.3169578969248166)),
+            ),
+            (
+                asinh_of,
+                (1.0, 1.0),
+                Ok((1.0612750619050357, 0.6662394324925153)),
+            ),
             (atan, (0.0, 1.0), Err(Domain)),
             (atan, (2.0, 0.0), Ok((1.1071487177940904, 0.0))),
-            (atanh, (2.0, 0.0), Ok((0.5493061443340549, 1.5707963267948966))),
-            (atanh, (1.0, 1e-300), Ok((345.73433753938684, 0.7853981633974483))),
-            (tan, (1.0, 1.0), Ok((0.2717525853195118, 1.0839233273386946))),
+            (
+                atanh,
+                (2.0, 0.0),
+                Ok((0.5493061443340549, 1.5707963267948966)),
+            ),
+            (
+                atanh,
+                (1.0, 1e-300),
+                Ok((345.73433753938684, 0.7853981633974483)),
+            ),
+            (
+                tan,
+                (1.0, 1.0),
+                Ok((0.2717525853195118, 1.0839233273386946)),
+            ),
             (tanh, (400.0, 1.0), Ok((1.0, 0.0))),
             (cos, (1.0, 2.0), Ok((2.0327230070196656, -3.0518977991518))),
             (sin, (1.0, 2.0), Ok((3.165778513216168, 1.9596010414216063))),

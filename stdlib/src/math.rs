@@ -52,7 +52,11 @@ fn one(t: &mut Thread, v: Value, f: fn(f64) -> f64, overflows: bool, what: &str)
         return Err(expected(t, what, x));
     }
     if r.is_infinite() && x.is_finite() {
-        return Err(if overflows { range_error(t) } else { expected(t, what, x) });
+        return Err(if overflows {
+            range_error(t)
+        } else {
+            expected(t, what, x)
+        });
     }
     Ok(from_f64(t, r))
 }
@@ -61,7 +65,8 @@ fn one(t: &mut Thread, v: Value, f: fn(f64) -> f64, overflows: bool, what: &str)
 fn two(t: &mut Thread, a: &[Value], f: fn(f64, f64) -> f64) -> Res {
     let (x, y) = (proto::as_f64(t, a[0])?, proto::as_f64(t, a[1])?);
     let r = f(x, y);
-    if r.is_nan() && !x.is_nan() && !y.is_nan() || r.is_infinite() && x.is_finite() && y.is_finite() {
+    if r.is_nan() && !x.is_nan() && !y.is_nan() || r.is_infinite() && x.is_finite() && y.is_finite()
+    {
         return Err(domain_error(t));
     }
     Ok(from_f64(t, r))
@@ -69,7 +74,7 @@ fn two(t: &mut Thread, a: &[Value], f: fn(f64, f64) -> f64) -> Res {
 
 macro_rules! unary {
     ($name:literal, $f:expr, $overflows:literal, $what:literal, $doc:literal) => {
-        NativeDef::new($name, "($module, x, /)", |t, a| one(t, a[0], $f, $overflows, $what)).doc($doc)
+        NativeDef::new($name, "(x, /)", |t, a| one(t, a[0], $f, $overflows, $what)).doc($doc)
     };
 }
 
@@ -83,7 +88,7 @@ const FUNCTIONS: &[NativeDef] = &[
     unary!("atan", f64::atan, false, "", "Return the arc tangent (measured in radians) of x.\n\nThe result is between -pi/2 and pi/2."),
     unary!("atanh", |x| atanh(x), false, "a number between -1 and 1", "Return the inverse hyperbolic tangent of x."),
     unary!("cbrt", f64::cbrt, false, "", "Return the cube root of x."),
-    NativeDef::new("cos", "($module, x, /)", |t, a| one(t, a[0], f64::cos, false, FINITE)).doc("Return the cosine of x (measured in radians)."),
+    NativeDef::new("cos", "(x, /)", |t, a| one(t, a[0], f64::cos, false, FINITE)).doc("Return the cosine of x (measured in radians)."),
     unary!("cosh", f64::cosh, true, "", "Return the hyperbolic cosine of x."),
     unary!("erf", |x| erf(x), false, "", "Error function at x."),
     unary!("erfc", |x| erfc(x), false, "", "Complementary error function at x."),
@@ -92,75 +97,76 @@ const FUNCTIONS: &[NativeDef] = &[
     unary!("expm1", f64::exp_m1, true, "", "Return exp(x)-1.\n\nThis function avoids the loss of precision involved in the direct evaluation of exp(x)-1 for small x."),
     unary!("fabs", f64::abs, false, "", "Return the absolute value of the float x."),
     unary!("log1p", f64::ln_1p, false, "argument value > -1", "Return the natural logarithm of 1+x (base e).\n\nThe result is computed in a way which is accurate for x near zero."),
-    NativeDef::new("sin", "($module, x, /)", |t, a| one(t, a[0], f64::sin, false, FINITE)).doc("Return the sine of x (measured in radians)."),
+    NativeDef::new("sin", "(x, /)", |t, a| one(t, a[0], f64::sin, false, FINITE)).doc("Return the sine of x (measured in radians)."),
     unary!("sinh", f64::sinh, true, "", "Return the hyperbolic sine of x."),
     unary!("sqrt", f64::sqrt, false, "a nonnegative input", "Return the square root of x."),
-    NativeDef::new("tan", "($module, x, /)", |t, a| one(t, a[0], f64::tan, false, FINITE)).doc("Return the tangent of x (measured in radians)."),
+    NativeDef::new("tan", "(x, /)", |t, a| one(t, a[0], f64::tan, false, FINITE)).doc("Return the tangent of x (measured in radians)."),
     unary!("tanh", f64::tanh, false, "", "Return the hyperbolic tangent of x."),
-    NativeDef::new("gamma", "($module, x, /)", gamma).doc("Gamma function at x."),
-    NativeDef::new("lgamma", "($module, x, /)", lgamma).doc("Natural logarithm of absolute value of Gamma function at x."),
-    NativeDef::new("atan2", "($module, y, x, /)", |t, a| two(t, a, f64::atan2))
+    NativeDef::new("gamma", "(x, /)", gamma).doc("Gamma function at x."),
+    NativeDef::new("lgamma", "(x, /)", lgamma).doc("Natural logarithm of absolute value of Gamma function at x."),
+    NativeDef::new("atan2", "(y, x, /)", |t, a| two(t, a, f64::atan2))
         .doc("Return the arc tangent (measured in radians) of y/x.\n\nUnlike atan(y/x), the signs of both x and y are considered."),
-    NativeDef::new("copysign", "($module, x, y, /)", |t, a| two(t, a, f64::copysign))
+    NativeDef::new("copysign", "(x, y, /)", |t, a| two(t, a, f64::copysign))
         .doc("Return a float with the magnitude (absolute value) of x but the sign of y."),
-    NativeDef::new("remainder", "($module, x, y, /)", |t, a| two(t, a, |x, y| remainder(x, y)))
+    NativeDef::new("remainder", "(x, y, /)", |t, a| two(t, a, |x, y| remainder(x, y)))
         .doc("Difference between x and the closest integer multiple of y."),
-    NativeDef::new("fmod", "($module, x, y, /)", |t, a| two(t, a, |x, y| x % y))
+    NativeDef::new("fmod", "(x, y, /)", |t, a| two(t, a, |x, y| x % y))
         .doc("Return fmod(x, y), according to platform C.\n\nx % y may differ."),
-    NativeDef::new("pow", "($module, x, y, /)", pow).doc("Return x**y (x to the power of y)."),
-    NativeDef::new("fma", "($module, x, y, z, /)", fma)
+    NativeDef::new("pow", "(x, y, /)", pow).doc("Return x**y (x to the power of y)."),
+    NativeDef::new("fma", "(x, y, z, /)", fma)
         .doc("Fused multiply-add operation.\n\nCompute (x * y) + z with a single round."),
-    NativeDef::new("degrees", "($module, x, /)", |t, a| {
+    NativeDef::new("degrees", "(x, /)", |t, a| {
         let x = proto::as_f64(t, a[0])?;
         Ok(from_f64(t, x * (180.0 / std::f64::consts::PI)))
     })
     .doc("Convert angle x from radians to degrees."),
-    NativeDef::new("radians", "($module, x, /)", |t, a| {
+    NativeDef::new("radians", "(x, /)", |t, a| {
         let x = proto::as_f64(t, a[0])?;
         Ok(from_f64(t, x * (std::f64::consts::PI / 180.0)))
     })
     .doc("Convert angle x from degrees to radians."),
-    NativeDef::new("isfinite", "($module, x, /)", |t, a| Ok(Value::bool(proto::as_f64(t, a[0])?.is_finite())))
+    NativeDef::new("isfinite", "(x, /)", |t, a| Ok(Value::bool(proto::as_f64(t, a[0])?.is_finite())))
         .doc("Return True if x is neither an infinity nor a NaN, and False otherwise."),
-    NativeDef::new("isinf", "($module, x, /)", |t, a| Ok(Value::bool(proto::as_f64(t, a[0])?.is_infinite())))
+    NativeDef::new("isinf", "(x, /)", |t, a| Ok(Value::bool(proto::as_f64(t, a[0])?.is_infinite())))
         .doc("Return True if x is a positive or negative infinity, and False otherwise."),
-    NativeDef::new("isnan", "($module, x, /)", |t, a| Ok(Value::bool(proto::as_f64(t, a[0])?.is_nan())))
+    NativeDef::new("isnan", "(x, /)", |t, a| Ok(Value::bool(proto::as_f64(t, a[0])?.is_nan())))
         .doc("Return True if x is a NaN (not a number), and False otherwise."),
-    NativeDef::new("isclose", "($module, /, a, b, *, rel_tol=1e-09, abs_tol=0.0)", isclose)
+    NativeDef::new("isclose", "(a, b, *, rel_tol=1e-09, abs_tol=0.0)", isclose)
         .doc("Determine whether two floating-point numbers are close in value."),
-    NativeDef::new("frexp", "($module, x, /)", frexp).doc("Return the mantissa and exponent of x, as pair (m, e)."),
-    NativeDef::new("ldexp", "($module, x, i, /)", ldexp_of).doc("Return x * (2**i).\n\nThis is essentially the inverse of frexp()."),
-    NativeDef::new("modf", "($module, x, /)", modf).doc("Return the fractional and integer parts of x."),
+    NativeDef::new("frexp", "(x, /)", frexp).doc("Return the mantissa and exponent of x, as pair (m, e)."),
+    NativeDef::new("ldexp", "(x, i, /)", ldexp_of).doc("Return x * (2**i).\n\nThis is essentially the inverse of frexp()."),
+    NativeDef::new("modf", "(x, /)", modf).doc("Return the fractional and integer parts of x."),
     NativeDef::new("log", "(x, base=None, /)", log).doc(
         "log(x, [base=math.e])\nReturn the logarithm of x to the given base.\n\nIf the base is not specified, returns the \
          natural logarithm (base e) of x.",
     ),
-    NativeDef::new("log2", "($module, x, /)", |t, a| {
+    NativeDef::new("log2", "(x, /)", |t, a| {
         let x = logarithm(t, a[0], f64::log2)?;
         Ok(from_f64(t, x))
     })
     .doc("Return the base 2 logarithm of x."),
-    NativeDef::new("log10", "($module, x, /)", |t, a| {
+    NativeDef::new("log10", "(x, /)", |t, a| {
         let x = logarithm(t, a[0], f64::log10)?;
         Ok(from_f64(t, x))
     })
     .doc("Return the base 10 logarithm of x."),
-    NativeDef::new("floor", "($module, x, /)", floor)
+    NativeDef::new("floor", "(x, /)", floor)
         .doc("Return the floor of x as an Integral.\n\nThis is the largest integer <= x."),
-    NativeDef::new("ceil", "($module, x, /)", ceil)
+    NativeDef::new("ceil", "(x, /)", ceil)
         .doc("Return the ceiling of x as an Integral.\n\nThis is the smallest integer >= x."),
-    NativeDef::new("trunc", "($module, x, /)", trunc)
+    NativeDef::new("trunc", "(x, /)", trunc)
         .doc("Truncates the Real x to the nearest Integral toward 0.\n\nUses the __trunc__ magic method."),
-    NativeDef::new("nextafter", "($module, x, y, /, *, steps=None)", next_after)
+    NativeDef::new("nextafter", "(x, y, /, *, steps=None)", next_after)
         .doc("Return the floating-point value the given number of steps after x towards y."),
-    NativeDef::new("ulp", "($module, x, /)", ulp).doc("Return the value of the least significant bit of the float x."),
+    NativeDef::new("ulp", "(x, /)", ulp).doc("Return the value of the least significant bit of the float x."),
 ];
 
 /// The module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let module = Module::new(t, "math");
     if let Some(m) = Module::of(module.value()) {
-        let doc = "This module provides access to the mathematical functions\ndefined by the C standard.";
+        let doc =
+            "This module provides access to the mathematical functions\ndefined by the C standard.";
         m.add(t, "__doc__", Str::new(t, doc));
         for list in [FUNCTIONS, integers::FUNCTIONS, sums::FUNCTIONS] {
             m.add_functions(t, list);
@@ -211,7 +217,11 @@ fn pow(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn fma(t: &mut Thread, a: &[Value]) -> Res {
-    let (x, y, z) = (proto::as_f64(t, a[0])?, proto::as_f64(t, a[1])?, proto::as_f64(t, a[2])?);
+    let (x, y, z) = (
+        proto::as_f64(t, a[0])?,
+        proto::as_f64(t, a[1])?,
+        proto::as_f64(t, a[2])?,
+    );
     let r = x.mul_add(y, z);
     if r.is_nan() && !x.is_nan() && !y.is_nan() && !z.is_nan() {
         return Err(t.value_error("invalid operation in fma"));
@@ -230,8 +240,16 @@ fn isclose(t: &mut Thread, a: &[Value]) -> Res {
 
 /// The tolerances of `isclose`, here and in `cmath`.
 pub(crate) fn tolerances(t: &mut Thread, rel: Value, abs: Value) -> Res<(f64, f64)> {
-    let rel = if rel.is_null() { 1e-9 } else { proto::as_f64(t, rel)? };
-    let abs = if abs.is_null() { 0.0 } else { proto::as_f64(t, abs)? };
+    let rel = if rel.is_null() {
+        1e-9
+    } else {
+        proto::as_f64(t, rel)?
+    };
+    let abs = if abs.is_null() {
+        0.0
+    } else {
+        proto::as_f64(t, abs)?
+    };
     if rel < 0.0 || abs < 0.0 {
         return Err(t.value_error("tolerances must be non-negative"));
     }
@@ -272,7 +290,13 @@ fn ldexp_of(t: &mut Thread, a: &[Value]) -> Res {
     let x = proto::as_f64(t, a[0])?;
     let exponent = match Int::of(a[1]) {
         Some(IntRef::Small(n)) => n,
-        Some(n) => if n.is_negative() { i64::MIN } else { i64::MAX },
+        Some(n) => {
+            if n.is_negative() {
+                i64::MIN
+            } else {
+                i64::MAX
+            }
+        }
         None => return Err(t.type_error("Expected an int as second argument to ldexp.".into())),
     };
     if x == 0.0 || !x.is_finite() {
@@ -291,7 +315,10 @@ fn modf(t: &mut Thread, a: &[Value]) -> Res {
     let whole = x.trunc();
     let fraction = if x.is_infinite() { 0.0 } else { x - whole };
     let fraction = if x.is_nan() { x } else { fraction.copysign(x) };
-    let (fraction, whole) = (Obj::own(from_f64(t, fraction)), Obj::own(from_f64(t, whole)));
+    let (fraction, whole) = (
+        Obj::own(from_f64(t, fraction)),
+        Obj::own(from_f64(t, whole)),
+    );
     Ok(Tuple::pair(t, fraction, whole).into())
 }
 
@@ -400,7 +427,11 @@ fn next_after(t: &mut Thread, a: &[Value]) -> Res {
     } else {
         let (from, to) = (i128::from(rank(x)), i128::from(rank(y)));
         let steps = i128::from(steps);
-        let at = if from < to { (from + steps).min(to) } else { (from - steps).max(to) } as i64;
+        let at = if from < to {
+            (from + steps).min(to)
+        } else {
+            (from - steps).max(to)
+        } as i64;
         match at {
             _ if i128::from(at) == to => y,
             0 if from < 0 => -0.0,

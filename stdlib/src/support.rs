@@ -303,6 +303,29 @@ impl Count {
     pub fn set(&self, n: u64) {
         self.0.store(n, std::sync::atomic::Ordering::Relaxed);
     }
+    /// Gives the number and goes on to the next. `alone`: nobody else can reach it.
+    #[inline(always)]
+    pub fn take_next(&self, alone: bool) -> u64 {
+        if alone {
+            let n = self.get();
+            self.set(n.wrapping_add(1));
+            n
+        } else {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+    /// Counts down by one. False: it is zero.
+    #[inline(always)]
+    pub fn take_one(&self, alone: bool) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
+        if alone {
+            let n = self.get();
+            self.set(n.saturating_sub(1));
+            n > 0
+        } else {
+            self.0.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_ok()
+        }
+    }
 }
 
 /// Memory of an object that is touched under the object's lock only (or by its destruction). Zero words are `None`.

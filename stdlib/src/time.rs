@@ -504,7 +504,7 @@ static FUNCTIONS: &[NativeDef] = &[
 ];
 
 /// Makes the module.
-pub fn module(t: &mut Thread) -> Res<Obj> {
+pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = support::module(t, "time", "This module provides various functions to manipulate time values.", FUNCTIONS);
     STRUCT_TIME_DEF.ready(t);
     support::add_type(t, &m, &STRUCT_TIME);

@@ -9,7 +9,7 @@ use weft_objects::prelude::*;
 use weft_objects::{frame, id, runtime};
 
 pub(super) static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("__import__", "(name, globals=None, locals=None, fromlist=(), level=0)", crate::import::import_builtin)
+    NativeDef::raw("__import__", "(name, globals=None, locals=None, fromlist=(), level=0)", crate::import::import_builtin)
         .doc("Import a module.\n\nBecause this function is meant for use by the Python\ninterpreter and not for general use, it is better to use\nimportlib.import_module() to programmatically import a module."),
     NativeDef::raw("breakpoint", "(*args, **kws)", breakpoint).doc(
         "Call sys.breakpointhook(*args, **kws).\n\nsys.breakpointhook() must accept whatever arguments are passed.\n\nBy default, this drops you into the pdb debugger.",
@@ -56,10 +56,19 @@ fn breakpoint(t: &mut Thread, args: Args<'_>) -> Res {
 
 fn compile(t: &mut Thread, a: &[Value]) -> Res {
     let Some(mode) = Str::of(a[2]) else {
-        let msg = format!("compile() argument 'mode' must be str, not {}", type_of(a[2]).name());
+        let msg = format!(
+            "compile() argument 'mode' must be str, not {}",
+            type_of(a[2]).name()
+        );
         return Err(t.type_error(msg));
     };
-    let number = |t: &mut Thread, v: Value, default: i64| if v.is_null() { Ok(default) } else { proto::index_i64(t, v) };
+    let number = |t: &mut Thread, v: Value, default: i64| {
+        if v.is_null() {
+            Ok(default)
+        } else {
+            proto::index_i64(t, v)
+        }
+    };
     let flags = number(t, a[3], 0)?;
     let dont_inherit = !a[4].is_null() && proto::truth(t, a[4])?;
     let optimize = number(t, a[5], -1)?;
@@ -79,14 +88,23 @@ fn given(v: Value) -> bool {
 fn namespaces(t: &mut Thread, globals: Value, locals: Value, what: &str) -> Res<(Obj, Obj)> {
     let pair = if given(globals) {
         let g = Obj::new(t, globals);
-        let l = if given(locals) { Obj::new(t, locals) } else { g.clone() };
+        let l = if given(locals) {
+            Obj::new(t, locals)
+        } else {
+            g.clone()
+        };
         (g, l)
     } else {
         let Some(g) = runtime::current_globals(t) else {
-            let msg = format!("{what} must be given globals and locals when called without a frame");
+            let msg =
+                format!("{what} must be given globals and locals when called without a frame");
             return Err(t.type_error(msg));
         };
-        let l = if given(locals) { Obj::new(t, locals) } else { current_locals(t)? };
+        let l = if given(locals) {
+            Obj::new(t, locals)
+        } else {
+            current_locals(t)?
+        };
         (g, l)
     };
     add_builtins(t, pair.0.value());
@@ -115,7 +133,11 @@ fn compiled(t: &mut Thread, source: Value, mode: &str) -> Res<Obj> {
     let filename = Str::intern(t, "<string>");
     let func = if mode == "eval" { "eval" } else { "exec" };
     let text = source_text(t, source, func, "string, bytes or code", filename.value())?;
-    let text = if mode == "eval" { text.trim_start_matches([' ', '\t']) } else { &text };
+    let text = if mode == "eval" {
+        text.trim_start_matches([' ', '\t'])
+    } else {
+        &text
+    };
     let text = Str::new(t, text);
     compile_object(t, text.value(), filename.value(), mode, 0, false, -1)
 }
@@ -135,7 +157,9 @@ fn eval(t: &mut Thread, a: &[Value]) -> Res {
     let (globals, locals) = namespaces(t, globals, locals, "eval")?;
     let code = match Code::of(source) {
         Some(c) if c.free_count() > 0 => {
-            return Err(t.type_error("code object passed to eval() may not contain free variables".into()));
+            return Err(
+                t.type_error("code object passed to eval() may not contain free variables".into())
+            );
         }
         Some(_) => Obj::new(t, source),
         None => compiled(t, source, "eval")?,
@@ -146,11 +170,17 @@ fn eval(t: &mut Thread, a: &[Value]) -> Res {
 fn exec(t: &mut Thread, a: &[Value]) -> Res {
     let (source, globals, locals, closure) = (a[0], a[1], a[2], a[3]);
     if given(globals) && Dict::of(globals).is_none() {
-        let msg = format!("exec() globals must be a dict, not {}", type_of(globals).name());
+        let msg = format!(
+            "exec() globals must be a dict, not {}",
+            type_of(globals).name()
+        );
         return Err(t.type_error(msg));
     }
     if given(locals) && !is_mapping(locals) {
-        let msg = format!("locals must be a mapping or None, not {}", type_of(locals).name());
+        let msg = format!(
+            "locals must be a mapping or None, not {}",
+            type_of(locals).name()
+        );
         return Err(t.type_error(msg));
     }
     let (globals, locals) = namespaces(t, globals, locals, "exec")?;
@@ -164,7 +194,9 @@ fn exec(t: &mut Thread, a: &[Value]) -> Res {
             }
         }
         None if given(closure) => {
-            return Err(t.type_error("closure can only be used when source is a code object".into()));
+            return Err(
+                t.type_error("closure can only be used when source is a code object".into())
+            );
         }
         None => {
             let code = compiled(t, source, "exec")?;
@@ -184,18 +216,34 @@ fn check_closure(t: &Thread, code: &Code, closure: Value) -> Res<()> {
         };
     }
     let fits = given(closure)
-        && Tuple::exact(closure).is_some_and(|c| c.len() == n && c.values().iter().all(|v| Cell::of(*v).is_some()));
-    if fits { Ok(()) } else { Err(t.type_error(format!("code object requires a closure of exactly length {n}"))) }
+        && Tuple::exact(closure)
+            .is_some_and(|c| c.len() == n && c.values().iter().all(|v| Cell::of(*v).is_some()));
+    if fits {
+        Ok(())
+    } else {
+        Err(t.type_error(format!(
+            "code object requires a closure of exactly length {n}"
+        )))
+    }
 }
 
 /// Runs a function's (or class body's) code with these cells for its free variables.
-fn exec_with_closure(t: &mut Thread, code: Value, globals: &Obj, locals: &Obj, closure: Value) -> Res {
+fn exec_with_closure(
+    t: &mut Thread,
+    code: Value,
+    globals: &Obj,
+    locals: &Obj,
+    closure: Value,
+) -> Res {
     /// The code's locals are in registers, not in a namespace.
     const OPTIMIZED: u32 = 1;
-    let (Some(g), Some(c)) = (Dict::of(globals.value()), Code::of(code)) else { return Ok(Value::NONE) };
+    let (Some(g), Some(c)) = (Dict::of(globals.value()), Code::of(code)) else {
+        return Ok(Value::NONE);
+    };
     let f = Function::new(t, code, g, runtime::builtins_for(t, g));
     if let Some(f) = Function::of(f.value()) {
-        f.closure.set(t, &f.header, Obj::new(t, closure).into_value());
+        f.closure
+            .set(t, &f.header, Obj::new(t, closure).into_value());
     }
     if c.flags & OPTIMIZED != 0 {
         return proto::call(t, f.value(), &[]).map(Obj::into_value);

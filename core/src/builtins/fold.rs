@@ -86,7 +86,11 @@ fn find(t: &mut Thread, iterable: Value, wanted: bool) -> Res<bool> {
 
 fn sorted(t: &mut Thread, a: &[Value]) -> Res {
     let mut items = proto::to_vec(t, a[0])?;
-    let key = if a[1].is_null() || a[1].is_none() { None } else { Some(a[1]) };
+    let key = if a[1].is_null() || a[1].is_none() {
+        None
+    } else {
+        Some(a[1])
+    };
     let reverse = !a[2].is_null() && proto::truth(t, a[2])?;
     sort_vec(t, &mut items, key, reverse)?;
     Ok(List::from_vec(t, items).into())
@@ -108,12 +112,20 @@ impl Compensated {
     #[inline]
     fn add(&mut self, x: f64) {
         let sum = self.high + x;
-        self.low += if self.high.abs() >= x.abs() { (self.high - sum) + x } else { (x - sum) + self.high };
+        self.low += if self.high.abs() >= x.abs() {
+            (self.high - sum) + x
+        } else {
+            (x - sum) + self.high
+        };
         self.high = sum;
     }
     fn total(self) -> f64 {
         // An infinite correction comes of an overflow, which the sum shows itself.
-        if self.low != 0.0 && self.low.is_finite() { self.high + self.low } else { self.high }
+        if self.low != 0.0 && self.low.is_finite() {
+            self.high + self.low
+        } else {
+            self.high
+        }
     }
 }
 
@@ -137,18 +149,11 @@ fn sum(t: &mut Thread, a: &[Value]) -> Res {
     if total.value().is_int() {
         (total, pending) = sum_ints(t, &mut source, total)?;
     }
-    if float::is_exact_float(total.value()) {
-        total = add_pending(t, total, pending.take())?;
-        if float::is_exact_float(total.value()) {
-            (total, pending) = sum_floats(t, &mut source, total)?;
-        }
-    } else if pending.is_some() {
-        total = add_pending(t, total, pending.take())?;
-        if float::is_exact_float(total.value()) {
-            (total, pending) = sum_floats(t, &mut source, total)?;
-        }
-    }
     total = add_pending(t, total, pending.take())?;
+    if float::is_exact_float(total.value()) {
+        (total, pending) = sum_floats(t, &mut source, total)?;
+        total = add_pending(t, total, pending.take())?;
+    }
     if is_exact_complex(total.value()) {
         (total, pending) = sum_complex(t, &mut source, total)?;
         total = add_pending(t, total, pending)?;
@@ -171,7 +176,9 @@ fn sum_ints(t: &mut Thread, source: &mut Source<'_>, total: Obj) -> Res<(Obj, Op
     let mut sum = total.value().as_int();
     loop {
         let item = source.next(t)?;
-        let Some(v) = item else { return Ok((Obj::own(int::from_i64(t, sum)), None)) };
+        let Some(v) = item else {
+            return Ok((Obj::own(int::from_i64(t, sum)), None));
+        };
         let n = match v.value() {
             x if x.is_int() => Some(x.as_int()),
             x if x.is_bool() => Some(i64::from(x == Value::TRUE)),
@@ -222,7 +229,10 @@ fn sum_complex(t: &mut Thread, source: &mut Source<'_>, total: Obj) -> Res<(Obj,
             break Some(v);
         }
     };
-    Ok((Obj::own(complex::from_parts(t, re.total(), im.total())), left))
+    Ok((
+        Obj::own(complex::from_parts(t, re.total(), im.total())),
+        left,
+    ))
 }
 
 // --- min, max ---
@@ -238,7 +248,9 @@ fn extreme(t: &mut Thread, args: Args<'_>, op: CmpOp) -> Res {
             Some(b"default") => default = v,
             _ => {
                 let k = Str::of(k).map_or_else(String::new, Str::to_string_lossy);
-                return Err(t.type_error(format!("{name}() got an unexpected keyword argument '{k}'")));
+                return Err(
+                    t.type_error(format!("{name}() got an unexpected keyword argument '{k}'"))
+                );
             }
         }
     }
@@ -251,12 +263,15 @@ fn extreme(t: &mut Thread, args: Args<'_>, op: CmpOp) -> Res {
             let mut source = Source::new(t, *iterable)?;
             match best(t, &mut |t| source.next(t), key, op)? {
                 Some(v) => Ok(v.into()),
-                None if default.is_null() => Err(t.value_error(format!("{name}() iterable argument is empty"))),
+                None if default.is_null() => {
+                    Err(t.value_error(format!("{name}() iterable argument is empty")))
+                }
                 None => Ok(to_reg(t, default.bare())),
             }
         }
         _ if !default.is_null() => {
-            let msg = format!("Cannot specify a default for {name}() with multiple positional arguments");
+            let msg =
+                format!("Cannot specify a default for {name}() with multiple positional arguments");
             Err(t.type_error(msg))
         }
         &[a, b] if key.is_null() => {
@@ -292,7 +307,9 @@ fn best(
     key: Value,
     op: CmpOp,
 ) -> Res<Option<Obj>> {
-    let Some(mut winner) = next(t)? else { return Ok(None) };
+    let Some(mut winner) = next(t)? else {
+        return Ok(None);
+    };
     if key.is_null() {
         while let Some(v) = next(t)? {
             if beats(t, v.value(), winner.value(), op)? {

@@ -27,7 +27,12 @@ struct Options {
 }
 
 fn options(t: &Thread, args: Args<'_>) -> Res<Options> {
-    let mut o = Options { sep: Value::NULL, end: Value::NULL, file: Value::NULL, flush: Value::NULL };
+    let mut o = Options {
+        sep: Value::NULL,
+        end: Value::NULL,
+        file: Value::NULL,
+        flush: Value::NULL,
+    };
     for (k, v) in args.keywords() {
         let v_or_null = if v.is_none() { Value::NULL } else { v };
         match Str::of(k).map(Str::as_bytes) {
@@ -37,7 +42,9 @@ fn options(t: &Thread, args: Args<'_>) -> Res<Options> {
             Some(b"flush") => o.flush = v,
             _ => {
                 let k = Str::of(k).map_or_else(String::new, Str::to_string_lossy);
-                return Err(t.type_error(format!("print() got an unexpected keyword argument '{k}'")));
+                return Err(
+                    t.type_error(format!("print() got an unexpected keyword argument '{k}'"))
+                );
             }
         }
     }
@@ -53,7 +60,9 @@ fn options(t: &Thread, args: Args<'_>) -> Res<Options> {
 /// The streams of `_io`, on which one write is as good as many.
 fn is_own_text_file(v: Value) -> bool {
     let ty = type_of(v);
-    !ty.is_heap() && matches!(ty.static_module(), "_io" | "io") && matches!(ty.name().as_str(), "TextIOWrapper" | "StringIO")
+    !ty.is_heap()
+        && matches!(ty.static_module(), "_io" | "io")
+        && matches!(ty.name().as_str(), "TextIOWrapper" | "StringIO")
 }
 
 fn print(t: &mut Thread, args: Args<'_>) -> Res {
@@ -79,7 +88,7 @@ fn print(t: &mut Thread, args: Args<'_>) -> Res {
     Ok(Value::NONE)
 }
 
-fn text_or<'a>(v: Value, default: &'a [u8]) -> &'a [u8] {
+fn text_or(v: Value, default: &[u8]) -> &[u8] {
     Str::of(v).map_or(default, Str::as_bytes)
 }
 
@@ -113,7 +122,11 @@ fn print_in_parts(t: &mut Thread, write: &Obj, values: &[Value], o: &Options) ->
 }
 
 fn write_part(t: &mut Thread, write: &Obj, v: Value, default: &str) -> Res<()> {
-    let s = if v.is_null() { Str::intern(t, default) } else { Obj::new(t, v) };
+    let s = if v.is_null() {
+        Str::intern(t, default)
+    } else {
+        Obj::new(t, v)
+    };
     proto::call(t, write.value(), &[s.value()]).map(drop)
 }
 
@@ -157,7 +170,16 @@ fn input(t: &mut Thread, a: &[Value]) -> Res {
 
 /// `io.open`.
 fn open(t: &mut Thread, a: &[Value]) -> Res {
-    const NAMES: [&str; 8] = ["file", "mode", "buffering", "encoding", "errors", "newline", "closefd", "opener"];
+    const NAMES: [&str; 8] = [
+        "file",
+        "mode",
+        "buffering",
+        "encoding",
+        "errors",
+        "newline",
+        "closefd",
+        "opener",
+    ];
     let io = runtime::import(t, "io")?;
     let f = proto::get_attr(t, io.value(), id!(t, "open"))?;
     let mut values = vec![a[0]];

@@ -15,8 +15,12 @@ const NO_LABEL: Label = u32::MAX;
 /// No handler.
 pub(super) const NO_HANDLER: u32 = u32::MAX;
 const UNBOUND: u32 = u32::MAX;
-/// More registers, constants, names or caches than this are refused: operands have 16 bits.
+/// More constants, names or caches than this are refused: operands have 16 bits.
 const MAX_OPERAND: usize = 60_000;
+/// More registers than this are refused, so that a register and a count can be added.
+const MAX_REGS: usize = 30_000;
+/// More registers in one row than this are refused.
+const MAX_ROW: usize = 20_000;
 
 /// Where a value is: a register, which is consumed by its reader if it is a temporary.
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +81,29 @@ pub(super) struct ConstTable {
 #[derive(Clone)]
 pub(super) enum Block<'a> {
     /// `iter`: first and number of the temporaries that hold the iteration.
-    Loop { brk: Label, cont: Label, iter: u16, niter: u16 },
+    Loop {
+        brk: Label,
+        cont: Label,
+        iter: u16,
+        niter: u16,
+    },
     /// The body of a `try` with `finally`.
     Finally { body: &'a [ast::Stmt], outside: u32 },
     /// A `finally` that handles an exception, or a handler without a name.
-    Handler { exc: u16, saved: u16, name: Option<&'a ast::Identifier>, outside: u32 },
+    Handler {
+        exc: u16,
+        saved: u16,
+        name: Option<&'a ast::Identifier>,
+        outside: u32,
+    },
     /// The body of a `with`; `slot` is the temporary below, free for a value that is returned.
-    With { slot: u16, base: u16, is_async: bool, range: TextRange, outside: u32 },
+    With {
+        slot: u16,
+        base: u16,
+        is_async: bool,
+        range: TextRange,
+        outside: u32,
+    },
     /// A temporary that is dropped.
     Temp { reg: u16 },
     /// A `try` body without `finally`: only its handler ends.
@@ -179,13 +199,13 @@ impl<'a> Unit<'a> {
     pub fn add_local(&mut self, name: &str, kind: LocalKind) -> u16 {
         let reg = self.locals.len().min(u16::MAX as usize) as u16;
         self.locals.push((name.to_string(), kind));
-        self.overflow |= self.locals.len() > MAX_OPERAND;
+        self.overflow |= self.locals.len() > MAX_REGS;
         reg
     }
 
     /// To be called when all locals are known: temporaries begin after them.
     pub fn start_temps(&mut self) {
-        self.sp = self.locals.len().min(u16::MAX as usize) as u16;
+        self.sp = self.locals.len().min(MAX_REGS) as u16;
         self.max_sp = self.sp;
     }
 
@@ -198,7 +218,7 @@ impl<'a> Unit<'a> {
     pub fn alloc_n(&mut self, n: usize) -> u16 {
         let reg = self.sp;
         let end = reg as usize + n;
-        if end > MAX_OPERAND {
+        if end > MAX_REGS {
             self.overflow = true;
         } else {
             self.sp = end as u16;
@@ -225,7 +245,13 @@ impl<'a> Unit<'a> {
         if label != NO_LABEL {
             self.label_used[label as usize] = true;
         }
-        self.ins.push(Ins { word, label, pos: self.pos, handler: self.handler, cold: self.cold });
+        self.ins.push(Ins {
+            word,
+            label,
+            pos: self.pos,
+            handler: self.handler,
+            cold: self.cold,
+        });
     }
 
     pub fn emit(&mut self, op: Op, x: u8, a: u16, b: u16, c: u16) {
@@ -273,7 +299,11 @@ impl<'a> Unit<'a> {
     /// A handler that will put the exception into register `sp`.
     pub fn new_handler(&mut self) -> u32 {
         let label = self.label();
-        self.handlers.push(HandlerInfo { label, depth: self.sp, used: false });
+        self.handlers.push(HandlerInfo {
+            label,
+            depth: self.sp,
+            used: false,
+        });
         self.handlers.len() as u32 - 1
     }
 
@@ -397,8 +427,12 @@ impl<'a> Unit<'a> {
             }
             let mut label = ins.label;
             for _ in 0..8 {
-                let Some(target) = self.ins.get(self.labels[label as usize] as usize) else { break };
-                if op_of(target.word) != Op::Jump || self.labels[target.label as usize] as usize <= i {
+                let Some(target) = self.ins.get(self.labels[label as usize] as usize) else {
+                    break;
+                };
+                if op_of(target.word) != Op::Jump
+                    || self.labels[target.label as usize] as usize <= i
+                {
                     break;
                 }
                 label = target.label;
@@ -440,7 +474,9 @@ impl<'a> Unit<'a> {
                 keep[i] = true;
                 let ins = self.ins[i];
                 if ins.handler != NO_HANDLER {
-                    work.push(self.labels[self.handlers[ins.handler as usize].label as usize] as usize);
+                    work.push(
+                        self.labels[self.handlers[ins.handler as usize].label as usize] as usize,
+                    );
                 }
                 if ins.label != NO_LABEL {
                     work.push(self.labels[ins.label as usize] as usize);
@@ -543,8 +579,16 @@ impl<'a> Unit<'a> {
             self.labels[around as usize] = here + 3;
             let jump = Instr::new(Op::Jump, 0, 0, 0, 0);
             out.push(Ins { label: near, ..ins });
-            out.push(Ins { label: around, word: jump, ..ins });
-            out.push(Ins { label: ins.label, word: jump, ..ins });
+            out.push(Ins {
+                label: around,
+                word: jump,
+                ..ins
+            });
+            out.push(Ins {
+                label: ins.label,
+                word: jump,
+                ..ins
+            });
         }
         self.ins = out;
     }
@@ -567,7 +611,12 @@ impl<'a> Unit<'a> {
             last = ins.handler;
             let info = &self.handlers[last as usize];
             let target = self.labels[info.label as usize];
-            table.push(Handler { start: i, end: i + 1, target, depth: info.depth });
+            table.push(Handler {
+                start: i,
+                end: i + 1,
+                target,
+                depth: info.depth,
+            });
         }
         table
     }
@@ -609,7 +658,13 @@ pub(super) fn long_jump(op: Op) -> bool {
 fn resolve(word: Instr, offset: i64) -> Instr {
     let op = op_of(word);
     if short_jump(op) {
-        Instr::new(op, word.x(), word.a() as u16, word.b() as u16, offset as i16 as u16)
+        Instr::new(
+            op,
+            word.x(),
+            word.a() as u16,
+            word.b() as u16,
+            offset as i16 as u16,
+        )
     } else {
         Instr::jump(op, word.x(), word.a() as u16, offset as i32)
     }
@@ -633,6 +688,14 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn emit(&mut self, op: Op, x: u8, a: u16, b: u16, c: u16) {
         self.u.emit(op, x, a, b, c);
+    }
+
+    /// Checks a number of registers that are wanted in a row.
+    pub(super) fn small(&self, n: usize, range: TextRange) -> Res<usize> {
+        if n > MAX_ROW {
+            return self.err(range, "weft: too many items");
+        }
+        Ok(n)
     }
 
     /// Loads a constant.
@@ -670,12 +733,19 @@ impl<'a> Compiler<'a> {
         let unit = std::mem::replace(&mut self.u, outer);
         let name = unit.name.clone();
         let Some(code) = unit.assemble(self.src.filename) else {
-            return Err(self.src.plain_error(format!("weft: the code of '{name}' is too large")));
+            return Err(self
+                .src
+                .plain_error(format!("weft: the code of '{name}' is too large")));
         };
         #[cfg(debug_assertions)]
-        if let Err(msg) = super::verify::verify(&code) {
+        if code.instrs.len() < 20_000
+            && code.nregs < 2_000
+            && let Err(msg) = super::verify::verify(&code)
+        {
             let listing = disassemble(&code);
-            return Err(self.src.plain_error(format!("weft: the compiler wrote unsound code: {msg}\n{listing}")));
+            return Err(self.src.plain_error(format!(
+                "weft: the compiler wrote unsound code: {msg}\n{listing}"
+            )));
         }
         Ok(code)
     }
@@ -693,7 +763,14 @@ fn listing(code: &CodeProto, out: &mut String) {
     let _ = writeln!(
         out,
         "code {} (line {}) args {} posonly {} kwonly {} flags {:#x} regs {}/{}",
-        code.qualname, code.first_line, code.argcount, code.posonly, code.kwonly, code.flags, code.nlocals, code.nregs
+        code.qualname,
+        code.first_line,
+        code.argcount,
+        code.posonly,
+        code.kwonly,
+        code.flags,
+        code.nlocals,
+        code.nregs
     );
     for (i, (name, kind)) in code.locals.iter().enumerate() {
         let _ = writeln!(out, "  local {i}: {name} {kind:?}");
@@ -701,12 +778,20 @@ fn listing(code: &CodeProto, out: &mut String) {
     let mut line = 0;
     for (i, word) in code.instrs.iter().enumerate() {
         let pos = code.positions.get(i).copied().unwrap_or_default();
-        let shown = if pos.line != line { pos.line.to_string() } else { String::new() };
+        let shown = if pos.line != line {
+            pos.line.to_string()
+        } else {
+            String::new()
+        };
         line = pos.line;
         let _ = writeln!(out, "{shown:>5} {i:5} {}", show(code, i, *word));
     }
     for h in &code.handlers {
-        let _ = writeln!(out, "  handler {}..{} -> {} depth {}", h.start, h.end, h.target, h.depth);
+        let _ = writeln!(
+            out,
+            "  handler {}..{} -> {} depth {}",
+            h.start, h.end, h.target, h.depth
+        );
     }
     for c in &code.consts {
         if let Const::Code(inner) = c {
@@ -724,8 +809,15 @@ fn show(code: &CodeProto, i: usize, word: Instr) -> String {
         let _ = write!(text, "/{}", word.arg());
     }
     let reg = |r: usize, flag: u8| {
-        let name = code.locals.get(r).map_or(format!("t{r}"), |(n, _)| format!("{n}:{r}"));
-        if x & flag != 0 { format!("{name}!") } else { name }
+        let name = code
+            .locals
+            .get(r)
+            .map_or(format!("t{r}"), |(n, _)| format!("{n}:{r}"));
+        if x & flag != 0 {
+            format!("{name}!")
+        } else {
+            name
+        }
     };
     let konst = |k: usize| match code.consts.get(k) {
         Some(Const::Code(c)) => format!("<code {}>", c.name),
@@ -745,7 +837,9 @@ fn show(code: &CodeProto, i: usize, word: Instr) -> String {
         Op::LoadGlobal | Op::LoadName => format!("{} {}", reg(a, 0), name(b)),
         Op::StoreGlobal | Op::StoreName => format!("{} {}", reg(a, XA), name(b)),
         Op::DeleteGlobal | Op::DeleteName => name(b),
-        Op::GetAttr | Op::LoadMethod | Op::SetAttr => format!("{} {}{}", reg(a, XA), reg(b, XB), cached(c)),
+        Op::GetAttr | Op::LoadMethod | Op::SetAttr => {
+            format!("{} {}{}", reg(a, XA), reg(b, XB), cached(c))
+        }
         Op::DelAttr => format!("{} .{}", reg(a, XA), name(b)),
         Op::SuperAttr | Op::SuperMethod | Op::ImportName | Op::ImportFrom => {
             format!("{} {} {}", reg(a, 0), reg(b, XB), name(c))
@@ -756,9 +850,19 @@ fn show(code: &CodeProto, i: usize, word: Instr) -> String {
             format!("{} {} {}", reg(a, 0), reg(b, XB), konst(c))
         }
         _ if (Op::JumpLtK as u8..=Op::JumpGeK as u8).contains(&(op as u8)) => {
-            format!("{} {} -> {}", reg(a, XA), konst(b), i as isize + 1 + word.off16())
+            format!(
+                "{} {} -> {}",
+                reg(a, XA),
+                konst(b),
+                i as isize + 1 + word.off16()
+            )
         }
-        _ if short_jump(op) => format!("{} {} -> {}", reg(a, XA), reg(b, XB), i as isize + 1 + word.off16()),
+        _ if short_jump(op) => format!(
+            "{} {} -> {}",
+            reg(a, XA),
+            reg(b, XB),
+            i as isize + 1 + word.off16()
+        ),
         _ if long_jump(op) => format!("{} -> {}", reg(a, XA), i as isize + 1 + word.off32()),
         _ => format!("{} {} {}", reg(a, XA), reg(b, XB), reg(c, XC)),
     };

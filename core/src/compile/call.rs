@@ -59,7 +59,8 @@ impl<'a> Compiler<'a> {
         let keywords = args.map_or(&[][..], |a| &a.keywords);
         let n = extra.map_or(0, |e| e.before + u16::from(e.last.is_some())) as usize;
         let count = n + positional.len() + keywords.len();
-        let starred = positional.iter().any(Expr::is_starred_expr) || keywords.iter().any(|k| k.arg.is_none());
+        let starred = positional.iter().any(Expr::is_starred_expr)
+            || keywords.iter().any(|k| k.arg.is_none());
         if starred || count > MAX_ARGS {
             return self.call_ex(base, x, positional, keywords, extra, range, dest);
         }
@@ -92,7 +93,11 @@ impl<'a> Compiler<'a> {
         if keywords.is_empty() {
             return None;
         }
-        let names = keywords.iter().filter_map(|k| k.arg.as_ref()).map(|n| str_const(n.as_str())).collect();
+        let names = keywords
+            .iter()
+            .filter_map(|k| k.arg.as_ref())
+            .map(|n| str_const(n.as_str()))
+            .collect();
         Some(self.u.const_index(Const::Tuple(names)))
     }
 
@@ -125,7 +130,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// The positional arguments as one tuple or iterable in r[first].
-    fn positional(&mut self, first: u16, args: &'a [Expr], extra: Option<Extra>, range: TextRange) -> Res {
+    fn positional(
+        &mut self,
+        first: u16,
+        args: &'a [Expr],
+        extra: Option<Extra>,
+        range: TextRange,
+    ) -> Res {
         if extra.is_none() {
             match args {
                 [] => {
@@ -142,7 +153,13 @@ impl<'a> Compiler<'a> {
         }
         self.at(range);
         // What lies there already becomes the head of the list.
-        self.emit(Op::BuildList, 0, first, first, extra.map_or(0, |e| e.before));
+        self.emit(
+            Op::BuildList,
+            0,
+            first,
+            first,
+            extra.map_or(0, |e| e.before),
+        );
         self.u.sp = first;
         self.u.alloc();
         for e in args {
@@ -169,7 +186,11 @@ impl<'a> Compiler<'a> {
     fn keywords(&mut self, base: u16, keywords: &'a [ast::Keyword], range: TextRange) -> Res {
         let dict = self.u.alloc();
         // The leading named ones in one go.
-        let named = keywords.iter().take_while(|k| k.arg.is_some()).take(Self::MAX_DISPLAY / 2).count();
+        let named = keywords
+            .iter()
+            .take_while(|k| k.arg.is_some())
+            .take(Self::MAX_DISPLAY / 2)
+            .count();
         let (head, tail) = keywords.split_at(named);
         self.u.sp = dict;
         for k in head {

@@ -12,9 +12,19 @@ use ruff_text_size::{Ranged, TextRange};
 /// What a comprehension does with its elements.
 #[derive(Clone, Copy)]
 pub(super) enum Sink<'a> {
-    Add { op: Op, into: u16, elt: &'a Expr },
-    Pair { into: u16, key: &'a Expr, value: &'a Expr },
-    Yield { elt: &'a Expr },
+    Add {
+        op: Op,
+        into: u16,
+        elt: &'a Expr,
+    },
+    Pair {
+        into: u16,
+        key: &'a Expr,
+        value: &'a Expr,
+    },
+    Yield {
+        elt: &'a Expr,
+    },
 }
 
 impl<'a> Compiler<'a> {
@@ -26,28 +36,52 @@ impl<'a> Compiler<'a> {
                 self.sym.scope_of(x, Role::Body),
                 &x.generators,
                 Op::BuildList,
-                Sink::Add { op: Op::ListAppend, into, elt: &x.elt },
+                Sink::Add {
+                    op: Op::ListAppend,
+                    into,
+                    elt: &x.elt,
+                },
             ),
             Expr::SetComp(x) => (
                 self.sym.scope_of(x, Role::Body),
                 &x.generators,
                 Op::BuildSet,
-                Sink::Add { op: Op::SetAdd, into, elt: &x.elt },
+                Sink::Add {
+                    op: Op::SetAdd,
+                    into,
+                    elt: &x.elt,
+                },
             ),
             Expr::DictComp(x) => (
                 self.sym.scope_of(x, Role::Body),
                 &x.generators,
                 Op::BuildMap,
-                Sink::Pair { into, key: &x.key, value: &x.value },
+                Sink::Pair {
+                    into,
+                    key: &x.key,
+                    value: &x.value,
+                },
             ),
             _ => return self.err(e.range(), "invalid syntax"),
         };
-        let Some(scope) = scope else { return self.err(e.range(), "invalid syntax") };
+        let Some(scope) = scope else {
+            return self.err(e.range(), "invalid syntax");
+        };
         if self.sym.scopes[scope].is_async_comp && !self.can_await() {
-            return self.err(e.range(), "asynchronous comprehension outside of an asynchronous function");
+            return self.err(
+                e.range(),
+                "asynchronous comprehension outside of an asynchronous function",
+            );
         }
-        if let Sink::Add { elt: Expr::Starred(s), .. } = sink {
-            return self.err(s.range, "iterable unpacking cannot be used in comprehension");
+        if let Sink::Add {
+            elt: Expr::Starred(s),
+            ..
+        } = sink
+        {
+            return self.err(
+                s.range,
+                "iterable unpacking cannot be used in comprehension",
+            );
         }
         // The outermost iterable belongs to the scope around.
         let first = &generators[0];
@@ -126,7 +160,13 @@ impl<'a> Compiler<'a> {
             self.at_node(&g.iter);
             // In a generator expression the outermost iterable is an iterator already.
             let ready = first && matches!(sink, Sink::Yield { .. });
-            self.emit(Op::GetIter, iter.xb() | u8::from(ready) << XARG, state, iter.reg, 0);
+            self.emit(
+                Op::GetIter,
+                iter.xb() | u8::from(ready) << XARG,
+                state,
+                iter.reg,
+                0,
+            );
             let (again, next, end) = (self.u.label(), self.u.label(), self.u.label());
             self.u.bind(again);
             self.for_iter(state, &g.target, &g.iter, end)?;
@@ -144,7 +184,9 @@ impl<'a> Compiler<'a> {
 
     /// Jumps to `next` if a condition is false.
     fn conditions(&mut self, g: &'a ast::Comprehension, next: Label) -> Res {
-        g.ifs.iter().try_for_each(|test| self.jump_if(test, false, next))
+        g.ifs
+            .iter()
+            .try_for_each(|test| self.jump_if(test, false, next))
     }
 
     fn async_loop(
@@ -209,9 +251,14 @@ impl<'a> Compiler<'a> {
 
     /// A generator expression: makes its function and calls it with the outermost iterator.
     pub(super) fn generator(&mut self, g: &'a ast::ExprGenerator, dest: Dest) -> Res<u16> {
-        let Some(scope) = self.sym.scope_of(g, Role::Body) else { return self.err(g.range, "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(g, Role::Body) else {
+            return self.err(g.range, "invalid syntax");
+        };
         if let Expr::Starred(s) = &*g.elt {
-            return self.err(s.range, "iterable unpacking cannot be used in comprehension");
+            return self.err(
+                s.range,
+                "iterable unpacking cannot be used in comprehension",
+            );
         }
         let first = &g.generators[0];
         self.at_node(g);
@@ -243,9 +290,20 @@ impl<'a> Compiler<'a> {
         if first.is_async {
             let t = self.copy(iter);
             let lp = self.async_for_loop(t, &first.iter, &first.target)?;
-            self.async_body(first, &g.generators[1..], Sink::Yield { elt: &g.elt }, g.range, &lp)?;
+            self.async_body(
+                first,
+                &g.generators[1..],
+                Sink::Yield { elt: &g.elt },
+                g.range,
+                &lp,
+            )?;
         } else {
-            self.loops(&g.generators, Some(iter), Sink::Yield { elt: &g.elt }, g.range)?;
+            self.loops(
+                &g.generators,
+                Some(iter),
+                Sink::Yield { elt: &g.elt },
+                g.range,
+            )?;
         }
         self.at_node(g);
         self.end_function(true)

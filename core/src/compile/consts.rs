@@ -33,7 +33,10 @@ impl ConstTable {
             Const::BigInt(i) => bytes(b'I', &i.to_signed_bytes_le()),
             Const::Float(f) => bytes(b'f', &f.to_bits().to_le_bytes()),
             Const::Complex(re, im) => {
-                bytes(b'c', &[re.to_bits().to_le_bytes(), im.to_bits().to_le_bytes()].concat());
+                bytes(
+                    b'c',
+                    &[re.to_bits().to_le_bytes(), im.to_bits().to_le_bytes()].concat(),
+                );
             }
             Const::Str(s) => bytes(b's', s),
             Const::Bytes(s) => bytes(b'b', s),
@@ -64,7 +67,7 @@ pub(super) fn int_const(i: BigInt) -> Const {
     i.to_i64().map_or(Const::BigInt(i), Const::Int)
 }
 
-/// Whether a constant counts as true; None if that is not known here.
+/// Whether a constant counts as true.
 pub(super) fn truth(c: &Const) -> bool {
     match c {
         Const::None | Const::False => false,
@@ -90,7 +93,11 @@ impl<'a> Compiler<'a> {
             Expr::StringLiteral(s) => Const::Str(self.string_value(s).into()),
             Expr::BytesLiteral(b) => Const::Bytes(b.value.bytes().collect()),
             Expr::Name(n) if n.id.as_str() == "__debug__" => {
-                if self.opts.optimize == 0 { Const::True } else { Const::False }
+                if self.opts.optimize == 0 {
+                    Const::True
+                } else {
+                    Const::False
+                }
             }
             Expr::Tuple(t) if t.ctx == ast::ExprContext::Load => {
                 Const::Tuple(t.elts.iter().map(|e| self.fold(e)).collect::<Option<_>>()?)
@@ -114,7 +121,11 @@ impl<'a> Compiler<'a> {
             Some(e) => self.fold(e).filter(|c| !matches!(c, Const::Tuple(_))),
             None => Some(Const::None),
         };
-        Some(Const::Slice(Box::new([part(&s.lower)?, part(&s.upper)?, part(&s.step)?])))
+        Some(Const::Slice(Box::new([
+            part(&s.lower)?,
+            part(&s.upper)?,
+            part(&s.step)?,
+        ])))
     }
 
     /// The value of a string literal as WTF-8: lone surrogates, which the parser cannot hold, come from the source.
@@ -136,7 +147,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// As `literal_part` for the text between the replacement fields of an f-string.
-    pub(super) fn element_part(&self, part: &ast::InterpolatedStringLiteralElement, raw: bool, out: &mut Vec<u8>) {
+    pub(super) fn element_part(
+        &self,
+        part: &ast::InterpolatedStringLiteralElement,
+        raw: bool,
+        out: &mut Vec<u8>,
+    ) {
         if part.value.contains('\u{fffd}') {
             restore_surrogates(self.src, part.range(), &part.value, raw, true, out);
         } else {
@@ -164,14 +180,22 @@ impl<'a> Compiler<'a> {
 }
 
 /// Walks a literal's source next to its value, character for character, to find the escapes of surrogates.
-fn restore_surrogates(src: &Source<'_>, range: TextRange, value: &str, raw: bool, braces: bool, out: &mut Vec<u8>) {
+fn restore_surrogates(
+    src: &Source<'_>,
+    range: TextRange,
+    value: &str,
+    raw: bool,
+    braces: bool,
+    out: &mut Vec<u8>,
+) {
     let text = src.slice(range);
     let mut source = text.char_indices().peekable();
     let mut value = value.chars();
-    let start = out.len();
     while let Some((at, c)) = source.next() {
         if c == '\\' && !raw {
-            let Some((_, kind)) = source.next() else { break };
+            let Some((_, kind)) = source.next() else {
+                break;
+            };
             let skip = |n: usize, source: &mut std::iter::Peekable<std::str::CharIndices<'_>>| {
                 for _ in 0..n {
                     source.next();
@@ -181,18 +205,18 @@ fn restore_surrogates(src: &Source<'_>, range: TextRange, value: &str, raw: bool
                 '\n' => continue,
                 'u' | 'U' => {
                     let n = if kind == 'u' { 4 } else { 8 };
-                    let code = text.get(at + 2..at + 2 + n).and_then(|h| u32::from_str_radix(h, 16).ok());
+                    let code = text
+                        .get(at + 2..at + 2 + n)
+                        .and_then(|h| u32::from_str_radix(h, 16).ok());
                     skip(n, &mut source);
                     if let Some(code @ 0xd800..=0xdfff) = code {
                         value.next();
-                        push_surrogate(out, start, code);
+                        push_surrogate(out, code);
                         continue;
                     }
                 }
                 'x' => skip(2, &mut source),
-                'N' => {
-                    while source.next().is_some_and(|(_, c)| c != '}') {}
-                }
+                'N' => while source.next().is_some_and(|(_, c)| c != '}') {},
                 '0'..='7' => {
                     for _ in 0..2 {
                         if source.peek().is_some_and(|(_, c)| matches!(c, '0'..='7')) {
@@ -205,7 +229,10 @@ fn restore_surrogates(src: &Source<'_>, range: TextRange, value: &str, raw: bool
                     // Not an escape: the backslash stays.
                     value.next();
                     out.push(b'\\');
-                    if braces && matches!(other, '{' | '}') && source.peek().is_some_and(|(_, c)| *c == other) {
+                    if braces
+                        && matches!(other, '{' | '}')
+                        && source.peek().is_some_and(|(_, c)| *c == other)
+                    {
                         source.next();
                     }
                 }
@@ -219,8 +246,12 @@ fn restore_surrogates(src: &Source<'_>, range: TextRange, value: &str, raw: bool
 }
 
 /// Appends a lone surrogate. (A pair of escapes stays a pair of surrogates in Python, so WTF-8 is generalised here.)
-fn push_surrogate(out: &mut Vec<u8>, _start: usize, code: u32) {
-    out.extend([0xe0 | (code >> 12) as u8, 0x80 | (code >> 6 & 0x3f) as u8, 0x80 | (code & 0x3f) as u8]);
+fn push_surrogate(out: &mut Vec<u8>, code: u32) {
+    out.extend([
+        0xe0 | (code >> 12) as u8,
+        0x80 | (code >> 6 & 0x3f) as u8,
+        0x80 | (code & 0x3f) as u8,
+    ]);
 }
 
 fn number(n: &ast::Number) -> Option<Const> {
@@ -259,7 +290,9 @@ fn as_float(c: &Const) -> Option<f64> {
     match c {
         Const::Float(f) => Some(*f),
         // Beyond 2**53 the conversion may round: left to the runtime.
-        _ => as_int(c).filter(|i| i.bits() <= 53).and_then(|i| i.to_f64()),
+        _ => as_int(c)
+            .filter(|i| i.bits() <= 53)
+            .and_then(|i| i.to_f64()),
     }
 }
 
@@ -270,7 +303,11 @@ fn is_complex(c: &Const) -> bool {
 fn fold_unary(op: UnaryOp, c: &Const) -> Option<Const> {
     Some(match (op, c) {
         (UnaryOp::Not, c) => {
-            if truth(c) { Const::False } else { Const::True }
+            if truth(c) {
+                Const::False
+            } else {
+                Const::True
+            }
         }
         (UnaryOp::USub, Const::Float(f)) => Const::Float(-f),
         (UnaryOp::USub, Const::Complex(re, im)) => Const::Complex(-re, -im),
@@ -287,13 +324,18 @@ fn fold_binary(op: Operator, a: &Const, b: &Const) -> Option<Const> {
         (Const::Str(x), Const::Str(y)) if op == Operator::Add && x.len() + y.len() <= MAX_STR => {
             return Some(Const::Str([&**x, &**y].concat().into()));
         }
-        (Const::Bytes(x), Const::Bytes(y)) if op == Operator::Add && x.len() + y.len() <= MAX_STR => {
+        (Const::Bytes(x), Const::Bytes(y))
+            if op == Operator::Add && x.len() + y.len() <= MAX_STR =>
+        {
             return Some(Const::Bytes([&**x, &**y].concat().into()));
         }
-        (Const::Tuple(x), Const::Tuple(y)) if op == Operator::Add && x.len() + y.len() <= MAX_ITEMS => {
+        (Const::Tuple(x), Const::Tuple(y))
+            if op == Operator::Add && x.len() + y.len() <= MAX_ITEMS =>
+        {
             return Some(Const::Tuple([x.as_slice(), y.as_slice()].concat()));
         }
-        (Const::Str(_) | Const::Bytes(_) | Const::Tuple(_), n) | (n, Const::Str(_) | Const::Bytes(_) | Const::Tuple(_))
+        (Const::Str(_) | Const::Bytes(_) | Const::Tuple(_), n)
+        | (n, Const::Str(_) | Const::Bytes(_) | Const::Tuple(_))
             if op == Operator::Mult =>
         {
             let seq = if std::ptr::eq(n, b) { a } else { b };
@@ -305,7 +347,10 @@ fn fold_binary(op: Operator, a: &Const, b: &Const) -> Option<Const> {
         return fold_complex(op, a, b);
     }
     if let (Some(x), Some(y)) = (as_int(a), as_int(b)) {
-        let booleans = matches!((a, b), (Const::True | Const::False, Const::True | Const::False));
+        let booleans = matches!(
+            (a, b),
+            (Const::True | Const::False, Const::True | Const::False)
+        );
         return fold_ints(op, x, y, booleans);
     }
     fold_floats(op, as_float(a)?, as_float(b)?)
@@ -318,7 +363,7 @@ fn fold_repeat(seq: &Const, n: i64) -> Option<Const> {
         Const::Bytes(s) if s.len().checked_mul(n)? <= MAX_STR => Const::Bytes(s.repeat(n).into()),
         Const::Tuple(t) if t.len().checked_mul(n)? <= MAX_ITEMS => {
             Const::Tuple(std::iter::repeat_n(t, n).flatten().cloned().collect())
-        },
+        }
         _ => return None,
     })
 }
@@ -328,7 +373,11 @@ fn fold_ints(op: Operator, x: BigInt, y: BigInt, booleans: bool) -> Option<Const
         if !booleans {
             return int_const(i);
         }
-        if i.is_zero() { Const::False } else { Const::True }
+        if i.is_zero() {
+            Const::False
+        } else {
+            Const::True
+        }
     };
     Some(match op {
         Operator::Add => int_const(x + y),
@@ -373,7 +422,11 @@ fn fold_ints(op: Operator, x: BigInt, y: BigInt, booleans: bool) -> Option<Const
 fn floor_div(x: &BigInt, y: &BigInt) -> BigInt {
     let q = x / y;
     let exact = (&q * y) == *x;
-    if !exact && (x.is_negative() != y.is_negative()) { q - 1 } else { q }
+    if !exact && (x.is_negative() != y.is_negative()) {
+        q - 1
+    } else {
+        q
+    }
 }
 
 fn fold_floats(op: Operator, x: f64, y: f64) -> Option<Const> {

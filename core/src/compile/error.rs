@@ -10,23 +10,43 @@ use super::{ErrorKind, Mode, Options, Res, SyntaxError};
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_python_parser::{
-    InterpolatedStringErrorType as Interpolated, LexicalErrorType as Lexical, ParseError, ParseErrorType as Parse, Parsed,
+    InterpolatedStringErrorType as Interpolated, LexicalErrorType as Lexical, ParseError,
+    ParseErrorType as Parse, Parsed, UnsupportedSyntaxErrorKind as Unsupported,
 };
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 /// The first error of a parse, if there is one.
-pub(super) fn check(src: &Source<'_>, parsed: &Parsed<ast::Mod>, mode: Mode, opts: &Options) -> Res {
+pub(super) fn check(
+    src: &Source<'_>,
+    parsed: &Parsed<ast::Mod>,
+    mode: Mode,
+    opts: &Options,
+) -> Res {
     match parsed.errors().iter().min_by_key(|e| e.location.start()) {
         None => match parsed.unsupported_syntax_errors().first() {
             None => Ok(()),
+            Some(e) if e.kind == Unsupported::ParenthesizedKeywordArgumentName => Err(src.error(
+                e.range,
+                "expression cannot contain assignment, perhaps you meant \"==\"?",
+            )),
             Some(e) => Err(src.error(e.range, "invalid syntax")),
         },
-        Some(e) => Err(Reporter { src, tree: parsed.syntax(), mode, opts }.report(e)),
+        Some(e) => Err(Reporter {
+            src,
+            tree: parsed.syntax(),
+            mode,
+            opts,
+        }
+        .report(e)),
     }
 }
 
 /// "single" input is one statement.
-pub(super) fn check_single(src: &Source<'_>, body: &[Stmt], opts: &Options) -> Result<(), SyntaxError> {
+pub(super) fn check_single(
+    src: &Source<'_>,
+    body: &[Stmt],
+    opts: &Options,
+) -> Result<(), SyntaxError> {
     let end = src.text.trim_end_matches([' ', '\t', '\n']).len();
     match body {
         [] if opts.allow_incomplete => {
@@ -40,13 +60,22 @@ pub(super) fn check_single(src: &Source<'_>, body: &[Stmt], opts: &Options) -> R
         [first, rest @ ..] => {
             // Simple statements on one line are one statement.
             let line = src.line(first.range().start());
-            let other = rest.iter().find(|s| src.line(s.range().start()) != line || is_compound(first));
+            let other = rest
+                .iter()
+                .find(|s| src.line(s.range().start()) != line || is_compound(first));
             if let Some(s) = other {
                 let at = TextRange::new(s.range().start(), s.range().start());
-                return Err(src.error(at, "multiple statements found while compiling a single statement"));
+                return Err(src.error(
+                    at,
+                    "multiple statements found while compiling a single statement",
+                ));
             }
             // A compound statement at the prompt ends with an empty line.
-            if opts.allow_incomplete && is_compound(first) && !src.text.ends_with("\n\n") && !src.text.ends_with("\n") {
+            if opts.allow_incomplete
+                && is_compound(first)
+                && !src.text.ends_with("\n\n")
+                && !src.text.ends_with("\n")
+            {
                 let at = TextRange::empty(TextSize::new(src.text.len() as u32));
                 return Err(src.error_of(ErrorKind::Incomplete, at, "incomplete input"));
             }
@@ -85,10 +114,18 @@ struct Found {
 
 impl Found {
     fn new(range: TextRange, msg: impl Into<String>) -> Found {
-        Found { kind: ErrorKind::Syntax, range, msg: msg.into() }
+        Found {
+            kind: ErrorKind::Syntax,
+            range,
+            msg: msg.into(),
+        }
     }
     fn indentation(range: TextRange, msg: impl Into<String>) -> Found {
-        Found { kind: ErrorKind::Indentation, range, msg: msg.into() }
+        Found {
+            kind: ErrorKind::Indentation,
+            range,
+            msg: msg.into(),
+        }
     }
 }
 
@@ -106,11 +143,16 @@ impl Reporter<'_, '_> {
             }
             if at_end || line(e.location.start().to_usize()) > line(open) {
                 let range = TextRange::at(TextSize::new(open as u32), TextSize::new(1));
-                return self.src.error(range, format!("'{}' was never closed", bracket as char));
+                return self
+                    .src
+                    .error(range, format!("'{}' was never closed", bracket as char));
             }
         }
         let found = self.words(e);
-        if at_end && self.opts.allow_incomplete && (self.mode == Mode::Single || found.msg.contains("indented block")) {
+        if at_end
+            && self.opts.allow_incomplete
+            && (self.mode == Mode::Single || found.msg.contains("indented block"))
+        {
             return self.incomplete();
         }
         self.src.error_of(found.kind, found.range, found.msg)
@@ -118,12 +160,14 @@ impl Reporter<'_, '_> {
 
     fn incomplete(&self) -> SyntaxError {
         let at = TextRange::empty(TextSize::new(self.src.text.trim_end().len() as u32));
-        self.src.error_of(ErrorKind::Incomplete, at, "incomplete input")
+        self.src
+            .error_of(ErrorKind::Incomplete, at, "incomplete input")
     }
 
     fn problem(&self, p: &Problem) -> SyntaxError {
         let range = TextRange::new(TextSize::new(p.start as u32), TextSize::new(p.end as u32));
-        let unfinished = p.msg.starts_with("unterminated triple-quoted") || p.msg.starts_with("unexpected EOF");
+        let unfinished =
+            p.msg.starts_with("unterminated triple-quoted") || p.msg.starts_with("unexpected EOF");
         if unfinished && self.opts.allow_incomplete {
             return self.incomplete();
         }
@@ -138,8 +182,14 @@ impl Reporter<'_, '_> {
     /// The token at `at`, roughly.
     fn token(&self, at: TextSize) -> &str {
         let text = self.text(at);
-        let word = text.find(|c: char| !(c == '_' || c.is_alphanumeric())).unwrap_or(text.len());
-        if word > 0 { &text[..word] } else { text.get(..1).unwrap_or("") }
+        let word = text
+            .find(|c: char| !(c == '_' || c.is_alphanumeric()))
+            .unwrap_or(text.len());
+        if word > 0 {
+            &text[..word]
+        } else {
+            text.get(..1).unwrap_or("")
+        }
     }
 
     /// Where the next token after `at` begins.
@@ -154,10 +204,167 @@ impl Reporter<'_, '_> {
         let start = self.skip_space(range.start());
         let token = self.token(start).to_string();
         let here = TextRange::at(start, TextSize::of(token.as_str()));
-        if let Some(found) = self.assignment(start).or_else(|| self.keyword_line(here)).or_else(|| self.juxtaposed(here)) {
-            return found;
+        let found = self
+            .assignment(start)
+            .or_else(|| self.keyword_line(here))
+            .or_else(|| self.as_target(here))
+            .or_else(|| self.by_token(here, &token))
+            .or_else(|| self.juxtaposed(here));
+        found.unwrap_or_else(|| Found::new(here, "invalid syntax"))
+    }
+
+    /// The line up to `at`, without its indentation.
+    fn line_before(&self, at: TextSize) -> &str {
+        self.src.text[..at.to_usize()]
+            .rsplit('\n')
+            .next()
+            .unwrap_or("")
+            .trim_start()
+    }
+
+    /// Mistakes that show in the unexpected token.
+    fn by_token(&self, here: TextRange, token: &str) -> Option<Found> {
+        let line = self.line_before(here.start());
+        let before = line.trim_end();
+        let after = self.text(here.end()).trim_start_matches([' ', '\t']);
+        let bracket = Scan::new(self.src)
+            .until(here.start().to_usize())
+            .open
+            .last()
+            .copied();
+        let msg = match token {
+            "elif" => {
+                let indent = |l: &str| l.len() - l.trim_start().len();
+                let (number, col) = self.src.line_col(here.start());
+                let above = (1..number).rev().filter_map(|n| self.src.line_text(n));
+                let mut same = above.filter(|l| !l.trim().is_empty() && indent(l) <= col as usize);
+                let previous = same.next()?;
+                if !previous.trim_start().starts_with("else") {
+                    return None;
+                }
+                "'elif' block follows an 'else' block"
+            }
+            "from" if line.starts_with("import") => {
+                let at = TextRange::at(here.start() - TextSize::of(line), TextSize::of("import"));
+                return Some(Found::new(
+                    at,
+                    "Did you mean to use 'from ... import ...' instead?",
+                ));
+            }
+            "not" if before.ends_with(['+', '-', '*', '/', '~', '%', '&', '|', '^', '@']) => {
+                "'not' after an operator must be parenthesized"
+            }
+            "(" if (line.starts_with("def ") || line.starts_with("async def "))
+                && bracket.is_some_and(|b| b.1 == b'(') =>
+            {
+                "Function parameters cannot be parenthesized"
+            }
+            "for" if matches!(bracket, Some((_, b'[' | b'{'))) => {
+                let inside = &self.src.text[bracket?.0 + 1..here.start().to_usize()];
+                if !inside.contains(',') || inside.contains(':') {
+                    return None;
+                }
+                let at = TextSize::new(bracket?.0 as u32 + 1);
+                let end = TextSize::new(inside.trim_end().len() as u32);
+                let msg = "did you forget parentheses around the comprehension target?";
+                return Some(Found::new(TextRange::at(at, end), msg));
+            }
+            "*" if bracket.is_some() && after.starts_with([')', ']', ':', ',']) => {
+                "Invalid star expression"
+            }
+            "*" if matches!(bracket, Some((_, b'{'))) && before.ends_with(':') => {
+                "cannot use a starred expression in a dictionary value"
+            }
+            "*" if before.ends_with('/') => "expected comma between / and *",
+            "}" | "," if matches!(bracket, Some((_, b'{'))) && self.in_dict(bracket?.0, here) => {
+                "':' expected after dictionary key"
+            }
+            "pass" | "break" | "continue" | "return" | "raise" | "import" | "del" | "global"
+            | "assert" => {
+                if before.ends_with(" else") {
+                    "expected expression after 'else', but statement is given"
+                } else if before.ends_with('=') && after.starts_with("if ") {
+                    "expected expression before 'if', but statement is given"
+                } else {
+                    return None;
+                }
+            }
+            "+" | "-" | "/" | "%" | "&" | "|" | "^" | "@"
+                if self.text(here.end()).starts_with('=') =>
+            {
+                let left = self.expr_ending_before(here.start())?;
+                if !left.is_tuple_expr() {
+                    return None;
+                }
+                return Some(Found::new(
+                    left.range(),
+                    "'tuple' is an illegal expression for augmented assignment",
+                ));
+            }
+            _ => return None,
+        };
+        Some(Found::new(here, msg))
+    }
+
+    /// Whether the braces that open at `open` hold keys with values.
+    fn in_dict(&self, open: usize, here: TextRange) -> bool {
+        let text = &self.src.text[open + 1..here.start().to_usize()];
+        let last = text.rsplit(',').next().unwrap_or("");
+        text.contains(':') && !last.contains(':') && !last.trim().is_empty()
+    }
+
+    /// `as` before something that is no name.
+    fn as_target(&self, here: TextRange) -> Option<Found> {
+        let (number, _) = self.src.line_col(here.start());
+        let line_start = here.start() - TextSize::new(self.src.line_col(here.start()).1);
+        let line = self.src.line_text(number)?;
+        let col = (here.start() - line_start).to_usize();
+        let upto = (col + 1).min(line.len());
+        let at = line
+            .get(..upto)?
+            .rfind(" as ")
+            .or_else(|| line.find(" as "))?;
+        let target = line[at + 4..].trim_start();
+        let start = line.len() - target.len();
+        let parsed = (1..=target.len())
+            .rev()
+            .filter(|n| target.is_char_boundary(*n))
+            .find_map(|n| {
+                let text = target[..n].trim_end();
+                let parsed = ruff_python_parser::parse_expression(text).ok()?;
+                Some((parsed.into_syntax().body, text.len()))
+            });
+        let (e, len) = parsed?;
+        let mut shown = &*e;
+        // Of several, only the first belongs here.
+        if let Expr::Tuple(t) = shown
+            && !t.parenthesized
+        {
+            shown = t.elts.first()?;
         }
-        Found::new(here, "invalid syntax")
+        let name = match shown {
+            Expr::Name(_) => return None,
+            e => target_name(e),
+        };
+        let head = line.trim_start();
+        let all = &self.src.text[..here.start().to_usize()];
+        let msg = if head.starts_with("except*") || head.starts_with("except *") {
+            format!("cannot use except* statement with {name}")
+        } else if head.starts_with("except") {
+            format!("cannot use except statement with {name}")
+        } else if head.starts_with("case") {
+            format!("cannot use {name} as pattern target")
+        } else if head.starts_with("import") || head.starts_with("from") || all.contains("import (")
+        {
+            format!("cannot use {name} as import target")
+        } else {
+            return None;
+        };
+        let begin = line_start + TextSize::new(start as u32);
+        Some(Found::new(
+            TextRange::at(begin, TextSize::new(len as u32)),
+            msg,
+        ))
     }
 
     /// An unexpected `=`: a target that cannot be assigned to, or a comparison that was meant.
@@ -167,15 +374,34 @@ impl Reporter<'_, '_> {
             return None;
         }
         let left = self.expr_ending_before(at)?;
+        let before = self.src.text[..left.range().start().to_usize()].trim_end();
+        if before.ends_with("**")
+            && Scan::new(self.src)
+                .until(at.to_usize())
+                .open
+                .last()
+                .is_some()
+        {
+            let start = TextSize::new(before.len() as u32 - 2);
+            let range = TextRange::new(start, at + TextSize::new(1));
+            return Some(Found::new(
+                range,
+                "cannot assign to keyword argument unpacking",
+            ));
+        }
         if let Expr::Name(n) = left {
             let after = self.skip_space(at + TextSize::new(1));
             let right = self.tree_expr(|e| e.range().start() == after);
             let end = right.map_or(n.range.end(), |e| e.range().end());
             let range = TextRange::new(n.range.start(), end);
-            return Some(Found::new(range, "invalid syntax. Maybe you meant '==' or ':=' instead of '='?"));
+            return Some(Found::new(
+                range,
+                "invalid syntax. Maybe you meant '==' or ':=' instead of '='?",
+            ));
         }
         let name = target_name(left);
-        if matches!(left, Expr::List(_) | Expr::Tuple(_) | Expr::Generator(_)) || is_singleton(left) {
+        if matches!(left, Expr::List(_) | Expr::Tuple(_) | Expr::Generator(_)) || is_singleton(left)
+        {
             return None;
         }
         Some(Found::new(
@@ -191,7 +417,8 @@ impl Reporter<'_, '_> {
         let before = text.get(..col as usize)?;
         let word = before.trim();
         if matches!(word, "print" | "exec") {
-            let start = here.start() - TextSize::new(col) + TextSize::new((before.len() - before.trim_start().len()) as u32);
+            let start = here.start() - TextSize::new(col)
+                + TextSize::new((before.len() - before.trim_start().len()) as u32);
             let end = here.start() + TextSize::new(text[col as usize..].trim_end().len() as u32);
             let msg = format!("Missing parentheses in call to '{word}'. Did you mean {word}(...)?");
             return Some(Found::new(TextRange::new(start, end), msg));
@@ -201,16 +428,36 @@ impl Reporter<'_, '_> {
 
     /// Two expressions side by side inside brackets.
     fn juxtaposed(&self, here: TextRange) -> Option<Found> {
-        let open = Scan::new(self.src).until(here.start().to_usize()).open.last().copied();
-        open?;
         let left = self.expr_ending_before(here.start())?;
+        let open = Scan::new(self.src)
+            .until(here.start().to_usize())
+            .open
+            .last()
+            .copied();
         let token = self.token(here.start());
-        let starts = token.chars().next().is_some_and(|c| c == '_' || c.is_alphanumeric() || matches!(c, '"' | '\''));
-        if !starts || is_keyword(token) {
+        if left.is_string_literal_expr()
+            && let Some(end) = self.text(here.start()).split('\n').next()
+            && end.contains(['"', '\''])
+            && token.chars().next().is_some_and(char::is_alphabetic)
+        {
+            let range = TextRange::at(left.range().start(), left.range().len() + TextSize::of(end));
+            return Some(Found::new(
+                range,
+                "invalid syntax. Is this intended to be part of the string?",
+            ));
+        }
+        let starts = token
+            .chars()
+            .next()
+            .is_some_and(|c| c == '_' || c.is_alphanumeric() || matches!(c, '"' | '\''));
+        if !starts || is_keyword(token) || open.is_none() {
             return None;
         }
         let range = TextRange::new(left.range().start(), here.end());
-        Some(Found::new(range, "invalid syntax. Perhaps you forgot a comma?"))
+        Some(Found::new(
+            range,
+            "invalid syntax. Perhaps you forgot a comma?",
+        ))
     }
 
     /// The largest expression that ends where the token before `at` ends.
@@ -233,7 +480,10 @@ impl Reporter<'_, '_> {
                 walk_expr(self, e);
             }
         }
-        let mut f = Finder { wanted, found: None };
+        let mut f = Finder {
+            wanted,
+            found: None,
+        };
         match self.tree {
             ast::Mod::Module(m) => f.visit_body(&m.body),
             ast::Mod::Expression(e) => f.visit_expr(&e.body),
@@ -259,24 +509,42 @@ impl Reporter<'_, '_> {
             }
             Parse::InvalidAugmentedAssignmentTarget => {
                 let name = self.expr_at(at).map_or("expression", target_name);
-                Found::new(at, format!("'{name}' is an illegal expression for augmented assignment"))
+                Found::new(
+                    at,
+                    format!("'{name}' is an illegal expression for augmented assignment"),
+                )
             }
-            Parse::InvalidAnnotatedAssignmentTarget => Found::new(at, "illegal target for annotation"),
+            Parse::InvalidAnnotatedAssignmentTarget => {
+                Found::new(at, "illegal target for annotation")
+            }
             Parse::InvalidDeleteTarget => {
                 let name = self.expr_at(at).map_or("expression", target_name);
                 Found::new(at, format!("cannot delete {name}"))
             }
-            Parse::NonDefaultParamAfterDefaultParam => {
-                Found::new(at, "parameter without a default follows parameter with a default")
+            Parse::NonDefaultParamAfterDefaultParam => Found::new(
+                at,
+                "parameter without a default follows parameter with a default",
+            ),
+            Parse::ParamAfterVarKeywordParam => {
+                Found::new(at, "arguments cannot follow var-keyword argument")
             }
-            Parse::ParamAfterVarKeywordParam => Found::new(at, "arguments cannot follow var-keyword argument"),
             Parse::VarParameterWithDefault => {
-                let double = self.src.text[..at.start().to_usize()].trim_end().ends_with("**")
-                    || self.text(at.start()).starts_with("**");
+                let before = self.line_before(at.end());
+                let double = before.rsplit(',').next().is_some_and(|p| p.contains("**"));
                 let what = if double { "keyword" } else { "positional" };
                 Found::new(at, format!("var-{what} argument cannot have default value"))
             }
-            Parse::ExpectedKeywordParam => Found::new(at, "named parameters must follow bare *"),
+            Parse::ExpectedKeywordParam => {
+                let next = self.skip_space(at.end());
+                if is_keyword(self.token(next))
+                    || matches!(self.token(next), "None" | "True" | "False")
+                {
+                    return self.invalid(TextRange::empty(next));
+                }
+                let lambda = !self.line_before(at.start()).contains("def ");
+                let what = if lambda { "arguments" } else { "parameters" };
+                Found::new(at, format!("named {what} must follow bare *"))
+            }
             Parse::DuplicateKeywordArgumentError(name) => {
                 Found::new(at, format!("keyword argument repeated: {name}"))
             }
@@ -286,12 +554,17 @@ impl Reporter<'_, '_> {
             Parse::PositionalAfterKeywordUnpacking => {
                 Found::new(at, "positional argument follows keyword argument unpacking")
             }
-            Parse::InvalidArgumentUnpackingOrder => {
-                Found::new(at, "iterable argument unpacking follows keyword argument unpacking")
-            }
+            Parse::InvalidArgumentUnpackingOrder => Found::new(
+                at,
+                "iterable argument unpacking follows keyword argument unpacking",
+            ),
             Parse::IterableUnpackingInComprehension => {
                 let dict = self.text(at.start()).starts_with("**");
-                let what = if dict { "dict unpacking cannot be used in dict" } else { "iterable unpacking cannot be used in" };
+                let what = if dict {
+                    "dict unpacking cannot be used in dict"
+                } else {
+                    "iterable unpacking cannot be used in"
+                };
                 Found::new(at, format!("{what} comprehension"))
             }
             Parse::UnparenthesizedGeneratorExpression => {
@@ -307,9 +580,11 @@ impl Reporter<'_, '_> {
             Parse::EmptyTypeParams => Found::new(at, "Type parameter list cannot be empty"),
             Parse::InvalidStarPatternUsage => self.invalid(at),
             Parse::ExpectedRealNumber => Found::new(at, "real number required in complex literal"),
-            Parse::ExpectedImaginaryNumber => Found::new(at, "imaginary number required in complex literal"),
-            Parse::FStringError(f) => interpolated(f, "f", at),
-            Parse::TStringError(f) => interpolated(f, "t", at),
+            Parse::ExpectedImaginaryNumber => {
+                Found::new(at, "imaginary number required in complex literal")
+            }
+            Parse::FStringError(f) => self.interpolated(f, "f", at),
+            Parse::TStringError(f) => self.interpolated(f, "t", at),
             Parse::Lexical(l) => self.lexical(l, at),
             Parse::ExpectedExpression => self.expected_expression(at),
             Parse::InvalidStarredExpressionUsage => {
@@ -331,9 +606,40 @@ impl Reporter<'_, '_> {
         let line = text.rsplit('\n').next().unwrap_or("").trim();
         let end = TextRange::empty(at.start());
         let after = self.text(self.skip_space(at.start()));
-        let after_stop = after.starts_with(['\n', '#', ';', ')', ']', '}', ',', ':']) || after.is_empty();
-        if after_stop && (line.ends_with(" else") || line == "else") && line != "else" {
-            return Found::new(end, "expected expression after 'else', but statement is given");
+        let after_stop =
+            after.starts_with(['\n', '#', ';', ')', ']', '}', ',', ':']) || after.is_empty();
+        if after_stop && line.ends_with(" else") {
+            return Found::new(
+                end,
+                "expected expression after 'else', but statement is given",
+            );
+        }
+        let field = text.ends_with('{') && after.starts_with(['}', '!', ':', '=']);
+        if field
+            && let Some((start, ..)) = Scan::new(self.src).literal_around(at.start().to_usize())
+        {
+            let prefix = if self
+                .text(TextSize::new(start as u32))
+                .starts_with(['t', 'T'])
+            {
+                "t"
+            } else {
+                "f"
+            };
+            let what = &after[..1];
+            return Found::new(
+                end,
+                format!("{prefix}-string: valid expression required before '{what}'"),
+            );
+        }
+        if text.ends_with('=') && !text.ends_with("==") && after.starts_with([',', ')', ':']) {
+            let head = text.rsplit(['(', '\n']).next().unwrap_or("");
+            if line.starts_with("def") || line.starts_with("async def") || head.contains("lambda") {
+                return Found::new(end, "expected default value expression");
+            }
+            if !after.starts_with(':') && text.contains('(') {
+                return Found::new(end, "expected argument value expression");
+            }
         }
         if let Some(bad) = self.dict_value(text, after) {
             return Found::new(end, bad);
@@ -342,32 +648,60 @@ impl Reporter<'_, '_> {
     }
 
     fn dict_value(&self, before: &str, after: &str) -> Option<&'static str> {
-        let open = Scan::new(self.src).until(before.len()).open.last().copied()?;
+        let open = Scan::new(self.src)
+            .until(before.len())
+            .open
+            .last()
+            .copied()?;
         let closes = after.starts_with(['}', ',']);
-        (open.1 == b'{' && before.ends_with(':') && closes).then_some("expression expected after dictionary key and ':'")
+        (open.1 == b'{' && before.ends_with(':') && closes)
+            .then_some("expression expected after dictionary key and ':'")
     }
 
     fn bad_target(&self, at: TextRange) -> Found {
-        let Some(e) = self.expr_at(at) else { return self.invalid(at) };
+        let Some(e) = self.expr_at(at) else {
+            return self.invalid(at);
+        };
         let name = target_name(e);
+        if self.src.text[..at.start().to_usize()]
+            .trim_end()
+            .ends_with("for")
+        {
+            if e.is_if_expr() {
+                return Found::new(at, "'in' expected after for-loop variables");
+            }
+            if let Expr::Compare(c) = e {
+                return self.invalid(TextRange::empty(c.left.range().end()));
+            }
+        }
         let text = self.text(self.skip_space(at.end()));
         if e.is_yield_expr() || e.is_yield_from_expr() {
             return Found::new(at, "assignment to yield expression not possible");
         }
         let simple = text.starts_with('=') && !text.starts_with("==");
         let chained = simple && {
-            let right = self.tree_expr(|r| r.range().start() == self.skip_space(at.end() + self.gap(at.end())));
+            let right = self
+                .tree_expr(|r| r.range().start() == self.skip_space(at.end() + self.gap(at.end())));
             right.is_some_and(|r| {
                 let next = self.text(self.skip_space(r.range().end()));
                 next.starts_with('=') && !next.starts_with("==")
             })
         };
-        let plain = matches!(e, Expr::List(_) | Expr::Tuple(_) | Expr::Generator(_) | Expr::Compare(_) | Expr::BoolOp(_))
-            || matches!(e, Expr::Lambda(_) | Expr::If(_) | Expr::Starred(_) | Expr::Named(_))
+        let plain = matches!(
+            e,
+            Expr::List(_)
+                | Expr::Tuple(_)
+                | Expr::Generator(_)
+                | Expr::Compare(_)
+                | Expr::BoolOp(_)
+        ) || matches!(e, Expr::Lambda(_) | Expr::If(_) | Expr::Starred(_))
             || matches!(e, Expr::UnaryOp(u) if u.op == ast::UnaryOp::Not)
             || is_singleton(e);
         if simple && !plain && !chained {
-            return Found::new(at, format!("cannot assign to {name} here. Maybe you meant '==' instead of '='?"));
+            return Found::new(
+                at,
+                format!("cannot assign to {name} here. Maybe you meant '==' instead of '='?"),
+            );
         }
         Found::new(at, format!("cannot assign to {name}"))
     }
@@ -393,12 +727,20 @@ impl Reporter<'_, '_> {
             let (line, _) = self.src.line_col(next);
             let head = self.src.line_text(line).unwrap_or("").trim_start();
             let colon_missing = text.is_empty() || text.starts_with(['\n', '#', '\r']);
-            let block = ["if", "elif", "else", "while", "for", "try", "with", "class", "def", "match", "case", "except", "finally", "async"];
-            let word = head.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+            let block = [
+                "if", "elif", "else", "while", "for", "try", "with", "class", "def", "match",
+                "case", "except", "finally", "async",
+            ];
+            let word = head
+                .split(|c: char| !c.is_alphanumeric())
+                .next()
+                .unwrap_or("");
             if colon_missing && head.contains("lambda") && !block.contains(&word) {
                 return Found::new(TextRange::empty(next), "invalid syntax");
             }
-            if colon_missing || (block.contains(&word) && matches!(word, "else" | "try" | "finally" | "class")) {
+            if colon_missing
+                || (block.contains(&word) && matches!(word, "else" | "try" | "finally"))
+            {
                 let here = TextRange::at(next, TextSize::new(u32::from(!text.is_empty())));
                 return Found::new(here, "expected ':'");
             }
@@ -410,16 +752,26 @@ impl Reporter<'_, '_> {
             return self.invalid(at);
         }
         if token == "(" {
-            let head = self.src.text[..next.to_usize()].rsplit('\n').next().unwrap_or("").trim_start();
+            let head = self.src.text[..next.to_usize()]
+                .rsplit('\n')
+                .next()
+                .unwrap_or("")
+                .trim_start();
             if head.starts_with("def") || head.starts_with("async def") {
-                return Found::new(TextRange::at(next, TextSize::new(1).min(TextSize::of(text))), "expected '('");
+                return Found::new(
+                    TextRange::at(next, TextSize::new(1).min(TextSize::of(text))),
+                    "expected '('",
+                );
             }
         }
         self.invalid(at)
     }
 
     fn in_ternary(&self, at: TextRange) -> bool {
-        self.src.text[..at.start().to_usize()].rsplit('\n').next().is_some_and(|l| l.contains(" if "))
+        self.src.text[..at.start().to_usize()]
+            .rsplit('\n')
+            .next()
+            .is_some_and(|l| l.contains(" if "))
     }
 
     /// Errors that the parser words freely.
@@ -428,17 +780,29 @@ impl Reporter<'_, '_> {
             return self.no_block(clause, at);
         }
         let words = match msg {
-            "Expected `except` or `finally` after `try` block" => "expected 'except' or 'finally' block",
+            "Expected `except` or `finally` after `try` block" => {
+                "expected 'except' or 'finally' block"
+            }
             "Cannot have both 'except' and 'except*' on the same 'try'" => {
                 "cannot have both 'except' and 'except*' on the same 'try'"
             }
             "Expected one or more exception types" => "expected one or more exception types",
-            "Only single target (not list) can be annotated" => "only single target (not list) can be annotated",
-            "Only single target (not tuple) can be annotated" => "only single target (not tuple) can be annotated",
-            "Bytes literal cannot be mixed with non-bytes literals" => "cannot mix bytes and nonbytes literals",
+            "Only single target (not list) can be annotated" => {
+                "only single target (not list) can be annotated"
+            }
+            "Only single target (not tuple) can be annotated" => {
+                "only single target (not tuple) can be annotated"
+            }
+            "Bytes literal cannot be mixed with non-bytes literals" => {
+                "cannot mix bytes and nonbytes literals"
+            }
             "cannot mix t-string literals with string or bytes literals" => msg,
-            "Only one '*' parameter allowed" | "Only one '*' separator allowed" => "* argument may appear only once",
-            "Keyword-only parameter separator not allowed after '*' parameter" => "* argument may appear only once",
+            "Only one '*' parameter allowed" | "Only one '*' separator allowed" => {
+                "* argument may appear only once"
+            }
+            "Keyword-only parameter separator not allowed after '*' parameter" => {
+                "* argument may appear only once"
+            }
             "Only one '/' separator allowed" => "/ may appear only once",
             "'/' parameter must appear before '*' parameter" => "/ must be ahead of *",
             "Position-only parameter separator not allowed as first parameter" => {
@@ -449,14 +813,20 @@ impl Reporter<'_, '_> {
                 "multiple exception types must be parenthesized when using 'as'"
             }
             "Trailing comma not allowed" => {
-                let line = self.src.text[..at.start().to_usize()].rsplit('\n').next().unwrap_or("").trim_start();
+                let line = self.src.text[..at.start().to_usize()]
+                    .rsplit('\n')
+                    .next()
+                    .unwrap_or("")
+                    .trim_start();
                 if line.starts_with("from") {
                     "trailing comma not allowed without surrounding parentheses"
                 } else {
                     return self.invalid(at);
                 }
             }
-            "Positional patterns cannot follow keyword patterns" => "positional patterns follow keyword patterns",
+            "Positional patterns cannot follow keyword patterns" => {
+                "positional patterns follow keyword patterns"
+            }
             "Expected a parameter name" => return self.bad_keyword(at),
             _ => return self.invalid(at),
         };
@@ -465,12 +835,22 @@ impl Reporter<'_, '_> {
 
     /// `f(expr=1)`
     fn bad_keyword(&self, at: TextRange) -> Found {
+        let text = self.src.slice(at);
+        if matches!(text, "True" | "False" | "None") {
+            return Found::new(at, format!("cannot assign to {text}"));
+        }
+        if text.starts_with('*') {
+            return Found::new(at, "cannot assign to iterable argument unpacking");
+        }
         if let Some(e) = self.expr_at(at)
             && is_singleton(e)
         {
             return Found::new(at, format!("cannot assign to {}", target_name(e)));
         }
-        Found::new(at, "expression cannot contain assignment, perhaps you meant \"==\"?")
+        Found::new(
+            at,
+            "expression cannot contain assignment, perhaps you meant \"==\"?",
+        )
     }
 
     /// A compound statement without a body.
@@ -478,20 +858,37 @@ impl Reporter<'_, '_> {
         // "`if` statement", "function definition", "`else` clause", ...
         let word = clause.split('`').nth(1);
         let what = match (clause, word) {
-            (c, None) if c.contains("class") => "class definition".to_string(),
-            (c, None) if c.contains("function") => "function definition".to_string(),
+            (c, _) if c.contains("class") => "class definition".to_string(),
+            (c, _) if c.contains("function") => "function definition".to_string(),
+            (_, Some("except")) if self.star_clause(at.start()) => {
+                "'except*' statement".to_string()
+            }
             (_, Some("with")) => "'with' statement".to_string(),
             (_, Some(w @ ("else" | "finally" | "elif"))) => format!("'{w}' statement"),
             (_, Some(w)) => format!("'{w}' statement"),
             (c, None) => c.to_string(),
         };
-        let word = word.unwrap_or(if clause.contains("class") { "class" } else { "def" });
+        let word = match word {
+            _ if clause.contains("class") => "class",
+            Some(w) => w,
+            None => "def",
+        };
         let line = self.line_of_clause(word, at.start());
         let start = self.text(at.start());
         let skip = start.len() - start.trim_start().len();
         let begin = at.start() + TextSize::new(skip as u32);
         let here = TextRange::at(begin, TextSize::of(self.token(begin)));
-        Found::indentation(here, format!("expected an indented block after {what} on line {line}"))
+        Found::indentation(
+            here,
+            format!("expected an indented block after {what} on line {line}"),
+        )
+    }
+
+    /// Whether the last `except` before `at` has a star.
+    fn star_clause(&self, at: TextSize) -> bool {
+        let text = &self.src.text[..at.to_usize()];
+        let clause = text.rfind("except").map_or("", |i| &text[i + 6..]);
+        clause.trim_start().starts_with('*')
     }
 
     /// The line of the last clause that begins with `word` before `at`.
@@ -516,33 +913,64 @@ impl Reporter<'_, '_> {
             Lexical::IndentationError => {
                 Found::indentation(at, "unindent does not match any outer indentation level")
             }
-            Lexical::FStringError(f) => interpolated(f, "f", at),
-            Lexical::TStringError(f) => interpolated(f, "t", at),
-            Lexical::InvalidByteLiteral => Found::new(at, "bytes can only contain ASCII literal characters"),
-            Lexical::LineContinuationError => Found::new(at, "unexpected character after line continuation character"),
-            Lexical::Eof => Found::new(at, "unexpected EOF while parsing"),
-            Lexical::UnicodeError | Lexical::MissingUnicodeLbrace | Lexical::MissingUnicodeRbrace | Lexical::StringError => {
-                self.unicode(at)
+            Lexical::FStringError(f) => self.interpolated(f, "f", at),
+            Lexical::TStringError(f) => self.interpolated(f, "t", at),
+            Lexical::InvalidByteLiteral => {
+                Found::new(at, "bytes can only contain ASCII literal characters")
             }
+            Lexical::LineContinuationError => {
+                Found::new(at, "unexpected character after line continuation character")
+            }
+            Lexical::Eof => Found::new(at, "unexpected EOF while parsing"),
+            Lexical::UnicodeError
+            | Lexical::MissingUnicodeLbrace
+            | Lexical::MissingUnicodeRbrace
+            | Lexical::StringError => self.unicode(at),
             Lexical::UnrecognizedToken { .. } | Lexical::OtherError(_) => self.invalid(at),
         }
+    }
+
+    fn interpolated(&self, e: &Interpolated, prefix: &str, at: TextRange) -> Found {
+        if *e == Interpolated::InvalidConversionFlag {
+            let text = self.text(at.start());
+            let flag = self.token(at.start() + TextSize::new(u32::from(text.starts_with('!'))));
+            if flag.chars().all(|c| c == '_' || c.is_alphanumeric()) {
+                let msg = format!(
+                    "{prefix}-string: invalid conversion character '{flag}': expected 's', 'r', or 'a'"
+                );
+                return Found::new(at, msg);
+            }
+        }
+        interpolated(e, prefix, at)
     }
 
     /// A bad escape in a string literal.
     fn unicode(&self, at: TextRange) -> Found {
         let literal = Scan::new(self.src).literal_around(at.start().to_usize());
-        let (start, body, bytes) = literal.unwrap_or((at.start().to_usize(), at.start().to_usize(), false));
-        let range = TextRange::new(TextSize::new(start as u32), at.end().max(TextSize::new(start as u32)));
+        let (start, body, bytes) =
+            literal.unwrap_or((at.start().to_usize(), at.start().to_usize(), false));
+        let range = TextRange::new(
+            TextSize::new(start as u32),
+            at.end().max(TextSize::new(start as u32)),
+        );
         let text = &self.src.text[body..];
         let Some((at, end, what)) = bad_escape(text, bytes) else {
-            return Found::new(range, "(unicode error) 'unicodeescape' codec can't decode bytes");
+            return Found::new(
+                range,
+                "(unicode error) 'unicodeescape' codec can't decode bytes",
+            );
         };
         if bytes {
-            return Found::new(range, format!("(value error) invalid \\x escape at position {at}"));
+            return Found::new(
+                range,
+                format!("(value error) invalid \\x escape at position {at}"),
+            );
         }
         Found::new(
             range,
-            format!("(unicode error) 'unicodeescape' codec can't decode bytes in position {at}-{end}: {what}"),
+            format!(
+                "(unicode error) 'unicodeescape' codec can't decode bytes in position {at}-{end}: {what}"
+            ),
         )
     }
 }
@@ -573,7 +1001,11 @@ fn bad_escape(text: &str, bytes: bool) -> Option<(usize, usize, &'static str)> {
                 continue;
             }
         };
-        let digits = b[i + 2..].iter().take(n).take_while(|d| d.is_ascii_hexdigit()).count();
+        let digits = b[i + 2..]
+            .iter()
+            .take(n)
+            .take_while(|d| d.is_ascii_hexdigit())
+            .count();
         if digits < n {
             return Some((i, i + 1 + digits, what));
         }
@@ -588,17 +1020,28 @@ fn bad_escape(text: &str, bytes: bool) -> Option<(usize, usize, &'static str)> {
 fn interpolated(e: &Interpolated, prefix: &str, at: TextRange) -> Found {
     let msg = match e {
         Interpolated::UnclosedLbrace => "expecting '}'",
-        Interpolated::InvalidConversionFlag => "invalid conversion character: expected 's', 'r', or 'a'",
-        Interpolated::SingleRbrace => "single '}' is not allowed",
-        Interpolated::UnterminatedString => return Found::new(at, format!("unterminated {prefix}-string literal")),
-        Interpolated::UnterminatedTripleQuotedString => {
-            return Found::new(at, format!("unterminated triple-quoted {prefix}-string literal"));
+        Interpolated::InvalidConversionFlag => {
+            "invalid conversion character: expected 's', 'r', or 'a'"
         }
-        Interpolated::LambdaWithoutParentheses => "lambda expressions are not allowed without parentheses",
+        Interpolated::SingleRbrace => "single '}' is not allowed",
+        Interpolated::UnterminatedString => {
+            return Found::new(at, format!("unterminated {prefix}-string literal"));
+        }
+        Interpolated::UnterminatedTripleQuotedString => {
+            return Found::new(
+                at,
+                format!("unterminated triple-quoted {prefix}-string literal"),
+            );
+        }
+        Interpolated::LambdaWithoutParentheses => {
+            "lambda expressions are not allowed without parentheses"
+        }
         Interpolated::ConversionFlagNotImmediatelyAfterExclamation => {
             "conversion type must come right after the exclamation mark"
         }
-        Interpolated::NewlineInFormatSpec => "newlines are not allowed in format specifiers for single quoted f-strings",
+        Interpolated::NewlineInFormatSpec => {
+            "newlines are not allowed in format specifiers for single quoted f-strings"
+        }
     };
     Found::new(at, format!("{prefix}-string: {msg}"))
 }
@@ -645,9 +1088,10 @@ fn target_name(e: &Expr) -> &'static str {
 
 fn is_keyword(word: &str) -> bool {
     const KEYWORDS: [&str; 35] = [
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+        "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global",
+        "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return",
+        "try", "while", "with", "yield",
     ];
     KEYWORDS.contains(&word) && !matches!(word, "False" | "None" | "True")
 }

@@ -72,7 +72,12 @@ impl<'a> Compiler<'a> {
                     self.u.blocks.pop();
                 }
             }
-            Block::Handler { exc, saved, name, outside } => {
+            Block::Handler {
+                exc,
+                saved,
+                name,
+                outside,
+            } => {
                 self.u.handler = outside;
                 self.emit(Op::PopExc, XA, saved, 0, 0);
                 self.clear(exc);
@@ -80,7 +85,13 @@ impl<'a> Compiler<'a> {
                     self.unbind(name);
                 }
             }
-            Block::With { slot, base, is_async, range, outside } => {
+            Block::With {
+                slot,
+                base,
+                is_async,
+                range,
+                outside,
+            } => {
                 self.u.handler = outside;
                 if let Some(reg) = value
                     && *reg != slot
@@ -121,7 +132,10 @@ impl<'a> Compiler<'a> {
         let h = self.u.new_handler();
         let end = self.u.label();
         self.u.handler = h;
-        self.u.blocks.push(Block::Finally { body: &s.finalbody, outside });
+        self.u.blocks.push(Block::Finally {
+            body: &s.finalbody,
+            outside,
+        });
         if s.handlers.is_empty() {
             self.body(&s.body)?;
         } else {
@@ -136,7 +150,12 @@ impl<'a> Compiler<'a> {
         let exc = self.u.bind_handler(h);
         self.at_nowhere();
         let (saved, cleanup) = self.push_exc(exc);
-        self.u.blocks.push(Block::Handler { exc, saved, name: None, outside });
+        self.u.blocks.push(Block::Handler {
+            exc,
+            saved,
+            name: None,
+            outside,
+        });
         self.body(&s.finalbody)?;
         self.u.blocks.pop();
         self.at_nowhere();
@@ -195,7 +214,14 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn handlers(&mut self, all: &'a [ExceptHandler], exc: u16, saved: u16, outside: u32, end: Label) -> Res {
+    fn handlers(
+        &mut self,
+        all: &'a [ExceptHandler],
+        exc: u16,
+        saved: u16,
+        outside: u32,
+        end: Label,
+    ) -> Res {
         let cleanup = self.u.handler;
         let sp = self.u.sp;
         for (i, ExceptHandler::ExceptHandler(h)) in all.iter().enumerate() {
@@ -211,7 +237,9 @@ impl<'a> Compiler<'a> {
                     self.u.jump_op(Op::JumpFalse, XA, t, 0, next);
                     self.u.sp = sp;
                 }
-                None if i + 1 < all.len() => return self.err(h.range, "default 'except:' must be last"),
+                None if i + 1 < all.len() => {
+                    return self.err(h.range, "default 'except:' must be last");
+                }
                 None => {}
             }
             self.handler_body(h, exc, saved, outside)?;
@@ -226,7 +254,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// The body of one handler, up to where it is left.
-    fn handler_body(&mut self, h: &'a ast::ExceptHandlerExceptHandler, exc: u16, saved: u16, outside: u32) -> Res {
+    fn handler_body(
+        &mut self,
+        h: &'a ast::ExceptHandlerExceptHandler,
+        exc: u16,
+        saved: u16,
+        outside: u32,
+    ) -> Res {
         let cleanup = self.u.handler;
         let name = h.name.as_ref();
         let mut named = None;
@@ -236,7 +270,12 @@ impl<'a> Compiler<'a> {
             self.u.handler = n;
             named = Some((n, name));
         }
-        let block = Block::Handler { exc, saved, name, outside };
+        let block = Block::Handler {
+            exc,
+            saved,
+            name,
+            outside,
+        };
         self.u.blocks.push(block.clone());
         self.body(&h.body)?;
         self.u.blocks.pop();
@@ -259,13 +298,22 @@ impl<'a> Compiler<'a> {
     }
 
     /// `except*`: temporaries are exc, saved, then the list of what is raised, then what is left of the group.
-    fn star_handlers(&mut self, all: &'a [ExceptHandler], exc: u16, saved: u16, outside: u32, end: Label) -> Res {
+    fn star_handlers(
+        &mut self,
+        all: &'a [ExceptHandler],
+        exc: u16,
+        saved: u16,
+        outside: u32,
+        end: Label,
+    ) -> Res {
         let cleanup = self.u.handler;
         let list = self.u.alloc();
         self.emit(Op::BuildList, 0, list, list, 0);
         let rest = self.copy(Opnd::local(exc)).reg;
         for ExceptHandler::ExceptHandler(h) in all {
-            let Some(e) = &h.type_ else { return self.err(h.range, "expected one or more exception types") };
+            let Some(e) = &h.type_ else {
+                return self.err(h.range, "expected one or more exception types");
+            };
             let next = self.u.label();
             let no_match = self.u.label();
             let group = self.u.alloc_n(2);
@@ -347,22 +395,35 @@ impl<'a> Compiler<'a> {
     }
 
     fn with_items(&mut self, items: &'a [ast::WithItem], body: &'a [Stmt], is_async: bool) -> Res {
-        let Some((item, rest)) = items.split_first() else { return self.body(body) };
+        let Some((item, rest)) = items.split_first() else {
+            return self.body(body);
+        };
         let range = item.context_expr.range();
+        self.check_blocks(range)?;
         let sp = self.u.sp;
         let outside = self.u.handler;
         let slot = self.u.alloc();
         let base = self.u.alloc_n(2);
         let manager = self.operand(&item.context_expr)?;
         self.at(range);
-        let (enter, exit) = if is_async { (AENTER, AEXIT) } else { (ENTER, EXIT) };
+        let (enter, exit) = if is_async {
+            (AENTER, AEXIT)
+        } else {
+            (ENTER, EXIT)
+        };
         let cache = self.u.cache(u32::MAX);
         self.emit(Op::LoadSpecial, exit << XARG, base, manager.reg, cache);
         let cache = self.u.cache(u32::MAX);
         let method = base + 2;
         self.u.sp = method;
         self.u.alloc_n(2);
-        self.emit(Op::LoadSpecial, manager.xb() | enter << XARG, method, manager.reg, cache);
+        self.emit(
+            Op::LoadSpecial,
+            manager.xb() | enter << XARG,
+            method,
+            manager.reg,
+            cache,
+        );
         self.u.sp = method;
         let entered = self.enter_value(item, method, is_async);
         // From here on the exit is called.
@@ -371,7 +432,13 @@ impl<'a> Compiler<'a> {
             self.u.new_handler()
         };
         self.u.handler = h;
-        self.u.blocks.push(Block::With { slot, base, is_async, range, outside });
+        self.u.blocks.push(Block::With {
+            slot,
+            base,
+            is_async,
+            range,
+            outside,
+        });
         if let Some(t) = entered {
             self.u.sp = t + 1;
             match &item.optional_vars {
@@ -428,7 +495,15 @@ impl<'a> Compiler<'a> {
         self.u.sp = base;
     }
 
-    fn exceptional_exit(&mut self, h: u32, base: u16, is_async: bool, range: TextRange, outside: u32, end: Label) {
+    fn exceptional_exit(
+        &mut self,
+        h: u32,
+        base: u16,
+        is_async: bool,
+        range: TextRange,
+        outside: u32,
+        end: Label,
+    ) {
         let cold = std::mem::replace(&mut self.u.cold, true);
         let exc = self.u.bind_handler(h);
         self.at(range);
@@ -455,7 +530,12 @@ impl<'a> Compiler<'a> {
     // async for
 
     /// The head of a loop over `aiter(o)`.
-    pub(super) fn async_for_start(&mut self, o: Opnd, iter: &Expr, target: &'a Expr) -> Res<AsyncLoop> {
+    pub(super) fn async_for_start(
+        &mut self,
+        o: Opnd,
+        iter: &Expr,
+        target: &'a Expr,
+    ) -> Res<AsyncLoop> {
         if o.temp {
             self.u.sp = o.reg;
         }
@@ -466,7 +546,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// The head of a loop over the asynchronous iterator in a temporary.
-    pub(super) fn async_for_loop(&mut self, o: Opnd, iter: &Expr, target: &'a Expr) -> Res<AsyncLoop> {
+    pub(super) fn async_for_loop(
+        &mut self,
+        o: Opnd,
+        iter: &Expr,
+        target: &'a Expr,
+    ) -> Res<AsyncLoop> {
         let outside = self.u.handler;
         let again = self.u.label();
         self.u.bind(again);
@@ -480,7 +565,11 @@ impl<'a> Compiler<'a> {
         self.u.handler = outside;
         self.store(target, Opnd::temp(value))?;
         self.u.sp = value;
-        Ok(AsyncLoop { again, iter: o.reg, handler })
+        Ok(AsyncLoop {
+            again,
+            iter: o.reg,
+            handler,
+        })
     }
 
     /// The end of the loop, behind its jump back.

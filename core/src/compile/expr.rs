@@ -88,10 +88,16 @@ impl<'a> Compiler<'a> {
                     if let Some((key, _)) = scope.symbols.get_key_value(name)
                         && let Some(&reg) = self.u.hidden.get(&(comp, key.clone()))
                     {
-                        return if found == Some(Place::Cell) { Access::Deref(reg) } else { Access::Fast(reg) };
+                        return if found == Some(Place::Cell) {
+                            Access::Deref(reg)
+                        } else {
+                            Access::Fast(reg)
+                        };
                     }
                 }
-                Some(place) if scope.parent == Some(self.u.scope) && unit.kind == ScopeKind::Class => {
+                Some(place)
+                    if scope.parent == Some(self.u.scope) && unit.kind == ScopeKind::Class =>
+                {
                     return match (place, self.u.regs.get(name)) {
                         (Place::Free, Some(&reg)) => Access::Deref(reg),
                         _ => Access::Global,
@@ -101,9 +107,17 @@ impl<'a> Compiler<'a> {
             }
         }
         let Some(place) = unit.place(name) else {
-            return if unit.function_like() { Access::Global } else { Access::Name };
+            return if unit.function_like() {
+                Access::Global
+            } else {
+                Access::Name
+            };
         };
-        let dict = if unit.sees_class { self.u.regs.get("__classdict__").copied() } else { None };
+        let dict = if unit.sees_class {
+            self.u.regs.get("__classdict__").copied()
+        } else {
+            None
+        };
         match (place, self.u.regs.get(name)) {
             (Place::Local, Some(&reg)) if unit.function_like() => Access::Fast(reg),
             (Place::Cell, Some(&reg)) => Access::Deref(reg),
@@ -112,7 +126,9 @@ impl<'a> Compiler<'a> {
                 (_, Some(d)) if name != "__classdict__" => Access::DictDeref(reg, d),
                 _ => Access::Deref(reg),
             },
-            (Place::GlobalImplicit, _) if unit.function_like() => dict.map_or(Access::Global, Access::DictGlobal),
+            (Place::GlobalImplicit, _) if unit.function_like() => {
+                dict.map_or(Access::Global, Access::DictGlobal)
+            }
             (Place::GlobalExplicit, _) => Access::Global,
             _ => Access::Name,
         }
@@ -267,7 +283,12 @@ impl<'a> Compiler<'a> {
     /// expression may rebind is copied.
     pub(super) fn operand_before(&mut self, e: &'a Expr, later: &[&'a Expr]) -> Res<Opnd> {
         let o = self.operand(e)?;
-        if o.temp || !self.has_walrus() || !later.iter().any(|e| any_over_expr(e, &|e| e.is_named_expr())) {
+        if o.temp
+            || !self.has_walrus()
+            || !later
+                .iter()
+                .any(|e| any_over_expr(e, &|e| e.is_named_expr()))
+        {
             return Ok(o);
         }
         Ok(self.copy(o))
@@ -338,7 +359,9 @@ impl<'a> Compiler<'a> {
             Expr::List(t) => self.sequence(&t.elts, Op::BuildList, t.range, dest),
             Expr::Set(t) => self.sequence(&t.elts, Op::BuildSet, t.range, dest),
             Expr::Dict(d) => self.dict(d, dest),
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) => self.via_temp(dest, |c| c.comprehension(e)),
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) => {
+                self.via_temp(dest, |c| c.comprehension(e))
+            }
             Expr::Generator(g) => self.generator(g, dest),
             Expr::Lambda(l) => self.lambda(l, dest),
             Expr::FString(f) => self.fstring(f, dest),
@@ -359,7 +382,11 @@ impl<'a> Compiler<'a> {
     }
 
     /// For values that need several writes: they are made in a temporary and moved to a local.
-    pub(super) fn via_temp(&mut self, dest: Dest, make: impl FnOnce(&mut Self) -> Res<u16>) -> Res<u16> {
+    pub(super) fn via_temp(
+        &mut self,
+        dest: Dest,
+        make: impl FnOnce(&mut Self) -> Res<u16>,
+    ) -> Res<u16> {
         let t = make(self)?;
         let Dest::Local(r) = dest else { return Ok(t) };
         self.mov(Opnd::temp(t), r);
@@ -426,7 +453,11 @@ impl<'a> Compiler<'a> {
     fn bool_op(&mut self, b: &'a ast::ExprBoolOp) -> Res<u16> {
         let sp = self.u.sp;
         let end = self.u.label();
-        let op = if b.op == BoolOp::And { Op::JumpFalse } else { Op::JumpTrue };
+        let op = if b.op == BoolOp::And {
+            Op::JumpFalse
+        } else {
+            Op::JumpTrue
+        };
         let last = b.values.len() - 1;
         for (i, v) in b.values.iter().enumerate() {
             // A constant is decided now.
@@ -469,7 +500,10 @@ impl<'a> Compiler<'a> {
     /// Evaluates a walrus and stores it; the value is left where it was stored, or in a temporary.
     fn named(&mut self, n: &'a ast::ExprNamed) -> Res<Opnd> {
         let Expr::Name(target) = &*n.target else {
-            return self.err(n.target.range(), "cannot use assignment expressions with this target");
+            return self.err(
+                n.target.range(),
+                "cannot use assignment expressions with this target",
+            );
         };
         if let Access::Fast(r) = self.access(&target.id) {
             self.expr(&n.value, Dest::Local(r))?;
@@ -501,7 +535,14 @@ impl<'a> Compiler<'a> {
     }
 
     /// `is` and `in`.
-    fn identity(&mut self, c: &ast::ExprCompare, left: &'a Expr, op: CmpOp, right: &'a Expr, dest: Dest) -> Res<u16> {
+    fn identity(
+        &mut self,
+        c: &ast::ExprCompare,
+        left: &'a Expr,
+        op: CmpOp,
+        right: &'a Expr,
+        dest: Dest,
+    ) -> Res<u16> {
         let sp = self.u.sp;
         let l = self.operand_before(left, &[right])?;
         let r = self.container(op, right)?;
@@ -521,10 +562,17 @@ impl<'a> Compiler<'a> {
                 _ => None,
             };
             if let Some((elts, set)) = elts
-                && let Some(items) = elts.iter().map(|e| self.fold(e)).collect::<Option<Vec<_>>>()
+                && let Some(items) = elts
+                    .iter()
+                    .map(|e| self.fold(e))
+                    .collect::<Option<Vec<_>>>()
             {
                 self.at_node(e);
-                let c = if set { Const::FrozenSet(items) } else { Const::Tuple(items) };
+                let c = if set {
+                    Const::FrozenSet(items)
+                } else {
+                    Const::Tuple(items)
+                };
                 return Ok(Opnd::temp(self.load_k(c, Dest::Push)));
             }
         }
@@ -553,7 +601,11 @@ impl<'a> Compiler<'a> {
         let mut left = self.operand_before(&c.left, &rest)?;
         for (i, (op, e)) in c.ops.iter().zip(&c.comparators).enumerate() {
             let last = i + 1 == n;
-            let right = if last { self.container(*op, e)? } else { self.operand_before(e, &rest[i + 1..])? };
+            let right = if last {
+                self.container(*op, e)?
+            } else {
+                self.operand_before(e, &rest[i + 1..])?
+            };
             self.at_node(c);
             self.emit_compare(*op, result, left, right, !last);
             if !last {
@@ -603,7 +655,10 @@ impl<'a> Compiler<'a> {
         match e {
             Expr::UnaryOp(u) if u.op == UnaryOp::Not => self.jump_if(&u.operand, !cond, target),
             Expr::BoolOp(b) => {
-                let (last, init) = b.values.split_last().ok_or_else(|| self.src.plain_error("invalid syntax"))?;
+                let (last, init) = b
+                    .values
+                    .split_last()
+                    .ok_or_else(|| self.src.plain_error("invalid syntax"))?;
                 // `and` decides false at once, `or` true.
                 let decides = b.op == BoolOp::Or;
                 if decides == cond {
@@ -707,8 +762,13 @@ impl<'a> Compiler<'a> {
             self.at_node(c);
             let truth = u8::from(cond) << XARG;
             match right {
-                Right::K(k) => self.u.jump_op(jump_k, left.xa() | truth, left.reg, k, target),
-                Right::Reg(r) => self.u.jump_op(jump, left.xa() | r.xb() | truth, left.reg, r.reg, target),
+                Right::K(k) => self
+                    .u
+                    .jump_op(jump_k, left.xa() | truth, left.reg, k, target),
+                Right::Reg(r) => {
+                    self.u
+                        .jump_op(jump, left.xa() | r.xb() | truth, left.reg, r.reg, target)
+                }
             }
             return Ok(());
         }
@@ -819,7 +879,13 @@ impl<'a> Compiler<'a> {
     pub(super) const MAX_DISPLAY: usize = 64;
 
     /// A tuple, list or set display.
-    pub(super) fn sequence(&mut self, elts: &'a [Expr], op: Op, range: TextRange, dest: Dest) -> Res<u16> {
+    pub(super) fn sequence(
+        &mut self,
+        elts: &'a [Expr],
+        op: Op,
+        range: TextRange,
+        dest: Dest,
+    ) -> Res<u16> {
         let starred = elts.iter().any(Expr::is_starred_expr);
         if starred || elts.len() > Self::MAX_DISPLAY {
             return self.via_temp(dest, |c| c.long_sequence(elts, op, range));
@@ -827,16 +893,29 @@ impl<'a> Compiler<'a> {
         // A long list or set of constants is made from a tuple.
         if elts.len() > 2
             && op != Op::BuildTuple
-            && let Some(items) = elts.iter().map(|e| self.fold(e)).collect::<Option<Vec<_>>>()
+            && let Some(items) = elts
+                .iter()
+                .map(|e| self.fold(e))
+                .collect::<Option<Vec<_>>>()
         {
             return self.via_temp(dest, |c| {
                 c.at(range);
                 let t = c.u.alloc();
                 c.emit(op, 0, t, t, 0);
                 let set = op == Op::BuildSet;
-                let items = if set { Const::FrozenSet(items) } else { Const::Tuple(items) };
+                let items = if set {
+                    Const::FrozenSet(items)
+                } else {
+                    Const::Tuple(items)
+                };
                 let k = c.load_k(items, Dest::Push);
-                c.emit(if set { Op::SetUpdate } else { Op::ListExtend }, XB, t, k, 0);
+                c.emit(
+                    if set { Op::SetUpdate } else { Op::ListExtend },
+                    XB,
+                    t,
+                    k,
+                    0,
+                );
                 c.u.sp = t + 1;
                 Ok(t)
             });
@@ -862,13 +941,21 @@ impl<'a> Compiler<'a> {
         };
         let t = self.u.alloc();
         self.at(range);
-        if let Some(items) = elts.iter().map(|e| self.fold(e)).collect::<Option<Vec<_>>>() {
+        if let Some(items) = elts
+            .iter()
+            .map(|e| self.fold(e))
+            .collect::<Option<Vec<_>>>()
+        {
             if op == Op::BuildTuple {
                 self.u.sp = t;
                 return Ok(self.load_k(Const::Tuple(items), Dest::Push));
             }
             self.emit(build, 0, t, t, 0);
-            let items = if set { Const::FrozenSet(items) } else { Const::Tuple(items) };
+            let items = if set {
+                Const::FrozenSet(items)
+            } else {
+                Const::Tuple(items)
+            };
             let k = self.load_k(items, Dest::Push);
             self.emit(extend, XB, t, k, 0);
             self.u.sp = t + 1;
@@ -935,7 +1022,10 @@ impl<'a> Compiler<'a> {
     // Generators
 
     fn yield_value(&mut self, y: &'a ast::ExprYield, dest: Dest) -> Res<u16> {
-        if !matches!(self.sym.scopes[self.u.scope].kind, ScopeKind::Function | ScopeKind::Lambda) {
+        if !matches!(
+            self.sym.scopes[self.u.scope].kind,
+            ScopeKind::Function | ScopeKind::Lambda
+        ) {
             return self.err(y.range, "'yield' outside function");
         }
         let sp = self.u.sp;
@@ -966,7 +1056,10 @@ impl<'a> Compiler<'a> {
     }
 
     fn yield_from(&mut self, y: &'a ast::ExprYieldFrom, dest: Dest) -> Res<u16> {
-        if !matches!(self.sym.scopes[self.u.scope].kind, ScopeKind::Function | ScopeKind::Lambda) {
+        if !matches!(
+            self.sym.scopes[self.u.scope].kind,
+            ScopeKind::Function | ScopeKind::Lambda
+        ) {
             return self.err(y.range, "'yield from' outside function");
         }
         if self.sym.scopes[self.u.scope].coroutine {
@@ -983,8 +1076,15 @@ impl<'a> Compiler<'a> {
     fn await_value(&mut self, a: &'a ast::ExprAwait, dest: Dest) -> Res<u16> {
         let scope = &self.sym.scopes[self.u.scope];
         if !self.can_await() {
-            let outside = !matches!(scope.kind, ScopeKind::Function | ScopeKind::Lambda | ScopeKind::Genexpr);
-            let msg = if outside { "'await' outside function" } else { "'await' outside async function" };
+            let outside = !matches!(
+                scope.kind,
+                ScopeKind::Function | ScopeKind::Lambda | ScopeKind::Genexpr
+            );
+            let msg = if outside {
+                "'await' outside function"
+            } else {
+                "'await' outside async function"
+            };
             return self.err(a.range, msg);
         }
         self.via_temp(dest, |c| {
@@ -1033,9 +1133,18 @@ impl<'a> Compiler<'a> {
     // super()
 
     /// `super().name` without making the super object. None if it is not that.
-    pub(super) fn super_attr(&mut self, a: &'a ast::ExprAttribute, op: Op, dest: Dest) -> Res<Option<u16>> {
-        let Expr::Call(call) = &*a.value else { return Ok(None) };
-        let Expr::Name(name) = &*call.func else { return Ok(None) };
+    pub(super) fn super_attr(
+        &mut self,
+        a: &'a ast::ExprAttribute,
+        op: Op,
+        dest: Dest,
+    ) -> Res<Option<u16>> {
+        let Expr::Call(call) = &*a.value else {
+            return Ok(None);
+        };
+        let Expr::Name(name) = &*call.func else {
+            return Ok(None);
+        };
         let args = &call.arguments;
         let scope = &self.sym.scopes[self.u.scope];
         if name.id.as_str() != "super"
@@ -1043,14 +1152,21 @@ impl<'a> Compiler<'a> {
             || !args.keywords.is_empty()
             || args.args.iter().any(Expr::is_starred_expr)
             || !matches!(self.access("super"), Access::Global)
-            || self.sym.scopes[0].place("super").is_some_and(|p| p == Place::Local)
+            || self.sym.scopes[0]
+                .place("super")
+                .is_some_and(|p| p == Place::Local)
         {
             return Ok(None);
         }
         let sp = self.u.sp;
         let zero = match args.args.len() {
             2 => false,
-            0 if scope.kind == ScopeKind::Function && self.u.argcount > 0 && self.u.regs.contains_key("__class__") => true,
+            0 if scope.kind == ScopeKind::Function
+                && self.u.argcount > 0
+                && self.u.regs.contains_key("__class__") =>
+            {
+                true
+            }
             _ => return Ok(None),
         };
         self.at_node(&*call.func);
@@ -1059,7 +1175,11 @@ impl<'a> Compiler<'a> {
             self.at_node(&*a.value);
             self.load_name("__class__", Dest::Push);
             let first = self.u.alloc();
-            let op = if self.first_param_is_cell() { Op::LoadDeref } else { Op::Move };
+            let op = if self.first_param_is_cell() {
+                Op::LoadDeref
+            } else {
+                Op::Move
+            };
             self.emit(op, 0, first, 0, 0);
         } else {
             for e in &args.args {
@@ -1070,13 +1190,20 @@ impl<'a> Compiler<'a> {
         self.at_attribute(a, a.range);
         let attr = self.mangled(&a.attr).into_owned();
         let n = self.u.name_of(&attr);
-        let d = if op == Op::SuperMethod { self.u.alloc_n(2) } else { self.u.dest(dest) };
+        let d = if op == Op::SuperMethod {
+            self.u.alloc_n(2)
+        } else {
+            self.u.dest(dest)
+        };
         self.emit(op, u8::from(zero) << XARG, d, sp, n);
         Ok(Some(d))
     }
 
     fn first_param_is_cell(&self) -> bool {
-        self.u.locals.first().is_some_and(|(_, k)| *k == LocalKind::Cell)
+        self.u
+            .locals
+            .first()
+            .is_some_and(|(_, k)| *k == LocalKind::Cell)
     }
 
     /// A string constant in a temporary.

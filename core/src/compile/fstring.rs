@@ -32,7 +32,9 @@ impl<'a> Compiler<'a> {
                     self.literal_part(s, &mut text);
                     push_text(&mut pieces, text);
                 }
-                ast::FStringPart::FString(s) => self.pieces(&s.elements, s.flags.prefix().is_raw(), &mut pieces),
+                ast::FStringPart::FString(s) => {
+                    self.pieces(&s.elements, s.flags.prefix().is_raw(), &mut pieces)
+                }
             }
         }
         self.join(pieces, f.range, dest)
@@ -58,7 +60,35 @@ impl<'a> Compiler<'a> {
 
     /// The text before the value of `{expr = }`.
     fn debug_source(&self, i: &ast::InterpolatedElement, debug: &ast::DebugText) -> String {
-        format!("{}{}{}", debug.leading, self.src.slice(i.expression.range()), debug.trailing)
+        let text = format!(
+            "{}{}{}",
+            debug.leading,
+            self.src.slice(i.expression.range()),
+            debug.trailing
+        );
+        if text.contains('#') {
+            without_comments(&text)
+        } else {
+            text
+        }
+    }
+
+    /// The source of a replacement field's expression, with the space around it.
+    fn field_source(&self, i: &ast::InterpolatedElement) -> &'a str {
+        let start = i.range.start().to_usize() + 1;
+        let mut end = i.expression.range().end().to_usize();
+        let bytes = self.src.text.as_bytes();
+        let mut comment = false;
+        while let Some(&b) = bytes.get(end) {
+            match b {
+                b'\n' => comment = false,
+                b'#' => comment = true,
+                b'!' | b':' | b'}' | b'=' if !comment => break,
+                _ => {}
+            }
+            end += 1;
+        }
+        self.src.text.get(start..end).unwrap_or("")
     }
 
     fn join(&mut self, pieces: Vec<Piece<'a>>, range: TextRange, dest: Dest) -> Res<u16> {
@@ -69,7 +99,9 @@ impl<'a> Compiler<'a> {
             }
             [Piece::Text(_)] => {
                 self.at(range);
-                let Some(Piece::Text(text)) = pieces.into_iter().next() else { return Ok(0) };
+                let Some(Piece::Text(text)) = pieces.into_iter().next() else {
+                    return Ok(0);
+                };
                 return Ok(self.load_k(Const::Str(text.into()), dest));
             }
             [Piece::Value(i)] => return self.format(i, dest),
@@ -175,7 +207,12 @@ impl<'a> Compiler<'a> {
         self.via_temp(dest, |c| c.template(strings, &values, t.range))
     }
 
-    fn template(&mut self, strings: Vec<Vec<u8>>, values: &[&'a ast::InterpolatedElement], range: TextRange) -> Res<u16> {
+    fn template(
+        &mut self,
+        strings: Vec<Vec<u8>>,
+        values: &[&'a ast::InterpolatedElement],
+        range: TextRange,
+    ) -> Res<u16> {
         self.at(range);
         let strings = strings.into_iter().map(|s| Const::Str(s.into())).collect();
         let first = self.load_k(Const::Tuple(strings), Dest::Push);
@@ -196,11 +233,12 @@ impl<'a> Compiler<'a> {
     fn interpolation(&mut self, i: &'a ast::InterpolatedElement) -> Res<u16> {
         let v = self.push(&i.expression)?;
         self.at_node(i);
-        let mut text = self.src.slice(i.expression.range()).to_string();
-        if let Some(debug) = &i.debug_text {
-            text = format!("{}{}", debug.leading.trim_start(), text);
+        let text = self.field_source(i);
+        if text.contains('#') {
+            self.push_str(&without_comments(text));
+        } else {
+            self.push_str(text);
         }
-        self.push_str(&text);
         let mut kind = i.conversion;
         if kind == ConversionFlag::None && i.debug_text.is_some() && i.format_spec.is_none() {
             kind = ConversionFlag::Repr;
@@ -229,4 +267,31 @@ fn push_text(out: &mut Vec<Piece<'_>>, text: Vec<u8>) {
     } else {
         out.push(Piece::Text(text));
     }
+}
+
+/// Text without its comments, of which no string in it is one.
+fn without_comments(text: &str) -> String {
+    let mut out = String::new();
+    let mut quote = None;
+    let mut comment = false;
+    let mut escaped = false;
+    for c in text.chars() {
+        if std::mem::take(&mut escaped) {
+            out.push(c);
+            continue;
+        }
+        match (c, quote) {
+            ('\\', Some(_)) => escaped = true,
+            ('\n', _) => comment = false,
+            _ if comment => {}
+            ('#', None) => comment = true,
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(q)) if c == q => quote = None,
+            _ => {}
+        }
+        if !comment {
+            out.push(c);
+        }
+    }
+    out
 }

@@ -93,7 +93,11 @@ impl<'a> Compiler<'a> {
         let scope = &self.sym.scopes[id];
         let mut u = Unit::new(id);
         u.name = name.to_string();
-        u.qualname = if id == 0 { name.to_string() } else { self.qualname(name) };
+        u.qualname = if id == 0 {
+            name.to_string()
+        } else {
+            self.qualname(name)
+        };
         u.private = scope.private.clone();
         if scope.function_like() {
             self.function_locals(id, &mut u);
@@ -139,7 +143,11 @@ impl<'a> Compiler<'a> {
             groups[group].push((name, kind));
         }
         for (name, kind) in groups.into_iter().flatten() {
-            let shown = if rename && &**name == ".format" { "format" } else { name };
+            let shown = if rename && &**name == ".format" {
+                "format"
+            } else {
+                name
+            };
             let reg = u.add_local(shown, kind);
             u.regs.insert(name.clone(), reg);
         }
@@ -165,7 +173,9 @@ impl<'a> Compiler<'a> {
                     Place::Cell => true,
                     _ => continue,
                 };
-                let free = pool.iter().find(|(n, c, r)| n == name && *c == cell && !active.contains(r));
+                let free = pool
+                    .iter()
+                    .find(|(n, c, r)| n == name && *c == cell && !active.contains(r));
                 let reg = match free {
                     Some(&(_, _, r)) => r,
                     None => {
@@ -208,7 +218,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// Opens the unit of a function: registers and prologue.
-    pub(super) fn enter_function(&mut self, id: ScopeId, name: &str, range: TextRange, p: Option<&ast::Parameters>) {
+    pub(super) fn enter_function(
+        &mut self,
+        id: ScopeId,
+        name: &str,
+        range: TextRange,
+        p: Option<&ast::Parameters>,
+    ) {
         let mut u = self.new_unit(id, name);
         let scope = &self.sym.scopes[id];
         u.first_line = self.src.line(range.start());
@@ -225,7 +241,9 @@ impl<'a> Compiler<'a> {
             (false, true) => flags::COROUTINE,
             _ => 0,
         };
-        if self.sym.scopes[self.u.scope].kind == ScopeKind::Class && scope.kind == ScopeKind::Function {
+        if self.sym.scopes[self.u.scope].kind == ScopeKind::Class
+            && scope.kind == ScopeKind::Function
+        {
             u.flags |= flags::METHOD;
         }
         match p {
@@ -241,7 +259,11 @@ impl<'a> Compiler<'a> {
                 }
             }
             None => {
-                let n = scope.symbols.values().filter(|s| s.flags & PARAM != 0).count() as u16;
+                let n = scope
+                    .symbols
+                    .values()
+                    .filter(|s| s.flags & PARAM != 0)
+                    .count() as u16;
                 u.argcount = n;
                 if scope.kind != ScopeKind::Genexpr {
                     u.posonly = n;
@@ -294,14 +316,21 @@ impl<'a> Compiler<'a> {
     // Functions
 
     /// r = function of `code`, whose pieces lie from `first` on.
-    pub(super) fn make_function(&mut self, code: CodeProto, scope: ScopeId, mut arg: u8, first: u16, dest: Dest) -> u16 {
+    pub(super) fn make_function(
+        &mut self,
+        code: CodeProto,
+        scope: ScopeId,
+        mut arg: u8,
+        first: u16,
+        dest: Dest,
+    ) -> u16 {
         let sym = self.sym;
         let free = &sym.scopes[scope].free;
         if !free.is_empty() {
             let cells = self.u.alloc_n(free.len());
             for (i, name) in free.iter().enumerate() {
                 let reg = self.cell_reg(name);
-                self.emit(Op::LoadCell, 0, cells + i as u16, reg, 0);
+                self.emit(Op::LoadCell, 0, cells.wrapping_add(i as u16), reg, 0);
             }
             self.emit(Op::BuildTuple, 0, cells, cells, free.len() as u16);
             arg |= CLOSURE;
@@ -329,7 +358,9 @@ impl<'a> Compiler<'a> {
     }
 
     pub(super) fn lambda(&mut self, l: &'a ast::ExprLambda, dest: Dest) -> Res<u16> {
-        let Some(scope) = self.sym.scope_of(l, Role::Body) else { return self.err(l.range, "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(l, Role::Body) else {
+            return self.err(l.range, "invalid syntax");
+        };
         let first = self.u.sp;
         let mut arg = 0;
         if let Some(p) = &l.parameters {
@@ -349,12 +380,20 @@ impl<'a> Compiler<'a> {
     /// Pushes the defaults tuple and keyword defaults dict that there are.
     fn defaults(&mut self, p: &'a ast::Parameters) -> Res<u8> {
         let mut arg = 0;
-        let positional: Vec<&'a Expr> =
-            p.posonlyargs.iter().chain(&p.args).filter_map(|p| p.default.as_deref()).collect();
+        let positional: Vec<&'a Expr> = p
+            .posonlyargs
+            .iter()
+            .chain(&p.args)
+            .filter_map(|p| p.default.as_deref())
+            .collect();
         if let (Some(first), Some(last)) = (positional.first(), positional.last()) {
             arg |= DEFAULTS;
             let range = TextRange::new(first.range().start(), last.range().end());
-            if let Some(items) = positional.iter().map(|e| self.fold(e)).collect::<Option<Vec<_>>>() {
+            if let Some(items) = positional
+                .iter()
+                .map(|e| self.fold(e))
+                .collect::<Option<Vec<_>>>()
+            {
                 self.at(range);
                 self.load_k(Const::Tuple(items), Dest::Push);
             } else {
@@ -390,7 +429,9 @@ impl<'a> Compiler<'a> {
 
     /// Where a definition begins, after its decorators.
     fn def_range(&self, decorators: &[ast::Decorator], range: TextRange) -> TextRange {
-        let Some(last) = decorators.last() else { return range };
+        let Some(last) = decorators.last() else {
+            return range;
+        };
         let mut at = last.range.end().to_usize();
         let bytes = self.src.text.as_bytes();
         while at < bytes.len() {
@@ -406,8 +447,15 @@ impl<'a> Compiler<'a> {
     pub(super) fn function_def(&mut self, s: &'a ast::StmtFunctionDef) -> Res {
         let dest = self.name_dest(&s.name);
         let range = self.def_range(&s.decorator_list, s.range);
-        let first_line = s.decorator_list.first().map_or(range, |d| d.expression.range());
-        let r = self.decorated(&s.decorator_list, |c, dest| c.function_object(s, range, first_line, dest), dest)?;
+        let first_line = s
+            .decorator_list
+            .first()
+            .map_or(range, |d| d.expression.range());
+        let r = self.decorated(
+            &s.decorator_list,
+            |c, dest| c.function_object(s, range, first_line, dest),
+            dest,
+        )?;
         self.at(range);
         self.store_result(&s.name, r, dest);
         Ok(())
@@ -442,9 +490,16 @@ impl<'a> Compiler<'a> {
         };
         let base = self.u.alloc_n(2);
         let arg = self.defaults(&s.parameters)?;
-        let Some(scope) = self.sym.scope_of(s, Role::TypeParams) else { return self.err(range, "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(s, Role::TypeParams) else {
+            return self.err(range, "invalid syntax");
+        };
         let n = self.u.sp - base - 2;
-        self.enter_function(scope, &format!("<generic parameters of {}>", s.name), first_line, None);
+        self.enter_function(
+            scope,
+            &format!("<generic parameters of {}>", s.name),
+            first_line,
+            None,
+        );
         // The function goes below its type parameters.
         let function = self.u.alloc();
         self.type_params(tp, range)?;
@@ -480,7 +535,9 @@ impl<'a> Compiler<'a> {
             self.function_annotate(s, id, range)?;
             arg |= ANNOTATE;
         }
-        let Some(scope) = self.sym.scope_of(s, Role::Body) else { return self.err(range, "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(s, Role::Body) else {
+            return self.err(range, "invalid syntax");
+        };
         self.enter_function(scope, &s.name, first_line, Some(&s.parameters));
         let code = self.function_body(&s.body, scope)?;
         self.at(range);
@@ -535,7 +592,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// Pushes the `__annotate__` of a function.
-    fn function_annotate(&mut self, s: &'a ast::StmtFunctionDef, id: ScopeId, range: TextRange) -> Res<u16> {
+    fn function_annotate(
+        &mut self,
+        s: &'a ast::StmtFunctionDef,
+        id: ScopeId,
+        range: TextRange,
+    ) -> Res<u16> {
         let p = &s.parameters;
         self.enter_function(id, "__annotate__", range, None);
         self.check_format();
@@ -570,13 +632,20 @@ impl<'a> Compiler<'a> {
     }
 
     /// Pushes the `__annotate__` of a class or module.
-    fn annotate_of_body(&mut self, id: ScopeId, all: &[Annotated<'a>], range: TextRange) -> Res<u16> {
+    fn annotate_of_body(
+        &mut self,
+        id: ScopeId,
+        all: &[Annotated<'a>],
+        range: TextRange,
+    ) -> Res<u16> {
         self.enter_function(id, "__annotate__", range, None);
         self.check_format();
         let map = self.u.alloc();
         self.emit(Op::BuildMap, 0, map, map, 0);
         for a in all {
-            let Expr::Name(name) = &*a.stmt.target else { continue };
+            let Expr::Name(name) = &*a.stmt.target else {
+                continue;
+            };
             let skip = self.u.label();
             if let Some(number) = a.conditional {
                 self.at_node(a.stmt);
@@ -598,13 +667,21 @@ impl<'a> Compiler<'a> {
     /// Pushes the set of the conditional annotations that were executed.
     fn load_conditional_set(&mut self) -> u16 {
         const NAME: &str = "__conditional_annotations__";
-        match self.u.regs.get(&own_cell(NAME)).or_else(|| self.u.regs.get(NAME)).copied() {
+        match self
+            .u
+            .regs
+            .get(&own_cell(NAME))
+            .or_else(|| self.u.regs.get(NAME))
+            .copied()
+        {
             Some(reg) => {
                 let t = self.u.alloc();
                 self.emit(Op::LoadDeref, 0, t, reg, 0);
                 t
             }
-            None if self.sym.scopes[self.u.scope].function_like() => self.load_global(NAME, Dest::Push),
+            None if self.sym.scopes[self.u.scope].function_like() => {
+                self.load_global(NAME, Dest::Push)
+            }
             None => self.load_name(NAME, Dest::Push),
         }
     }
@@ -652,14 +729,27 @@ impl<'a> Compiler<'a> {
             let t = self.u.sp;
             self.at_node(p);
             let (name, bound, default, plain) = match p {
-                ast::TypeParam::TypeVar(p) => (&p.name, p.bound.as_deref(), p.default.as_deref(), Intrinsic::TypeVar),
-                ast::TypeParam::TypeVarTuple(p) => (&p.name, None, p.default.as_deref(), Intrinsic::TypeVarTuple),
-                ast::TypeParam::ParamSpec(p) => (&p.name, None, p.default.as_deref(), Intrinsic::ParamSpec),
+                ast::TypeParam::TypeVar(p) => (
+                    &p.name,
+                    p.bound.as_deref(),
+                    p.default.as_deref(),
+                    Intrinsic::TypeVar,
+                ),
+                ast::TypeParam::TypeVarTuple(p) => {
+                    (&p.name, None, p.default.as_deref(), Intrinsic::TypeVarTuple)
+                }
+                ast::TypeParam::ParamSpec(p) => {
+                    (&p.name, None, p.default.as_deref(), Intrinsic::ParamSpec)
+                }
             };
             self.push_str(name);
             let mut kind = plain;
             if let Some(e) = bound {
-                kind = if e.is_tuple_expr() { Intrinsic::TypeVarWithConstraints } else { Intrinsic::TypeVarWithBound };
+                kind = if e.is_tuple_expr() {
+                    Intrinsic::TypeVarWithConstraints
+                } else {
+                    Intrinsic::TypeVarWithBound
+                };
                 self.evaluator(p, Role::Bound, name, e)?;
             }
             self.at_node(p);
@@ -683,7 +773,9 @@ impl<'a> Compiler<'a> {
 
     /// Pushes the function that evaluates `e` when it is asked for.
     fn evaluator<T>(&mut self, node: &T, role: Role, name: &str, e: &'a Expr) -> Res<u16> {
-        let Some(scope) = self.sym.scope_of(node, role) else { return self.err(e.range(), "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(node, role) else {
+            return self.err(e.range(), "invalid syntax");
+        };
         let first = self.u.sp;
         self.at_node(e);
         self.load_k(Const::Tuple(vec![Const::Int(1)]), Dest::Push);
@@ -713,7 +805,12 @@ impl<'a> Compiler<'a> {
                 let Some(scope) = self.sym.scope_of(s, Role::TypeParams) else {
                     return self.err(s.range, "invalid syntax");
                 };
-                self.enter_function(scope, &format!("<generic parameters of {name}>"), s.range, None);
+                self.enter_function(
+                    scope,
+                    &format!("<generic parameters of {name}>"),
+                    s.range,
+                    None,
+                );
                 let t = self.alias_object(s, name)?;
                 self.emit(Op::Return, XA, t, 0, 0);
                 let code = self.close_unit()?;
@@ -749,8 +846,15 @@ impl<'a> Compiler<'a> {
     pub(super) fn class_def(&mut self, s: &'a ast::StmtClassDef) -> Res {
         let dest = self.name_dest(&s.name);
         let range = self.def_range(&s.decorator_list, s.range);
-        let first_line = s.decorator_list.first().map_or(range, |d| d.expression.range());
-        let r = self.decorated(&s.decorator_list, |c, dest| c.class_object(s, range, first_line, dest), dest)?;
+        let first_line = s
+            .decorator_list
+            .first()
+            .map_or(range, |d| d.expression.range());
+        let r = self.decorated(
+            &s.decorator_list,
+            |c, dest| c.class_object(s, range, first_line, dest),
+            dest,
+        )?;
         self.at(range);
         self.store_result(&s.name, r, dest);
         Ok(())
@@ -766,7 +870,9 @@ impl<'a> Compiler<'a> {
         let Some(tp) = &s.type_params else {
             return self.class_call(s, range, first_line, None, dest);
         };
-        let Some(scope) = self.sym.scope_of(s, Role::TypeParams) else { return self.err(range, "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(s, Role::TypeParams) else {
+            return self.err(range, "invalid syntax");
+        };
         let name = format!("<generic parameters of {}>", s.name);
         self.enter_function(scope, &name, first_line, None);
         let t = self.type_params(tp, range)?;
@@ -794,7 +900,9 @@ impl<'a> Compiler<'a> {
         last: Option<&'static str>,
         dest: Dest,
     ) -> Res<u16> {
-        let Some(scope) = self.sym.scope_of(s, Role::Body) else { return self.err(range, "invalid syntax") };
+        let Some(scope) = self.sym.scope_of(s, Role::Body) else {
+            return self.err(range, "invalid syntax");
+        };
         self.at(range);
         let base = self.u.alloc_n(2);
         self.emit(Op::LoadBuildClass, 0, base, 0, 0);
@@ -803,10 +911,22 @@ impl<'a> Compiler<'a> {
         self.make_function(code, scope, 0, self.u.sp, Dest::Push);
         self.push_str(&s.name);
         let extra = Extra { before: 2, last };
-        self.call_args(base, NO_SELF, s.arguments.as_deref(), Some(extra), range, dest)
+        self.call_args(
+            base,
+            NO_SELF,
+            s.arguments.as_deref(),
+            Some(extra),
+            range,
+            dest,
+        )
     }
 
-    fn class_body(&mut self, s: &'a ast::StmtClassDef, id: ScopeId, first_line: TextRange) -> Res<CodeProto> {
+    fn class_body(
+        &mut self,
+        s: &'a ast::StmtClassDef,
+        id: ScopeId,
+        first_line: TextRange,
+    ) -> Res<CodeProto> {
         let mut u = self.new_unit(id, &s.name);
         u.first_line = self.src.line(first_line.start());
         if self.sym.future_annotations {
@@ -872,12 +992,16 @@ impl<'a> Compiler<'a> {
         let scope = &self.sym.scopes[id];
         self.at(TextRange::empty(first_line.start()));
         if let Some(a) = scope.annotation_scope {
-            let t = self.annotate_of_body(a, &scope.annotations, TextRange::empty(first_line.start()))?;
+            let t =
+                self.annotate_of_body(a, &scope.annotations, TextRange::empty(first_line.start()))?;
             self.set_class_name("__annotate_func__", t);
         }
         let mut names = std::mem::take(&mut self.u.static_attributes);
         names.sort();
-        let t = self.load_k(Const::Tuple(names.iter().map(|n| str_const(n)).collect()), Dest::Push);
+        let t = self.load_k(
+            Const::Tuple(names.iter().map(|n| str_const(n)).collect()),
+            Dest::Push,
+        );
         self.set_class_name("__static_attributes__", t);
         if let Some(&reg) = self.u.regs.get(&own_cell("__classdict__")) {
             let t = self.u.alloc();
@@ -900,11 +1024,18 @@ impl<'a> Compiler<'a> {
 
     /// Notes `self.x = ...` for the class's `__static_attributes__`.
     pub(super) fn note_static_attribute(&mut self, a: &ast::ExprAttribute) {
-        if a.value.as_name_expr().is_none_or(|n| n.id.as_str() != "self") {
+        if a.value
+            .as_name_expr()
+            .is_none_or(|n| n.id.as_str() != "self")
+        {
             return;
         }
         let sym = self.sym;
-        let class = self.outer.iter_mut().rev().find(|u| sym.scopes[u.scope].kind == ScopeKind::Class);
+        let class = self
+            .outer
+            .iter_mut()
+            .rev()
+            .find(|u| sym.scopes[u.scope].kind == ScopeKind::Class);
         if let Some(u) = class
             && !u.static_attributes.iter().any(|n| n == a.attr.as_str())
         {
@@ -920,7 +1051,9 @@ fn own_cell(name: &str) -> Rc<str> {
 
 /// The docstring of a body, and what follows it.
 fn docstring(body: &[Stmt]) -> Option<(&ast::ExprStringLiteral, &[Stmt])> {
-    let (Stmt::Expr(s), rest) = body.split_first()? else { return None };
+    let (Stmt::Expr(s), rest) = body.split_first()? else {
+        return None;
+    };
     Some((s.value.as_string_literal_expr()?, rest))
 }
 
@@ -928,14 +1061,22 @@ fn docstring(body: &[Stmt]) -> Option<(&ast::ExprStringLiteral, &[Stmt])> {
 fn has_annotation(body: &[Stmt]) -> bool {
     body.iter().any(|s| match s {
         Stmt::AnnAssign(_) => true,
-        Stmt::If(s) => has_annotation(&s.body) || s.elif_else_clauses.iter().any(|c| has_annotation(&c.body)),
+        Stmt::If(s) => {
+            has_annotation(&s.body) || s.elif_else_clauses.iter().any(|c| has_annotation(&c.body))
+        }
         Stmt::For(s) => has_annotation(&s.body) || has_annotation(&s.orelse),
         Stmt::While(s) => has_annotation(&s.body) || has_annotation(&s.orelse),
         Stmt::With(s) => has_annotation(&s.body),
         Stmt::Match(s) => s.cases.iter().any(|c| has_annotation(&c.body)),
         Stmt::Try(s) => {
-            let handlers = s.handlers.iter().any(|ast::ExceptHandler::ExceptHandler(h)| has_annotation(&h.body));
-            handlers || has_annotation(&s.body) || has_annotation(&s.orelse) || has_annotation(&s.finalbody)
+            let handlers = s
+                .handlers
+                .iter()
+                .any(|ast::ExceptHandler::ExceptHandler(h)| has_annotation(&h.body));
+            handlers
+                || has_annotation(&s.body)
+                || has_annotation(&s.orelse)
+                || has_annotation(&s.finalbody)
         }
         _ => false,
     })
@@ -965,7 +1106,12 @@ fn clean_doc(text: &[u8]) -> Vec<u8> {
     }
     let indent = |line: &[u8]| line.iter().take_while(|b| **b == b' ').count();
     let lines: Vec<&[u8]> = expanded.split(|b| *b == b'\n').collect();
-    let margin = lines[1..].iter().filter(|l| indent(l) < l.len()).map(|l| indent(l)).min().unwrap_or(0);
+    let margin = lines[1..]
+        .iter()
+        .filter(|l| indent(l) < l.len())
+        .map(|l| indent(l))
+        .min()
+        .unwrap_or(0);
     let mut out = lines[0][indent(lines[0])..].to_vec();
     for line in &lines[1..] {
         out.push(b'\n');
@@ -973,4 +1119,3 @@ fn clean_doc(text: &[u8]) -> Vec<u8> {
     }
     out
 }
-

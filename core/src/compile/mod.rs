@@ -81,7 +81,11 @@ pub struct SyntaxError {
 
 impl std::fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}: {} ({}, line {}, col {})", self.kind, self.msg, self.filename, self.line, self.col)
+        write!(
+            f,
+            "{:?}: {} ({}, line {}, col {})",
+            self.kind, self.msg, self.filename, self.line, self.col
+        )
     }
 }
 
@@ -101,10 +105,12 @@ pub fn compile(source: &str, mode: Mode, opts: &Options) -> Result<CodeProto, Sy
     // The parser and the walks over its tree recurse: give them a stack to match.
     let stack = (weight as usize * STACK_PER_LEVEL).clamp(8 << 20, 1 << 30);
     std::thread::scope(|scope| {
-        let worker = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, || {
-            let src = Source::new(&text, &opts.filename);
-            compile_source(&src, mode, opts)
-        });
+        let worker = std::thread::Builder::new()
+            .stack_size(stack)
+            .spawn_scoped(scope, || {
+                let src = Source::new(&text, &opts.filename);
+                compile_source(&src, mode, opts)
+            });
         match worker.map(|w| w.join()) {
             Ok(Ok(result)) => result,
             _ => Err(src.too_deep()),
@@ -170,7 +176,15 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(src: &'a Source<'a>, opts: &'a Options, mode: Mode, sym: &'a SymTable<'a>) -> Self {
-        Compiler { src, opts, mode, sym, u: Unit::new(0), outer: Vec::new(), depth: 0 }
+        Compiler {
+            src,
+            opts,
+            mode,
+            sym,
+            u: Unit::new(0),
+            outer: Vec::new(),
+            depth: 0,
+        }
     }
 
     #[cold]

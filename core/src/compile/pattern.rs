@@ -44,7 +44,10 @@ impl<'a> Compiler<'a> {
         let sp = self.u.sp;
         let mut subject = self.operand(&s.subject)?;
         // A local that a case binds, although its guard fails, must not change for the next case.
-        if !subject.temp && (self.has_walrus() || s.cases.iter().any(|c| binds(&c.pattern))) && s.cases.len() > 1 {
+        if !subject.temp
+            && (self.has_walrus() || s.cases.iter().any(|c| binds(&c.pattern)))
+            && s.cases.len() > 1
+        {
             subject = self.copy(subject);
         }
         let end = self.u.label();
@@ -76,7 +79,11 @@ impl<'a> Compiler<'a> {
         let sp = self.u.sp;
         let mut m = Matching {
             live: Vec::new(),
-            fails: vec![Fail { target: next, keep: 0, stubs: Vec::new() }],
+            fails: vec![Fail {
+                target: next,
+                keep: 0,
+                stubs: Vec::new(),
+            }],
             captures: Vec::new(),
         };
         self.check_pattern(&case.pattern)?;
@@ -108,7 +115,9 @@ impl<'a> Compiler<'a> {
 
     /// The label that a failing test jumps to now.
     fn fail(&mut self, m: &mut Matching<'a>) -> Label {
-        let Some(f) = m.fails.last_mut() else { return self.u.label() };
+        let Some(f) = m.fails.last_mut() else {
+            return self.u.label();
+        };
         let live = &m.live[f.keep..];
         if live.is_empty() {
             return f.target;
@@ -185,13 +194,21 @@ impl<'a> Compiler<'a> {
 
     fn capture(&mut self, name: &'a ast::Identifier, value: Opnd, m: &mut Matching<'a>) -> Res {
         if m.captures.iter().any(|(n, _)| n.id == name.id) {
-            return self.err(name.range, format!("multiple assignments to name '{name}' in pattern"));
+            return self.err(
+                name.range,
+                format!("multiple assignments to name '{name}' in pattern"),
+            );
         }
         m.captures.push((name, value));
         Ok(())
     }
 
-    fn match_value(&mut self, v: &'a ast::PatternMatchValue, value: Opnd, m: &mut Matching<'a>) -> Res {
+    fn match_value(
+        &mut self,
+        v: &'a ast::PatternMatchValue,
+        value: Opnd,
+        m: &mut Matching<'a>,
+    ) -> Res {
         let sp = self.u.sp;
         if let Some(k) = self.fold(&v.value) {
             let k = self.u.const_index(k);
@@ -206,17 +223,24 @@ impl<'a> Compiler<'a> {
         self.at_node(v);
         m.consumed(value);
         let label = self.fail(m);
-        self.u.jump_op(Op::JumpEq, value.xa() | o.xb(), value.reg, o.reg, label);
+        self.u
+            .jump_op(Op::JumpEq, value.xa() | o.xb(), value.reg, o.reg, label);
         Ok(())
     }
 
-    fn match_singleton(&mut self, s: &ast::PatternMatchSingleton, value: Opnd, m: &mut Matching<'a>) {
+    fn match_singleton(
+        &mut self,
+        s: &ast::PatternMatchSingleton,
+        value: Opnd,
+        m: &mut Matching<'a>,
+    ) {
         self.at_node(s);
         let c = match s.value {
             ast::Singleton::None => {
                 m.consumed(value);
                 let label = self.fail(m);
-                self.u.jump_op(Op::JumpNotNone, value.xa(), value.reg, 0, label);
+                self.u
+                    .jump_op(Op::JumpNotNone, value.xa(), value.reg, 0, label);
                 return;
             }
             ast::Singleton::True => Const::True,
@@ -239,10 +263,14 @@ impl<'a> Compiler<'a> {
         let count = o.patterns.len();
         for (i, p) in o.patterns.iter().enumerate() {
             let next = self.u.label();
-            m.fails.push(Fail { target: next, keep: m.live.len(), stubs: Vec::new() });
+            m.fails.push(Fail {
+                target: next,
+                keep: m.live.len(),
+                stubs: Vec::new(),
+            });
             if i == 0 {
                 // Room for as many names as there can be.
-                let n = capture_count(p);
+                let n = self.small(capture_count(p), o.range)?;
                 self.u.alloc_n(n);
             }
             let sp = self.u.sp;
@@ -251,7 +279,10 @@ impl<'a> Compiler<'a> {
             if i == 0 {
                 names = captures.iter().map(|(n, _)| *n).collect();
             }
-            let same = captures.len() == names.len() && names.iter().all(|n| captures.iter().any(|(c, _)| c.id == n.id));
+            let same = captures.len() == names.len()
+                && names
+                    .iter()
+                    .all(|n| captures.iter().any(|(c, _)| c.id == n.id));
             if !same {
                 return self.err(o.range, "alternative patterns bind different names");
             }
@@ -285,8 +316,13 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn match_sequence(&mut self, s: &'a ast::PatternMatchSequence, value: Opnd, m: &mut Matching<'a>) -> Res {
-        let n = s.patterns.len();
+    fn match_sequence(
+        &mut self,
+        s: &'a ast::PatternMatchSequence,
+        value: Opnd,
+        m: &mut Matching<'a>,
+    ) -> Res {
+        let n = self.small(s.patterns.len(), s.range)?;
         let star = s.patterns.iter().position(Pattern::is_match_star);
         if let Some(at) = star
             && s.patterns[at + 1..].iter().any(Pattern::is_match_star)
@@ -302,11 +338,16 @@ impl<'a> Compiler<'a> {
             self.emit(Op::GetLen, 0, t, value.reg, 0);
             let k = self.u.const_index(Const::Int(least as i64));
             let label = self.fail(m);
-            let op = if star.is_some() { Op::JumpGeK } else { Op::JumpEqK };
+            let op = if star.is_some() {
+                Op::JumpGeK
+            } else {
+                Op::JumpEqK
+            };
             self.u.jump_op(op, XA, t, k, label);
         }
         self.u.sp = t;
-        let wildcard = |p: &Pattern| is_wildcard(p) || matches!(p, Pattern::MatchStar(s) if s.name.is_none());
+        let wildcard =
+            |p: &Pattern| is_wildcard(p) || matches!(p, Pattern::MatchStar(s) if s.name.is_none());
         if s.patterns.iter().all(wildcard) {
             self.drop_value(value, m);
             return Ok(());
@@ -319,9 +360,18 @@ impl<'a> Compiler<'a> {
             None => self.emit(Op::UnpackSeq, value.xb(), first, value.reg, n as u16),
             Some(at) => {
                 if at > 255 || n - at > 256 {
-                    return self.err(s.range, "too many expressions in star-unpacking sequence pattern");
+                    return self.err(
+                        s.range,
+                        "too many expressions in star-unpacking sequence pattern",
+                    );
                 }
-                self.emit(Op::UnpackEx, value.xb(), first, value.reg, (at | (n - at - 1) << 8) as u16);
+                self.emit(
+                    Op::UnpackEx,
+                    value.xb(),
+                    first,
+                    value.reg,
+                    (at | (n - at - 1) << 8) as u16,
+                );
             }
         }
         m.consumed(value);
@@ -333,7 +383,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// A sequence with `*_`: items are taken one by one.
-    fn match_items(&mut self, s: &'a ast::PatternMatchSequence, value: Opnd, m: &mut Matching<'a>) -> Res {
+    fn match_items(
+        &mut self,
+        s: &'a ast::PatternMatchSequence,
+        value: Opnd,
+        m: &mut Matching<'a>,
+    ) -> Res {
         let n = s.patterns.len();
         let mut seen_star = false;
         for (i, p) in s.patterns.iter().enumerate() {
@@ -363,13 +418,18 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn match_mapping(&mut self, s: &'a ast::PatternMatchMapping, value: Opnd, m: &mut Matching<'a>) -> Res {
+    fn match_mapping(
+        &mut self,
+        s: &'a ast::PatternMatchMapping,
+        value: Opnd,
+        m: &mut Matching<'a>,
+    ) -> Res {
         self.at_node(s);
         let t = self.u.alloc();
         self.emit(Op::MatchMapping, 0, t, value.reg, 0);
         self.need(t, m);
         self.u.sp = t;
-        let n = s.keys.len();
+        let n = self.small(s.keys.len(), s.range)?;
         if n > 0 {
             let t = self.u.alloc();
             self.emit(Op::GetLen, 0, t, value.reg, 0);
@@ -415,7 +475,10 @@ impl<'a> Compiler<'a> {
             if let Some(c) = self.fold(e) {
                 if seen.contains(&c) {
                     let text = self.src.slice(e.range()).to_string();
-                    return self.err(range, format!("mapping pattern checks duplicate key ({text})"));
+                    return self.err(
+                        range,
+                        format!("mapping pattern checks duplicate key ({text})"),
+                    );
                 }
                 seen.push(c);
             }
@@ -455,19 +518,30 @@ impl<'a> Compiler<'a> {
         self.capture(rest, Opnd::temp(map), m)
     }
 
-    fn match_class(&mut self, s: &'a ast::PatternMatchClass, value: Opnd, m: &mut Matching<'a>) -> Res {
+    fn match_class(
+        &mut self,
+        s: &'a ast::PatternMatchClass,
+        value: Opnd,
+        m: &mut Matching<'a>,
+    ) -> Res {
         let args = &s.arguments;
         let mut names: Vec<&str> = Vec::new();
         for k in &args.keywords {
             if names.contains(&k.attr.as_str()) {
-                return self.err(k.range, format!("attribute name repeated in class pattern: {}", k.attr));
+                return self.err(
+                    k.range,
+                    format!("attribute name repeated in class pattern: {}", k.attr),
+                );
             }
             names.push(k.attr.as_str());
         }
         let t = self.u.sp;
         self.push(&s.cls)?;
         self.at_node(s);
-        self.load_k(Const::Tuple(names.iter().map(|n| str_const(n)).collect()), Dest::Push);
+        self.load_k(
+            Const::Tuple(names.iter().map(|n| str_const(n)).collect()),
+            Dest::Push,
+        );
         self.u.sp = t;
         let t = self.temp(m);
         self.emit(Op::MatchClass, 0, t, value.reg, t);
@@ -475,13 +549,16 @@ impl<'a> Compiler<'a> {
         let label = self.fail(m);
         self.u.jump_op(Op::JumpNone, 0, t, 0, label);
         self.drop_value(value, m);
-        let n = args.patterns.len() + args.keywords.len();
+        let n = self.small(args.patterns.len() + args.keywords.len(), s.range)?;
         m.dead(t);
         self.u.sp = t;
         let first = self.u.alloc_n(n.max(1));
         self.emit(Op::UnpackSeq, XB, first, t, n as u16);
         m.live.extend(first..first + n as u16);
-        let patterns = args.patterns.iter().chain(args.keywords.iter().map(|k| &k.pattern));
+        let patterns = args
+            .patterns
+            .iter()
+            .chain(args.keywords.iter().map(|k| &k.pattern));
         for (i, p) in patterns.enumerate() {
             self.pattern(p, Opnd::temp(first + i as u16), m)?;
         }
@@ -491,7 +568,9 @@ impl<'a> Compiler<'a> {
     /// Irrefutable alternatives must come last.
     fn check_pattern(&self, p: &Pattern) -> Res {
         if let Pattern::MatchOr(o) = p {
-            let Some((_, init)) = o.patterns.split_last() else { return Ok(()) };
+            let Some((_, init)) = o.patterns.split_last() else {
+                return Ok(());
+            };
             for q in init {
                 if let Some(found) = q.irrefutable_pattern() {
                     let msg = match found.kind {
@@ -526,14 +605,22 @@ fn capture_count(p: &Pattern) -> usize {
         Pattern::MatchValue(v) => usize::from(any_over_expr(&v.value, &|e| e.is_named_expr())),
         Pattern::MatchSingleton(_) => 0,
         Pattern::MatchSequence(s) => s.patterns.iter().map(capture_count).sum(),
-        Pattern::MatchMapping(s) => s.patterns.iter().map(capture_count).sum::<usize>() + usize::from(s.rest.is_some()),
+        Pattern::MatchMapping(s) => {
+            s.patterns.iter().map(capture_count).sum::<usize>() + usize::from(s.rest.is_some())
+        }
         Pattern::MatchClass(s) => {
             let args = &s.arguments;
             let keywords = args.keywords.iter().map(|k| capture_count(&k.pattern));
-            args.patterns.iter().map(capture_count).chain(keywords).sum()
+            args.patterns
+                .iter()
+                .map(capture_count)
+                .chain(keywords)
+                .sum()
         }
         Pattern::MatchStar(s) => usize::from(s.name.is_some()),
-        Pattern::MatchAs(a) => usize::from(a.name.is_some()) + a.pattern.as_deref().map_or(0, capture_count),
+        Pattern::MatchAs(a) => {
+            usize::from(a.name.is_some()) + a.pattern.as_deref().map_or(0, capture_count)
+        }
         Pattern::MatchOr(o) => o.patterns.first().map_or(0, capture_count),
     }
 }

@@ -69,12 +69,19 @@ impl<'s, 'a> Scan<'s, 'a> {
 
     fn fail_as(&mut self, kind: ErrorKind, start: usize, end: usize, msg: String) {
         if self.problem.is_none() {
-            self.problem = Some(Problem { kind, start, end: end.min(self.bytes.len()), msg });
+            self.problem = Some(Problem {
+                kind,
+                start,
+                end: end.min(self.bytes.len()),
+                msg,
+            });
         }
     }
 
     fn line(&self, at: usize) -> u32 {
-        self.src.line(ruff_text_size::TextSize::new(at.min(self.bytes.len()) as u32))
+        self.src.line(ruff_text_size::TextSize::new(
+            at.min(self.bytes.len()) as u32
+        ))
     }
 
     fn peek(&self, n: usize) -> u8 {
@@ -92,7 +99,9 @@ impl<'s, 'a> Scan<'s, 'a> {
                 }
             }
             line_start = false;
-            let Some(&b) = self.bytes.get(self.at) else { return };
+            let Some(&b) = self.bytes.get(self.at) else {
+                return;
+            };
             if let Some(depth) = field
                 && self.open.len() == depth
                 && (b == b'}' || b == b':' || (b == b'!' && self.peek(1) != b'='))
@@ -142,7 +151,11 @@ impl<'s, 'a> Scan<'s, 'a> {
             0 if self.at + 1 >= self.bytes.len() => {
                 self.fail(self.at, self.at + 1, "unexpected EOF while parsing");
             }
-            _ => self.fail(self.at + 1, self.at + 2, "unexpected character after line continuation character"),
+            _ => self.fail(
+                self.at + 1,
+                self.at + 2,
+                "unexpected character after line continuation character",
+            ),
         }
     }
 
@@ -157,8 +170,15 @@ impl<'s, 'a> Scan<'s, 'a> {
             return;
         }
         let (line, here) = (self.line(open), self.line(at));
-        let tail = if line == here { String::new() } else { format!(" on line {line}") };
-        let msg = format!("closing parenthesis '{}' does not match opening parenthesis '{}'{tail}", b as char, bracket as char);
+        let tail = if line == here {
+            String::new()
+        } else {
+            format!(" on line {line}")
+        };
+        let msg = format!(
+            "closing parenthesis '{}' does not match opening parenthesis '{}'{tail}",
+            b as char, bracket as char
+        );
         self.fail(at, at + 1, msg);
     }
 
@@ -183,7 +203,9 @@ impl<'s, 'a> Scan<'s, 'a> {
         if matches!(self.peek(0), b'\n' | b'#' | b'\\') || self.at >= self.bytes.len() {
             return;
         }
-        let Some(&(top, top_alt)) = self.indents.last() else { return };
+        let Some(&(top, top_alt)) = self.indents.last() else {
+            return;
+        };
         let tabs = |s: &mut Self| {
             let msg = "inconsistent use of tabs and spaces in indentation".to_string();
             s.fail_as(ErrorKind::Tab, s.at, s.at, msg);
@@ -201,7 +223,9 @@ impl<'s, 'a> Scan<'s, 'a> {
             while self.indents.len() > 1 && self.indents.last().is_some_and(|i| i.0 > col) {
                 self.indents.pop();
             }
-            let Some(&(top, top_alt)) = self.indents.last() else { return };
+            let Some(&(top, top_alt)) = self.indents.last() else {
+                return;
+            };
             if top != col {
                 let end = self.line_end(self.at);
                 let msg = "unindent does not match any outer indentation level".to_string();
@@ -213,7 +237,10 @@ impl<'s, 'a> Scan<'s, 'a> {
     }
 
     fn line_end(&self, at: usize) -> usize {
-        self.bytes[at..].iter().position(|b| *b == b'\n').map_or(self.bytes.len(), |n| at + n)
+        self.bytes[at..]
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(self.bytes.len(), |n| at + n)
     }
 
     fn word(&mut self) {
@@ -230,7 +257,10 @@ impl<'s, 'a> Scan<'s, 'a> {
             } else {
                 let at = start + len;
                 let code = c as u32;
-                let msg = if c.is_control() || c.is_whitespace() || matches!(code, 0x200b..=0x200f | 0xfeff) {
+                let msg = if c.is_control()
+                    || c.is_whitespace()
+                    || matches!(code, 0x200b..=0x200f | 0xfeff)
+                {
                     format!("invalid non-printable character U+{code:04X}")
                 } else {
                     format!("invalid character '{c}' (U+{code:04X})")
@@ -249,6 +279,34 @@ impl<'s, 'a> Scan<'s, 'a> {
                 self.string(start);
             }
         }
+        if (quote == b'\'' || quote == b'"') && len > 0 && self.at == start + len {
+            self.bad_prefix(start, &rest[..len].to_ascii_lowercase());
+        }
+    }
+
+    /// Letters that cannot stand together before a string.
+    fn bad_prefix(&mut self, start: usize, prefix: &str) {
+        let once = |c: char| prefix.matches(c).count() <= 1;
+        if !prefix.chars().all(|c| "urbft".contains(c) && once(c)) {
+            return;
+        }
+        for (a, b) in [
+            ('u', 'b'),
+            ('u', 'r'),
+            ('u', 'f'),
+            ('u', 't'),
+            ('b', 'f'),
+            ('b', 't'),
+            ('f', 't'),
+        ] {
+            if prefix.contains(a) && prefix.contains(b) {
+                return self.fail(
+                    start,
+                    self.at,
+                    format!("'{a}' and '{b}' prefixes are incompatible"),
+                );
+            }
+        }
     }
 
     /// A string literal whose prefix begins at `start`; `at` is its quote.
@@ -259,7 +317,10 @@ impl<'s, 'a> Scan<'s, 'a> {
         let n = if triple { 3 } else { 1 };
         self.at += n;
         let text = self.at;
-        let kind = prefix.bytes().find(|b| matches!(b, b'f' | b't')).map(|b| b as char);
+        let kind = prefix
+            .bytes()
+            .find(|b| matches!(b, b'f' | b't'))
+            .map(|b| b as char);
         while self.at < self.bytes.len() {
             let b = self.bytes[self.at];
             if self.at >= self.stop && self.stop < self.bytes.len() {
@@ -268,9 +329,13 @@ impl<'s, 'a> Scan<'s, 'a> {
             match b {
                 b'\\' => self.at += 2,
                 b'\n' if !triple => break,
-                _ if b == quote && (!triple || (self.peek(1) == quote && self.peek(2) == quote)) => {
+                _ if b == quote
+                    && (!triple || (self.peek(1) == quote && self.peek(2) == quote)) =>
+                {
                     self.at += n;
-                    if self.wanted.is_some_and(|w| (start..=self.at).contains(&w)) && self.literal.is_none() {
+                    if self.wanted.is_some_and(|w| (start..=self.at).contains(&w))
+                        && self.literal.is_none()
+                    {
                         self.literal = Some((start, text, prefix.contains('b')));
                     }
                     return;
@@ -285,12 +350,24 @@ impl<'s, 'a> Scan<'s, 'a> {
                 _ => self.at += 1,
             }
         }
-        let line = if triple { self.line(self.bytes.len()) } else { self.line(start) };
+        let line = if triple {
+            self.line(self.bytes.len())
+        } else {
+            self.line(start)
+        };
         // The last line, if it has no newline.
-        let line = if triple && self.bytes.ends_with(b"\n") { line - 1 } else { line };
+        let line = if triple && self.bytes.ends_with(b"\n") {
+            line - 1
+        } else {
+            line
+        };
         let what = kind.map_or("string".to_string(), |k| format!("{k}-string"));
         let triple = if triple { "triple-quoted " } else { "" };
-        self.fail(start, start + 1, format!("unterminated {triple}{what} literal (detected at line {line})"));
+        self.fail(
+            start,
+            start + 1,
+            format!("unterminated {triple}{what} literal (detected at line {line})"),
+        );
     }
 
     /// A replacement field. False if the parser's error should be used instead.
@@ -299,8 +376,11 @@ impl<'s, 'a> Scan<'s, 'a> {
         let depth = self.open.len();
         loop {
             self.tokens(Some(depth));
-            if self.problem.is_some() {
-                // Inside a field the parser's words are as good.
+            if let Some(p) = &mut self.problem {
+                // The literal's own quote ends the field too early.
+                if p.msg.starts_with("unterminated") && self.bytes.get(p.start) == Some(&quote) {
+                    p.msg = "f-string: expecting '}'".to_string();
+                }
                 return false;
             }
             match self.peek(0) {
@@ -339,12 +419,14 @@ impl<'s, 'a> Scan<'s, 'a> {
         let b = self.bytes;
         let digits = |from: usize, ok: fn(u8) -> bool| {
             let mut i = from;
-            while i < b.len() && (ok(b[i]) || (b[i] == b'_' && b.get(i + 1).is_some_and(|c| ok(*c)))) {
+            while i < b.len()
+                && (ok(b[i]) || (b[i] == b'_' && b.get(i + 1).is_some_and(|c| ok(*c))))
+            {
                 i += 1;
             }
             i
         };
-        let radix: Option<(&str, fn(u8) -> bool)> = match self.peek(1) | 0x20 {
+        let radix: Option<Radix> = match self.peek(1) | 0x20 {
             b'x' if b[start] == b'0' => Some(("hexadecimal", |c| c.is_ascii_hexdigit())),
             b'o' if b[start] == b'0' => Some(("octal", |c| matches!(c, b'0'..=b'7'))),
             b'b' if b[start] == b'0' => Some(("binary", |c| matches!(c, b'0' | b'1'))),
@@ -354,11 +436,19 @@ impl<'s, 'a> Scan<'s, 'a> {
             self.at = digits(start + 2, ok);
             let next = self.peek(0);
             if next.is_ascii_digit() && name != "hexadecimal" {
-                return self.fail(self.at, self.at + 1, format!("invalid digit '{}' in {name} literal", next as char));
+                return self.fail(
+                    self.at,
+                    self.at + 1,
+                    format!("invalid digit '{}' in {name} literal", next as char),
+                );
             }
             let empty = self.at == start + 2;
             if empty || next == b'_' {
-                return self.fail(start, self.at.max(start + 1), format!("invalid {name} literal"));
+                return self.fail(
+                    start,
+                    self.at.max(start + 1),
+                    format!("invalid {name} literal"),
+                );
             }
             return self.number_end(start, name);
         }
@@ -390,7 +480,11 @@ impl<'s, 'a> Scan<'s, 'a> {
             return self.number_end(start, "imaginary");
         }
         let text = &b[start..integer_end];
-        if integer && text.len() > 1 && text[0] == b'0' && text.iter().any(|c| !matches!(c, b'0' | b'_')) {
+        if integer
+            && text.len() > 1
+            && text[0] == b'0'
+            && text.iter().any(|c| !matches!(c, b'0' | b'_'))
+        {
             let msg = "leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers";
             return self.fail(start, integer_end, msg);
         }
@@ -401,13 +495,27 @@ impl<'s, 'a> Scan<'s, 'a> {
     fn number_end(&mut self, start: usize, kind: &str) {
         let rest = &self.bytes[self.at..];
         let starts = |w: &[u8]| rest.starts_with(w);
-        let keyword = [&b"and"[..], b"else", b"for", b"if", b"in", b"is", b"or", b"not"].into_iter().any(starts);
+        let keyword = [
+            &b"and"[..],
+            b"else",
+            b"for",
+            b"if",
+            b"in",
+            b"is",
+            b"or",
+            b"not",
+        ]
+        .into_iter()
+        .any(starts);
         let c = self.peek(0);
         if !keyword && (c == b'_' || c.is_ascii_alphabetic() || c >= 0x80) {
             self.fail(start, self.at, format!("invalid {kind} literal"));
         }
     }
 }
+
+/// The name of a radix and its digits.
+type Radix = (&'static str, fn(u8) -> bool);
 
 /// Combining marks and the like, which may continue a name.
 fn is_mark(c: char) -> bool {

@@ -24,15 +24,26 @@ const MAX_PREFIX: u32 = 6_000;
 impl<'a> Source<'a> {
     pub fn new(text: &'a str, filename: &'a str) -> Self {
         let mut starts = vec![0];
-        starts.extend(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i as u32 + 1));
-        Source { text, filename, starts, last: Cell::new(0) }
+        starts.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|&(_, b)| b == b'\n')
+                .map(|(i, _)| i as u32 + 1),
+        );
+        Source {
+            text,
+            filename,
+            starts,
+            last: Cell::new(0),
+        }
     }
 
     /// Line (from 1) and byte column (from 0) of an offset.
     pub fn line_col(&self, at: TextSize) -> (u32, u32) {
         let at = at.to_u32();
         let mut i = self.last.get();
-        let inside = |i: usize| self.starts[i] <= at && self.starts.get(i + 1).is_none_or(|&next| at < next);
+        let inside =
+            |i: usize| self.starts[i] <= at && self.starts.get(i + 1).is_none_or(|&next| at < next);
         if !inside(i) {
             i = self.starts.partition_point(|&s| s <= at) - 1;
             self.last.set(i);
@@ -48,19 +59,29 @@ impl<'a> Source<'a> {
         let (line, col) = self.line_col(range.start());
         let (end_line, end_col) = self.line_col(range.end());
         let clamp = |c: u32| u16::try_from(c).unwrap_or(u16::MAX);
-        Position { line, end_line, col: clamp(col), end_col: clamp(end_col) }
+        Position {
+            line,
+            end_line,
+            col: clamp(col),
+            end_col: clamp(end_col),
+        }
     }
 
     /// The text of a line with its newline.
     pub fn line_text(&self, line: u32) -> Option<&'a str> {
         let start = *self.starts.get((line as usize).checked_sub(1)?)? as usize;
-        let end = self.starts.get(line as usize).map_or(self.text.len(), |&e| e as usize);
+        let end = self
+            .starts
+            .get(line as usize)
+            .map_or(self.text.len(), |&e| e as usize);
         self.text.get(start..end)
     }
 
     /// The text of a node.
     pub fn slice(&self, range: TextRange) -> &'a str {
-        self.text.get(range.start().to_usize()..range.end().to_usize()).unwrap_or("")
+        self.text
+            .get(range.start().to_usize()..range.end().to_usize())
+            .unwrap_or("")
     }
 
     /// A SyntaxError at `range`.
@@ -75,7 +96,12 @@ impl<'a> Source<'a> {
     }
 
     #[cold]
-    pub fn error_of(&self, kind: ErrorKind, range: TextRange, msg: impl Into<String>) -> SyntaxError {
+    pub fn error_of(
+        &self,
+        kind: ErrorKind,
+        range: TextRange,
+        msg: impl Into<String>,
+    ) -> SyntaxError {
         let chars = |line: u32, col: u32| {
             let text = self.line_text(line).unwrap_or("");
             let col = (col as usize).min(text.len());
@@ -91,7 +117,13 @@ impl<'a> Source<'a> {
             col: chars(line, col),
             end_line,
             end_col: chars(end_line, end_col),
-            text: self.line_text(line).map(|t| if t.ends_with('\n') { t.to_string() } else { format!("{t}\n") }),
+            text: self.line_text(line).map(|t| {
+                if t.ends_with('\n') {
+                    t.to_string()
+                } else {
+                    format!("{t}\n")
+                }
+            }),
         }
     }
 
@@ -122,7 +154,10 @@ impl<'a> Source<'a> {
     pub fn check_nesting(&self) -> Res<u32> {
         if let Some(at) = self.text.find('\0') {
             let at = TextSize::new(at as u32);
-            return Err(self.error(TextRange::empty(at), "source code cannot contain null bytes"));
+            return Err(self.error(
+                TextRange::empty(at),
+                "source code cannot contain null bytes",
+            ));
         }
         Nesting::new(self).run()
     }
@@ -164,7 +199,9 @@ impl<'s, 'a> Nesting<'s, 'a> {
                 deepest = deepest.max(self.indents.len() as u32);
             }
             line_start = false;
-            let Some(&b) = self.bytes.get(self.at) else { break };
+            let Some(&b) = self.bytes.get(self.at) else {
+                break;
+            };
             match b {
                 b'\n' => {
                     self.at += 1;
@@ -233,7 +270,11 @@ impl<'s, 'a> Nesting<'s, 'a> {
         }
         if self.indents.len() > MAX_INDENT {
             let at = TextRange::empty(TextSize::new(self.at as u32));
-            return Err(self.src.error_of(ErrorKind::Indentation, at, "too many levels of indentation"));
+            return Err(self.src.error_of(
+                ErrorKind::Indentation,
+                at,
+                "too many levels of indentation",
+            ));
         }
         Ok(())
     }
@@ -276,8 +317,8 @@ impl<'s, 'a> Nesting<'s, 'a> {
             return;
         }
         match word {
-            b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is" | b"and" | b"or"
-            | b"elif" => {
+            b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is"
+            | b"and" | b"or" | b"elif" => {
                 self.weight += 1;
                 self.prefix += 1;
             }
@@ -290,7 +331,8 @@ impl<'s, 'a> Nesting<'s, 'a> {
     fn string(&mut self, _raw: bool) {
         let quote = self.bytes[self.at];
         let start = self.at;
-        let triple = self.bytes.get(self.at + 1) == Some(&quote) && self.bytes.get(self.at + 2) == Some(&quote);
+        let triple = self.bytes.get(self.at + 1) == Some(&quote)
+            && self.bytes.get(self.at + 2) == Some(&quote);
         self.at += if triple { 3 } else { 1 };
         let mut braces = 0;
         while let Some(&b) = self.bytes.get(self.at) {
@@ -303,7 +345,9 @@ impl<'s, 'a> Nesting<'s, 'a> {
                         self.at += 1;
                         break;
                     }
-                    if self.bytes.get(self.at + 1) == Some(&quote) && self.bytes.get(self.at + 2) == Some(&quote) {
+                    if self.bytes.get(self.at + 1) == Some(&quote)
+                        && self.bytes.get(self.at + 2) == Some(&quote)
+                    {
                         self.at += 3;
                         break;
                     }
@@ -312,7 +356,11 @@ impl<'s, 'a> Nesting<'s, 'a> {
             }
             self.at += 1;
         }
-        let prefixed = start > 0 && matches!(self.bytes[start - 1], b'f' | b'F' | b't' | b'T' | b'r' | b'R');
+        let prefixed = start > 0
+            && matches!(
+                self.bytes[start - 1],
+                b'f' | b'F' | b't' | b'T' | b'r' | b'R'
+            );
         self.prefix = 0;
         self.weight += if prefixed { 1 + braces } else { 1 };
     }
@@ -342,14 +390,18 @@ pub fn decode_source(bytes: &[u8]) -> Result<String, SyntaxError> {
         None => (false, bytes),
     };
     let name = cookie(body);
-    let encoding = name.as_deref().map_or(Some(Encoding::Utf8), Encoding::named);
+    let encoding = name
+        .as_deref()
+        .map_or(Some(Encoding::Utf8), Encoding::named);
     let encoding = match encoding {
         Some(e) if !bom || e == Encoding::Utf8 => e,
         Some(_) => {
             let name = name.unwrap_or_default();
             return Err(src.plain_error(format!("encoding problem: {name} with BOM")));
         }
-        None => return Err(src.plain_error(format!("unknown encoding: {}", name.unwrap_or_default()))),
+        None => {
+            return Err(src.plain_error(format!("unknown encoding: {}", name.unwrap_or_default())));
+        }
     };
     match encoding {
         Encoding::Utf8 => match std::str::from_utf8(body) {
@@ -372,15 +424,25 @@ fn bad_utf8(src: &Source<'_>, body: &[u8], at: usize, declared: bool) -> SyntaxE
     let line = body[..at].iter().filter(|b| **b == b'\n').count() as u32 + 1;
     let byte = body[at];
     let msg = if declared {
-        let reason = if byte & 0xc0 == 0x80 || byte >= 0xf8 { "invalid start byte" } else { "invalid continuation byte" };
-        format!("(unicode error) 'utf-8' codec can't decode byte 0x{byte:02x} in position {at}: {reason}")
+        let reason = if byte & 0xc0 == 0x80 || byte >= 0xf8 {
+            "invalid start byte"
+        } else {
+            "invalid continuation byte"
+        };
+        format!(
+            "(unicode error) 'utf-8' codec can't decode byte 0x{byte:02x} in position {at}: {reason}"
+        )
     } else {
         format!(
             "Non-UTF-8 code starting with '\\x{byte:02x}' on line {line}, but no encoding declared; \
              see https://peps.python.org/pep-0263/ for details"
         )
     };
-    SyntaxError { line, end_line: line, ..src.plain_error(msg) }
+    SyntaxError {
+        line,
+        end_line: line,
+        ..src.plain_error(msg)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -396,10 +458,11 @@ impl Encoding {
         Some(match name.as_str() {
             "utf-8" | "utf8" | "utf-8-sig" | "u8" | "utf" | "cp65001" => Encoding::Utf8,
             _ if name.starts_with("utf-8-") => Encoding::Utf8,
-            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" | "8859" | "cp819" | "iso-latin-1" => {
+            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" | "8859" | "cp819"
+            | "iso-latin-1" => Encoding::Latin1,
+            _ if name.starts_with("latin-1-") || name.starts_with("iso-8859-1-") => {
                 Encoding::Latin1
             }
-            _ if name.starts_with("latin-1-") || name.starts_with("iso-8859-1-") => Encoding::Latin1,
             "ascii" | "us-ascii" | "646" => Encoding::Ascii,
             _ => return None,
         })
@@ -416,7 +479,9 @@ fn cookie(body: &[u8]) -> Option<String> {
             }
             return None;
         }
-        let found = text.windows(7).position(|w| w == b"coding:" || w == b"coding=");
+        let found = text
+            .windows(7)
+            .position(|w| w == b"coding:" || w == b"coding=");
         if let Some(at) = found {
             let name: String = text[at + 7..]
                 .trim_ascii_start()

@@ -16,8 +16,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn stmt(&mut self, stmt: &'a Stmt) -> Res {
-        debug_assert!(self.u.sp as usize >= self.u.locals.len());
         self.at_node(stmt);
+        self.check_blocks(stmt.range())?;
         match stmt {
             Stmt::FunctionDef(s) => self.function_def(s),
             Stmt::ClassDef(s) => self.class_def(s),
@@ -45,6 +45,15 @@ impl<'a> Compiler<'a> {
             Stmt::Pass(_) => Ok(()),
             Stmt::IpyEscapeCommand(s) => self.err(s.range, "invalid syntax"),
         }
+    }
+
+    /// Blocks may be nested as deeply as in CPython.
+    pub(super) fn check_blocks(&self, range: TextRange) -> Res {
+        const MAX_BLOCKS: usize = 40;
+        if self.u.blocks.len() > MAX_BLOCKS {
+            return self.err(range, "too many statically nested blocks");
+        }
+        Ok(())
     }
 
     fn expr_stmt(&mut self, s: &'a ast::StmtExpr) -> Res {
@@ -84,7 +93,10 @@ impl<'a> Compiler<'a> {
                 return Ok(());
             }
             if target.is_starred_expr() {
-                return self.err(target.range(), "starred assignment target must be in a list or tuple");
+                return self.err(
+                    target.range(),
+                    "starred assignment target must be in a list or tuple",
+                );
             }
         }
         let targets: Vec<&Expr> = s.targets.iter().collect();
@@ -116,7 +128,9 @@ impl<'a> Compiler<'a> {
 
     /// `a, b = x, y` without a tuple. False if it is not that.
     fn parallel(&mut self, target: &'a Expr, value: &'a Expr) -> Res<bool> {
-        let (Some(targets), Some(values)) = (elements(target), elements(value)) else { return Ok(false) };
+        let (Some(targets), Some(values)) = (elements(target), elements(value)) else {
+            return Ok(false);
+        };
         if value.is_list_expr()
             || targets.len() != values.len()
             || targets.is_empty()
@@ -172,10 +186,19 @@ impl<'a> Compiler<'a> {
     /// Whether target `i` of a parallel assignment, a local, can be written before the other values are evaluated and
     /// the targets before it are assigned.
     fn unread(&self, targets: &[Expr], values: &[Expr], i: usize) -> bool {
-        let Some(n) = targets[i].as_name_expr() else { return false };
-        let mentions = |e: &Expr| any_over_expr(e, &|e| e.as_name_expr().is_some_and(|x| x.id == n.id));
-        let others = values.iter().enumerate().any(|(j, v)| j != i && mentions(v));
-        let before = targets.iter().enumerate().any(|(j, t)| j != i && mentions(t));
+        let Some(n) = targets[i].as_name_expr() else {
+            return false;
+        };
+        let mentions =
+            |e: &Expr| any_over_expr(e, &|e| e.as_name_expr().is_some_and(|x| x.id == n.id));
+        let others = values
+            .iter()
+            .enumerate()
+            .any(|(j, v)| j != i && mentions(v));
+        let before = targets
+            .iter()
+            .enumerate()
+            .any(|(j, t)| j != i && mentions(t));
         // Values that could raise in between are of no matter: nobody can look at the local then.
         !others && !before && targets.iter().all(Expr::is_name_expr)
     }
@@ -206,11 +229,22 @@ impl<'a> Compiler<'a> {
                 let o = self.operand_before(&s.value, &[&s.slice])?;
                 let i = self.operand(&s.slice)?;
                 self.at_node(s);
-                self.emit(Op::SetItem, o.xa() | i.xb() | from.xc(), o.reg, i.reg, from.reg);
+                self.emit(
+                    Op::SetItem,
+                    o.xa() | i.xb() | from.xc(),
+                    o.reg,
+                    i.reg,
+                    from.reg,
+                );
             }
             Expr::Tuple(t) => self.unpack(&t.elts, from, t.range)?,
             Expr::List(t) => self.unpack(&t.elts, from, t.range)?,
-            Expr::Starred(s) => return self.err(s.range, "starred assignment target must be in a list or tuple"),
+            Expr::Starred(s) => {
+                return self.err(
+                    s.range,
+                    "starred assignment target must be in a list or tuple",
+                );
+            }
             other => return self.err(other.range(), "cannot assign to this expression"),
         }
         self.u.sp = sp;
@@ -219,7 +253,12 @@ impl<'a> Compiler<'a> {
 
     /// A local operand that evaluating `parts` may rebind is copied.
     fn keep(&mut self, o: Opnd, parts: &[&'a Expr]) -> Opnd {
-        if o.temp || !self.has_walrus() || !parts.iter().any(|e| any_over_expr(e, &|e| e.is_named_expr())) {
+        if o.temp
+            || !self.has_walrus()
+            || !parts
+                .iter()
+                .any(|e| any_over_expr(e, &|e| e.is_named_expr()))
+        {
             return o;
         }
         self.copy(o)
@@ -228,13 +267,14 @@ impl<'a> Compiler<'a> {
     /// `a, *b, c = value`
     fn unpack(&mut self, elts: &'a [Expr], from: Opnd, range: TextRange) -> Res {
         let star = elts.iter().position(Expr::is_starred_expr);
-        if let Some(second) = star.and_then(|s| elts[s + 1..].iter().find(|e| e.is_starred_expr())) {
+        if let Some(second) = star.and_then(|s| elts[s + 1..].iter().find(|e| e.is_starred_expr()))
+        {
             return self.err(second.range(), "multiple starred expressions in assignment");
         }
         if star.is_some_and(|s| s > 255 || elts.len() - s > 256) {
             return self.err(range, "too many expressions in star-unpacking assignment");
         }
-        let n = elts.len();
+        let n = self.small(elts.len(), range)?;
         self.at(range);
         if star.is_none()
             && let Some(first) = self.consecutive(elts)
@@ -255,7 +295,11 @@ impl<'a> Compiler<'a> {
             }
         }
         for (i, e) in elts.iter().enumerate() {
-            let target = if let Expr::Starred(s) = e { &*s.value } else { e };
+            let target = if let Expr::Starred(s) = e {
+                &*s.value
+            } else {
+                e
+            };
             self.store(target, Opnd::temp(first + i as u16))?;
         }
         Ok(())
@@ -264,7 +308,10 @@ impl<'a> Compiler<'a> {
     /// The first register, if the targets are locals in consecutive registers.
     fn consecutive(&self, elts: &[Expr]) -> Option<u16> {
         let first = self.fast_target(elts.first()?)?;
-        let fits = elts.iter().enumerate().all(|(i, e)| self.fast_target(e) == Some(first + i as u16));
+        let fits = elts
+            .iter()
+            .enumerate()
+            .all(|(i, e)| self.fast_target(e) == Some(first + i as u16));
         fits.then_some(first)
     }
 
@@ -273,8 +320,13 @@ impl<'a> Compiler<'a> {
         match &*s.target {
             Expr::Name(n) => {
                 if let Access::Fast(r) = self.access(&n.id) {
-                    let walrus = self.has_walrus() && any_over_expr(&s.value, &|e| e.is_named_expr());
-                    let left = if walrus { self.copy(Opnd::local(r)) } else { Opnd::local(r) };
+                    let walrus =
+                        self.has_walrus() && any_over_expr(&s.value, &|e| e.is_named_expr());
+                    let left = if walrus {
+                        self.copy(Opnd::local(r))
+                    } else {
+                        Opnd::local(r)
+                    };
                     self.aug_op(s, left, Dest::Local(r))?;
                 } else {
                     self.at_node(n);
@@ -413,7 +465,12 @@ impl<'a> Compiler<'a> {
         let (again, exit, end) = (self.u.label(), self.u.label(), self.u.label());
         self.u.bind(again);
         self.jump_if(&s.test, false, exit)?;
-        self.u.blocks.push(Block::Loop { brk: end, cont: again, iter: 0, niter: 0 });
+        self.u.blocks.push(Block::Loop {
+            brk: end,
+            cont: again,
+            iter: 0,
+            niter: 0,
+        });
         self.body(&s.body)?;
         self.u.blocks.pop();
         self.at_node(&*s.test);
@@ -437,7 +494,12 @@ impl<'a> Compiler<'a> {
         let (again, exit, end) = (self.u.label(), self.u.label(), self.u.label());
         self.u.bind(again);
         self.for_iter(state, &s.target, &s.iter, exit)?;
-        self.u.blocks.push(Block::Loop { brk: end, cont: again, iter: state, niter: 3 });
+        self.u.blocks.push(Block::Loop {
+            brk: end,
+            cont: again,
+            iter: state,
+            niter: 3,
+        });
         self.body(&s.body)?;
         self.u.blocks.pop();
         self.at_node(&*s.iter);
@@ -452,7 +514,11 @@ impl<'a> Compiler<'a> {
     /// What a `for` goes through: a list display is as good as a tuple.
     fn iterable(&mut self, e: &'a Expr) -> Res<Opnd> {
         if let Expr::List(l) = e
-            && let Some(items) = l.elts.iter().map(|e| self.fold(e)).collect::<Option<Vec<_>>>()
+            && let Some(items) = l
+                .elts
+                .iter()
+                .map(|e| self.fold(e))
+                .collect::<Option<Vec<_>>>()
         {
             self.at_node(e);
             return Ok(Opnd::temp(self.load_k(Const::Tuple(items), Dest::Push)));
@@ -461,7 +527,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// The head of a loop over the iteration in `state`: the next item goes to the target.
-    pub(super) fn for_iter(&mut self, state: u16, target: &'a Expr, iter: &Expr, exit: Label) -> Res {
+    pub(super) fn for_iter(
+        &mut self,
+        state: u16,
+        target: &'a Expr,
+        iter: &Expr,
+        exit: Label,
+    ) -> Res {
         self.at_node(iter);
         if let Some(r) = self.fast_target(target) {
             self.u.jump_op(Op::ForIter, 0, state, r, exit);
@@ -483,7 +555,12 @@ impl<'a> Compiler<'a> {
         let o = self.operand(&s.iter)?;
         let end = self.u.label();
         let lp = self.async_for_start(o, &s.iter, &s.target)?;
-        self.u.blocks.push(Block::Loop { brk: end, cont: lp.again, iter: lp.iter, niter: 1 });
+        self.u.blocks.push(Block::Loop {
+            brk: end,
+            cont: lp.again,
+            iter: lp.iter,
+            niter: 1,
+        });
         self.body(&s.body)?;
         self.u.blocks.pop();
         self.at_node(&*s.iter);
@@ -501,15 +578,37 @@ impl<'a> Compiler<'a> {
 
     /// `break` and `continue`
     fn leave_loop(&mut self, range: TextRange, is_break: bool) -> Res {
-        let found = self.u.blocks.iter().rposition(|b| matches!(b, Block::Loop { .. }));
+        let found = self
+            .u
+            .blocks
+            .iter()
+            .rposition(|b| matches!(b, Block::Loop { .. }));
         let Some(at) = found else {
-            let msg = if is_break { "'break' outside loop" } else { "'continue' not properly in loop" };
+            let msg = if is_break {
+                "'break' outside loop"
+            } else {
+                "'continue' not properly in loop"
+            };
             return self.err(range, msg);
         };
-        if self.u.blocks[at..].iter().any(|b| matches!(b, Block::Star { .. })) {
-            return self.err(range, "'break', 'continue' and 'return' cannot appear in an except* block");
+        if self.u.blocks[at..]
+            .iter()
+            .any(|b| matches!(b, Block::Star { .. }))
+        {
+            return self.err(
+                range,
+                "'break', 'continue' and 'return' cannot appear in an except* block",
+            );
         }
-        let Block::Loop { brk, cont, iter, niter } = self.u.blocks[at] else { return Ok(()) };
+        let Block::Loop {
+            brk,
+            cont,
+            iter,
+            niter,
+        } = self.u.blocks[at]
+        else {
+            return Ok(());
+        };
         let sp = self.u.sp;
         self.unwind(at + 1, None)?;
         self.at(range);
@@ -530,8 +629,16 @@ impl<'a> Compiler<'a> {
         if !matches!(scope.kind, ScopeKind::Function | ScopeKind::Lambda) {
             return self.err(s.range, "'return' outside function");
         }
-        if self.u.blocks.iter().any(|b| matches!(b, Block::Star { .. })) {
-            return self.err(s.range, "'break', 'continue' and 'return' cannot appear in an except* block");
+        if self
+            .u
+            .blocks
+            .iter()
+            .any(|b| matches!(b, Block::Star { .. }))
+        {
+            return self.err(
+                s.range,
+                "'break', 'continue' and 'return' cannot appear in an except* block",
+            );
         }
         if scope.coroutine && scope.generator && s.value.is_some() {
             return self.err(s.range, "'return' with value in async generator");
@@ -637,7 +744,13 @@ impl<'a> Compiler<'a> {
             }
         }
         self.at_node(s);
-        self.emit(Op::Raise, exc.xb() | cause.xc() | arg << XARG, 0, exc.reg, cause.reg);
+        self.emit(
+            Op::Raise,
+            exc.xb() | cause.xc() | arg << XARG,
+            0,
+            exc.reg,
+            cause.reg,
+        );
         self.u.sp = sp;
         Ok(())
     }

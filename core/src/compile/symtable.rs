@@ -110,6 +110,8 @@ pub(super) struct Scope<'a> {
     in_comp_iter: u32,
     /// An asynchronous comprehension.
     pub is_async_comp: bool,
+    /// What a lazily evaluated scope is, for messages.
+    what: &'static str,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,9 @@ impl Scope<'_> {
 
 /// The mangled form of a private name (`__x` in class `C` is `_C__x`).
 pub(super) fn mangle<'n>(private: Option<&str>, name: &'n str) -> Cow<'n, str> {
-    let Some(class) = private else { return Cow::Borrowed(name) };
+    let Some(class) = private else {
+        return Cow::Borrowed(name);
+    };
     if !name.starts_with("__") || name.ends_with("__") || name.contains('.') {
         return Cow::Borrowed(name);
     }
@@ -154,7 +158,11 @@ pub(super) fn mangle<'n>(private: Option<&str>, name: &'n str) -> Cow<'n, str> {
 }
 
 /// Symbol tables of a module.
-pub(super) fn build_module<'a>(src: &Source<'_>, body: &'a [Stmt], opts: &Options) -> Res<SymTable<'a>> {
+pub(super) fn build_module<'a>(
+    src: &Source<'_>,
+    body: &'a [Stmt],
+    opts: &Options,
+) -> Res<SymTable<'a>> {
     let mut b = Builder::new(src, opts);
     b.future(body)?;
     b.body(body)?;
@@ -162,7 +170,11 @@ pub(super) fn build_module<'a>(src: &Source<'_>, body: &'a [Stmt], opts: &Option
 }
 
 /// Symbol tables of an expression.
-pub(super) fn build_expression<'a>(src: &Source<'_>, body: &'a Expr, opts: &Options) -> Res<SymTable<'a>> {
+pub(super) fn build_expression<'a>(
+    src: &Source<'_>,
+    body: &'a Expr,
+    opts: &Options,
+) -> Res<SymTable<'a>> {
     let mut b = Builder::new(src, opts);
     b.expr(body)?;
     b.finish()
@@ -180,24 +192,37 @@ impl<'s, 'a> Builder<'s, 'a> {
     fn new(src: &'s Source<'s>, opts: &Options) -> Self {
         let mut b = Builder {
             src,
-            t: SymTable { scopes: Vec::new(), map: HashMap::new(), future_annotations: opts.future_annotations },
+            t: SymTable {
+                scopes: Vec::new(),
+                map: HashMap::new(),
+                future_annotations: opts.future_annotations,
+            },
             cur: 0,
             private: None,
             depth: 0,
         };
-        b.t.scopes.push(b.scope(ScopeKind::Module, "<module>", None));
+        b.t.scopes
+            .push(b.scope(ScopeKind::Module, "<module>", None));
         b
     }
 
     fn finish(mut self) -> Res<SymTable<'a>> {
-        Resolver { src: self.src, t: &mut self.t }.resolve(0, &HashSet::new(), None)?;
+        Resolver {
+            src: self.src,
+            t: &mut self.t,
+        }
+        .resolve(0, &HashSet::new(), None)?;
         Ok(self.t)
     }
 
     fn scope(&self, kind: ScopeKind, name: &str, parent: Option<ScopeId>) -> Scope<'a> {
         let nested = parent.is_some_and(|p| {
             let p = &self.t.scopes[p];
-            p.nested || matches!(p.kind, ScopeKind::Function | ScopeKind::Lambda | ScopeKind::Genexpr)
+            p.nested
+                || matches!(
+                    p.kind,
+                    ScopeKind::Function | ScopeKind::Lambda | ScopeKind::Genexpr
+                )
         });
         Scope {
             kind,
@@ -222,6 +247,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             in_conditional: false,
             in_comp_iter: 0,
             is_async_comp: false,
+            what: "",
         }
     }
 
@@ -261,10 +287,15 @@ impl<'s, 'a> Builder<'s, 'a> {
         let scope = &mut self.t.scopes[id];
         if let Some(s) = scope.symbols.get_mut(&*name) {
             if flags & PARAM != 0 && s.flags & PARAM != 0 {
-                return Err(self.src.error(range, format!("duplicate argument '{name}' in function definition")));
+                return Err(self.src.error(
+                    range,
+                    format!("duplicate argument '{name}' in function definition"),
+                ));
             }
             if flags & TYPE_PARAM != 0 && s.flags & TYPE_PARAM != 0 {
-                return Err(self.src.error(range, format!("duplicate type parameter '{name}'")));
+                return Err(self
+                    .src
+                    .error(range, format!("duplicate type parameter '{name}'")));
             }
             s.flags |= flags;
             if flags & (GLOBAL | NONLOCAL) != 0 {
@@ -274,7 +305,14 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
         let name: Rc<str> = Rc::from(&*name);
         scope.order.push(name.clone());
-        scope.symbols.insert(name, Symbol { flags, place: Place::GlobalImplicit, declared: range });
+        scope.symbols.insert(
+            name,
+            Symbol {
+                flags,
+                place: Place::GlobalImplicit,
+                declared: range,
+            },
+        );
         Ok(())
     }
 
@@ -299,7 +337,10 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn flags_of(&self, name: &str) -> u16 {
         let name = mangle(self.private.as_deref(), name);
-        self.t.scopes[self.cur].symbols.get(&*name).map_or(0, |s| s.flags)
+        self.t.scopes[self.cur]
+            .symbols
+            .get(&*name)
+            .map_or(0, |s| s.flags)
     }
 
     // Statements
@@ -308,13 +349,15 @@ impl<'s, 'a> Builder<'s, 'a> {
         let mut open = true;
         for (i, stmt) in body.iter().enumerate() {
             match stmt {
-                Stmt::ImportFrom(s) if s.level == 0 && s.module.as_deref() == Some("__future__") => {
+                Stmt::ImportFrom(s)
+                    if s.level == 0 && s.module.as_deref() == Some("__future__") =>
+                {
                     for name in &s.names {
                         match name.name.as_str() {
                             "annotations" if open => self.t.future_annotations = true,
-                            "nested_scopes" | "generators" | "division" | "absolute_import" | "with_statement"
-                            | "print_function" | "unicode_literals" | "barry_as_FLUFL" | "generator_stop"
-                            | "annotations" => {}
+                            "nested_scopes" | "generators" | "division" | "absolute_import"
+                            | "with_statement" | "print_function" | "unicode_literals"
+                            | "barry_as_FLUFL" | "generator_stop" | "annotations" => {}
                             "braces" => return Err(self.src.error_at(name, "not a chance")),
                             other => {
                                 let msg = format!("future feature {other} is not defined");
@@ -433,7 +476,9 @@ impl<'s, 'a> Builder<'s, 'a> {
             Stmt::Global(s) => self.declare(&s.names, GLOBAL, s.range),
             Stmt::Nonlocal(s) => self.declare(&s.names, NONLOCAL, s.range),
             Stmt::Expr(s) => self.expr(&s.value),
-            Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) | Stmt::IpyEscapeCommand(_) => Ok(()),
+            Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) | Stmt::IpyEscapeCommand(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -441,7 +486,9 @@ impl<'s, 'a> Builder<'s, 'a> {
         for alias in names {
             if alias.name.as_str() == "*" {
                 if self.t.scopes[self.cur].kind != ScopeKind::Module {
-                    return Err(self.src.error(range, "import * only allowed at module level"));
+                    return Err(self
+                        .src
+                        .error(range, "import * only allowed at module level"));
                 }
                 continue;
             }
@@ -478,9 +525,18 @@ impl<'s, 'a> Builder<'s, 'a> {
     fn ann_assign(&mut self, s: &'a ast::StmtAnnAssign) -> Res {
         if let Expr::Name(n) = &*s.target {
             let flags = self.flags_of(&n.id);
-            if s.simple && flags & (GLOBAL | NONLOCAL) != 0 && self.t.scopes[self.cur].kind != ScopeKind::Module {
-                let word = if flags & GLOBAL != 0 { "global" } else { "nonlocal" };
-                return Err(self.src.error_at(s, format!("annotated name '{}' can't be {word}", n.id)));
+            if s.simple
+                && flags & (GLOBAL | NONLOCAL) != 0
+                && self.t.scopes[self.cur].kind != ScopeKind::Module
+            {
+                let word = if flags & GLOBAL != 0 {
+                    "global"
+                } else {
+                    "nonlocal"
+                };
+                return Err(self
+                    .src
+                    .error_at(s, format!("annotated name '{}' can't be {word}", n.id)));
             }
             if s.simple {
                 self.def(&n.id, ANNOT | LOCAL, n.range)?;
@@ -512,10 +568,19 @@ impl<'s, 'a> Builder<'s, 'a> {
             let conditional = scope.in_conditional || kind == ScopeKind::Module;
             let mut number = None;
             if conditional {
-                number = Some(scope.annotations.iter().filter(|a| a.conditional.is_some()).count() as u32);
+                number = Some(
+                    scope
+                        .annotations
+                        .iter()
+                        .filter(|a| a.conditional.is_some())
+                        .count() as u32,
+                );
                 scope.conditional_annotations = true;
             }
-            scope.annotations.push(Annotated { stmt: s, conditional: number });
+            scope.annotations.push(Annotated {
+                stmt: s,
+                conditional: number,
+            });
         }
         let outer = self.annotation_scope(s, kind);
         if kind == ScopeKind::Class && self.t.scopes[outer].conditional_annotations {
@@ -570,7 +635,11 @@ impl<'s, 'a> Builder<'s, 'a> {
             let o = self.enter_type_params(&name, s);
             outer = Some(o);
             let p = &s.parameters;
-            if p.posonlyargs.iter().chain(&p.args).any(|p| p.default.is_some()) {
+            if p.posonlyargs
+                .iter()
+                .chain(&p.args)
+                .any(|p| p.default.is_some())
+            {
                 self.def(".defaults", PARAM, s.range)?;
             }
             if p.kwonlyargs.iter().any(|p| p.default.is_some()) {
@@ -591,7 +660,8 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     fn defaults(&mut self, p: &'a ast::Parameters) -> Res {
-        p.iter_non_variadic_params().try_for_each(|p| self.exprs(p.default.as_deref()))
+        p.iter_non_variadic_params()
+            .try_for_each(|p| self.exprs(p.default.as_deref()))
     }
 
     fn params(&mut self, p: &'a ast::Parameters) -> Res {
@@ -606,8 +676,16 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn function_annotations(&mut self, s: &'a ast::StmtFunctionDef) -> Res {
         let p = &s.parameters;
-        let mut all: Vec<&'a Expr> = p.iter_non_variadic_params().filter_map(|q| q.parameter.annotation()).collect();
-        all.extend([&p.vararg, &p.kwarg].into_iter().flatten().filter_map(|q| q.annotation()));
+        let mut all: Vec<&'a Expr> = p
+            .iter_non_variadic_params()
+            .filter_map(|q| q.parameter.annotation())
+            .collect();
+        all.extend(
+            [&p.vararg, &p.kwarg]
+                .into_iter()
+                .flatten()
+                .filter_map(|q| q.annotation()),
+        );
         all.extend(s.returns.as_deref());
         if all.is_empty() {
             return Ok(());
@@ -647,14 +725,25 @@ impl<'s, 'a> Builder<'s, 'a> {
                 ast::TypeParam::ParamSpec(t) => (&t.name, None, t.default.as_deref()),
             };
             if default.is_none() && defaulted {
-                let msg = format!("non-default type parameter '{name}' follows default type parameter");
+                let msg =
+                    format!("non-default type parameter '{name}' follows default type parameter");
                 return Err(self.src.error_at(p, msg));
             }
             defaulted |= default.is_some();
             self.def(name, TYPE_PARAM | LOCAL, name.range)?;
+            let what = match p {
+                ast::TypeParam::TypeVar(_) => "a TypeVar default",
+                ast::TypeParam::TypeVarTuple(_) => "a TypeVarTuple default",
+                ast::TypeParam::ParamSpec(_) => "a ParamSpec default",
+            };
             for (e, role) in [(bound, Role::Bound), (default, Role::Default)] {
                 if let Some(e) = e {
-                    self.evaluator(ScopeKind::TypeVariable, name, e, p, role)?;
+                    let what = match role {
+                        Role::Default => what,
+                        _ if e.is_tuple_expr() => "a TypeVar constraint",
+                        _ => "a TypeVar bound",
+                    };
+                    self.evaluator(ScopeKind::TypeVariable, name, e, p, role, what)?;
                 }
             }
         }
@@ -662,10 +751,19 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     /// A scope that evaluates one expression lazily.
-    fn evaluator<T>(&mut self, kind: ScopeKind, name: &str, e: &'a Expr, node: &T, role: Role) -> Res {
+    fn evaluator<T>(
+        &mut self,
+        kind: ScopeKind,
+        name: &str,
+        e: &'a Expr,
+        node: &T,
+        role: Role,
+        what: &'static str,
+    ) -> Res {
         let outer = self.cur;
         let sees = self.class_visible(outer);
         self.enter(kind, name, node, role);
+        self.me().what = what;
         self.format_param();
         if sees {
             self.sees_class();
@@ -694,9 +792,12 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
         if let Some(args) = &s.arguments {
             self.exprs(&args.args)?;
-            for k in &args.keywords {
-                self.expr(&k.value)?;
+            if let [Expr::Generator(g)] = &*args.args
+                && !g.parenthesized
+            {
+                return Err(self.src.error_at(g, "invalid syntax"));
             }
+            self.keywords(&args.keywords)?;
         }
         let o = self.enter(ScopeKind::Class, &s.name, s, Role::Body);
         self.private = Some(Rc::from(s.name.as_str()));
@@ -721,7 +822,14 @@ impl<'s, 'a> Builder<'s, 'a> {
             outer = Some(self.enter_type_params(&format!("<generic parameters of {name}>"), s));
             self.type_params(tp)?;
         }
-        self.evaluator(ScopeKind::TypeAlias, name, &s.value, s, Role::Body)?;
+        self.evaluator(
+            ScopeKind::TypeAlias,
+            name,
+            &s.value,
+            s,
+            Role::Body,
+            "a type alias",
+        )?;
         if let Some(o) = outer {
             self.leave(o);
         }
@@ -736,15 +844,27 @@ impl<'s, 'a> Builder<'s, 'a> {
             Pattern::MatchMapping(p) => {
                 self.exprs(&p.keys)?;
                 p.patterns.iter().try_for_each(|p| self.pattern(p))?;
+                if let Some(n) = p.rest.as_ref().filter(|n| n.as_str() == "_") {
+                    return Err(self.src.error_at(n, "invalid syntax"));
+                }
                 p.rest.iter().try_for_each(|n| self.def(n, LOCAL, n.range))
             }
             Pattern::MatchClass(p) => {
                 self.expr(&p.cls)?;
-                p.arguments.patterns.iter().try_for_each(|p| self.pattern(p))?;
-                p.arguments.keywords.iter().try_for_each(|k| self.pattern(&k.pattern))
+                p.arguments
+                    .patterns
+                    .iter()
+                    .try_for_each(|p| self.pattern(p))?;
+                p.arguments.keywords.iter().try_for_each(|k| {
+                    self.check_name(&k.attr, k.attr.range)?;
+                    self.pattern(&k.pattern)
+                })
             }
             Pattern::MatchStar(p) => p.name.iter().try_for_each(|n| self.def(n, LOCAL, n.range)),
             Pattern::MatchAs(p) => {
+                if p.pattern.is_some() && p.name.is_none() {
+                    return Err(self.src.error_at(p, "cannot use '_' as a target"));
+                }
                 p.pattern.iter().try_for_each(|p| self.pattern(p))?;
                 p.name.iter().try_for_each(|n| self.def(n, LOCAL, n.range))
             }
@@ -788,12 +908,22 @@ impl<'s, 'a> Builder<'s, 'a> {
                 self.expr(&i.value)
             }),
             Expr::Set(x) => self.exprs(&x.elts),
-            Expr::ListComp(x) => self.comprehension(x, ScopeKind::Comp, "<listcomp>", &x.generators, &[&x.elt]),
-            Expr::SetComp(x) => self.comprehension(x, ScopeKind::Comp, "<setcomp>", &x.generators, &[&x.elt]),
-            Expr::DictComp(x) => {
-                self.comprehension(x, ScopeKind::Comp, "<dictcomp>", &x.generators, &[&x.key, &x.value])
+            Expr::ListComp(x) => {
+                self.comprehension(x, ScopeKind::Comp, "<listcomp>", &x.generators, &[&x.elt])
             }
-            Expr::Generator(x) => self.comprehension(x, ScopeKind::Genexpr, "<genexpr>", &x.generators, &[&x.elt]),
+            Expr::SetComp(x) => {
+                self.comprehension(x, ScopeKind::Comp, "<setcomp>", &x.generators, &[&x.elt])
+            }
+            Expr::DictComp(x) => self.comprehension(
+                x,
+                ScopeKind::Comp,
+                "<dictcomp>",
+                &x.generators,
+                &[&x.key, &x.value],
+            ),
+            Expr::Generator(x) => {
+                self.comprehension(x, ScopeKind::Genexpr, "<genexpr>", &x.generators, &[&x.elt])
+            }
             Expr::Await(x) => {
                 self.not_in_annotation("await expression", e)?;
                 self.mark_await();
@@ -814,11 +944,18 @@ impl<'s, 'a> Builder<'s, 'a> {
             Expr::Call(x) => {
                 self.expr(&x.func)?;
                 self.exprs(&x.arguments.args)?;
-                x.arguments.keywords.iter().try_for_each(|k| self.expr(&k.value))
+                self.keywords(&x.arguments.keywords)
             }
             Expr::FString(x) => x.value.elements().try_for_each(|el| self.element(el)),
             Expr::TString(x) => x.value.elements().try_for_each(|el| self.element(el)),
-            Expr::Attribute(x) => self.expr(&x.value),
+            Expr::Attribute(x) => {
+                if x.attr.as_str() == "__debug__" && x.ctx != ast::ExprContext::Load {
+                    let del = x.ctx == ast::ExprContext::Del;
+                    let what = if del { "delete" } else { "assign to" };
+                    return Err(self.src.error_at(x, format!("cannot {what} __debug__")));
+                }
+                self.expr(&x.value)
+            }
             Expr::Subscript(x) => {
                 self.expr(&x.value)?;
                 self.expr(&x.slice)
@@ -840,6 +977,15 @@ impl<'s, 'a> Builder<'s, 'a> {
             | Expr::EllipsisLiteral(_)
             | Expr::IpyEscapeCommand(_) => Ok(()),
         }
+    }
+
+    fn keywords(&mut self, keywords: &'a [ast::Keyword]) -> Res {
+        keywords.iter().try_for_each(|k| {
+            if let Some(name) = &k.arg {
+                self.check_name(name, name.range)?;
+            }
+            self.expr(&k.value)
+        })
     }
 
     fn name(&mut self, n: &'a ast::ExprName) -> Res {
@@ -873,12 +1019,13 @@ impl<'s, 'a> Builder<'s, 'a> {
         let scope = &self.t.scopes[owner];
         let place = match scope.kind {
             ScopeKind::Annotation => "an annotation",
-            ScopeKind::TypeVariable => "a TypeVar bound",
-            ScopeKind::TypeAlias => "a type alias",
+            ScopeKind::TypeVariable | ScopeKind::TypeAlias => scope.what,
             ScopeKind::TypeParams => "the definition of a generic",
             _ => return Ok(()),
         };
-        Err(self.src.error_at(e, format!("{what} cannot be used within {place}")))
+        Err(self
+            .src
+            .error_at(e, format!("{what} cannot be used within {place}")))
     }
 
     fn yields(&mut self, e: &'a Expr) -> Res {
@@ -902,10 +1049,15 @@ impl<'s, 'a> Builder<'s, 'a> {
         let mut id = self.cur;
         while matches!(self.t.scopes[id].kind, ScopeKind::Comp) {
             self.t.scopes[id].is_async_comp = true;
-            let Some(p) = self.t.scopes[id].parent else { return };
+            let Some(p) = self.t.scopes[id].parent else {
+                return;
+            };
             id = p;
         }
-        if matches!(self.t.scopes[id].kind, ScopeKind::Genexpr | ScopeKind::Module) {
+        if matches!(
+            self.t.scopes[id].kind,
+            ScopeKind::Genexpr | ScopeKind::Module
+        ) {
             self.t.scopes[id].coroutine = true;
         }
     }
@@ -927,12 +1079,17 @@ impl<'s, 'a> Builder<'s, 'a> {
         self.not_in_annotation("named expression", x)?;
         let owner = self.owner();
         self.t.scopes[owner].walrus = true;
-        let Expr::Name(n) = &*x.target else { return self.expr(&x.value) };
+        let Expr::Name(n) = &*x.target else {
+            return self.expr(&x.value);
+        };
         if self.t.scopes[self.cur].in_comp_iter > 0 {
             let msg = "assignment expression cannot be used in a comprehension iterable expression";
             return Err(self.src.error_at(x, msg));
         }
-        if matches!(self.t.scopes[self.cur].kind, ScopeKind::Comp | ScopeKind::Genexpr) {
+        if matches!(
+            self.t.scopes[self.cur].kind,
+            ScopeKind::Comp | ScopeKind::Genexpr
+        ) {
             self.named_in_comprehension(n)?;
         } else {
             self.def(&n.id, LOCAL, n.range)?;
@@ -954,9 +1111,15 @@ impl<'s, 'a> Builder<'s, 'a> {
                         let msg = "assignment expression cannot be used in a comprehension iterable expression";
                         return Err(self.src.error_at(n, msg));
                     }
-                    if scope.symbols.get(&*mangled).is_some_and(|s| s.flags & COMP_ITER != 0) {
-                        let msg =
-                            format!("assignment expression cannot rebind comprehension iteration variable '{}'", n.id);
+                    if scope
+                        .symbols
+                        .get(&*mangled)
+                        .is_some_and(|s| s.flags & COMP_ITER != 0)
+                    {
+                        let msg = format!(
+                            "assignment expression cannot rebind comprehension iteration variable '{}'",
+                            n.id
+                        );
                         return Err(self.src.error_at(n, msg));
                     }
                     if scope.kind == ScopeKind::Genexpr {
@@ -969,7 +1132,10 @@ impl<'s, 'a> Builder<'s, 'a> {
                 }
                 kind => {
                     let global = kind == ScopeKind::Module
-                        || scope.symbols.get(&*mangled).is_some_and(|s| s.flags & GLOBAL != 0);
+                        || scope
+                            .symbols
+                            .get(&*mangled)
+                            .is_some_and(|s| s.flags & GLOBAL != 0);
                     let flag = if global { GLOBAL } else { NONLOCAL };
                     for g in genexprs {
                         self.def_in(g, &n.id, flag, n.range)?;
@@ -977,7 +1143,9 @@ impl<'s, 'a> Builder<'s, 'a> {
                     return self.def_in(id, &n.id, LOCAL, n.range);
                 }
             }
-            let Some(parent) = scope.parent else { return Ok(()) };
+            let Some(parent) = scope.parent else {
+                return Ok(());
+            };
             id = parent;
         }
     }
@@ -990,7 +1158,9 @@ impl<'s, 'a> Builder<'s, 'a> {
         generators: &'a [ast::Comprehension],
         elts: &[&'a Expr],
     ) -> Res {
-        let Some(first) = generators.first() else { return Ok(()) };
+        let Some(first) = generators.first() else {
+            return Ok(());
+        };
         // The outermost iterable is evaluated outside.
         self.t.scopes[self.cur].in_comp_iter += 1;
         self.expr(&first.iter)?;
@@ -1041,7 +1211,10 @@ impl<'s, 'a> Builder<'s, 'a> {
             return Ok(());
         }
         if self.t.scopes[id].is_async_comp
-            && matches!(self.t.scopes[outer].kind, ScopeKind::Comp | ScopeKind::Genexpr)
+            && matches!(
+                self.t.scopes[outer].kind,
+                ScopeKind::Comp | ScopeKind::Genexpr
+            )
         {
             self.mark_await();
         }
@@ -1076,7 +1249,12 @@ type Names = HashSet<Rc<str>>;
 impl Resolver<'_, '_, '_> {
     /// Resolves the names of scope `id`, given those bound in the functions around it;
     /// returns the free ones. `class`: the class whose names are seen.
-    fn resolve(&mut self, id: ScopeId, bound: &Names, class: Option<ScopeId>) -> Res<BTreeSet<Rc<str>>> {
+    fn resolve(
+        &mut self,
+        id: ScopeId,
+        bound: &Names,
+        class: Option<ScopeId>,
+    ) -> Res<BTreeSet<Rc<str>>> {
         let kind = self.t.scopes[id].kind;
         let (locals, declared, mut free) = self.own(id, bound, class)?;
         let mut inner_bound: Names;
@@ -1126,7 +1304,11 @@ impl Resolver<'_, '_, '_> {
         }
         for name in inner_free {
             if !scope.symbols.contains_key(&name) {
-                let symbol = Symbol { flags: 0, place: Place::Free, declared: TextRange::default() };
+                let symbol = Symbol {
+                    flags: 0,
+                    place: Place::Free,
+                    declared: TextRange::default(),
+                };
                 scope.symbols.insert(name.clone(), symbol);
                 scope.order.push(name.clone());
             }
@@ -1148,11 +1330,16 @@ impl Resolver<'_, '_, '_> {
         let mut free = BTreeSet::new();
         let kind = self.t.scopes[id].kind;
         let transparent = kind == ScopeKind::Comp
-            && self.t.scopes[id].parent.is_some_and(|p| self.t.scopes[p].kind != ScopeKind::Class);
+            && self.t.scopes[id]
+                .parent
+                .is_some_and(|p| self.t.scopes[p].kind != ScopeKind::Class);
         for name in self.t.scopes[id].order.clone() {
-            let class_flags =
-                class.and_then(|c| self.t.scopes[c].symbols.get(&name)).map_or(0, |s| s.flags);
-            let Some(symbol) = self.t.scopes[id].symbols.get_mut(&name) else { continue };
+            let class_flags = class
+                .and_then(|c| self.t.scopes[c].symbols.get(&name))
+                .map_or(0, |s| s.flags);
+            let Some(symbol) = self.t.scopes[id].symbols.get_mut(&name) else {
+                continue;
+            };
             let flags = symbol.flags;
             if transparent && flags & BOUND == 0 {
                 continue;

@@ -1,7 +1,9 @@
 //! Source text of an expression, as `from __future__ import annotations` keeps annotations.
 
 use super::source::Source;
-use ruff_python_ast::{self as ast, BoolOp, Expr, InterpolatedStringElement as Element, Number, Operator, UnaryOp};
+use ruff_python_ast::{
+    self as ast, BoolOp, Expr, InterpolatedStringElement as Element, Number, Operator, UnaryOp,
+};
 use ruff_text_size::Ranged;
 
 /// How tightly an expression binds, loosest first.
@@ -28,7 +30,10 @@ enum Prec {
 
 /// Writes an expression out in CPython's normal form.
 pub(super) fn unparse(src: &Source<'_>, e: &Expr) -> String {
-    let mut w = Writer { src, out: String::new() };
+    let mut w = Writer {
+        src,
+        out: String::new(),
+    };
     w.expr(e, Prec::Test);
     w.out
 }
@@ -229,7 +234,9 @@ impl Writer<'_, '_> {
                 self.expr(&s.value, Prec::Atom);
                 self.put("[");
                 match &*s.slice {
-                    Expr::Tuple(t) if t.elts.iter().any(Expr::is_starred_expr) => self.tuple(&t.elts, Prec::Tuple),
+                    Expr::Tuple(t) if t.elts.iter().any(Expr::is_starred_expr) => {
+                        self.tuple(&t.elts, Prec::Tuple)
+                    }
                     e => self.expr(e, Prec::Tuple),
                 }
                 self.put("]");
@@ -309,7 +316,13 @@ impl Writer<'_, '_> {
         self.put(")");
     }
 
-    fn comprehension(&mut self, open: &str, elts: &[&Expr], generators: &[ast::Comprehension], close: &str) {
+    fn comprehension(
+        &mut self,
+        open: &str,
+        elts: &[&Expr],
+        generators: &[ast::Comprehension],
+        close: &str,
+    ) {
         self.put(open);
         for (i, e) in elts.iter().enumerate() {
             if i > 0 {
@@ -378,7 +391,9 @@ impl Writer<'_, '_> {
         let mut body = String::new();
         for part in &f.value {
             match part {
-                ast::FStringPart::Literal(s) => body.push_str(&s.value.replace('{', "{{").replace('}', "}}")),
+                ast::FStringPart::Literal(s) => {
+                    body.push_str(&s.value.replace('{', "{{").replace('}', "}}"))
+                }
                 ast::FStringPart::FString(s) => self.elements(&s.elements, &mut body),
             }
         }
@@ -426,13 +441,25 @@ impl Writer<'_, '_> {
 /// repr() of a float.
 fn float_repr(f: f64) -> String {
     let plain = format!("{f:?}");
-    let exponent = if f == 0.0 { 0 } else { f.abs().log10().floor() as i32 };
+    let exponent = if f == 0.0 {
+        0
+    } else {
+        f.abs().log10().floor() as i32
+    };
     if (-4..16).contains(&exponent) {
         let plain = format!("{f}");
-        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+        return if plain.contains('.') {
+            plain
+        } else {
+            format!("{plain}.0")
+        };
     }
     // Rust writes 1e20 and 1e-7; Python 1e+20 and 1e-07.
-    let text = if plain.contains('e') { plain } else { format!("{f:e}") };
+    let text = if plain.contains('e') {
+        plain
+    } else {
+        format!("{f:e}")
+    };
     match text.split_once('e') {
         Some((m, e)) => {
             let m = m.strip_suffix(".0").unwrap_or(m);
@@ -445,7 +472,11 @@ fn float_repr(f: f64) -> String {
 
 /// repr() of a str.
 fn repr(s: &str) -> String {
-    let quote = if s.contains('\'') && !s.contains('"') { '"' } else { '\'' };
+    let quote = if s.contains('\'') && !s.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut out = String::from(quote);
     for c in s.chars() {
         match c {
@@ -457,7 +488,9 @@ fn repr(s: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                out.push_str(&format!("\\x{:02x}", c as u32))
+            }
             c => out.push(c),
         }
     }
@@ -467,7 +500,11 @@ fn repr(s: &str) -> String {
 
 /// repr() of a bytes object.
 fn bytes_repr(s: &[u8]) -> String {
-    let quote = if s.contains(&b'\'') && !s.contains(&b'"') { '"' } else { '\'' };
+    let quote = if s.contains(&b'\'') && !s.contains(&b'"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut out = format!("b{quote}");
     for &b in s {
         match b {

@@ -40,7 +40,8 @@ impl Effect {
 }
 
 fn arithmetic(op: Op) -> bool {
-    (Op::Add as u8..=Op::MatMul as u8).contains(&(op as u8)) || (Op::Lt as u8..=Op::Contains as u8).contains(&(op as u8))
+    (Op::Add as u8..=Op::MatMul as u8).contains(&(op as u8))
+        || (Op::Lt as u8..=Op::Contains as u8).contains(&(op as u8))
 }
 
 fn arithmetic_k(op: Op) -> bool {
@@ -60,7 +61,10 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
     let (a, b, c, x, arg) = (word.a(), word.b(), word.c(), word.x(), word.arg());
     let (xa, xb, xc) = (x & XA != 0, x & XB != 0, x & XC != 0);
     let ext = code.instrs.get(i + 1).map_or(0, |w| w.a());
-    let mut e = Effect { can_raise: true, ..Effect::default() };
+    let mut e = Effect {
+        can_raise: true,
+        ..Effect::default()
+    };
     match op {
         _ if arithmetic(op) => {
             e.read(b, xb).read(c, xc).write(a, 1);
@@ -156,7 +160,8 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
         }
         Op::SuperAttr | Op::SuperMethod => {
             e.name_index = Some(c);
-            e.take(b, 3).write(a, if op == Op::SuperAttr { 1 } else { 2 });
+            e.take(b, 3)
+                .write(a, if op == Op::SuperAttr { 1 } else { 2 });
         }
         Op::GetItem => {
             e.read(b, xb).read(c, xc).write(a, 1);
@@ -212,7 +217,11 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
             e.read(a, true).read(b, false).write(a, 1);
             e.jump_kills.push(b);
         }
-        Op::GetYieldFromIter | Op::GetAwaitable | Op::GetAIter | Op::GetANext | Op::AsyncGenWrap => {
+        Op::GetYieldFromIter
+        | Op::GetAwaitable
+        | Op::GetAIter
+        | Op::GetANext
+        | Op::AsyncGenWrap => {
             e.read(b, xb).write(a, 1);
         }
         Op::EndAsyncFor => {
@@ -308,7 +317,10 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
             e.read(b, false).read(c, xc).write(a, 1);
         }
         Op::WithExcept => {
-            e.read(b, false).read(b + 1, false).read(c, false).write(a, 1);
+            e.read(b, false)
+                .read(b + 1, false)
+                .read(c, false)
+                .write(a, 1);
         }
         Op::MatchMapping | Op::MatchSequence | Op::GetLen => {
             e.read(b, false).write(a, 1);
@@ -354,15 +366,27 @@ struct Verifier<'c> {
 /// What is wrong, and where.
 pub fn verify(code: &CodeProto) -> Result<(), String> {
     let n = code.instrs.len();
-    if code.positions.len() != n || code.locals.len() != usize::from(code.nlocals) || code.nregs < code.nlocals {
+    if code.positions.len() != n
+        || code.locals.len() != usize::from(code.nlocals)
+        || code.nregs < code.nlocals
+    {
         return Err("lengths do not agree".to_string());
     }
     for h in &code.handlers {
-        if h.start >= h.end || h.end as usize > n || h.target as usize >= n || h.depth < code.nlocals || h.depth >= code.nregs {
+        if h.start >= h.end
+            || h.end as usize > n
+            || h.target as usize >= n
+            || h.depth < code.nlocals
+            || h.depth >= code.nregs
+        {
             return Err(format!("handler {h:?} is out of range"));
         }
     }
-    let mut v = Verifier { code, state: vec![None; n], work: Vec::new() };
+    let mut v = Verifier {
+        code,
+        state: vec![None; n],
+        work: Vec::new(),
+    };
     v.flow(0, 0, &Live::new())?;
     while let Some(i) = v.work.pop() {
         let live = v.state[i].clone().unwrap_or_default();
@@ -381,14 +405,18 @@ impl Verifier<'_> {
                 Ok(())
             }
             Some(Some(known)) if known == live => Ok(()),
-            Some(Some(known)) => Err(format!("{from} -> {to}: live {live:?}, but {known:?} from elsewhere")),
+            Some(Some(known)) => Err(format!(
+                "{from} -> {to}: live {live:?}, but {known:?} from elsewhere"
+            )),
         }
     }
 
     fn step(&mut self, i: usize, mut live: Live) -> Result<(), String> {
         let code = self.code;
         let word = code.instrs[i];
-        let Some(&op) = OPS.get(word.op() as usize) else { return Err(format!("{i}: no such opcode")) };
+        let Some(&op) = OPS.get(word.op() as usize) else {
+            return Err(format!("{i}: no such opcode"));
+        };
         let e = effect(code, i, op);
         self.check_indices(i, &e)?;
         let temp = |r: usize| r >= usize::from(code.nlocals);
@@ -424,7 +452,13 @@ impl Verifier<'_> {
 
     fn check_indices(&self, i: usize, e: &Effect) -> Result<(), String> {
         let code = self.code;
-        let regs = e.reads.iter().map(|(r, _)| r).chain(&e.writes).chain(&e.clears).chain(&e.dead);
+        let regs = e
+            .reads
+            .iter()
+            .map(|(r, _)| r)
+            .chain(&e.writes)
+            .chain(&e.clears)
+            .chain(&e.dead);
         for &r in regs {
             if r >= usize::from(code.nregs) {
                 return Err(format!("{i}: register {r} of {}", code.nregs));
@@ -436,25 +470,47 @@ impl Verifier<'_> {
         if e.name_index.is_some_and(|k| k >= code.names.len()) {
             return Err(format!("{i}: no such name"));
         }
-        if e.caches.is_some_and(|(c, n)| c + n > code.cache_names.len()) {
+        if e.caches
+            .is_some_and(|(c, n)| c + n > code.cache_names.len())
+        {
             return Err(format!("{i}: no such cache"));
         }
         Ok(())
     }
 
     /// What lies below a handler's depth is the same wherever the handler is entered from.
-    fn handler_edge(&mut self, i: usize, op: Op, e: &Effect, before: &Live, after: &Live) -> Result<(), String> {
+    fn handler_edge(
+        &mut self,
+        i: usize,
+        op: Op,
+        e: &Effect,
+        before: &Live,
+        after: &Live,
+    ) -> Result<(), String> {
         if !e.can_raise {
             return Ok(());
         }
-        let Some(h) = self.code.handlers.iter().find(|h| (h.start..h.end).contains(&(i as u32))).copied() else {
+        let Some(h) = self
+            .code
+            .handlers
+            .iter()
+            .find(|h| (h.start..h.end).contains(&(i as u32)))
+            .copied()
+        else {
             return Ok(());
         };
         let depth = usize::from(h.depth);
-        let below = |live: &Live| live.iter().copied().filter(|r| *r < depth).collect::<Live>();
+        let below = |live: &Live| {
+            live.iter()
+                .copied()
+                .filter(|r| *r < depth)
+                .collect::<Live>()
+        };
         let mut live = below(before);
         if live != below(after) && !matches!(op, Op::Reraise | Op::Raise) {
-            return Err(format!("{i}: {op:?} changes temporaries below its handler's depth {depth}"));
+            return Err(format!(
+                "{i}: {op:?} changes temporaries below its handler's depth {depth}"
+            ));
         }
         live.insert(depth);
         self.flow(i, h.target as usize, &live)
@@ -480,7 +536,8 @@ impl Verifier<'_> {
             None
         };
         if let Some(offset) = offset {
-            let to = usize::try_from(i as isize + 1 + offset).map_err(|_| format!("{i}: jumps before the code"))?;
+            let to = usize::try_from(i as isize + 1 + offset)
+                .map_err(|_| format!("{i}: jumps before the code"))?;
             if offset < 0 && matches!(op, Op::ForIter | Op::Send) {
                 return Err(format!("{i}: {op:?} jumps backwards"));
             }

@@ -201,7 +201,8 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         }
         Op::MatchKeys => match_keys(t, f, i),
         Op::GetLen => {
-            let n = proto::len(t, bound(t, f, i.b())?)?;
+            let v = bound(t, f, i.b())?;
+            let n = proto::len(t, v)?;
             let v = weft_objects::int::from_usize(t, n);
             set_reg(t, f, i.a(), v);
             Ok(())

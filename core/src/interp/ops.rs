@@ -123,7 +123,7 @@ fn append_in_place(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, y: Value, 
     // SAFETY: operands lie within the frame.
     let left = unsafe { std::mem::replace(&mut *(*f).base.add(i.b()), Value::NULL) };
     let left = Obj::own(left);
-    let v = weft_objects::str::append_in_place(t, left, right);
+    let v = Str::append_in_place(t, left, right);
     let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
     set_reg(t, f, i.a(), v.into_value());
     drop_reg(t, y);
@@ -172,7 +172,7 @@ fn quick_compare(x: Value, y: Value, op: CmpOp) -> Option<bool> {
         return Some(match op {
             CmpOp::Eq => x.same(y) || a.eq(b),
             CmpOp::Ne => !(x.same(y) || a.eq(b)),
-            _ => op.of(a.cmp_bytes(b)),
+            _ => op.of(a.as_bytes().cmp(b.as_bytes())),
         });
     }
     const EXACT: i64 = 1 << 53;

@@ -325,7 +325,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                 Op::MakeCell => {
                     let v = reg!(i.a());
                     // SAFETY: see the top of the function.
-                    unsafe { *r.add(i.a()) = Cell::new_own(t, v).into_value() };
+                    unsafe { *r.add(i.a()) = Cell::new(t, v).into_value() };
                 }
                 Op::CopyFree => {
                     check!(globals::copy_free(t, f, i));

@@ -20,7 +20,9 @@ pub fn mul(a: Complex, b: Complex) -> Complex {
         (p, q) = (zero_nans(p), box_infinity(q));
         infinite = true;
     }
-    let overflow = [a.0 * b.0, a.1 * b.1, a.0 * b.1, a.1 * b.0].iter().any(|x| x.is_infinite());
+    let overflow = [a.0 * b.0, a.1 * b.1, a.0 * b.1, a.1 * b.0]
+        .iter()
+        .any(|x| x.is_infinite());
     if !infinite && overflow {
         (p, q) = (zero_nans(p), zero_nans(q));
         infinite = true;
@@ -28,7 +30,10 @@ pub fn mul(a: Complex, b: Complex) -> Complex {
     if !infinite {
         return (re, im);
     }
-    (f64::INFINITY * (p.0 * q.0 - p.1 * q.1), f64::INFINITY * (p.0 * q.1 + p.1 * q.0))
+    (
+        f64::INFINITY * (p.0 * q.0 - p.1 * q.1),
+        f64::INFINITY * (p.0 * q.1 + p.1 * q.0),
+    )
 }
 
 fn is_infinite(z: Complex) -> bool {
@@ -41,7 +46,13 @@ fn is_finite(z: Complex) -> bool {
 
 /// Infinite parts become 1, others 0, signs kept.
 fn box_infinity(z: Complex) -> Complex {
-    let unit = |x: f64| if x.is_infinite() { 1f64.copysign(x) } else { 0f64.copysign(x) };
+    let unit = |x: f64| {
+        if x.is_infinite() {
+            1f64.copysign(x)
+        } else {
+            0f64.copysign(x)
+        }
+    };
     (unit(z.0), unit(z.1))
 }
 
@@ -71,7 +82,10 @@ pub fn div(a: Complex, b: Complex) -> Option<Complex> {
     }
     if is_infinite(a) && is_finite(b) {
         let u = box_infinity(a);
-        return Some((f64::INFINITY * (u.0 * b.0 + u.1 * b.1), f64::INFINITY * (u.1 * b.0 - u.0 * b.1)));
+        return Some((
+            f64::INFINITY * (u.0 * b.0 + u.1 * b.1),
+            f64::INFINITY * (u.1 * b.0 - u.0 * b.1),
+        ));
     }
     if is_infinite(b) && is_finite(a) {
         let u = box_infinity(b);
@@ -103,7 +117,8 @@ pub fn div_real(x: f64, b: Complex) -> Option<Complex> {
     Some(z)
 }
 
-/// `a ** b`; `None` for zero to a negative or complex power. An infinite part of the result means overflow.
+/// `a ** b`; `None` for zero to a negative or complex power, and where the result has no direction (which CPython reports the same
+/// way). An infinite part of the result means overflow.
 pub fn pow(a: Complex, b: Complex) -> Option<Complex> {
     if b.1 == 0.0 && b.0 == b.0.floor() && b.0.abs() <= 100.0 {
         return pow_int(a, b.0 as i32);
@@ -120,6 +135,9 @@ pub fn pow(a: Complex, b: Complex) -> Option<Complex> {
     if b.1 != 0.0 {
         length *= (-angle * b.1).exp();
         phase += b.1 * size.ln();
+    }
+    if phase.is_infinite() {
+        return None;
     }
     Some((length * phase.cos(), length * phase.sin()))
 }
@@ -138,7 +156,11 @@ fn pow_int(a: Complex, n: i32) -> Option<Complex> {
             square = mul(square, square);
         }
     }
-    if n >= 0 { Some(result) } else { div((1.0, 0.0), result) }
+    if n >= 0 {
+        Some(result)
+    } else {
+        div((1.0, 0.0), result)
+    }
 }
 
 #[cfg(test)]
@@ -159,10 +181,16 @@ mod tests {
 
     #[test]
     fn powers() {
-        assert_eq!(pow((1.0, 2.0), (-3.0, 0.0)), Some((-0.08800000000000001, 0.016)));
+        assert_eq!(
+            pow((1.0, 2.0), (-3.0, 0.0)),
+            Some((-0.08800000000000001, 0.016))
+        );
         assert_eq!(pow((0.0, 1.0), (2.0, 0.0)), Some((-1.0, 0.0)));
         assert_eq!(pow((0.0, 0.0), (-1.0, 0.0)), None);
         assert_eq!(pow((0.0, 0.0), (0.0, 1.0)), None);
-        assert_eq!(pow((1.0, 2.0), (100.0, 0.0)), Some((-6.443164690985892e+34, -6.113241307762508e+34)));
+        assert_eq!(
+            pow((1.0, 2.0), (100.0, 0.0)),
+            Some((-6.443164690985892e+34, -6.113241307762508e+34))
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What dicts and sets ask of their keys: hashes, and comparisons that need no Python.
 
+use crate::bytes::Bytes;
+use crate::int::{int_cmp, is_exact_int};
 use crate::prelude::*;
 
 /// Hash of an int in a word: CPython's, modulo the prime 2**61 - 1, and -2 for -1.
@@ -70,24 +72,39 @@ fn compare(a: Value, b: Value, depth: u32) -> Option<bool> {
         return Some(true);
     }
     match (a.is_ptr(), b.is_ptr()) {
-        (true, true) => {
-            if let (Some(a), Some(b)) = (Str::exact(a), Str::exact(b)) {
-                return Some(a.as_bytes() == b.as_bytes());
-            }
-            match (Tuple::exact(a), Tuple::exact(b)) {
-                (Some(a), Some(b)) if depth > 0 => compare_tuples(a, b, depth - 1),
-                _ => None,
-            }
-        }
+        (true, true) => compare_objects(a, b, depth),
         (false, false) => Some(compare_words(a, b)),
         (true, false) => is_plain(a).then_some(false),
         (false, true) => is_plain(b).then_some(false),
     }
 }
 
+fn compare_objects(a: Value, b: Value, depth: u32) -> Option<bool> {
+    if let Some(x) = Str::exact(a) {
+        return match Str::exact(b) {
+            Some(y) => Some(x.as_bytes() == y.as_bytes()),
+            None => Tuple::exact(b).map(|_| false),
+        };
+    }
+    if let (Some(x), Some(y)) = (Tuple::exact(a), Tuple::exact(b)) {
+        return if depth > 0 {
+            compare_tuples(x, y, depth - 1)
+        } else {
+            None
+        };
+    }
+    if let (Some(x), Some(y)) = (Bytes::exact(a), Bytes::exact(b)) {
+        return Some(x.as_slice() == y.as_slice());
+    }
+    match (is_exact_int(a) && is_exact_int(b), Int::of(a), Int::of(b)) {
+        (true, Some(x), Some(y)) => Some(int_cmp(x, y).is_eq()),
+        _ => None,
+    }
+}
+
 /// An object that never equals a number or a constant.
 fn is_plain(v: Value) -> bool {
-    Str::exact(v).is_some() || Tuple::exact(v).is_some()
+    Str::exact(v).is_some() || Tuple::exact(v).is_some() || Bytes::exact(v).is_some()
 }
 
 fn compare_tuples(a: &Tuple, b: &Tuple, depth: u32) -> Option<bool> {

@@ -3,13 +3,23 @@
 use super::*;
 
 /// Binds the keyword-only fields `names`, in their order; the positional arguments go into `args`.
-fn init_with(t: &mut Thread, v: Value, args: Args<'_>, what: &str, names: &[&str]) -> Res<Vec<Value>> {
+fn init_with(
+    t: &mut Thread,
+    v: Value,
+    args: Args<'_>,
+    what: &str,
+    names: &[&str],
+) -> Res<Vec<Value>> {
     let mut found = vec![Value::NULL; names.len()];
     for (name, value) in args.keywords() {
         let name = Str::of(name).map_or_else(String::new, |s| s.to_string_lossy());
         match names.iter().position(|n| **n == name) {
             Some(i) => found[i] = value,
-            None => return Err(t.type_error(format!("{what}() got an unexpected keyword argument '{name}'"))),
+            None => {
+                return Err(t.type_error(format!(
+                    "{what}() got an unexpected keyword argument '{name}'"
+                )));
+            }
         }
     }
     set_args(t, v, args.pos());
@@ -36,13 +46,20 @@ fn import_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 
 fn import_str(t: &mut Thread, v: Value) -> Res {
     let msg = fields::<4>(v).get(MSG);
-    if Str::exact(msg).is_some() { Ok(to_reg(t, msg)) } else { base_str(t, v) }
+    if Str::exact(msg).is_some() {
+        Ok(to_reg(t, msg))
+    } else {
+        base_str(t, v)
+    }
 }
 
 /// A copy of the instance's dict with the fields added that are set; `None` if there is nothing to say.
 fn state(t: &mut Thread, v: Value, more: &[(&str, Value)]) -> Res<Option<Obj>> {
-    let more: Vec<(&str, Obj)> =
-        more.iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (*n, Obj::new(t, *v))).collect();
+    let more: Vec<(&str, Obj)> = more
+        .iter()
+        .filter(|(_, v)| !v.is_null())
+        .map(|(n, v)| (*n, Obj::new(t, *v)))
+        .collect();
     let d = base(v).dict.get();
     let d = (!d.is_null()).then(|| Obj::new(t, d));
     if more.is_empty() {
@@ -67,7 +84,11 @@ fn reduced(t: &Thread, v: Value, state: Option<Obj>) -> Res {
 
 fn import_reduce(t: &mut Thread, a: &[Value]) -> Res {
     let f = fields::<4>(a[0]);
-    let more = [("name", f.get(NAME)), ("path", f.get(PATH)), ("name_from", f.get(NAME_FROM))];
+    let more = [
+        ("name", f.get(NAME)),
+        ("path", f.get(PATH)),
+        ("name_from", f.get(NAME_FROM)),
+    ];
     let state = state(t, a[0], &more)?;
     reduced(t, a[0], state)
 }
@@ -95,7 +116,13 @@ pub static IMPORT_ERROR: Type = Type::builtin(
 .doc("Import can't find module, or can't find name in module.");
 
 /// An ImportError about the module `name`.
-pub fn new_import_error(t: &Thread, ty: &Type, msg: Obj, name: Option<Obj>, path: Option<Obj>) -> Obj {
+pub fn new_import_error(
+    t: &Thread,
+    ty: &Type,
+    msg: Obj,
+    name: Option<Obj>,
+    path: Option<Obj>,
+) -> Obj {
     let e = new_exception(t, ty, vec![msg]);
     let f = fields::<4>(e.value());
     for (i, v) in [(NAME, name), (PATH, path)] {
@@ -159,7 +186,11 @@ fn name_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 pub static NAME_ERROR: Type = Type::builtin(
     "NameError",
     size_of::<Fields<1>>(),
-    &Spec { init: Some(name_init), members: &[member("name", 0)], ..Spec::EMPTY },
+    &Spec {
+        init: Some(name_init),
+        members: &[member("name", 0)],
+        ..Spec::EMPTY
+    },
 )
 .base(&EXCEPTION)
 .gc(traverse::<1>, clear::<1>)

@@ -12,7 +12,9 @@ const WRITTEN: usize = 4;
 
 /// The subclass for an error number.
 pub fn class_for_errno(errno: i64) -> &'static Type {
-    let Ok(n) = i32::try_from(errno) else { return &OS_ERROR };
+    let Ok(n) = i32::try_from(errno) else {
+        return &OS_ERROR;
+    };
     #[allow(unreachable_patterns)] // EAGAIN and EWOULDBLOCK are the same on most systems.
     match n {
         libc::EAGAIN | libc::EALREADY | libc::EINPROGRESS | libc::EWOULDBLOCK => &BLOCKING_IO_ERROR,
@@ -39,14 +41,23 @@ pub fn strerror(errno: i32) -> String {
     // SAFETY: the buffer is as long as stated, and stays zero-terminated.
     unsafe {
         libc::strerror_r(errno, buffer.as_mut_ptr(), buffer.len() - 1);
-        CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
+        CStr::from_ptr(buffer.as_ptr())
+            .to_string_lossy()
+            .into_owned()
     }
 }
 
 /// An OSError for an error of the system, about up to two files.
 pub fn new_os_error(t: &Thread, errno: i32, filename: Option<Obj>, filename2: Option<Obj>) -> Obj {
-    let (n, msg) = (Obj::from_raw(Value::int(i64::from(errno))), Str::from_string(t, strerror(errno)));
-    let e = new_exception(t, class_for_errno(i64::from(errno)), vec![n.clone(), msg.clone()]);
+    let (n, msg) = (
+        Obj::from_raw(Value::int(i64::from(errno))),
+        Str::from_string(t, strerror(errno)),
+    );
+    let e = new_exception(
+        t,
+        class_for_errno(i64::from(errno)),
+        vec![n.clone(), msg.clone()],
+    );
     let f = fields::<5>(e.value());
     f.set(t, ERRNO, n.value());
     f.set(t, STRERROR, msg.value());
@@ -60,8 +71,16 @@ pub fn new_os_error(t: &Thread, errno: i32, filename: Option<Obj>, filename2: Op
 
 /// Whether `__init__` takes the arguments rather than `__new__`: in a Python subclass that overrides the former alone.
 fn init_takes_args(ty: &Type) -> bool {
-    let own_init = !ty.slots.init.get().is_some_and(|f| std::ptr::fn_addr_eq(f, os_init as crate::slots::InitFn));
-    let our_new = ty.slots.new.get().is_some_and(|f| std::ptr::fn_addr_eq(f, os_new as crate::slots::NewFn));
+    let own_init = !ty
+        .slots
+        .init
+        .get()
+        .is_some_and(|f| std::ptr::fn_addr_eq(f, os_init as crate::slots::InitFn));
+    let our_new = ty
+        .slots
+        .new
+        .get()
+        .is_some_and(|f| std::ptr::fn_addr_eq(f, os_new as crate::slots::NewFn));
     own_init && our_new
 }
 
@@ -101,7 +120,9 @@ fn fill(t: &mut Thread, v: Value, given: &[Value]) -> Res<()> {
     let f = fields::<5>(v);
     f.set(t, ERRNO, given[0]);
     f.set(t, STRERROR, given[1]);
-    let Some(&filename) = given.get(2).filter(|n| !n.is_none()) else { return Ok(()) };
+    let Some(&filename) = given.get(2).filter(|n| !n.is_none()) else {
+        return Ok(());
+    };
     if std::ptr::eq(type_of(v), &BLOCKING_IO_ERROR) && is_index(filename) {
         let written = proto::index(t, filename)?;
         f.set(t, WRITTEN, written.value());
@@ -128,7 +149,10 @@ fn os_str(t: &mut Thread, v: Value) -> Res {
     }
     let none = || Obj::from_raw(Value::NONE);
     let mut out = b"[Errno ".to_vec();
-    append(&mut out, &proto::str(t, errno.unwrap_or_else(none).value())?);
+    append(
+        &mut out,
+        &proto::str(t, errno.unwrap_or_else(none).value())?,
+    );
     out.extend_from_slice(b"] ");
     append(&mut out, &proto::str(t, msg.unwrap_or_else(none).value())?);
     if let Some(file) = file {
@@ -145,7 +169,10 @@ fn os_str(t: &mut Thread, v: Value) -> Res {
 fn os_reduce(t: &mut Thread, a: &[Value]) -> Res {
     let f = fields::<5>(a[0]);
     let mut args = args_of(t, a[0]);
-    if let (Some(two), Some(file)) = (Tuple::of(args.value()).filter(|a| a.len() == 2), f.own(t, FILENAME)) {
+    if let (Some(two), Some(file)) = (
+        Tuple::of(args.value()).filter(|a| a.len() == 2),
+        f.own(t, FILENAME),
+    ) {
         let mut all = vec![Obj::new(t, two.get(0)), Obj::new(t, two.get(1)), file];
         if let Some(file2) = f.own(t, FILENAME2) {
             all.push(Obj::from_raw(Value::NONE));
@@ -163,7 +190,11 @@ fn os_reduce(t: &mut Thread, a: &[Value]) -> Res {
 
 fn get_written(t: &mut Thread, v: Value) -> Res {
     let w = fields::<5>(v).get(WRITTEN);
-    if w.is_null() { Err(t.raise(&ATTRIBUTE_ERROR, "characters_written")) } else { Ok(to_reg(t, w)) }
+    if w.is_null() {
+        Err(t.raise(&ATTRIBUTE_ERROR, "characters_written"))
+    } else {
+        Ok(to_reg(t, w))
+    }
 }
 
 fn put_written(t: &mut Thread, v: Value, new: Value) -> Res<()> {
@@ -195,7 +226,11 @@ pub static OS_ERROR: Type = Type::builtin(
             member("filename", FILENAME),
             member("filename2", FILENAME2),
         ],
-        getset: &[GetSetDef::rw("characters_written", get_written, put_written)],
+        getset: &[GetSetDef::rw(
+            "characters_written",
+            get_written,
+            put_written,
+        )],
         ..Spec::EMPTY
     },
 )

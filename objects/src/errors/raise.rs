@@ -19,7 +19,9 @@ pub fn is_exception_class(v: Value) -> bool {
 pub fn new_exception(t: &Thread, ty: &Type, args: Vec<Obj>) -> Obj {
     let tuple = Tuple::from_vec(t, args);
     let e = instance(t, ty, tuple);
-    let first = Tuple::exact(base(e.value()).args.get()).filter(|a| a.len() == 1).map(|a| a.get(0));
+    let first = Tuple::exact(base(e.value()).args.get())
+        .filter(|a| a.len() == 1)
+        .map(|a| a.get(0));
     if let Some(first) = first {
         let v = e.value();
         // What these classes' __init__ would do with one argument: it is in their first field.
@@ -69,7 +71,13 @@ pub trait ThreadExt {
     /// OSError for an error of the standard library.
     fn io_error(&self, e: &std::io::Error, filename: Option<Obj>) -> Raised;
     /// ImportError (or a subclass) with its `name` and `path`.
-    fn import_error(&self, ty: &Type, msg: impl Into<String>, name: Option<Obj>, path: Option<Obj>) -> Raised;
+    fn import_error(
+        &self,
+        ty: &Type,
+        msg: impl Into<String>,
+        name: Option<Obj>,
+        path: Option<Obj>,
+    ) -> Raised;
     /// Takes the pending exception.
     fn take_exc(&self) -> Option<Obj>;
     /// Makes this the pending exception, as it is: no context is set.
@@ -151,7 +159,11 @@ impl ThreadExt for Thread {
 
     #[cold]
     fn attribute_error_msg(&self, obj: Value, name: &Str, msg: impl Into<String>) -> Raised {
-        let e = new_exception(self, &ATTRIBUTE_ERROR, vec![Str::from_string(self, msg.into())]);
+        let e = new_exception(
+            self,
+            &ATTRIBUTE_ERROR,
+            vec![Str::from_string(self, msg.into())],
+        );
         let f = fields::<2>(e.value());
         f.set(self, 0, name.value());
         f.set(self, 1, obj);
@@ -190,7 +202,13 @@ impl ThreadExt for Thread {
     }
 
     #[cold]
-    fn import_error(&self, ty: &Type, msg: impl Into<String>, name: Option<Obj>, path: Option<Obj>) -> Raised {
+    fn import_error(
+        &self,
+        ty: &Type,
+        msg: impl Into<String>,
+        name: Option<Obj>,
+        path: Option<Obj>,
+    ) -> Raised {
         let e = import::new_import_error(self, ty, Str::from_string(self, msg.into()), name, path);
         self.raise_value(e)
     }
@@ -230,6 +248,14 @@ pub fn note_attribute(t: &Thread, obj: Value, name: &str) {
         let f = fields::<2>(e);
         f.set(t, 0, Str::new(t, name).value());
         f.set(t, 1, obj);
+    }
+}
+
+/// Sets the `name` of the pending NameError.
+pub fn note_name(t: &Thread, name: &Str) {
+    let e = t.exc.get();
+    if t.exc_matches(&NAME_ERROR) && fields::<1>(e).get(0).is_null() {
+        fields::<1>(e).set(t, 0, name.value());
     }
 }
 
@@ -312,7 +338,11 @@ fn prepare(t: &mut Thread, exc: Value, cause: Option<Value>) -> Res<Obj> {
         } else {
             match instantiate(t, cause)? {
                 Some(c) => Some(c),
-                None => return Err(t.type_error("exception causes must derive from BaseException".into())),
+                None => {
+                    return Err(
+                        t.type_error("exception causes must derive from BaseException".into())
+                    );
+                }
             }
         };
         base(e.value()).set_cause(t, cause);

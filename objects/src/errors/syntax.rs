@@ -25,7 +25,9 @@ fn syntax_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     let n = info.len();
     if !(4..=7).contains(&n) {
         let (how, limit) = if n < 4 { ("least", 4) } else { ("most", 7) };
-        return Err(t.type_error(format!("function takes at {how} {limit} arguments ({n} given)")));
+        return Err(t.type_error(format!(
+            "function takes at {how} {limit} arguments ({n} given)"
+        )));
     }
     let at = |i: usize| info.get(i).map_or(Value::NULL, |o| o.value());
     // filename, lineno, offset, text, end_lineno, end_offset, metadata
@@ -43,7 +45,9 @@ fn syntax_str(t: &mut Thread, v: Value) -> Res {
     let f = fields::<FIELDS>(v);
     let msg = f.own(t, MSG).unwrap_or_else(|| Obj::from_raw(Value::NONE));
     let file = f.own(t, FILENAME).filter(|n| Str::of(n.value()).is_some());
-    let line = f.own(t, LINENO).filter(|n| std::ptr::eq(type_of(n.value()), &crate::int::INT));
+    let line = f
+        .own(t, LINENO)
+        .filter(|n| std::ptr::eq(type_of(n.value()), &crate::int::INT));
     let msg = proto::str(t, msg.value())?;
     if file.is_none() && line.is_none() {
         return Ok(msg.into());

@@ -24,7 +24,9 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>, kind: Kind) -> Res<()> {
     let expected = 5 - first;
     if given.len() != expected {
         let n = given.len();
-        return Err(t.type_error(format!("function takes exactly {expected} arguments ({n} given)")));
+        return Err(t.type_error(format!(
+            "function takes exactly {expected} arguments ({n} given)"
+        )));
     }
     let f = fields::<5>(v);
     let mut values = Vec::with_capacity(5);
@@ -77,25 +79,40 @@ fn escaped(c: u32) -> String {
 
 fn describe(t: &mut Thread, v: Value, kind: Kind) -> Res {
     let f = fields::<5>(v);
-    let Some(object) = f.own(t, OBJECT) else { return Ok(Str::new(t, "").into()) };
+    let Some(object) = f.own(t, OBJECT) else {
+        return Ok(Str::new(t, "").into());
+    };
     let mut out = Vec::new();
     if kind != Kind::Translate {
-        let encoding = f.own(t, ENCODING).unwrap_or_else(|| Obj::from_raw(Value::NONE));
+        let encoding = f
+            .own(t, ENCODING)
+            .unwrap_or_else(|| Obj::from_raw(Value::NONE));
         out.push(b'\'');
         append(&mut out, &proto::str(t, encoding.value())?);
         out.extend_from_slice(b"' codec ");
     }
-    let reason = f.own(t, REASON).unwrap_or_else(|| Obj::from_raw(Value::NONE));
+    let reason = f
+        .own(t, REASON)
+        .unwrap_or_else(|| Obj::from_raw(Value::NONE));
     let reason = proto::str(t, reason.value())?;
-    let one = match (kind, Str::of(object.value()), crate::bytes::Bytes::of(object.value())) {
+    let one = match (
+        kind,
+        Str::of(object.value()),
+        crate::bytes::Bytes::of(object.value()),
+    ) {
         (Kind::Decode, _, Some(b)) => {
             let (start, end) = clamped(v, b.len());
-            (start < b.len() && end == start + 1).then(|| format!("byte 0x{:02x} in position {start}", b.as_slice()[start]))
+            (start < b.len() && end == start + 1)
+                .then(|| format!("byte 0x{:02x} in position {start}", b.as_slice()[start]))
         }
         (_, Some(s), _) => {
             let (start, end) = clamped(v, s.len());
-            (start < s.len() && end == start + 1)
-                .then(|| format!("character '{}' in position {start}", escaped(s.char_at(start))))
+            (start < s.len() && end == start + 1).then(|| {
+                format!(
+                    "character '{}' in position {start}",
+                    escaped(s.char_at(start))
+                )
+            })
         }
         _ => None,
     };
@@ -138,10 +155,18 @@ const NUMBERS: &[GetSetDef] = &[
         |t, v| Ok(crate::int::from_i64(t, start_end(v).0)),
         |t, v, new| put_number(t, v, new, START),
     ),
-    GetSetDef::rw("end", |t, v| Ok(crate::int::from_i64(t, start_end(v).1)), |t, v, new| put_number(t, v, new, END)),
+    GetSetDef::rw(
+        "end",
+        |t, v| Ok(crate::int::from_i64(t, start_end(v).1)),
+        |t, v, new| put_number(t, v, new, END),
+    ),
 ];
 
-const MEMBERS: &[MemberDef] = &[member("encoding", ENCODING), member("object", OBJECT), member("reason", REASON)];
+const MEMBERS: &[MemberDef] = &[
+    member("encoding", ENCODING),
+    member("object", OBJECT),
+    member("reason", REASON),
+];
 
 exceptions! {
     UNICODE_ERROR = "UnicodeError", VALUE_ERROR, 0, "Unicode related error.";
@@ -168,11 +193,34 @@ macro_rules! codec_error {
     };
 }
 
-codec_error!(UNICODE_ENCODE_ERROR, "UnicodeEncodeError", Kind::Encode, "Unicode encoding error.");
-codec_error!(UNICODE_DECODE_ERROR, "UnicodeDecodeError", Kind::Decode, "Unicode decoding error.");
-codec_error!(UNICODE_TRANSLATE_ERROR, "UnicodeTranslateError", Kind::Translate, "Unicode translation error.");
+codec_error!(
+    UNICODE_ENCODE_ERROR,
+    "UnicodeEncodeError",
+    Kind::Encode,
+    "Unicode encoding error."
+);
+codec_error!(
+    UNICODE_DECODE_ERROR,
+    "UnicodeDecodeError",
+    Kind::Decode,
+    "Unicode decoding error."
+);
+codec_error!(
+    UNICODE_TRANSLATE_ERROR,
+    "UnicodeTranslateError",
+    Kind::Translate,
+    "Unicode translation error."
+);
 
-fn codec_exception(t: &Thread, ty: &Type, encoding: &str, object: Obj, start: usize, end: usize, reason: &str) -> Obj {
+fn codec_exception(
+    t: &Thread,
+    ty: &Type,
+    encoding: &str,
+    object: Obj,
+    start: usize,
+    end: usize,
+    reason: &str,
+) -> Obj {
     let args = vec![
         Str::new(t, encoding),
         object,
@@ -192,11 +240,41 @@ fn codec_exception(t: &Thread, ty: &Type, encoding: &str, object: Obj, start: us
 }
 
 /// A UnicodeDecodeError about `object`, a bytes object.
-pub fn unicode_decode_error(t: &Thread, encoding: &str, object: Obj, start: usize, end: usize, reason: &str) -> Obj {
-    codec_exception(t, &UNICODE_DECODE_ERROR, encoding, object, start, end, reason)
+pub fn unicode_decode_error(
+    t: &Thread,
+    encoding: &str,
+    object: Obj,
+    start: usize,
+    end: usize,
+    reason: &str,
+) -> Obj {
+    codec_exception(
+        t,
+        &UNICODE_DECODE_ERROR,
+        encoding,
+        object,
+        start,
+        end,
+        reason,
+    )
 }
 
 /// A UnicodeEncodeError about `object`, a str.
-pub fn unicode_encode_error(t: &Thread, encoding: &str, object: Obj, start: usize, end: usize, reason: &str) -> Obj {
-    codec_exception(t, &UNICODE_ENCODE_ERROR, encoding, object, start, end, reason)
+pub fn unicode_encode_error(
+    t: &Thread,
+    encoding: &str,
+    object: Obj,
+    start: usize,
+    end: usize,
+    reason: &str,
+) -> Obj {
+    codec_exception(
+        t,
+        &UNICODE_ENCODE_ERROR,
+        encoding,
+        object,
+        start,
+        end,
+        reason,
+    )
 }

@@ -59,7 +59,11 @@ pub fn modulo(x: f64, y: f64) -> f64 {
         // A zero, too, takes the sign of the divisor.
         return 0f64.copysign(y);
     }
-    if (y < 0.0) != (rest < 0.0) { rest + y } else { rest }
+    if (y < 0.0) != (rest < 0.0) {
+        rest + y
+    } else {
+        rest
+    }
 }
 
 /// `divmod(x, y)`; `y` is not zero.
@@ -74,7 +78,11 @@ pub fn div_mod(x: f64, y: f64) -> (f64, f64) {
         0f64.copysign(x / y)
     } else {
         let down = quotient.floor();
-        if quotient - down > 0.5 { down + 1.0 } else { down }
+        if quotient - down > 0.5 {
+            down + 1.0
+        } else {
+            down
+        }
     };
     (whole, modulo(x, y))
 }
@@ -130,7 +138,10 @@ pub fn float_pow(t: &mut Thread, x: f64, y: f64) -> Res {
 #[cold]
 fn out_of_range(t: &Thread) -> Raised {
     let message = Str::new(t, "Numerical result out of range");
-    t.raise_args(&errors::OVERFLOW_ERROR, vec![Obj::from_raw(Value::int(libc::ERANGE.into())), message])
+    t.raise_args(
+        &errors::OVERFLOW_ERROR,
+        vec![Obj::from_raw(Value::int(libc::ERANGE.into())), message],
+    )
 }
 
 /// `a ** b`.

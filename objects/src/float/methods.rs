@@ -38,8 +38,10 @@ pub const METHODS: &[NativeDef] = &[
         .doc("Size of object in memory, in bytes."),
 ];
 
-pub const GETSET: &[GetSetDef] =
-    &[GetSetDef::ro("real", |t, v| Ok(exact(t, v))), GetSetDef::ro("imag", |t, _| Ok(from_f64(t, 0.0)))];
+pub const GETSET: &[GetSetDef] = &[
+    GetSetDef::ro("real", |t, v| Ok(exact(t, v))),
+    GetSetDef::ro("imag", |t, _| Ok(from_f64(t, 0.0))),
+];
 
 fn round(t: &mut Thread, a: &[Value]) -> Res {
     let x = this(a[0]);
@@ -103,7 +105,11 @@ fn getformat(t: &mut Thread, a: &[Value]) -> Res {
     if !(s.is("double") || s.is("float")) {
         return Err(t.value_error("__getformat__() argument 1 must be 'double' or 'float'"));
     }
-    let order = if cfg!(target_endian = "little") { "IEEE, little-endian" } else { "IEEE, big-endian" };
+    let order = if cfg!(target_endian = "little") {
+        "IEEE, little-endian"
+    } else {
+        "IEEE, big-endian"
+    };
     Ok(Str::new(t, order).into())
 }
 
@@ -113,11 +119,16 @@ fn format(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error(format!("__format__() argument must be str, not {got}")));
     };
     if spec.is_empty() {
-        return if is_exact_float(a[0]) { float_str(t, a[0]) } else { proto::str(t, a[0]).map(Obj::into_value) };
+        return if is_exact_float(a[0]) {
+            float_str(t, a[0])
+        } else {
+            proto::str(t, a[0]).map(Obj::into_value)
+        };
     }
     let (mut out, name) = (Vec::new(), type_of(a[0]).name());
-    let done =
-        with_locale(spec.as_bytes(), |locale| format_float(&mut out, this(a[0]), spec.as_bytes(), &name, locale));
+    let done = with_locale(spec.as_bytes(), |locale| {
+        format_float(&mut out, this(a[0]), spec.as_bytes(), &name, locale)
+    });
     match done {
         Ok(()) => Ok(Str::from_vec(t, out).into()),
         Err(e) => Err(text_error(t, e)),

@@ -80,7 +80,11 @@ fn is_little(t: &mut Thread, v: Value, f: &str) -> Res<bool> {
 }
 
 fn to_bytes(t: &mut Thread, a: &[Value]) -> Res {
-    let length = if a[1].is_null() { 1 } else { proto::index_i64(t, a[1])? };
+    let length = if a[1].is_null() {
+        1
+    } else {
+        proto::index_i64(t, a[1])?
+    };
     let little = is_little(t, a[2], "to_bytes")?;
     let signed = !a[3].is_null() && proto::truth(t, a[3])?;
     let Ok(length) = usize::try_from(length) else {
@@ -168,11 +172,22 @@ fn format(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error(format!("__format__() argument must be str, not {got}")));
     };
     if spec.is_empty() {
-        return if is_exact_int(a[0]) { int_repr(t, a[0]) } else { proto::str(t, a[0]).map(Obj::into_value) };
+        return if is_exact_int(a[0]) {
+            int_repr(t, a[0])
+        } else {
+            proto::str(t, a[0]).map(Obj::into_value)
+        };
     }
     let (mut out, name) = (Vec::new(), type_of(a[0]).name());
     let done = float::with_locale(spec.as_bytes(), |locale: &Locale<'_>| {
-        format_int(&mut out, this(a[0]), spec.as_bytes(), &name, locale, max_str_digits())
+        format_int(
+            &mut out,
+            this(a[0]),
+            spec.as_bytes(),
+            &name,
+            locale,
+            max_str_digits(),
+        )
     });
     match done {
         Ok(()) => Ok(Str::from_vec(t, out).into()),

@@ -53,7 +53,9 @@ pub fn int_add(t: &mut Thread, a: Value, b: Value) -> Res {
 fn add_any(t: &mut Thread, a: Value, b: Value) -> Res {
     Ok(match ints!(a, b) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i128(t, i128::from(x) + i128::from(y)),
-        (IntRef::Small(x), IntRef::Big(y)) | (IntRef::Big(y), IntRef::Small(x)) => from_bigint(t, y + x),
+        (IntRef::Small(x), IntRef::Big(y)) | (IntRef::Big(y), IntRef::Small(x)) => {
+            from_bigint(t, y + x)
+        }
         (IntRef::Big(x), IntRef::Big(y)) => from_bigint(t, x + y),
     })
 }
@@ -93,7 +95,9 @@ fn mul_any(t: &mut Thread, a: Value, b: Value) -> Res {
     let (x, y) = ints!(a, b);
     Ok(match (x, y) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i128(t, i128::from(x) * i128::from(y)),
-        (IntRef::Small(x), IntRef::Big(y)) | (IntRef::Big(y), IntRef::Small(x)) => from_bigint(t, y * x),
+        (IntRef::Small(x), IntRef::Big(y)) | (IntRef::Big(y), IntRef::Small(x)) => {
+            from_bigint(t, y * x)
+        }
         (IntRef::Big(p), IntRef::Big(q)) => {
             if bits(x).saturating_add(bits(y)) > bigint::MAX_BITS {
                 return Err(t.memory_error());
@@ -203,7 +207,9 @@ pub(super) fn big_to_f64(t: &mut Thread, n: IntRef<'_>) -> Res<f64> {
 /// ValueError: `m` is zero, or `b` negative and `a` without inverse.
 pub fn int_pow_mod(t: &mut Thread, a: Value, b: Value, m: Value) -> Res {
     let (x, y) = ints!(a, b);
-    let Some(z) = Int::of(m) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let Some(z) = Int::of(m) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     if let (IntRef::Small(x), IntRef::Small(y @ 0..), IntRef::Small(m)) = (x, y, z)
         && m != 0
     {
@@ -228,7 +234,11 @@ fn pow_mod_small(base: i64, mut exponent: u64, modulus: i64) -> i64 {
         square = square * square % m;
         exponent >>= 1;
     }
-    if modulus < 0 && result != 0 { (result as i128 - m as i128) as i64 } else { result as i64 }
+    if modulus < 0 && result != 0 {
+        (result as i128 - m as i128) as i64
+    } else {
+        result as i64
+    }
 }
 
 #[cold]
@@ -313,7 +323,11 @@ pub fn int_and(t: &mut Thread, a: Value, b: Value) -> Res {
 /// The low 64 bits in two's complement.
 fn low_word(n: &BigInt) -> i64 {
     let low = n.iter_u64_digits().next().unwrap_or(0) as i64;
-    if n.sign() == Sign::Minus { low.wrapping_neg() } else { low }
+    if n.sign() == Sign::Minus {
+        low.wrapping_neg()
+    } else {
+        low
+    }
 }
 
 /// `a | b`.
@@ -349,8 +363,20 @@ pub fn int_cmp(a: IntRef<'_>, b: IntRef<'_>) -> std::cmp::Ordering {
         (IntRef::Small(x), IntRef::Small(y)) => x.cmp(&y),
         (IntRef::Big(x), IntRef::Big(y)) => x.cmp(y),
         // What does not fit 64 bits lies beyond everything that does.
-        (IntRef::Big(x), IntRef::Small(_)) => if x.is_negative() { 0.cmp(&1) } else { 1.cmp(&0) },
-        (IntRef::Small(_), IntRef::Big(y)) => if y.is_negative() { 1.cmp(&0) } else { 0.cmp(&1) },
+        (IntRef::Big(x), IntRef::Small(_)) => {
+            if x.is_negative() {
+                0.cmp(&1)
+            } else {
+                1.cmp(&0)
+            }
+        }
+        (IntRef::Small(_), IntRef::Big(y)) => {
+            if y.is_negative() {
+                1.cmp(&0)
+            } else {
+                0.cmp(&1)
+            }
+        }
     }
 }
 

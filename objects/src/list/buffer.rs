@@ -113,6 +113,23 @@ impl RawList {
         self.len.load(Acquire)
     }
 
+    /// The word at `i` of a list that only this thread can reach, counted from the end if negative.
+    #[inline(always)]
+    pub fn local_word(&self, i: i64) -> Option<&AtomicU64> {
+        let len = self.len.load(Relaxed);
+        let i = if i < 0 { i + len as i64 } else { i };
+        if i < 0 || i as usize >= len {
+            return None;
+        }
+        // SAFETY: the buffer holds at least `len` words.
+        Some(unsafe { (*self.buffer.load(Relaxed)).word(i as usize) })
+    }
+
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Reader: the word at `i`; 0 if the list is (or was, a moment ago) not that long.
     #[inline(always)]
     pub fn get(&self, i: usize) -> u64 {

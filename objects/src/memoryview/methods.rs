@@ -251,7 +251,7 @@ fn find(t: &mut Thread, a: &[Value]) -> Res {
 
 /// Iterator over the first dimension.
 #[repr(C)]
-pub(super) struct MemoryIter {
+struct MemoryIter {
     header: Header,
     /// NULL when exhausted.
     view: Slot,

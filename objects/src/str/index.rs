@@ -37,7 +37,10 @@ pub fn key(t: &mut Thread, key: Value, len: usize, what: &str) -> Res<Key> {
     };
     let at = if i < 0 { i + len as i64 } else { i };
     if at < 0 || at >= len as i64 {
-        return Err(t.index_error(format!("{what} index out of range")));
+        return Err(match what {
+            "bytes" => t.index_error("index out of range"),
+            _ => t.index_error(format!("{what} index out of range")),
+        });
     }
     Ok(Key::At(at as usize))
 }

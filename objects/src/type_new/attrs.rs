@@ -15,7 +15,9 @@ fn this<'a>(v: Value) -> &'a Type {
 pub(super) fn check_assignable(t: &Thread, ty: &Type, value: Value, name: &str) -> Res<()> {
     let of = super::c_name(t, ty);
     if ty.has(tf::IMMUTABLE) {
-        return Err(t.type_error(format!("cannot set '{name}' attribute of immutable type '{of}'")));
+        return Err(t.type_error(format!(
+            "cannot set '{name}' attribute of immutable type '{of}'"
+        )));
     }
     if value.is_null() {
         return Err(t.type_error(format!("cannot delete '{name}' attribute of type '{of}'")));
@@ -25,12 +27,16 @@ pub(super) fn check_assignable(t: &Thread, ty: &Type, value: Value, name: &str) 
 
 /// What the class itself has under the name.
 fn own(t: &Thread, ty: &Type, name: &Str) -> Option<Obj> {
-    ty.dict(t).and_then(|d| d.get_str(t, name)).map(|v| v.to_obj(t))
+    ty.dict(t)
+        .and_then(|d| d.get_str(t, name))
+        .map(|v| v.to_obj(t))
 }
 
 /// As [`own`], bound to the class if it is a descriptor.
 fn own_bound(t: &mut Thread, ty: &Type, name: &Str) -> Res<Option<Value>> {
-    let Some(v) = own(t, ty, name) else { return Ok(None) };
+    let Some(v) = own(t, ty, name) else {
+        return Ok(None);
+    };
     match type_of(v.value()).slots.descr_get.get() {
         Some(get) => get(t, v.value(), Value::NULL, ty.value()).map(Some),
         None => Ok(Some(v.into())),
@@ -43,14 +49,22 @@ fn missing(t: &Thread, name: &str) -> Raised {
 
 fn get_name(t: &mut Thread, v: Value) -> Res {
     let name = this(v).name.get();
-    Ok(if name.is_null() { Str::intern(t, &this(v).name()).into() } else { to_reg(t, name) })
+    Ok(if name.is_null() {
+        Str::intern(t, &this(v).name()).into()
+    } else {
+        to_reg(t, name)
+    })
 }
 
 fn set_name(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     let ty = this(v);
     check_assignable(t, ty, new, "__name__")?;
     let Some(s) = Str::of(new) else {
-        let msg = format!("can only assign string to {}.__name__, not '{}'", ty.name(), type_of(new).name());
+        let msg = format!(
+            "can only assign string to {}.__name__, not '{}'",
+            ty.name(),
+            type_of(new).name()
+        );
         return Err(t.type_error(msg));
     };
     if s.as_bytes().contains(&0) {
@@ -68,7 +82,11 @@ fn set_qualname(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     let ty = this(v);
     check_assignable(t, ty, new, "__qualname__")?;
     if Str::of(new).is_none() {
-        let msg = format!("can only assign string to {}.__qualname__, not '{}'", ty.name(), type_of(new).name());
+        let msg = format!(
+            "can only assign string to {}.__qualname__, not '{}'",
+            ty.name(),
+            type_of(new).name()
+        );
         return Err(t.type_error(msg));
     }
     ty.qualname.set(t, ty.header(), Obj::new(t, new).into());
@@ -187,7 +205,10 @@ fn get_annotations(t: &mut Thread, v: Value) -> Res {
     let made = if proto::is_callable(annotate.value()) {
         let made = proto::call(t, annotate.value(), &[Value::int(1)])?;
         if Dict::of(made.value()).is_none() {
-            let msg = format!("__annotate__ returned non-dict of type '{}'", type_of(made.value()).name());
+            let msg = format!(
+                "__annotate__ returned non-dict of type '{}'",
+                type_of(made.value()).name()
+            );
             return Err(t.type_error(msg));
         }
         made
@@ -203,7 +224,10 @@ fn set_annotations(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     if ty.has(tf::IMMUTABLE) {
         return check_assignable(t, ty, new, "__annotations__");
     }
-    let (name, cache) = (crate::id!(t, "__annotations__"), crate::id!(t, "__annotations_cache__"));
+    let (name, cache) = (
+        crate::id!(t, "__annotations__"),
+        crate::id!(t, "__annotations_cache__"),
+    );
     let explicit = own(t, ty, name).is_some();
     if !ty.set_name(t, if explicit { name } else { cache }, new) {
         return Err(missing(t, "__annotations__"));
@@ -218,7 +242,11 @@ fn set_annotations(t: &mut Thread, v: Value, new: Value) -> Res<()> {
 
 fn get_type_params(t: &mut Thread, v: Value) -> Res {
     let ty = this(v);
-    let found = if ty.is(&TYPE) { None } else { own(t, ty, crate::id!(t, "__type_params__")) };
+    let found = if ty.is(&TYPE) {
+        None
+    } else {
+        own(t, ty, crate::id!(t, "__type_params__"))
+    };
     Ok(found.unwrap_or_else(|| Tuple::empty(t)).into())
 }
 
@@ -234,7 +262,8 @@ fn set_type_params(t: &mut Thread, v: Value, new: Value) -> Res<()> {
 /// `__flags__`: CPython's numbers for what we have.
 fn get_flags(t: &mut Thread, v: Value) -> Res {
     let ty = this(v);
-    let subclass = |base: &'static Type, bit: u32| if ty.is_subtype(base) { 1i64 << bit } else { 0 };
+    let subclass =
+        |base: &'static Type, bit: u32| if ty.is_subtype(base) { 1i64 << bit } else { 0 };
     let mut n = 1i64 << 12;
     for (flag, bit) in [
         (tf::SEQUENCE, 5),
@@ -256,21 +285,33 @@ fn get_flags(t: &mut Thread, v: Value) -> Res {
     if ty.head.gc_flags.load(Relaxed) & weft_gc::TypeFlags::CONTAINER != 0 {
         n |= 1 << 14;
     }
-    n |= subclass(&crate::int::INT, 24) | subclass(&crate::list::LIST, 25) | subclass(&crate::tuple::TUPLE, 26);
-    n |= subclass(&crate::bytes::BYTES, 27) | subclass(&crate::str::STR, 28) | subclass(&crate::dict::DICT, 29);
+    n |= subclass(&crate::int::INT, 24)
+        | subclass(&crate::list::LIST, 25)
+        | subclass(&crate::tuple::TUPLE, 26);
+    n |= subclass(&crate::bytes::BYTES, 27)
+        | subclass(&crate::str::STR, 28)
+        | subclass(&crate::dict::DICT, 29);
     Ok(crate::int::from_i64(t, n))
 }
 
 fn get_dict_offset(_t: &mut Thread, v: Value) -> Res {
     let ty = this(v);
-    let at = if ty.has(tf::TYPE_SUBCLASS) { std::mem::offset_of!(Type, dict) as c_long } else { ty.dict_offset.load(Relaxed) as c_long };
+    let at = if ty.has(tf::TYPE_SUBCLASS) {
+        std::mem::offset_of!(Type, dict) as c_long
+    } else {
+        ty.dict_offset.load(Relaxed) as c_long
+    };
     Ok(Value::int(at))
 }
 
 /// Weak references are in a table outside: any number but zero says that they are possible.
 fn get_weak_offset(_t: &mut Thread, v: Value) -> Res {
     let ty = this(v);
-    Ok(Value::int(if ty.is_heap() && !ty.has(tf::NO_WEAKREF) { ty.head.basic_size.load(Relaxed) as i64 } else { 0 }))
+    Ok(Value::int(if ty.is_heap() && !ty.has(tf::NO_WEAKREF) {
+        ty.head.basic_size.load(Relaxed) as i64
+    } else {
+        0
+    }))
 }
 
 pub(super) const GETSET: &[GetSetDef] = &[
@@ -278,7 +319,11 @@ pub(super) const GETSET: &[GetSetDef] = &[
     GetSetDef::rw("__qualname__", get_qualname, set_qualname),
     GetSetDef::rw("__module__", get_module, set_module),
     GetSetDef::ro("__dict__", get_dict),
-    GetSetDef::rw("__bases__", |t, v| Ok(or_none(t, this(v).bases.get())), mro::set_bases),
+    GetSetDef::rw(
+        "__bases__",
+        |t, v| Ok(or_none(t, this(v).bases.get())),
+        mro::set_bases,
+    ),
     GetSetDef::ro("__base__", |t, v| Ok(or_none(t, this(v).base.get()))),
     GetSetDef::ro("__mro__", |t, v| Ok(or_none(t, this(v).mro.get()))),
     GetSetDef::rw("__doc__", get_doc, set_doc),
@@ -286,8 +331,12 @@ pub(super) const GETSET: &[GetSetDef] = &[
     GetSetDef::rw("__annotations__", get_annotations, set_annotations),
     GetSetDef::rw("__annotate__", get_annotate, set_annotate),
     GetSetDef::rw("__type_params__", get_type_params, set_type_params),
-    GetSetDef::ro("__basicsize__", |_, v| Ok(Value::int(this(v).head.basic_size.load(Relaxed) as i64))),
-    GetSetDef::ro("__itemsize__", |_, v| Ok(Value::int(if this(v).has(tf::VAR_SIZED) { 8 } else { 0 }))),
+    GetSetDef::ro("__basicsize__", |_, v| {
+        Ok(Value::int(this(v).head.basic_size.load(Relaxed) as i64))
+    }),
+    GetSetDef::ro("__itemsize__", |_, v| {
+        Ok(Value::int(if this(v).has(tf::VAR_SIZED) { 8 } else { 0 }))
+    }),
     GetSetDef::ro("__flags__", get_flags),
     GetSetDef::ro("__dictoffset__", get_dict_offset),
     GetSetDef::ro("__weakrefoffset__", get_weak_offset),
@@ -312,9 +361,12 @@ fn dir(t: &mut Thread, a: &[Value]) -> Res {
 
 pub(super) const METHODS: &[NativeDef] = &[
     NativeDef::new("mro", "($self, /)", mro_list).doc("Return a type's method resolution order."),
-    NativeDef::new("__subclasses__", "($self, /)", subclasses).doc("Return a list of immediate subclasses."),
-    NativeDef::class("__prepare__", "($cls, /, *bases, **kwds)", |t, _| Ok(Dict::new(t).into()))
-        .doc("Create the namespace for the class statement"),
+    NativeDef::new("__subclasses__", "($self, /)", subclasses)
+        .doc("Return a list of immediate subclasses."),
+    NativeDef::class("__prepare__", "($cls, /, *bases, **kwds)", |t, _| {
+        Ok(Dict::new(t).into())
+    })
+    .doc("Create the namespace for the class statement"),
     NativeDef::new("__instancecheck__", "($self, instance, /)", |t, a| {
         proto::is_instance_default(t, a[1], a[0]).map(Value::bool)
     })
@@ -323,7 +375,10 @@ pub(super) const METHODS: &[NativeDef] = &[
         proto::is_subclass_default(t, a[1], a[0]).map(Value::bool)
     })
     .doc("Check if a class is a subclass."),
-    NativeDef::new("__dir__", "($self, /)", dir).doc("Specialized __dir__ implementation for types."),
-    NativeDef::new("__sizeof__", "($self, /)", |_, _| Ok(Value::int(size_of::<Type>() as i64)))
-        .doc("Return memory consumption of the type object."),
+    NativeDef::new("__dir__", "($self, /)", dir)
+        .doc("Specialized __dir__ implementation for types."),
+    NativeDef::new("__sizeof__", "($self, /)", |_, _| {
+        Ok(Value::int(size_of::<Type>() as i64))
+    })
+    .doc("Return memory consumption of the type object."),
 ];

@@ -59,7 +59,11 @@ fn split_metaclass(t: &Thread, args: Args<'_>) -> (Option<Obj>, Keywords) {
 
 fn call_with(t: &mut Thread, f: Value, all: &mut Vec<Value>, kw: &Keywords) -> Res<Obj> {
     all.extend_from_slice(&kw.values);
-    proto::call_kw(t, f, Args::new(all, kw.names.as_ref().map_or(Value::NULL, |n| n.value())))
+    proto::call_kw(
+        t,
+        f,
+        Args::new(all, kw.names.as_ref().map_or(Value::NULL, |n| n.value())),
+    )
 }
 
 /// PEP 560: objects that stand for bases. `None`: there are none.
@@ -93,30 +97,50 @@ fn choose_metaclass(t: &mut Thread, meta: Option<Obj>, bases: &Obj) -> Res<(Obj,
     let meta = match meta {
         Some(m) if Type::of(m.value()).is_none() => return Ok((m, false)),
         Some(m) => m,
-        None => Obj::new(t, bases.first().map_or(TYPE.value(), |b| type_of(*b).value())),
+        None => Obj::new(
+            t,
+            bases.first().map_or(TYPE.value(), |b| type_of(*b).value()),
+        ),
     };
     let winner = metaclass_of(t, Type::of_unchecked(meta.value()), bases)?;
     Ok((Obj::new(t, winner.value()), true))
 }
 
-fn prepare(t: &mut Thread, meta: &Obj, is_class: bool, name: Value, bases: &Obj, kw: &Keywords) -> Res<Obj> {
+fn prepare(
+    t: &mut Thread,
+    meta: &Obj,
+    is_class: bool,
+    name: Value,
+    bases: &Obj,
+    kw: &Keywords,
+) -> Res<Obj> {
     if meta.value().same(TYPE.value()) {
         return Ok(Dict::new(t));
     }
-    let Some(f) = proto::get_attr_opt(t, meta.value(), crate::id!(t, "__prepare__"))? else { return Ok(Dict::new(t)) };
+    let Some(f) = proto::get_attr_opt(t, meta.value(), crate::id!(t, "__prepare__"))? else {
+        return Ok(Dict::new(t));
+    };
     let mut all = vec![name, bases.value()];
     let ns = call_with(t, f.value(), &mut all, kw)?;
     if !type_of(ns.value()).slots.get_item.is_set() {
-        let who = if is_class { Type::of_unchecked(meta.value()).name() } else { "<metaclass>".into() };
+        let who = if is_class {
+            Type::of_unchecked(meta.value()).name()
+        } else {
+            "<metaclass>".into()
+        };
         let got = type_of(ns.value()).name();
-        return Err(t.type_error(format!("{who}.__prepare__() must return a mapping, not {got}")));
+        return Err(t.type_error(format!(
+            "{who}.__prepare__() must return a mapping, not {got}"
+        )));
     }
     Ok(ns)
 }
 
 /// The `__class__` cell of the methods must have got to `type.__new__`.
 fn check_cell(t: &mut Thread, cls: &Obj, cell: &Obj, name: Value, meta: &Obj) -> Res<()> {
-    let (Some(_), Some(c)) = (Type::of(cls.value()), Cell::of(cell.value())) else { return Ok(()) };
+    let (Some(_), Some(c)) = (Type::of(cls.value()), Cell::of(cell.value())) else {
+        return Ok(());
+    };
     let held = c.get();
     if held.same(cls.value()) {
         return Ok(());
@@ -126,12 +150,19 @@ fn check_cell(t: &mut Thread, cls: &Obj, cell: &Obj, name: Value, meta: &Obj) ->
     let as_ = shown(t, meta.value())?;
     match held {
         None => {
-            let msg = format!("__class__ not set defining {name} as {}. Was __classcell__ propagated to type.__new__?", shown(t, cls.value())?);
+            let msg = format!(
+                "__class__ not set defining {name} as {}. Was __classcell__ propagated to type.__new__?",
+                shown(t, cls.value())?
+            );
             let _ = as_;
             Err(t.runtime_error(msg))
         }
         Some(h) => {
-            let msg = format!("__class__ set to {} defining {name} as {}", shown(t, h.value())?, shown(t, cls.value())?);
+            let msg = format!(
+                "__class__ set to {} defining {name} as {}",
+                shown(t, h.value())?,
+                shown(t, cls.value())?
+            );
             Err(t.type_error(msg))
         }
     }

@@ -15,6 +15,9 @@ const WORD: u32 = size_of::<Slot>() as u32;
 /// Least and greatest number of inline slots that a class starts with.
 const SLOTS: std::ops::RangeInclusive<u16> = 2..=30;
 
+type Traverse = unsafe fn(*const Header, &mut dyn FnMut(Value));
+type Clear = unsafe fn(*mut Header, &Thread);
+
 /// What a class adds to its base.
 pub(super) struct Layout {
     add_dict: bool,
@@ -46,17 +49,28 @@ fn has_dict(ty: &Type) -> bool {
 }
 
 /// Reads `__slots__` and lays the instances out.
-pub(super) fn plan(t: &mut Thread, name: Value, base: &Type, bases: &Obj, dict: &Obj) -> Res<Layout> {
+pub(super) fn plan(
+    t: &mut Thread,
+    name: Value,
+    base: &Type,
+    bases: &Obj,
+    dict: &Obj,
+) -> Res<Layout> {
     let may_dict = !has_dict(base);
     let may_weak = !has_weakrefs(base);
     let (mut add_dict, mut add_weak) = (may_dict, may_weak);
     let mut members = Vec::new();
-    let slots = Dict::of_obj(dict).get_str(t, crate::id!(t, "__slots__")).map(|v| v.to_obj(t));
+    let slots = Dict::of_obj(dict)
+        .get_str(t, crate::id!(t, "__slots__"))
+        .map(|v| v.to_obj(t));
     if let Some(slots) = slots {
         (add_dict, add_weak) = (false, false);
         let names = slot_names(t, slots)?;
         if !names.is_empty() && base.has(tf::VAR_SIZED | tf::TYPE_SUBCLASS) {
-            let msg = format!("nonempty __slots__ not supported for subtype of '{}'", super::c_name(t, base));
+            let msg = format!(
+                "nonempty __slots__ not supported for subtype of '{}'",
+                super::c_name(t, base)
+            );
             return Err(t.type_error(msg));
         }
         for n in names {
@@ -66,7 +80,9 @@ pub(super) fn plan(t: &mut Thread, name: Value, base: &Type, bases: &Obj, dict: 
                     return Err(t.type_error("__dict__ slot disallowed: we already got one".into()));
                 }
                 b"__weakref__" if !may_weak || add_weak => {
-                    return Err(t.type_error("__weakref__ slot disallowed: we already got one".into()));
+                    return Err(
+                        t.type_error("__weakref__ slot disallowed: we already got one".into())
+                    );
                 }
                 b"__dict__" => add_dict = true,
                 b"__weakref__" => add_weak = true,
@@ -74,16 +90,31 @@ pub(super) fn plan(t: &mut Thread, name: Value, base: &Type, bases: &Obj, dict: 
             }
         }
         // A base other than the best one may still bring a dict.
-        for b in Tuple::this(bases.value()).values().iter().map(|b| Type::of_unchecked(*b)).filter(|b| !b.is(base)) {
+        for b in Tuple::this(bases.value())
+            .values()
+            .iter()
+            .map(|b| Type::of_unchecked(*b))
+            .filter(|b| !b.is(base))
+        {
             add_dict |= may_dict && has_dict(b);
             add_weak |= may_weak && has_weakrefs(b);
         }
-        members.sort_by(|a, b| Str::this(a.value()).as_bytes().cmp(Str::this(b.value()).as_bytes()));
+        members.sort_by(|a, b| {
+            Str::this(a.value())
+                .as_bytes()
+                .cmp(Str::this(b.value()).as_bytes())
+        });
     }
     Ok(lay_out(base, add_dict, add_weak, may_weak, members))
 }
 
-fn lay_out(base: &Type, add_dict: bool, add_weak: bool, may_weak: bool, members: Vec<Obj>) -> Layout {
+fn lay_out(
+    base: &Type,
+    add_dict: bool,
+    add_weak: bool,
+    may_weak: bool,
+    members: Vec<Obj>,
+) -> Layout {
     let base_size = base.head.basic_size.load(Relaxed).next_multiple_of(WORD);
     let plain = base_size == OBJECT.head.basic_size.load(Relaxed) && static_base(base).is(&OBJECT);
     let inline = members.is_empty() && (base.has(tf::INLINE) || (plain && add_dict));
@@ -112,12 +143,19 @@ fn lay_out(base: &Type, add_dict: bool, add_weak: bool, may_weak: bool, members:
 }
 
 fn slot_names(t: &mut Thread, slots: Obj) -> Res<Vec<Obj>> {
-    if Str::of(slots.value()).is_some() { Ok(vec![slots]) } else { proto::to_vec(t, slots.value()) }
+    if Str::of(slots.value()).is_some() {
+        Ok(vec![slots])
+    } else {
+        proto::to_vec(t, slots.value())
+    }
 }
 
 fn checked_slot<'a>(t: &Thread, name: Value) -> Res<&'a Str> {
     let Some(s) = Str::of(name) else {
-        let msg = format!("__slots__ items must be strings, not '{}'", type_of(name).name());
+        let msg = format!(
+            "__slots__ items must be strings, not '{}'",
+            type_of(name).name()
+        );
         return Err(t.type_error(msg));
     };
     if !crate::text::case::is_identifier(s.text()) {
@@ -130,10 +168,17 @@ fn checked_slot<'a>(t: &Thread, name: Value) -> Res<&'a Str> {
 fn member_name(t: &mut Thread, class: Value, name: Obj, dict: &Dict) -> Res<Obj> {
     let mangled = mangle(t, class, name);
     let key = Str::this(mangled.value());
-    if dict.get_str(t, key).is_some() && !matches!(key.as_bytes(), b"__qualname__" | b"__classcell__" | b"__classdictcell__") {
+    if dict.get_str(t, key).is_some()
+        && !matches!(
+            key.as_bytes(),
+            b"__qualname__" | b"__classcell__" | b"__classdictcell__"
+        )
+    {
         let shown = proto::repr(t, mangled.value())?;
         let shown = Str::of(shown.value()).map_or_else(String::new, Str::to_string_lossy);
-        return Err(t.value_error(format!("{shown} in __slots__ conflicts with class variable")));
+        return Err(t.value_error(format!(
+            "{shown} in __slots__ conflicts with class variable"
+        )));
     }
     Ok(mangled)
 }
@@ -170,14 +215,13 @@ pub(super) fn apply(made: &Obj, base: &Type, layout: &Layout) {
     ty.head.basic_size.store(layout.size, Relaxed);
     let added = layout.size > below.head.basic_size.load(Relaxed).next_multiple_of(WORD);
     let mut gc_flags = below.head.gc_flags.load(Relaxed);
-    let (traverse, clear): (Option<unsafe fn(*const Header, &mut dyn FnMut(Value))>, Option<unsafe fn(*mut Header, &Thread)>) =
-        if layout.inline {
-            (Some(instance::traverse), Some(instance::clear))
-        } else if added {
-            (Some(traverse_added), Some(clear_added))
-        } else {
-            (below.head.traverse, below.head.clear)
-        };
+    let (traverse, clear): (Option<Traverse>, Option<Clear>) = if layout.inline {
+        (Some(instance::traverse), Some(instance::clear))
+    } else if added {
+        (Some(traverse_added), Some(clear_added))
+    } else {
+        (below.head.traverse, below.head.clear)
+    };
     if added {
         gc_flags |= TypeFlags::CONTAINER;
     }
@@ -214,13 +258,20 @@ static DICT: GetSetDef = GetSetDef {
     doc: "dictionary for instance variables",
 };
 
-static WEAKREF: GetSetDef =
-    GetSetDef { name: "__weakref__", get: first_weakref, set: None, doc: "list of weak references to the object" };
+static WEAKREF: GetSetDef = GetSetDef {
+    name: "__weakref__",
+    get: first_weakref,
+    set: None,
+    doc: "list of weak references to the object",
+};
 
 fn first_weakref(t: &mut Thread, v: Value) -> Res {
     // SAFETY: `v` is an instance of a heap type, not an immediate.
     let h = unsafe { v.header() };
-    Ok(weft_gc::weak::refs_of(t, h).into_iter().next().map_or(Value::NONE, Obj::into_value))
+    Ok(weft_gc::weak::refs_of(t, h)
+        .into_iter()
+        .next()
+        .map_or(Value::NONE, Obj::into_value))
 }
 
 /// The words that heap types have added to the layout of the built-in type below.
@@ -235,7 +286,10 @@ unsafe fn added<'a>(h: *const Header) -> (&'a [Slot], &'a Type) {
         let start = below.head.basic_size.load(Relaxed).next_multiple_of(WORD) as usize;
         let end = ty.head.basic_size.load(Relaxed) as usize;
         let first = (h as *const u8).add(start) as *const Slot;
-        (std::slice::from_raw_parts(first, (end - start) / size_of::<Slot>()), below)
+        (
+            std::slice::from_raw_parts(first, (end - start) / size_of::<Slot>()),
+            below,
+        )
     }
 }
 
@@ -267,14 +321,18 @@ pub(super) fn inline_slots(t: &Thread, ty: &Type) -> u16 {
     for c in ty.mro_tuple().map_or(&[][..], |m| m.values()) {
         let c = Type::of_unchecked(*c);
         least = least.max(c.inline_slots.load(Relaxed));
-        let Some(own) = c.dict(t).and_then(|d| d.get_str(t, key)) else { continue };
+        let Some(own) = c.dict(t).and_then(|d| d.get_str(t, key)) else {
+            continue;
+        };
         for name in Tuple::of(own.value()).map_or(&[][..], |x| x.values()) {
             if !names.contains(&name.bare().0) {
                 names.push(name.bare().0);
             }
         }
     }
-    (names.len().min(u16::MAX as usize) as u16).max(least).clamp(*SLOTS.start(), *SLOTS.end())
+    (names.len().min(u16::MAX as usize) as u16)
+        .max(least)
+        .clamp(*SLOTS.start(), *SLOTS.end())
 }
 
 unsafe fn always(_h: *const Header) -> bool {
@@ -307,7 +365,8 @@ fn adds_nothing(c: &Type, base: &Type) -> bool {
     c.head.basic_size.load(Relaxed) == base.head.basic_size.load(Relaxed)
         && c.dict_offset.load(Relaxed) == base.dict_offset.load(Relaxed)
         && c.has(tf::INLINE) == base.has(tf::INLINE)
-        && (c.has(tf::NO_WEAKREF) == base.has(tf::NO_WEAKREF) && (base.is_heap() || !has_weakrefs(c)))
+        && (c.has(tf::NO_WEAKREF) == base.has(tf::NO_WEAKREF)
+            && (base.is_heap() || !has_weakrefs(c)))
 }
 
 /// The class nearest to the root with the same layout.
@@ -362,7 +421,9 @@ pub(super) fn check_compatible(t: &Thread, new: &Type, old: &Type, what: &str) -
         return Ok(());
     }
     let (n, o) = (super::c_name(t, new), super::c_name(t, old));
-    Err(t.type_error(format!("{what} assignment: '{n}' object layout differs from '{o}'")))
+    Err(t.type_error(format!(
+        "{what} assignment: '{n}' object layout differs from '{o}'"
+    )))
 }
 
 /// Assignment to `__class__`.
@@ -374,13 +435,18 @@ pub fn set_class(t: &mut Thread, v: Value, cls: Value) -> Res<()> {
         return Err(t.type_error("can't delete __class__ attribute".into()));
     }
     let Some(new) = Type::of(cls) else {
-        let msg = format!("__class__ must be set to a class, not '{}' object", type_of(cls).name());
+        let msg = format!(
+            "__class__ must be set to a class, not '{}' object",
+            type_of(cls).name()
+        );
         return Err(t.type_error(msg));
     };
     let old = type_of(v);
     let module = |ty: &Type| ty.is_subtype(&crate::module::MODULE);
     if (new.has(tf::IMMUTABLE) || old.has(tf::IMMUTABLE)) && !(module(new) && module(old)) {
-        return Err(t.type_error("__class__ assignment only supported for mutable types or ModuleType subclasses".into()));
+        return Err(t.type_error(
+            "__class__ assignment only supported for mutable types or ModuleType subclasses".into(),
+        ));
     }
     if new.is(old) {
         return Ok(());
@@ -413,7 +479,10 @@ pub fn set_class(t: &mut Thread, v: Value, cls: Value) -> Res<()> {
 /// The instance's attributes in a dict of their own; `None` if it has none. Leaves inline slots as they are.
 pub(super) fn attributes(t: &Thread, v: Value) -> Option<Obj> {
     let slot = instance::dict_slot(v)?;
-    let o = type_of(v).has(tf::INLINE).then(|| Instance::of_unchecked(v)).filter(|o| o.is_inline());
+    let o = type_of(v)
+        .has(tf::INLINE)
+        .then(|| Instance::of_unchecked(v))
+        .filter(|o| o.is_inline());
     if let Some(o) = o {
         let _guard = lock(t, &o.header);
         if o.is_inline() {

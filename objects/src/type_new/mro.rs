@@ -5,7 +5,9 @@ use crate::types::{OBJECT, TYPE, type_flags as tf};
 
 /// The bases as an exact tuple of classes, not empty.
 pub(super) fn check_bases(t: &mut Thread, bases: Value) -> Res<Obj> {
-    let Some(given) = Tuple::of(bases) else { return Err(t.type_error("bases must be a tuple".into())) };
+    let Some(given) = Tuple::of(bases) else {
+        return Err(t.type_error("bases must be a tuple".into()));
+    };
     if given.is_empty() {
         return Ok(Tuple::from_slice(t, &[OBJECT.value()]));
     }
@@ -58,7 +60,10 @@ pub(super) fn best_base<'a>(t: &mut Thread, bases: &[Value]) -> Res<&'a Type> {
     for b in bases {
         let b = Type::of_unchecked(*b);
         if !b.has(tf::BASE) {
-            let msg = format!("type '{}' is not an acceptable base type", super::c_name(t, b));
+            let msg = format!(
+                "type '{}' is not an acceptable base type",
+                super::c_name(t, b)
+            );
             return Err(t.type_error(msg));
         }
         let candidate = solid_base(b);
@@ -85,20 +90,30 @@ pub(super) fn set_mro(t: &mut Thread, ty: &Type) -> Res<()> {
 pub(super) fn compute(t: &mut Thread, ty: &Type) -> Res<Obj> {
     let name = crate::id!(t, "mro");
     let meta = type_of(ty.value());
-    if meta.is(&TYPE) || meta.lookup(t, name).map(|v| v.value()) == TYPE.lookup(t, name).map(|v| v.value()) {
+    if meta.is(&TYPE)
+        || meta.lookup(t, name).map(|v| v.value()) == TYPE.lookup(t, name).map(|v| v.value())
+    {
         return linearize(t, ty);
     }
-    let Some(f) = proto::lookup_special_raw(t, ty.value(), name)? else { return linearize(t, ty) };
+    let Some(f) = proto::lookup_special_raw(t, ty.value(), name)? else {
+        return linearize(t, ty);
+    };
     let order = f.call(t, &[])?;
     let items = proto::to_vec(t, order.value())?;
     let solid = solid_base(ty);
     for o in &items {
         let Some(c) = Type::of(o.value()) else {
-            let msg = format!("mro() returned a non-class ('{}')", type_of(o.value()).name());
+            let msg = format!(
+                "mro() returned a non-class ('{}')",
+                type_of(o.value()).name()
+            );
             return Err(t.type_error(msg));
         };
         if !solid.is_subtype(solid_base(c)) {
-            let msg = format!("mro() returned base with unsuitable layout ('{}')", c.name());
+            let msg = format!(
+                "mro() returned base with unsuitable layout ('{}')",
+                c.name()
+            );
             return Err(t.type_error(msg));
         }
     }
@@ -107,7 +122,9 @@ pub(super) fn compute(t: &mut Thread, ty: &Type) -> Res<Obj> {
 
 /// `type.mro`: C3.
 pub(super) fn linearize(t: &mut Thread, ty: &Type) -> Res<Obj> {
-    let bases: Vec<Value> = Tuple::exact(ty.bases.get()).map(|b| b.values().to_vec()).unwrap_or_default();
+    let bases: Vec<Value> = Tuple::exact(ty.bases.get())
+        .map(|b| b.values().to_vec())
+        .unwrap_or_default();
     for (i, b) in bases.iter().enumerate() {
         if bases[..i].iter().any(|x| x.same(*b)) {
             let msg = format!("duplicate base class {}", Type::of_unchecked(*b).name());
@@ -120,7 +137,10 @@ pub(super) fn linearize(t: &mut Thread, ty: &Type) -> Res<Obj> {
         match Type::of_unchecked(*b).mro_tuple() {
             Some(m) => lists.push(m.values().to_vec()),
             None => {
-                let msg = format!("Cannot extend an incomplete type '{}'", Type::of_unchecked(*b).name());
+                let msg = format!(
+                    "Cannot extend an incomplete type '{}'",
+                    Type::of_unchecked(*b).name()
+                );
                 return Err(t.type_error(msg));
             }
         }
@@ -144,11 +164,20 @@ pub(super) fn linearize(t: &mut Thread, ty: &Type) -> Res<Obj> {
 fn merge(lists: &[Vec<Value>], order: &mut Vec<Value>) -> Result<(), Vec<Value>> {
     let mut at = vec![0; lists.len()];
     loop {
-        let mut heads = lists.iter().zip(&at).filter_map(|(l, &i)| l.get(i).copied()).peekable();
+        let mut heads = lists
+            .iter()
+            .zip(&at)
+            .filter_map(|(l, &i)| l.get(i).copied())
+            .peekable();
         if heads.peek().is_none() {
             return Ok(());
         }
-        let good = |c: Value| !lists.iter().zip(&at).any(|(l, &i)| l.iter().skip(i + 1).any(|x| x.same(c)));
+        let good = |c: Value| {
+            !lists
+                .iter()
+                .zip(&at)
+                .any(|(l, &i)| l.iter().skip(i + 1).any(|x| x.same(c)))
+        };
         let Some(next) = heads.find(|c| good(*c)) else {
             let mut left: Vec<Value> = Vec::new();
             for (l, &i) in lists.iter().zip(&at) {
@@ -174,16 +203,27 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     let ty = Type::of_unchecked(v);
     super::attrs::check_assignable(t, ty, new, "__bases__")?;
     let Some(given) = Tuple::of(new) else {
-        let msg = format!("can only assign tuple to {}.__bases__, not {}", ty.name(), type_of(new).name());
+        let msg = format!(
+            "can only assign tuple to {}.__bases__, not {}",
+            ty.name(),
+            type_of(new).name()
+        );
         return Err(t.type_error(msg));
     };
     if given.is_empty() {
-        let msg = format!("can only assign non-empty tuple to {}.__bases__, not ()", ty.name());
+        let msg = format!(
+            "can only assign non-empty tuple to {}.__bases__, not ()",
+            ty.name()
+        );
         return Err(t.type_error(msg));
     }
     for b in given.values() {
         let Some(b) = Type::of(*b) else {
-            let msg = format!("{}.__bases__ must be tuple of classes, not '{}'", ty.name(), type_of(*b).name());
+            let msg = format!(
+                "{}.__bases__ must be tuple of classes, not '{}'",
+                ty.name(),
+                type_of(*b).name()
+            );
             return Err(t.type_error(msg));
         };
         if b.is_subtype(ty) {
@@ -191,7 +231,9 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
         }
     }
     let base = best_base(t, given.values())?;
-    let Some(old_base) = ty.base_type() else { return Ok(()) };
+    let Some(old_base) = ty.base_type() else {
+        return Ok(());
+    };
     super::layout::check_compatible(t, base, old_base, "__bases__")?;
     let bases = Tuple::from_slice(t, given.values());
     let (old_bases, old_base) = (Obj::new(t, ty.bases.get()), Obj::new(t, old_base.value()));
@@ -227,7 +269,11 @@ fn recompute(t: &mut Thread, ty: &Type, done: &mut Vec<(Obj, Obj)>) -> Res<()> {
     let old = ty.mro.replace(t, ty.header(), mro.into());
     ty.modified(t);
     done.push((Obj::new(t, ty.value()), Obj::own(old)));
-    let below: Vec<Obj> = ty.subclasses_snapshot().into_iter().map(|s| Obj::new(t, s)).collect();
+    let below: Vec<Obj> = ty
+        .subclasses_snapshot()
+        .into_iter()
+        .map(|s| Obj::new(t, s))
+        .collect();
     for sub in below {
         recompute(t, Type::of_unchecked(sub.value()), done)?;
     }

@@ -15,7 +15,12 @@ static NEW_DEF: NativeDef = NativeDef::raw("__new__", "($type, /, *args, **kwarg
 /// The `__new__` of a built-in type, as it lies in its dict.
 pub(crate) fn new_wrapper(t: &Thread, ty: &'static Type) -> Obj {
     static NATIVE: OnceLock<&'static Native> = OnceLock::new();
-    BuiltinFunction::bind(t, NATIVE.get_or_init(|| Native::new(&NEW_DEF, true)), ty.value(), Value::NULL)
+    BuiltinFunction::bind(
+        t,
+        NATIVE.get_or_init(|| Native::new(&NEW_DEF, true)),
+        ty.value(),
+        Value::NULL,
+    )
 }
 
 /// The slot function behind a built-in `__new__`.
@@ -30,7 +35,9 @@ pub(crate) fn new_wrapper_of(v: Value) -> Option<NewFn> {
 /// A built-in `__new__`: its arguments begin with the type that it belongs to.
 fn new_native(t: &mut Thread, args: Args<'_>) -> Res {
     match args.all() {
-        [owner, rest @ ..] => call_new(t, Type::of_unchecked(*owner), Args::new(rest, args.names())),
+        [owner, rest @ ..] => {
+            call_new(t, Type::of_unchecked(*owner), Args::new(rest, args.names()))
+        }
         [] => Err(t.type_error("__new__(): not enough arguments".into())),
     }
 }
@@ -47,11 +54,22 @@ fn call_new(t: &mut Thread, ty: &Type, args: Args<'_>) -> Res {
     };
     let below = static_base(sub);
     match ty.slots.new.get() {
-        Some(f) if !below.has(tf::NO_NEW) && below.slots.new.get().is_some_and(|g| std::ptr::fn_addr_eq(f, g)) => {
+        Some(f)
+            if !below.has(tf::NO_NEW)
+                && below
+                    .slots
+                    .new
+                    .get()
+                    .is_some_and(|g| std::ptr::fn_addr_eq(f, g)) =>
+        {
             f(t, cls, Args::new(&args.all()[1..], args.names()))
         }
         _ => {
-            let (a, b, c) = (super::c_name(t, ty), super::c_name(t, sub), super::c_name(t, below));
+            let (a, b, c) = (
+                super::c_name(t, ty),
+                super::c_name(t, sub),
+                super::c_name(t, below),
+            );
             Err(t.type_error(format!("{a}.__new__({b}) is not safe, use {c}.__new__()")))
         }
     }
@@ -61,7 +79,10 @@ fn call_new(t: &mut Thread, ty: &Type, args: Args<'_>) -> Res {
 fn wrong_class(t: &Thread, ty: &Type, cls: Value, sub: Option<&Type>) -> Raised {
     let name = super::c_name(t, ty);
     t.type_error(match sub {
-        None => format!("{name}.__new__(X): X is not a type object ({})", type_of(cls).name()),
+        None => format!(
+            "{name}.__new__(X): X is not a type object ({})",
+            type_of(cls).name()
+        ),
         Some(sub) => {
             let sub = super::c_name(t, sub);
             format!("{name}.__new__({sub}): {sub} is not a subtype of {name}")
@@ -84,13 +105,18 @@ pub(crate) fn reduce_2(t: &mut Thread, copyreg: Obj, v: Value) -> Res {
     let required = new_args.is_none() && !is_list && !is_dict;
     let cls = Obj::new(t, cls.value());
     let (name, call_args) = match new_args {
-        Some((args, Some(kwargs))) if !Dict::of(kwargs.value()).is_none_or(|d| d.is_empty()) => {
-            (crate::id!(t, "__newobj_ex__"), Tuple::from_vec(t, vec![cls, args, kwargs]))
-        }
+        Some((args, Some(kwargs))) if !Dict::of(kwargs.value()).is_none_or(|d| d.is_empty()) => (
+            crate::id!(t, "__newobj_ex__"),
+            Tuple::from_vec(t, vec![cls, args, kwargs]),
+        ),
         other => {
             let mut all = vec![cls];
             if let Some((args, _)) = other {
-                all.extend(Tuple::of(args.value()).map(|a| a.to_vec(t)).unwrap_or_default());
+                all.extend(
+                    Tuple::of(args.value())
+                        .map(|a| a.to_vec(t))
+                        .unwrap_or_default(),
+                );
             }
             (crate::id!(t, "__newobj__"), Tuple::from_vec(t, all))
         }
@@ -113,11 +139,17 @@ fn new_arguments(t: &mut Thread, v: Value) -> Res<Option<(Obj, Option<Obj>)>> {
     if let Some(f) = proto::lookup_special_raw(t, v, crate::id!(t, "__getnewargs_ex__"))? {
         let r = f.call(t, &[])?;
         let Some(pair) = Tuple::of(r.value()) else {
-            let msg = format!("__getnewargs_ex__ should return a tuple, not '{}'", type_of(r.value()).name());
+            let msg = format!(
+                "__getnewargs_ex__ should return a tuple, not '{}'",
+                type_of(r.value()).name()
+            );
             return Err(t.type_error(msg));
         };
         let &[args, kwargs] = pair.values() else {
-            let msg = format!("__getnewargs_ex__ should return a tuple of length 2, not {}", pair.len());
+            let msg = format!(
+                "__getnewargs_ex__ should return a tuple of length 2, not {}",
+                pair.len()
+            );
             return Err(t.value_error(msg));
         };
         if Tuple::of(args).is_none() {
@@ -130,10 +162,15 @@ fn new_arguments(t: &mut Thread, v: Value) -> Res<Option<(Obj, Option<Obj>)>> {
         }
         return Ok(Some((Obj::new(t, args), Some(Obj::new(t, kwargs)))));
     }
-    let Some(f) = proto::lookup_special_raw(t, v, crate::id!(t, "__getnewargs__"))? else { return Ok(None) };
+    let Some(f) = proto::lookup_special_raw(t, v, crate::id!(t, "__getnewargs__"))? else {
+        return Ok(None);
+    };
     let args = f.call(t, &[])?;
     if Tuple::of(args.value()).is_none() {
-        let msg = format!("__getnewargs__ should return a tuple, not '{}'", type_of(args.value()).name());
+        let msg = format!(
+            "__getnewargs__ should return a tuple, not '{}'",
+            type_of(args.value()).name()
+        );
         return Err(t.type_error(msg));
     }
     Ok(Some((args, None)))
@@ -164,7 +201,9 @@ pub(crate) fn default_getstate(t: &mut Thread, v: Value, required: bool) -> Res 
     let names = slot_names(t, cls)?;
     let held = Dict::new(t);
     for name in names {
-        let Some(key) = Str::of(name.value()) else { continue };
+        let Some(key) = Str::of(name.value()) else {
+            continue;
+        };
         if let Some(x) = proto::get_attr_opt(t, v, key)? {
             Dict::of_obj(&held).set_str(t, key, x.value());
         }
@@ -178,13 +217,20 @@ pub(crate) fn default_getstate(t: &mut Thread, v: Value, required: bool) -> Res 
 /// A built-in type without data of its own but a dict.
 fn is_plain(ty: &Type) -> bool {
     use std::sync::atomic::Ordering::Relaxed;
-    let dict = if ty.dict_offset.load(Relaxed) != 0 { size_of::<Slot>() as u32 } else { 0 };
+    let dict = if ty.dict_offset.load(Relaxed) != 0 {
+        size_of::<Slot>() as u32
+    } else {
+        0
+    };
     ty.head.basic_size.load(Relaxed) <= OBJECT.head.basic_size.load(Relaxed) + dict
 }
 
 /// The names of the class's `__slots__`, as `copyreg` works them out.
 fn slot_names(t: &mut Thread, cls: &Type) -> Res<Vec<Obj>> {
-    let known = cls.dict(t).and_then(|d| d.get_str(t, crate::id!(t, "__slotnames__"))).map(|v| v.to_obj(t));
+    let known = cls
+        .dict(t)
+        .and_then(|d| d.get_str(t, crate::id!(t, "__slotnames__")))
+        .map(|v| v.to_obj(t));
     let names = match known {
         Some(names) => names,
         None => {
@@ -199,7 +245,11 @@ fn slot_names(t: &mut Thread, cls: &Type) -> Res<Vec<Obj>> {
     match List::of(names.value()) {
         Some(l) => Ok(l.to_vec(t)),
         None => {
-            let msg = format!("{}.__slotnames__ should be a list or None, not {}", cls.name(), type_of(names.value()).name());
+            let msg = format!(
+                "{}.__slotnames__ should be a list or None, not {}",
+                cls.name(),
+                type_of(names.value()).name()
+            );
             Err(t.type_error(msg))
         }
     }
@@ -224,7 +274,11 @@ pub(crate) fn object_dir(t: &mut Thread, v: Value) -> Res {
 
 /// The keys in a list.
 pub(super) fn keys(t: &Thread, names: &Obj) -> Value {
-    let keys = Dict::of_obj(names).items(t).into_iter().map(|(k, _)| k).collect();
+    let keys = Dict::of_obj(names)
+        .items(t)
+        .into_iter()
+        .map(|(k, _)| k)
+        .collect();
     List::from_vec(t, keys).into()
 }
 
@@ -233,7 +287,10 @@ pub(super) fn merge_class(t: &mut Thread, names: &Dict, cls: Value) -> Res<()> {
     if let Some(ty) = Type::of(cls) {
         let order: Vec<Obj> = ty.mro_tuple().map(|m| m.to_vec(t)).unwrap_or_default();
         for c in order.iter().rev() {
-            let items = Type::of_unchecked(c.value()).dict(t).map(|d| d.items(t)).unwrap_or_default();
+            let items = Type::of_unchecked(c.value())
+                .dict(t)
+                .map(|d| d.items(t))
+                .unwrap_or_default();
             for (k, v) in items {
                 names.set(t, k.value(), v.value())?;
             }

@@ -128,8 +128,8 @@ impl Run {
     fn leftover(&self) -> Option<&'static str> {
         match self.bits {
             0 => None,
-            6.. => Some("partial character in base64 sequence"),
-            _ if self.buffer != 0 => Some("non-zero padding bits in base64 sequence"),
+            6.. => Some("partial character in shift sequence"),
+            _ if self.buffer != 0 => Some("non-zero padding bits in shift sequence"),
             _ => None,
         }
     }

@@ -9,13 +9,14 @@ use weft_objects::str::text_error;
 use weft_objects::text::{bigint, int::IntRef};
 
 pub const FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("gcd", "($module, /, *integers)", gcd).doc("Greatest Common Divisor."),
-    NativeDef::new("lcm", "($module, /, *integers)", lcm).doc("Least Common Multiple."),
-    NativeDef::new("factorial", "($module, n, /)", factorial).doc("Find n!."),
-    NativeDef::new("isqrt", "($module, n, /)", isqrt).doc("Return the integer part of the square root of the input."),
-    NativeDef::new("comb", "($module, n, k, /)", comb)
+    NativeDef::new("gcd", "(*integers)", gcd).doc("Greatest Common Divisor."),
+    NativeDef::new("lcm", "(*integers)", lcm).doc("Least Common Multiple."),
+    NativeDef::new("factorial", "(n, /)", factorial).doc("Find n!."),
+    NativeDef::new("isqrt", "(n, /)", isqrt)
+        .doc("Return the integer part of the square root of the input."),
+    NativeDef::new("comb", "(n, k, /)", comb)
         .doc("Number of ways to choose k items from n items without repetition and without order."),
-    NativeDef::new("perm", "($module, n, k=None, /)", perm)
+    NativeDef::new("perm", "(n, k=None, /)", perm)
         .doc("Number of ways to choose k items from n items without repetition and with order."),
 ];
 
@@ -27,7 +28,9 @@ fn fold(t: &mut Thread, all: Value, start: i64, f: fn(&BigInt, &BigInt) -> BigIn
         let item = Tuple::this(all).get(i);
         let item = proto::index(t, item)?;
         let next = match (result.value().to_int(), item.value().to_int()) {
-            (Some(a), Some(b)) if start == 0 => from_u64(t, bigint::gcd_u64(a.unsigned_abs(), b.unsigned_abs())),
+            (Some(a), Some(b)) if start == 0 => {
+                from_u64(t, bigint::gcd_u64(a.unsigned_abs(), b.unsigned_abs()))
+            }
             _ => {
                 let (a, b) = (to_bigint(result.value()), to_bigint(item.value()));
                 from_bigint(t, f(&a.unwrap_or_default(), &b.unwrap_or_default()))
@@ -91,7 +94,9 @@ fn too_long(n: &BigUint, k: u64) -> bool {
 fn factorial(t: &mut Thread, a: &[Value]) -> Res {
     let n = proto::index(t, a[0])?;
     let n = match Int::of(n.value()) {
-        Some(n) if n.is_negative() => return Err(t.value_error("factorial() not defined for negative values")),
+        Some(n) if n.is_negative() => {
+            return Err(t.value_error("factorial() not defined for negative values"));
+        }
         Some(IntRef::Small(n)) => n as u64,
         _ => {
             let max = i64::MAX;
@@ -121,8 +126,15 @@ fn isqrt(t: &mut Thread, a: &[Value]) -> Res {
 /// `n` and `k`, neither of them negative.
 fn arguments(t: &mut Thread, n: Value, k: Value) -> Res<(BigUint, BigUint)> {
     let n = proto::index(t, n)?;
-    let k = if k.is_null() || k.is_none() { n.clone() } else { proto::index(t, k)? };
-    let (n, k) = (to_bigint(n.value()).unwrap_or_default(), to_bigint(k.value()).unwrap_or_default());
+    let k = if k.is_null() || k.is_none() {
+        n.clone()
+    } else {
+        proto::index(t, k)?
+    };
+    let (n, k) = (
+        to_bigint(n.value()).unwrap_or_default(),
+        to_bigint(k.value()).unwrap_or_default(),
+    );
     if n.is_negative() {
         return Err(t.value_error("n must be a non-negative integer"));
     }
@@ -194,6 +206,9 @@ mod tests {
         let c = falling(&BigUint::from(100u32), 50) / product(2, 50);
         assert_eq!(c.to_string(), "100891344545564193334812497256");
         let n = BigUint::from(10u32).pow(30);
-        assert_eq!(falling(&n, 2).to_string(), "999999999999999999999999999999000000000000000000000000000000");
+        assert_eq!(
+            falling(&n, 2).to_string(),
+            "999999999999999999999999999999000000000000000000000000000000"
+        );
     }
 }

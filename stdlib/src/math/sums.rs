@@ -7,14 +7,14 @@ use weft_objects::int::{from_i128, is_exact_int};
 use weft_objects::prelude::*;
 
 pub const FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("fsum", "($module, seq, /)", fsum)
+    NativeDef::new("fsum", "(seq, /)", fsum)
         .doc("Return an accurate floating-point sum of values in the iterable seq.\n\nAssumes IEEE-754 floating-point arithmetic."),
-    NativeDef::new("sumprod", "($module, p, q, /)", sumprod)
+    NativeDef::new("sumprod", "(p, q, /)", sumprod)
         .doc("Return the sum of products of values from two iterables p and q."),
-    NativeDef::new("prod", "($module, iterable, /, *, start=1)", prod)
+    NativeDef::new("prod", "(iterable, /, *, start=1)", prod)
         .doc("Calculate the product of all the elements in the input iterable."),
-    NativeDef::new("dist", "($module, p, q, /)", dist).doc("Return the Euclidean distance between two points p and q."),
-    NativeDef::new("hypot", "($module, /, *coordinates)", hypot)
+    NativeDef::new("dist", "(p, q, /)", dist).doc("Return the Euclidean distance between two points p and q."),
+    NativeDef::new("hypot", "(*coordinates)", hypot)
         .doc("Multidimensional Euclidean distance from the origin to a point."),
 ];
 
@@ -46,7 +46,11 @@ impl Partials {
         let mut kept = 0;
         for i in 0..self.0.len() {
             let y = self.0[i];
-            let (sum, lost) = if x.abs() < y.abs() { fast_two_sum(y, x) } else { fast_two_sum(x, y) };
+            let (sum, lost) = if x.abs() < y.abs() {
+                fast_two_sum(y, x)
+            } else {
+                fast_two_sum(x, y)
+            };
             if lost != 0.0 {
                 self.0[kept] = lost;
                 kept += 1;
@@ -66,7 +70,9 @@ impl Partials {
     /// The sum, rounded once.
     fn total(&self) -> f64 {
         let mut rest = self.0.iter().rev().copied();
-        let Some(mut high) = rest.next() else { return 0.0 };
+        let Some(mut high) = rest.next() else {
+            return 0.0;
+        };
         let mut low = 0.0;
         for x in rest.by_ref() {
             (high, low) = fast_two_sum(high, x);
@@ -129,7 +135,11 @@ impl Triple {
         let (high, carry) = two_sum(self.high, product);
         let (low, tiny_1) = two_sum(self.low, lost);
         let (low, tiny_2) = two_sum(low, carry);
-        Triple { high, low, tiny: self.tiny + tiny_1 + tiny_2 }
+        Triple {
+            high,
+            low,
+            tiny: self.tiny + tiny_1 + tiny_2,
+        }
     }
 
     fn total(self) -> f64 {
@@ -171,7 +181,12 @@ impl Products {
         }
         self.flush(t)?;
         let product = Obj::own(proto::binary(t, BinOp::Mul, p, q)?);
-        self.total = Obj::own(proto::binary(t, BinOp::Add, self.total.value(), product.value())?);
+        self.total = Obj::own(proto::binary(
+            t,
+            BinOp::Add,
+            self.total.value(),
+            product.value(),
+        )?);
         Ok(())
     }
 
@@ -180,7 +195,12 @@ impl Products {
         let ints = self.ints.take().map(|n| Obj::own(from_i128(t, n)));
         let floats = self.floats.take().map(|f| Obj::own(from_f64(t, f.total())));
         for part in [ints, floats].into_iter().flatten() {
-            self.total = Obj::own(proto::binary(t, BinOp::Add, self.total.value(), part.value())?);
+            self.total = Obj::own(proto::binary(
+                t,
+                BinOp::Add,
+                self.total.value(),
+                part.value(),
+            )?);
         }
         Ok(())
     }
@@ -197,9 +217,16 @@ fn float_pair(t: &mut Thread, p: Value, q: Value) -> Res<Option<(f64, f64)>> {
 
 fn sumprod(t: &mut Thread, a: &[Value]) -> Res {
     let (left, right) = (proto::iter(t, a[0])?, proto::iter(t, a[1])?);
-    let mut sum = Products { total: Obj::from_raw(Value::int(0)), ints: None, floats: None };
+    let mut sum = Products {
+        total: Obj::from_raw(Value::int(0)),
+        ints: None,
+        floats: None,
+    };
     loop {
-        let (p, q) = (proto::next(t, left.value())?, proto::next(t, right.value())?);
+        let (p, q) = (
+            proto::next(t, left.value())?,
+            proto::next(t, right.value())?,
+        );
         match (p, q) {
             (Some(p), Some(q)) => sum.add(t, p.value(), q.value())?,
             (None, None) => break,
@@ -211,7 +238,11 @@ fn sumprod(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn prod(t: &mut Thread, a: &[Value]) -> Res {
-    let mut result = if a[1].is_null() { Obj::from_raw(Value::int(1)) } else { Obj::new(t, a[1]) };
+    let mut result = if a[1].is_null() {
+        Obj::from_raw(Value::int(1))
+    } else {
+        Obj::new(t, a[1])
+    };
     proto::for_each(t, a[0], |t, item| {
         result = Obj::own(proto::binary(t, BinOp::Mul, result.value(), item.value())?);
         Ok(ControlFlow::Continue(()))
@@ -246,9 +277,16 @@ fn norm(coordinates: &mut [f64]) -> f64 {
     }
     // Scale by a power of two, so that nothing overflows and the largest is at least one half.
     let exponent = (max.to_bits() >> 52) as i64 - 1022;
-    let (scale_1, scale_2) = (power_of_two(-exponent / 2), power_of_two(-exponent - -exponent / 2));
+    let (scale_1, scale_2) = (
+        power_of_two(-exponent / 2),
+        power_of_two(-exponent - -exponent / 2),
+    );
     // Starting at one makes every sum's first operand the larger one.
-    let mut sum = SquareSum { high: 1.0, products: 0.0, sums: 0.0 };
+    let mut sum = SquareSum {
+        high: 1.0,
+        products: 0.0,
+        sums: 0.0,
+    };
     for x in coordinates.iter() {
         let x = x * scale_1 * scale_2;
         sum.add(x, x);
@@ -334,7 +372,14 @@ mod tests {
             (vec![1e-310, 2e-310, 3e-310], 3.74165738677395e-310),
             (vec![1e308; 3], 1.7320508075688772e+308),
             (vec![1.0, 2.0, 3.0, 4.0, 5.0], 7.416198487095663),
-            (vec![-8117.399161206349, -884.0021504505864, -5.7060363832867655e-05], 8165.392148841034),
+            (
+                vec![
+                    -8117.399161206349,
+                    -884.0021504505864,
+                    -5.7060363832867655e-05,
+                ],
+                8165.392148841034,
+            ),
             (vec![f64::INFINITY, f64::NAN], f64::INFINITY),
             (vec![], 0.0),
         ] {
