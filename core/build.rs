@@ -5,9 +5,22 @@
 //! entry (path offset, path length, data offset, stored length, raw length; offsets from the start of
 //! the blob); then the paths; then the data, LZ4 blocks, or raw where that is not worth it (stored
 //! length = raw length).
+//!
+//! A second blob of the same layout, for `src/precompiled.rs`, holds the compiled code of the modules:
+//! of all of them in an optimised build, else of those that every start needs.
+
+#[allow(dead_code, unused_imports, clippy::all)]
+#[path = "src/compile/mod.rs"]
+mod compile;
+#[allow(dead_code, clippy::all)]
+#[path = "src/proto_file.rs"]
+mod proto_file;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{env, fs, io};
 
 /// What is not taken from the standard library: tests, and what stands on Tk.
@@ -18,6 +31,26 @@ const LEFT_OUT: [&str; 6] = [
     "tkinter",
     "turtledemo",
     "turtle.py",
+];
+/// Where the library names the implementation it was taken from, and what stands there instead.
+const NAMED: [(&str, &str, &str); 6] = [
+    ("site.py", "return 'RustPython'", "return 'Weft'"),
+    ("site.py", "lib/rustpython{", "lib/weft{"),
+    ("sysconfig/__init__.py", "return 'RustPython'", "return 'Weft'"),
+    (
+        "sysconfig/__init__.py",
+        "f'_sysconfigdata_{sys.abiflags}_{sys.platform}_{multiarch}'",
+        "'_weft_sysconfigdata'",
+    ),
+    ("platform.py", "if \"RustPython\" in sys_version", "if \"weft\" in sys_version"),
+    ("platform.py", "name = \"RustPython\"", "name = \"Weft\""),
+];
+/// What is compiled beforehand in a build that is not optimised.
+const STARTUP: [&str; 4] = [
+    "importlib/_bootstrap.py",
+    "importlib/_bootstrap_external.py",
+    "_weft_site.py",
+    "_sitebuiltins.py",
 ];
 /// Files shorter than this are stored raw.
 const WORTH_PACKING: usize = 256;
@@ -36,8 +69,86 @@ fn main() {
     if own_lib.is_dir() {
         collect(&own_lib, "", &mut files).unwrap_or_else(|e| panic!("{}: {e}", own_lib.display()));
     }
-    let blob = pack(&files).unwrap_or_else(|e| panic!("packing the standard library: {e}"));
-    fs::write(out_dir.join("stdlib.blob"), blob).expect("OUT_DIR can be written");
+    let mut contents = read_all(&files).unwrap_or_else(|e| panic!("reading the standard library: {e}"));
+    for (path, from, to) in NAMED {
+        let file = contents.get_mut(path).unwrap_or_else(|| panic!("there is no {path}"));
+        let text = String::from_utf8(std::mem::take(file)).expect("the library is UTF-8");
+        assert!(text.contains(from), "{path} does not contain {from}");
+        *file = text.replace(from, to).into_bytes();
+    }
+    fs::write(out_dir.join("stdlib.blob"), pack(&contents)).expect("OUT_DIR can be written");
+
+    println!("cargo::rerun-if-changed=src/compile");
+    println!("cargo::rerun-if-changed=src/proto_file.rs");
+    let all = env::var("OPT_LEVEL").is_ok_and(|l| !matches!(l.as_str(), "0" | "1"));
+    let wanted = contents
+        .into_iter()
+        .filter(|(path, _)| path.ends_with(".py") && (all || STARTUP.contains(&path.as_str())))
+        .collect();
+    let code = pack(&compile_all(wanted, &out_dir.join("code")));
+    fs::write(out_dir.join("code.blob"), code).expect("OUT_DIR can be written");
+}
+
+fn read_all(files: &BTreeMap<String, PathBuf>) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    files.iter().map(|(path, file)| Ok((path.clone(), fs::read(file)?))).collect()
+}
+
+/// The compiled code of each source file that compiles. What has been compiled before is taken from
+/// `cache`, where it lies under the hash of the source and of the compiler.
+fn compile_all(files: BTreeMap<String, Vec<u8>>, cache: &Path) -> BTreeMap<String, Vec<u8>> {
+    let compiler = compiler_hash();
+    let old: Vec<PathBuf> = fs::read_dir(cache)
+        .map(|dir| dir.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
+    fs::create_dir_all(cache).expect("OUT_DIR can be written");
+    let files: Vec<(String, Vec<u8>)> = files.into_iter().collect();
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let used = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((path, source)) = files.get(next.fetch_add(1, Relaxed)) {
+                    let mut hasher = DefaultHasher::new();
+                    (compiler, path, source).hash(&mut hasher);
+                    let cached = cache.join(format!("{:016x}", hasher.finish()));
+                    let code = fs::read(&cached).ok().or_else(|| {
+                        let code = compile_one(source)?;
+                        fs::write(&cached, &code).ok()?;
+                        Some(code)
+                    });
+                    used.lock().expect("no thread panics").push(cached);
+                    if let Some(code) = code {
+                        done.lock().expect("no thread panics").insert(path.clone(), code);
+                    }
+                }
+            });
+        }
+    });
+    let used = used.into_inner().expect("no thread panics");
+    for stale in old.iter().filter(|p| !used.contains(p)) {
+        let _ = fs::remove_file(stale);
+    }
+    done.into_inner().expect("no thread panics")
+}
+
+/// `None`: it has errors, which importing it will show.
+fn compile_one(source: &[u8]) -> Option<Vec<u8>> {
+    let text = compile::decode_source(source).ok()?;
+    let code = compile::compile(&text, compile::Mode::Exec, &compile::Options::default()).ok()?;
+    Some(proto_file::write(&code))
+}
+
+fn compiler_hash() -> u64 {
+    let mut files: Vec<PathBuf> = fs::read_dir("src/compile")
+        .map(|dir| dir.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
+    files.push("src/proto_file.rs".into());
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        fs::read(file).unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Adds every file below `dir` under its path from there, `/`-separated; later calls replace.
@@ -59,23 +170,22 @@ fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -> i
     Ok(())
 }
 
-fn pack(files: &BTreeMap<String, PathBuf>) -> io::Result<Vec<u8>> {
+fn pack(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     let paths_at = 4 + 20 * files.len();
     let mut paths = Vec::new();
     let mut index = u32_le(files.len()).to_vec();
     let mut data = Vec::new();
     let data_at = paths_at + files.keys().map(String::len).sum::<usize>();
-    for (path, file) in files {
-        let raw = fs::read(file)?;
+    for (path, raw) in files {
         let packed = if raw.len() < WORTH_PACKING {
             raw.clone()
         } else {
-            lz4_flex::block::compress(&raw)
+            lz4_flex::block::compress(raw)
         };
         let stored = if packed.len() < raw.len() - raw.len() / 8 {
             &packed
         } else {
-            &raw
+            raw
         };
         for n in [
             paths_at + paths.len(),
@@ -89,7 +199,7 @@ fn pack(files: &BTreeMap<String, PathBuf>) -> io::Result<Vec<u8>> {
         paths.extend(path.as_bytes());
         data.extend(stored);
     }
-    Ok([index, paths, data].concat())
+    [index, paths, data].concat()
 }
 
 fn u32_le(n: usize) -> [u8; 4] {

@@ -26,7 +26,7 @@ pub fn set_builtin_import(t: &Thread, f: Obj) {
 /// A function of importlib.
 fn importlib(t: &mut Thread, name: &'static str) -> Res<Obj> {
     let key = weft_objects::names::get(t, name);
-    let found = IMPORTLIB.get().and_then(Module::of).and_then(Module::dict).and_then(|d| d.get_str(t, key));
+    let found = IMPORTLIB.get().and_then(Module::of).map(Module::dict).and_then(|d| d.get_str(t, key));
     match found.map(|f| f.to_obj(t)) {
         Some(f) => Ok(f),
         None => Err(t.raise(&errors::IMPORT_ERROR, "the import system is not ready")),
@@ -79,7 +79,7 @@ fn builtin_import(t: &mut Thread) -> Res<Obj> {
 /// Another thread may still be importing the module: waits for it.
 fn ensure_initialized(t: &mut Thread, m: &Obj, name: &Str) -> Res<()> {
     let spec_name = weft_objects::id!(t, "__spec__");
-    let spec = match Module::of(m.value()).and_then(Module::dict) {
+    let spec = match Module::of(m.value()).map(Module::dict) {
         Some(d) => d.get_str(t, spec_name).map(|s| s.to_obj(t)),
         None => proto::get_attr_opt(t, m.value(), spec_name)?,
     };
@@ -204,7 +204,7 @@ fn import_module_level(t: &mut Thread, name: &Str, globals: Value, fromlist: Val
 /// `from m import a, b`: submodules that are not attributes of the package yet are imported.
 fn handle_fromlist(t: &mut Thread, m: Obj, fromlist: Value) -> Res<Obj> {
     let path = weft_objects::id!(t, "__path__");
-    if let Some(d) = Module::of(m.value()).and_then(Module::dict) {
+    if let Some(d) = Module::of(m.value()).map(Module::dict) {
         if d.get_str(t, path).is_none() && d.get_str(t, weft_objects::id!(t, "__getattr__")).is_none() {
             return Ok(m);
         }
@@ -471,11 +471,13 @@ fn bad_star_name(t: &mut Thread, module: Value, n: &Obj, has_all: bool) -> Raise
     t.type_error(format!("{what} in {name}.{place} must be str, not {got}"))
 }
 
-/// `__import__(name, globals=None, locals=None, fromlist=(), level=0)`; absent arguments are NULL.
+/// `__import__(name, globals=None, locals=None, fromlist=(), level=0)`
 ///
 /// # Errors
 /// As an import statement.
-pub fn import_builtin(t: &mut Thread, a: &[Value]) -> Res {
+pub fn import_builtin(t: &mut Thread, args: Args<'_>) -> Res {
+    static SIG: SigCell = SigCell::new("__import__", "(name, globals=None, locals=None, fromlist=(), level=0)");
+    let a = SIG.bind(t, args)?;
     let Some(name) = Str::of(a[0]) else {
         let got = type_of(a[0]).name();
         return Err(t.type_error(format!("__import__() argument 1 must be str, not {got}")));

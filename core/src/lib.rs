@@ -10,6 +10,7 @@ pub mod import;
 pub mod interp;
 pub mod library;
 pub mod marshal;
+pub mod precompiled;
 pub mod prompt;
 pub mod proto_file;
 pub mod start;

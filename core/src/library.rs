@@ -43,6 +43,11 @@ fn join(dir: &str, name: &str) -> String {
 /// SyntaxError; OSError if there is no such file.
 pub fn code_of_file(t: &mut Thread, file: &str, filename: &str) -> Res<Obj> {
     let filename = Str::new(t, filename);
+    if crate::start::config().optimize == 0
+        && let Some(p) = crate::precompiled::code(file)
+    {
+        return Ok(crate::compile_api::code_named(t, &p, &filename));
+    }
     let Some(source) = embedded::read(file) else {
         return Err(t.os_error(libc::ENOENT, Some(filename)));
     };
@@ -302,7 +307,7 @@ pub fn install(t: &mut Thread) -> Res<()> {
     if let Some(l) = hooks.as_ref().and_then(|h| List::of(h.value())) {
         l.insert(t, 0, IMPORTER.value());
         let zip = weft_objects::native::BuiltinFunction::new_function(t, &ZIP_HOOK, Value::NULL);
-        l.insert(t, 1, zip.value());
+        l.insert(t, 1, zip.into_value());
     }
     Ok(())
 }

@@ -566,7 +566,7 @@ impl Reader {
             note(self, &l);
             for _ in 0..n {
                 let item = self.some(t, "list")?;
-                List::of_obj(&l).push(t, item.value());
+                List::of_obj(&l).push(t, item.into_value());
             }
             return Ok(l);
         }

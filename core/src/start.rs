@@ -79,6 +79,26 @@ fn exit_by_signal() {
 
 /// Makes types, builtins, `sys`, the import system and the standard streams.
 fn init(t: &mut Thread) -> Res<()> {
+    let (sys, builtins) = init_core(t)?;
+    init_import(t, &sys)?;
+    set_path(t);
+    sys::open_streams(t, config())?;
+    if let (Some(open), Some(b)) = (io_open(t)?, Module::of(builtins.value())) {
+        b.add(t, "open", open);
+    }
+    import::import_module(t, "_signal")?;
+    init_main(t)?;
+    if !config().warn_options.is_empty() {
+        import::import_module(t, "warnings")?;
+    }
+    init_site(t)
+}
+
+/// Makes types and the modules `sys` and `builtins`: all that is needed to run code which imports nothing.
+///
+/// # Errors
+/// None in practice.
+pub fn init_core(t: &mut Thread) -> Res<(Obj, Obj)> {
     crate::interp::install();
     runtime::ready_types(t);
     runtime::set_import_hook(import::import_module);
@@ -96,20 +116,7 @@ fn init(t: &mut Thread) -> Res<()> {
     if let Some(f) = Module::of(builtins.value()).and_then(|b| b.get(t, "__import__")) {
         import::set_builtin_import(t, f);
     }
-    init_import(t, &sys)?;
-    set_path(t);
-    sys::open_streams(t, config())?;
-    if let Some(open) = io_open(t)? {
-        if let Some(b) = Module::of(builtins.value()) {
-            b.add(t, "open", open);
-        }
-    }
-    import::import_module(t, "_signal")?;
-    init_main(t)?;
-    if !config().warn_options.is_empty() {
-        import::import_module(t, "warnings")?;
-    }
-    init_site(t)
+    Ok((sys, builtins))
 }
 
 fn io_open(t: &mut Thread) -> Res<Option<Obj>> {
@@ -177,7 +184,7 @@ fn init_site(t: &mut Thread) -> Res<()> {
         return Ok(());
     }
     let done = if needs_site() {
-        import::import_module(t, "site").and_then(|site| proto::call_method(t, site.value(), "main", &[]))
+        import::import_module(t, "site")
     } else {
         import::import_module(t, "_weft_site").and_then(|m| proto::call_method(t, m.value(), "install", &[]))
     };
@@ -257,7 +264,7 @@ fn insert_path(t: &mut Thread, entry: &Obj) {
     if let Some(path) = runtime::sys_attr(t, "path")
         && let Some(l) = List::of(path.value())
     {
-        l.insert(t, 0, entry.value());
+        l.insert(t, 0, entry.clone().into_value());
     }
 }
 
@@ -493,11 +500,12 @@ fn is_main(t: &Thread, m: &Obj) -> bool {
 /// Private names first, then the others, as CPython does.
 fn clear_module(t: &mut Thread, m: &Obj) {
     let Some(module) = Module::of(m.value()) else { return };
-    let loader = module.get(t, "__loader__");
-    let own = loader.is_some_and(|l| type_of(l.value()).is(&library::IMPORTER));
-    let file = module.get(t, "__file__");
-    if own || file.is_none() && !is_main(t, m) {
-        return;
+    if !is_main(t, m) {
+        let file = module.get(t, "__file__");
+        let file = file.as_ref().and_then(|f| Str::of(f.value()));
+        if file.is_none_or(|f| f.as_bytes().starts_with(library::root().as_bytes())) {
+            return;
+        }
     }
     let dict = module.dict_obj(t);
     let d = Dict::of_obj(&dict);

@@ -13,7 +13,6 @@ use weft_objects::prelude::*;
 use weft_objects::runtime;
 use weft_objects::traceback::Traceback;
 use weft_objects::{float, int};
-use weft_stdlib::support::int_obj;
 
 /// Makes the module, apart from `modules`, the streams, and what the import system adds.
 pub fn module(t: &mut Thread, c: &Config) -> Res<Obj> {
@@ -220,7 +219,7 @@ fn setrecursionlimit(t: &mut Thread, a: &[Value]) -> Res {
         let msg = format!("cannot set the recursion limit to {n} at the recursion depth {depth}: the limit is too low");
         return Err(t.raise(&errors::RECURSION_ERROR, msg));
     }
-    runtime::set_recursion_limit(n as usize);
+    runtime::set_recursion_limit(t, n as usize);
     Ok(Value::NONE)
 }
 
@@ -263,9 +262,7 @@ fn frames_of(t: &Thread, other: &Thread) -> Option<Obj> {
         // SAFETY: a frame of a thread that stands still.
         unsafe {
             for v in [(*(*f).globals).header.value(), (*(*f).builtins).header.value(), (*f).generator, (*f).object] {
-                if v.is_ptr() {
-                    weft_gc::publish(other, v.header());
-                }
+                weft_gc::share(other, v);
             }
             let o = frame::object_of(t, f);
             weft_gc::share(t, o.value());
@@ -318,8 +315,7 @@ fn current_exceptions(t: &mut Thread, _a: &[Value]) -> Res {
     for_each_thread(t, |me, other| {
         let e = match runtime::handled_exception(other) {
             Some(e) => {
-                // SAFETY: held by the other thread, which stands still.
-                weft_gc::publish(other, unsafe { e.value().header() });
+                weft_gc::share(other, e.value());
                 Obj::new(me, e.value())
             }
             None => Obj::from_raw(Value::NONE),

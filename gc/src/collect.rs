@@ -5,12 +5,14 @@
 //! count their type, so marking also follows the type of every object that is alive.
 
 use crate::destroy::Pending;
-use crate::header::{Flags, Header, IMMORTAL};
-use crate::heap::{PagePtr, block_count, block_index, for_each_block, orphan_pages, page_of};
+use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
+use crate::heap::{
+    Page, PagePtr, block_count, block_index, for_each_block, is_free, orphan_pages, page_of,
+};
 use crate::obj::Obj;
 use crate::thread::{Thread, multithreaded, world};
 use crate::value::Value;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use weft_threads::count::{COUNT_MASK, LISTED};
 
@@ -19,11 +21,11 @@ pub(crate) const FIRST_LIMIT: usize = 6 << 20;
 
 /// Scratch word of a block: reached by marking (or no candidate at all).
 const ALIVE: u32 = u32::MAX;
-/// Scratch word: found unreachable.
-const GARBAGE: u32 = u32::MAX - 1;
+/// Shared objects that are worth stopping the world for.
+const SHARED_FIRST: usize = 100_000;
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
-static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(100_000);
+static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(SHARED_FIRST);
 
 /// A thread's collector state.
 #[derive(Default)]
@@ -62,8 +64,11 @@ pub fn collect_if_due(t: &mut Thread) {
     // The work is proportional to what is alive, so a run is due when half as much again has been made.
     t.heap.limit.set((alive / 2).max(FIRST_LIMIT));
     if multithreaded() && shared > SHARED_LIMIT.load(Relaxed) {
-        run(t, true);
-        SHARED_LIMIT.store(shared * 2, Relaxed);
+        let (stats, (_, all)) = run(t, true);
+        SHARED_LIMIT.store(
+            (all.saturating_sub(stats.found) * 2).max(SHARED_FIRST),
+            Relaxed,
+        );
     }
 }
 
@@ -86,172 +91,234 @@ pub fn collect(t: &mut Thread) -> CollectStats {
 
 /// Collects this thread's local garbage only: at its end.
 pub fn collect_local(t: &mut Thread) -> CollectStats {
-    if t.gc.running.get() { CollectStats::default() } else { run(t, false).0 }
+    if t.gc.running.get() {
+        CollectStats::default()
+    } else {
+        run(t, false).0
+    }
 }
 
 fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
     t.gc.running.set(true);
-    let result = if shared {
-        let peer = t.peer().clone();
-        let t = &*t;
+    let peer = t.peer().clone();
+    let t = &*t;
+    t.heap.drop_big_freed();
+    let result = if shared || cfg!(feature = "gil") {
+        // In the `gil` build this is the local collection: one heap in several parts, all of them this thread's while it holds
+        // the lock. The world is stopped so that no thread can leave meanwhile.
         world().stop(&peer, |stopped| {
-            let heaps: Vec<&Thread> = stopped.peers().map(|p| p.payload().thread()).collect();
-            crate::verify::verify(&heaps);
+            let threads: Vec<&Thread> = stopped.peers().map(|p| p.payload().thread()).collect();
+            crate::verify::verify(&threads);
             let mut pages = orphan_pages();
-            for other in &heaps {
+            for other in &threads {
                 // SAFETY: the world is stopped.
                 pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
             }
-            let tags: Vec<u16> = heaps.iter().map(|o| o.tag()).collect();
-            let mut c = Collection { t, pages, kind: Kind::Shared(tags), work: Vec::new() };
-            c.collect(&heaps)
+            if shared {
+                let mut tags =
+                    vec![false; 1 + threads.iter().map(|o| o.tag() as usize).max().unwrap_or(0)];
+                for other in &threads {
+                    tags[other.tag() as usize] = true;
+                }
+                Collection::new(t, pages, Kind::Shared(tags)).collect(&threads)
+            } else {
+                Collection::new(t, pages, Kind::Local).collect(&[])
+            }
         })
     } else {
-        let t = &*t;
         if !multithreaded() {
             crate::verify::verify(&[t]);
         }
         // SAFETY: this thread's own pages; it makes no object while it collects.
-        let mut pages: Vec<PagePtr> = unsafe { (*t.heap.pages.get()).clone() };
-        if cfg!(feature = "gil") {
-            // One heap in several parts: all are this thread's while it holds the lock.
-            pages = orphan_pages();
-            for p in world().peers() {
-                // SAFETY: the GIL keeps all others away from the heap.
-                pages.extend(unsafe { (*p.payload().thread().heap.pages.get()).iter().copied() });
-            }
-        }
-        Collection { t, pages, kind: Kind::Local, work: Vec::new() }.collect(&[])
+        let pages = unsafe { (*t.heap.pages.get()).clone() };
+        Collection::new(t, pages, Kind::Local).collect(&[])
     };
+    t.heap.drop_big_freed();
     t.stats.collections.set(t.stats.collections.get() + 1);
-    t.stats.collected.set(t.stats.collected.get() + result.0.found as u64);
+    t.stats
+        .collected
+        .set(t.stats.collected.get() + result.0.found as u64);
     t.gc.running.set(false);
     result
 }
 
 enum Kind {
     Local,
-    /// With the tags of all threads.
-    Shared(Vec<u16>),
+    /// Whether a tag is a thread's.
+    Shared(Vec<bool>),
 }
 
 struct Collection<'a> {
     t: &'a Thread,
+    /// Pages of containers, and of other objects.
     pages: Vec<PagePtr>,
+    leaves: Vec<PagePtr>,
     kind: Kind,
-    work: Vec<*const Header>,
+    /// Objects that are alive and have not been gone on from.
+    work: RefCell<Vec<*const Header>>,
 }
 
-impl Collection<'_> {
-    /// Whether this collection decides about the object.
-    fn is_candidate(&self, h: &Header) -> bool {
-        let owner = h.owner.load(Relaxed);
-        if owner == IMMORTAL || h.has_flag(Flags::FROZEN | Flags::DYING) {
-            return false;
-        }
-        match &self.kind {
-            Kind::Local => self.t.owns(h),
-            Kind::Shared(tags) => {
-                !tags.contains(&owner) && h.count.load(Relaxed) & LISTED == 0
-            }
+impl<'a> Collection<'a> {
+    fn new(t: &'a Thread, all: Vec<PagePtr>, kind: Kind) -> Self {
+        // SAFETY: pages are this thread's, or the world is stopped.
+        let (leaves, pages) = all.into_iter().partition(|p| unsafe { (*p.0).leaf });
+        Collection {
+            t,
+            pages,
+            leaves,
+            kind,
+            work: RefCell::default(),
         }
     }
 
-    fn for_each(&self, mut f: impl FnMut(&Header, &mut u32)) {
+    /// Whether this collection may look into the object. The local one must not look at what is shared: such an object may be
+    /// freed, and its page's scratch words be used, by another thread.
+    fn in_view(&self, h: &Header) -> bool {
+        let owner = h.owner.load(Relaxed);
+        owner != IMMORTAL
+            && match &self.kind {
+                Kind::Local => owner == self.t.tag(),
+                Kind::Shared(_) => true,
+            }
+    }
+
+    /// Whether this collection decides about the object, which is in view.
+    fn is_candidate(&self, h: &Header) -> bool {
+        if h.has_flag(Flags::FROZEN | Flags::DYING) {
+            return false;
+        }
+        let Kind::Shared(tags) = &self.kind else {
+            return true;
+        };
+        if tags
+            .get(h.owner.load(Relaxed) as usize)
+            .is_some_and(|used| *used)
+        {
+            return false;
+        }
+        // What is on a list is settled by who has listed it. Objects that only the collector frees carry the flag, once
+        // their count has been zero, but are on no list.
+        h.count.load(Relaxed) & LISTED == 0
+            || h.ty().gc_flags.load(Relaxed)
+                & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
+                != 0
+    }
+
+    /// Whether the object's type may be read. Immortal objects are never freed, so theirs may.
+    fn is_readable(&self, h: &Header) -> bool {
+        self.in_view(h) || h.is_immortal()
+    }
+
+    /// Calls `f` for each container that is readable, with its scratch word.
+    fn for_each(&self, mut f: impl FnMut(&Header, &Cell<u32>)) {
         for p in &self.pages {
             // SAFETY: pages are this thread's, or the world is stopped; the scratch words are the collector's.
             unsafe {
-                if (*p.0).leaf {
-                    continue;
-                }
-                let scratch = &mut *(*p.0).scratch.get();
-                let mut i = 0;
+                let mut words = (&*(*p.0).scratch.get()).iter();
                 for_each_block(p.0, |b| {
-                    if i < scratch.len() && !(*b).ty.load(Acquire).is_null() {
-                        f(&*b, &mut scratch[i]);
+                    if let Some(word) = words.next()
+                        && !is_free(&*b)
+                        && self.is_readable(&*b)
+                    {
+                        f(&*b, word);
                     }
-                    i += 1;
                 });
             }
         }
     }
 
-    /// The scratch word of a container.
-    fn scratch(h: &Header) -> Option<&mut u32> {
-        if !h.is_container() || h.owner.load(Relaxed) == IMMORTAL {
+    /// The scratch word of a container in view.
+    fn scratch<'h>(&self, h: &'h Header) -> Option<&'h Cell<u32>> {
+        if !self.in_view(h) || !h.is_container() {
             return None;
         }
         let page = page_of(h);
-        // SAFETY: a heap object's page; only the collector touches scratch words.
-        unsafe { (&mut *(*page).scratch.get()).get_mut(block_index(page, h)) }
+        // SAFETY: a heap object's page; only this collector touches its scratch words.
+        unsafe { (&*(*page).scratch.get()).get(block_index(page, h)) }
+    }
+
+    fn set_scratch(&self, words: impl Fn(*const Page) -> Vec<Cell<u32>>) {
+        for p in &self.pages {
+            // SAFETY: as in `for_each`.
+            unsafe { *(*p.0).scratch.get() = words(p.0) };
+        }
     }
 
     /// Counts the references that candidates have from within, marks from those that have more, and frees the rest.
     /// Also gives the bytes of what is alive and the number of shared objects seen.
-    fn collect(&mut self, threads: &[&Thread]) -> (CollectStats, (usize, usize)) {
-        let mut bytes = 0;
-        let mut shared_seen = 0;
-        for p in &self.pages {
-            // SAFETY: as in `for_each`.
-            unsafe {
-                if !(*p.0).leaf {
-                    *(*p.0).scratch.get() = vec![ALIVE; block_count(p.0)];
-                }
-            }
-        }
-        let tag = self.t.tag();
+    fn collect(&self, threads: &[&Thread]) -> (CollectStats, (usize, usize)) {
+        self.set_scratch(|p| vec![Cell::new(ALIVE); block_count(p)]);
+        let (bytes, shared) = self.survey();
         self.for_each(|h, s| {
-            bytes += 64;
-            if h.owner.load(Relaxed) != tag {
-                shared_seen += 1;
-            }
-            if self.is_candidate(h) {
-                *s = h.count.load(Relaxed) & COUNT_MASK;
-            }
-        });
-        self.for_each(|h, s| {
-            if *s != ALIVE
-                && let Some(traverse) = h.ty().traverse
-            {
-                // SAFETY: a live object of that type; nobody changes it meanwhile.
-                unsafe {
-                    traverse(h, &mut |v: Value| {
-                        if v.is_ptr()
-                            && let Some(s) = Self::scratch(v.header())
-                            && *s != ALIVE
-                        {
-                            debug_assert!(*s > 0, "an object has more references than its count");
-                            *s = s.saturating_sub(1);
-                        }
-                    })
-                };
+            if s.get() != ALIVE {
+                each_reference(h, |to| {
+                    if let Some(s) = self.scratch(to)
+                        && s.get() != ALIVE
+                    {
+                        debug_assert!(s.get() > 0, "an object has more references than its count");
+                        s.set(s.get().saturating_sub(1));
+                    }
+                });
             }
         });
         self.mark_roots(threads);
-        let mut garbage: Vec<*mut Header> = Vec::new();
-        self.for_each(|h, s| {
-            if *s != ALIVE {
-                *s = GARBAGE;
-                garbage.push(h as *const Header as *mut Header);
-            }
-        });
-        let stats = self.dispose(garbage);
-        for p in &self.pages {
-            // SAFETY: as above.
-            unsafe { *(*p.0).scratch.get() = Vec::new() };
+        let mut garbage = self.unmarked();
+        // SAFETY: unreachable, but still there.
+        if garbage
+            .iter()
+            .any(|&p| unsafe { (*p).ty().gc_flags.load(Relaxed) } & TypeFlags::COLLECTED != 0)
+        {
+            self.mark_types_of_leaves();
+            garbage = self.unmarked();
         }
-        (stats, (bytes, shared_seen))
+        // SAFETY: as above.
+        let dead: usize = garbage
+            .iter()
+            .map(|&p| unsafe { (*page_of(p)).block_size() })
+            .sum();
+        let stats = self.finalize(&mut garbage);
+        // What dies now may take its page with it.
+        self.set_scratch(|_| Vec::new());
+        self.dispose(garbage);
+        (stats, (bytes - dead, shared))
     }
 
-    fn mark_roots(&mut self, threads: &[&Thread]) {
-        let mut work = std::mem::take(&mut self.work);
+    /// Fills in the counts of candidates.
+    fn survey(&self) -> (usize, usize) {
+        let (mut bytes, mut shared) = (0, 0);
+        for p in &self.pages {
+            // SAFETY: as in `for_each`.
+            unsafe {
+                let block = (*p.0).block_size();
+                let mut words = (&*(*p.0).scratch.get()).iter();
+                for_each_block(p.0, |b| {
+                    let (Some(word), h) = (words.next(), &*b) else {
+                        return;
+                    };
+                    if is_free(h) {
+                        return;
+                    }
+                    bytes += block;
+                    if !self.t.owns(h) {
+                        shared += 1;
+                    }
+                    if self.in_view(h) && self.is_candidate(h) {
+                        word.set(h.count.load(Relaxed) & COUNT_MASK);
+                    }
+                });
+            }
+        }
+        (bytes, shared)
+    }
+
+    fn mark_roots(&self, threads: &[&Thread]) {
         self.for_each(|h, s| {
-            if *s == ALIVE {
+            if s.get() == ALIVE {
                 // No candidate: its type is in use all the same.
-                mark(&mut work, &h.ty().header);
-            } else if *s > 0 {
-                *s = ALIVE;
-                work.push(h);
+                self.mark(&h.ty().header);
+            } else if s.get() > 0 {
+                s.set(ALIVE);
+                self.work.borrow_mut().push(h);
             }
         });
         for t in threads {
@@ -260,94 +327,139 @@ impl Collection<'_> {
                 // SAFETY: the world is stopped; registers below the top are initialised.
                 unsafe {
                     if (*p).is_ptr() {
-                        mark(&mut work, (*p).header());
+                        self.mark((*p).header());
                     }
                     p = p.add(1);
                 }
             }
         }
-        drain(&mut work);
-        self.work = work;
+        self.drain();
     }
 
-    /// Clears weak references, queues finalizers and keeps what they may reach, destroys the rest.
-    fn dispose(&mut self, mut garbage: Vec<*mut Header>) -> CollectStats {
+    /// Objects without references do not count their types either. To be asked only if a type may be garbage: there are many.
+    fn mark_types_of_leaves(&self) {
+        for p in &self.leaves {
+            // SAFETY: as in `for_each`; a readable object is not freed meanwhile.
+            unsafe {
+                for_each_block(p.0, |b| {
+                    if !is_free(&*b) && self.is_readable(&*b) {
+                        self.mark(&(*b).ty().header);
+                    }
+                });
+            }
+        }
+        self.drain();
+    }
+
+    fn unmarked(&self) -> Vec<*mut Header> {
+        let mut garbage = Vec::new();
+        self.for_each(|h, s| {
+            if s.get() != ALIVE {
+                garbage.push(h as *const Header as *mut Header);
+            }
+        });
+        garbage
+    }
+
+    /// Marks a container that is (still) a candidate, and puts it on the list of those to go on from.
+    fn mark(&self, h: &Header) {
+        if let Some(s) = self.scratch(h)
+            && s.get() != ALIVE
+        {
+            s.set(ALIVE);
+            self.work.borrow_mut().push(h);
+        }
+    }
+
+    fn drain(&self) {
+        loop {
+            let Some(h) = self.work.borrow_mut().pop() else {
+                return;
+            };
+            // SAFETY: alive, and nobody changes it meanwhile.
+            let h = unsafe { &*h };
+            self.mark(&h.ty().header);
+            each_reference(h, |to| self.mark(to));
+        }
+    }
+
+    /// Clears weak references, and queues finalizers and keeps what they may reach.
+    fn finalize(&self, garbage: &mut Vec<*mut Header>) -> CollectStats {
         let t = self.t;
-        let mut stats = CollectStats { found: garbage.len(), finalizers: 0 };
-        for &p in &garbage {
+        let mut stats = CollectStats {
+            found: garbage.len(),
+            finalizers: 0,
+        };
+        for &p in &*garbage {
             // SAFETY: unreachable, but still there; so in the following loops.
             let h = unsafe { &*p };
             if h.has_flag(Flags::WEAKREFS) {
                 for callback in crate::weak::clear(t, h) {
-                    if Self::scratch(callback.header()).is_none_or(|s| *s != GARBAGE) {
+                    // The callback of a weak reference that is garbage itself is not called.
+                    if self
+                        .scratch(callback.header())
+                        .is_none_or(|s| s.get() == ALIVE)
+                    {
                         t.push_pending(Pending::Callback(callback));
                     }
                 }
             }
         }
-        let mut work = std::mem::take(&mut self.work);
-        for &p in &garbage {
+        for &p in &*garbage {
             // SAFETY: as above.
             let h = unsafe { &*p };
             // SAFETY: an object of that type.
-            if !h.has_flag(Flags::FINALIZED) && h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) }) {
+            if !h.has_flag(Flags::FINALIZED)
+                && h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) })
+            {
                 h.set_flag(Flags::FINALIZED);
                 stats.finalizers += 1;
                 t.push_pending(Pending::Finalize(Obj::new(t, h.value())));
-                mark(&mut work, h);
+                self.mark(h);
             }
         }
-        drain(&mut work);
-        self.work = work;
+        self.drain();
         if stats.finalizers > 0 {
             // SAFETY: as above.
-            garbage.retain(|&p| Self::scratch(unsafe { &*p }).is_some_and(|s| *s == GARBAGE));
+            garbage.retain(|&p| {
+                self.scratch(unsafe { &*p })
+                    .is_some_and(|s| s.get() != ALIVE)
+            });
         }
+        stats
+    }
+
+    fn dispose(&self, garbage: Vec<*mut Header>) {
         // Counts among the dying fall to zero without effect: DYING keeps them off every list.
         for &p in &garbage {
-            // SAFETY: as above.
+            // SAFETY: unreachable, but still there.
             unsafe { (*p).set_flag(Flags::DYING) };
         }
         for &p in &garbage {
             // SAFETY: as above; each is cleared once, and what it held is either alive or DYING.
             unsafe {
                 if let Some(clear) = (*p).ty().clear {
-                    clear(p, t);
+                    clear(p, self.t);
                 }
             }
         }
         // An instance may be freed after its type: nothing looks at types any more.
         for p in garbage {
-            t.heap.free(p);
+            self.t.heap.free(p);
         }
-        stats
     }
 }
 
-/// Marks a container that is (still) a candidate, and puts it on the list of those to go on from.
-fn mark(work: &mut Vec<*const Header>, h: &Header) {
-    if let Some(s) = Collection::scratch(h)
-        && *s != ALIVE
-    {
-        *s = ALIVE;
-        work.push(h);
-    }
-}
-
-fn drain(work: &mut Vec<*const Header>) {
-    while let Some(h) = work.pop() {
-        // SAFETY: alive, and nobody changes it meanwhile.
-        let h = unsafe { &*h };
-        mark(work, &h.ty().header);
-        if let Some(traverse) = h.ty().traverse {
-            // SAFETY: an object of that type.
-            unsafe {
-                traverse(h, &mut |v: Value| {
-                    if v.is_ptr() {
-                        mark(work, v.header());
-                    }
-                })
-            };
-        }
+/// Calls `f` for each object that `h`, which nobody changes meanwhile, refers to.
+fn each_reference(h: &Header, mut f: impl FnMut(&Header)) {
+    if let Some(traverse) = h.ty().traverse {
+        // SAFETY: a live object of that type, and what it keeps alive.
+        unsafe {
+            traverse(h, &mut |v: Value| {
+                if v.is_ptr() {
+                    f(v.header());
+                }
+            })
+        };
     }
 }

@@ -23,11 +23,19 @@ pub(crate) fn inc_ptr(t: &Thread, h: &Header) {
         let n = h.count.load(Relaxed) + 1;
         h.count.store(n, Relaxed);
         if n >= shared::SATURATED {
-            h.make_immortal();
+            saturate(t, h);
         }
     } else {
         inc_shared(h);
     }
+}
+
+/// A count that does not fit any more: the object is immortal from now on, and what it refers to shared (I3).
+#[cold]
+#[inline(never)]
+fn saturate(t: &Thread, h: &Header) {
+    crate::publish::publish(t, h);
+    h.make_immortal();
 }
 
 #[cold]
@@ -64,7 +72,9 @@ fn dec_shared(t: &Thread, h: &Header) {
     }
     // Zero is not yet death: registers of other threads may hold uncounted references (I5).
     if shared::decrement(&h.count) {
-        if h.ty().gc_flags.load(Relaxed) & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED) != 0 {
+        if h.ty().gc_flags.load(Relaxed) & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
+            != 0
+        {
             // Never settled: the collector alone frees these, and LISTED keeps them off every list.
             return;
         }
@@ -88,7 +98,7 @@ pub fn to_reg(t: &Thread, v: Value) -> Value {
         let n = h.count.load(Relaxed) + 1;
         h.count.store(n, Relaxed);
         if n >= shared::SATURATED {
-            h.make_immortal();
+            saturate(t, h);
         }
         Value(v.0 & !8)
     } else {
@@ -99,7 +109,11 @@ pub fn to_reg(t: &Thread, v: Value) -> Value {
 /// A counted word for the register word `v`, whose reference is given up by the caller: what may go into a slot.
 #[inline(always)]
 pub fn to_heap(v: Value) -> Value {
-    if v.is_uncounted() { count_uncounted(v) } else { v }
+    if v.is_uncounted() {
+        count_uncounted(v)
+    } else {
+        v
+    }
 }
 
 #[cold]

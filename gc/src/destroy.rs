@@ -18,9 +18,10 @@ pub enum Pending {
     Callback(Obj),
 }
 
-/// The count of a local object has fallen to zero.
+/// The count of a local object has fallen to zero: to be called by who has just brought it there, and only then.
 #[cold]
 #[inline(never)]
+#[allow(clippy::not_unsafe_ptr_arg_deref)] // The interpreter's half of `dec`.
 pub fn local_zero(t: &Thread, p: *mut Header) {
     // SAFETY: local, so nobody else can reach it (I2); its memory is still there.
     let h = unsafe { &*p };

@@ -5,8 +5,7 @@ use crate::value::Value;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
 use weft_threads::parker::RawLock;
 
-/// Owner of a shared object. (Any tag that is not the reading thread's own means shared as well.)
-pub const SHARED: u16 = 0;
+pub use crate::barrier::SHARED;
 /// Owner of an immortal object: never counted, never freed.
 pub const IMMORTAL: u16 = u16::MAX;
 
@@ -56,6 +55,9 @@ pub mod TypeFlags {
     pub const COLLECTED_IF_SHARED: u32 = 8;
 }
 
+/// Visits each counted reference of an object.
+pub type Traverse = unsafe fn(*const Header, &mut dyn FnMut(Value));
+
 /// What memory management knows of a type. It is the first field of every type object.
 #[repr(C)]
 pub struct TypeHead {
@@ -65,7 +67,7 @@ pub struct TypeHead {
     /// Bytes of one object, or 0 if they differ.
     pub basic_size: AtomicU32,
     /// Visits each counted reference that the object holds, its type not among them. `None`: holds none.
-    pub traverse: Option<unsafe fn(*const Header, &mut dyn FnMut(Value))>,
+    pub traverse: Option<Traverse>,
     /// Takes out every reference, giving each to [`Thread::drop_value`], and frees memory outside the object. Called once, at
     /// destruction. `None`: nothing to do.
     pub clear: Option<unsafe fn(*mut Header, &Thread)>,
@@ -102,7 +104,11 @@ impl Header {
     /// this thread made itself (I1).
     #[inline(always)]
     pub fn is_local(&self, t: &Thread) -> bool {
-        if cfg!(feature = "gil") { true } else { self.owner.load(Relaxed) == t.tag() }
+        if cfg!(feature = "gil") {
+            true
+        } else {
+            self.owner.load(Relaxed) == t.tag()
+        }
     }
 
     #[inline(always)]
@@ -125,7 +131,8 @@ impl Header {
         self.flags.fetch_and(!flag, AcqRel);
     }
 
-    /// Takes the object out of counting for good (anything may become immortal, I1).
+    /// Takes the object out of counting for good (anything may become immortal, I1). What it refers to must not be local (I3):
+    /// publish it first if it refers to anything.
     pub fn make_immortal(&self) {
         self.owner.store(IMMORTAL, Release);
     }

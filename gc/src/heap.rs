@@ -1,7 +1,10 @@
 //! The heap of one thread: 64 KiB pages of one size class each, free lists, frees by other threads, and the walk over all objects.
 //!
-//! A page serves either containers (which the collectors walk) or leaves. A free block has a null type. Objects larger than
-//! [`MAX_BLOCK`] get a page of their own; long arrays and buffers are not objects and come from the general allocator.
+//! A page serves either containers (which the collectors walk) or leaves. Objects larger than [`MAX_BLOCK`] get a page of their
+//! own; long arrays and buffers are not objects and come from the general allocator.
+//!
+//! A free block has a link in place of its type. The rest of its header stays as it was: a collector that walks its own thread's
+//! pages, while another thread frees a shared object there, sees either a shared object or a free block.
 
 use crate::header::{Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 use crate::thread::Thread;
@@ -9,7 +12,7 @@ use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, null_mut};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::*};
 use weft_threads::parker::RawLock;
 
 const PAGE: usize = 64 * 1024;
@@ -19,11 +22,39 @@ const CLASSES: usize = MAX_BLOCK / 16 + 1;
 /// Blocks carved from a page at a time.
 const CARVE: usize = 32;
 
-/// A block that is not in use: the link lies where an object has its count and owner, and the type word is null.
+/// A block that is not in use.
 #[repr(C)]
 struct Free {
-    next: *mut Free,
-    ty: *mut TypeHead,
+    /// Count and owner of the object that was here.
+    header: u64,
+    /// The address of the next free block, plus [`OWN`] or [`REMOTE`]. (Types are 16-byte aligned.)
+    link: AtomicUsize,
+}
+
+/// Link of a block on its thread's free list.
+const OWN: usize = 1;
+/// Link of a block on its page's remote list, or on its way there.
+const REMOTE: usize = 2;
+
+impl Free {
+    #[inline(always)]
+    fn next(&self, kind: usize) -> *mut Free {
+        (self.link.load(Relaxed) - kind) as *mut Free
+    }
+    #[inline(always)]
+    fn set_next(&self, next: *mut Free, kind: usize) {
+        self.link.store(next as usize + kind, Release);
+    }
+    #[inline(always)]
+    fn is_own(&self) -> bool {
+        self.link.load(Acquire) & OWN != 0
+    }
+}
+
+/// Whether a block holds no object.
+#[inline(always)]
+pub(crate) fn is_free(h: &Header) -> bool {
+    h.ty.load(Acquire) as usize & (OWN | REMOTE) != 0
 }
 
 #[repr(C, align(64))]
@@ -39,13 +70,33 @@ pub(crate) struct Page {
     /// Blocks freed by other threads.
     remote: AtomicPtr<Free>,
     /// Scratch of the collectors: one word a block, while they run.
-    pub(crate) scratch: UnsafeCell<Vec<u32>>,
+    pub(crate) scratch: UnsafeCell<Vec<Cell<u32>>>,
+}
+
+impl Page {
+    pub(crate) fn block_size(&self) -> usize {
+        self.block as usize
+    }
 }
 
 const FIRST: usize = size_of::<Page>().next_multiple_of(64);
 
 /// Pages of threads that have ended.
 static ORPHANS: Mutex<Vec<PagePtr>> = Mutex::new(Vec::new());
+
+/// Pages whose one large object is dead: their heaps give them back.
+static BIG_FREED: Mutex<BigFreed> = Mutex::new(BigFreed {
+    pages: Vec::new(),
+    bytes: 0,
+});
+
+struct BigFreed {
+    pages: Vec<PagePtr>,
+    bytes: usize,
+}
+
+/// Dead large objects that are worth going through the pages for, in bytes.
+const BIG_ENOUGH: usize = 1 << 20;
 
 #[derive(Clone, Copy)]
 pub(crate) struct PagePtr(pub *mut Page);
@@ -58,6 +109,8 @@ pub(crate) struct Heap {
     /// The page being carved for each class.
     current: [Cell<*mut Page>; CLASSES * 2],
     pub(crate) pages: UnsafeCell<Vec<PagePtr>>,
+    /// How many pages there must be before the next look for what others have freed.
+    look: [Cell<u32>; CLASSES * 2],
     /// Container bytes handed out since the last collection, net of what came back through free lists.
     pub(crate) grown: Cell<usize>,
     pub(crate) limit: Cell<usize>,
@@ -69,6 +122,7 @@ impl Heap {
             free: [const { Cell::new(null_mut()) }; CLASSES * 2],
             current: [const { Cell::new(null_mut()) }; CLASSES * 2],
             pages: UnsafeCell::new(Vec::new()),
+            look: [const { Cell::new(0) }; CLASSES * 2],
             grown: Cell::new(0),
             limit: Cell::new(crate::collect::FIRST_LIMIT),
         }
@@ -82,7 +136,7 @@ impl Heap {
             let p = self.free[class].get();
             if !p.is_null() {
                 // SAFETY: a block on this thread's free list is free and belongs to one of its pages.
-                self.free[class].set(unsafe { (*p).next });
+                self.free[class].set(unsafe { (*p).next(OWN) });
                 return p as *mut Header;
             }
         }
@@ -93,7 +147,14 @@ impl Heap {
     #[inline(never)]
     fn block_slow(&self, t: &Thread, size: usize, leaf: bool) -> *mut Header {
         if size > MAX_BLOCK {
-            let page = self.new_page(size.next_multiple_of(16), leaf, FIRST + size.next_multiple_of(16));
+            if BIG_FREED.lock().bytes >= BIG_ENOUGH {
+                self.drop_big_freed();
+            }
+            let page = self.new_page(
+                size.next_multiple_of(16),
+                leaf,
+                FIRST + size.next_multiple_of(16),
+            );
             self.grow(t, size, leaf);
             // SAFETY: a fresh page with one block.
             unsafe {
@@ -103,14 +164,14 @@ impl Heap {
         }
         let class = size.div_ceil(16) + if leaf { CLASSES } else { 0 };
         if !self.carve(t, class) {
-            self.refill(size.div_ceil(16) * 16, class, leaf);
+            self.refill(t, size.div_ceil(16) * 16, class, leaf);
             if self.free[class].get().is_null() {
                 self.carve(t, class);
             }
         }
         let p = self.free[class].get();
         // SAFETY: the free list was just filled.
-        self.free[class].set(unsafe { (*p).next });
+        self.free[class].set(unsafe { (*p).next(OWN) });
         p as *mut Header
     }
 
@@ -140,8 +201,7 @@ impl Heap {
             let mut head = self.free[class].get();
             for i in (0..n).rev() {
                 let p = (page as *mut u8).add(bump + i * block) as *mut Free;
-                (*p).ty = null_mut();
-                (*p).next = head;
+                (*p).set_next(head, OWN);
                 head = p;
             }
             self.free[class].set(head);
@@ -152,29 +212,20 @@ impl Heap {
     }
 
     /// The current page is used up: takes back what others freed, or adopts a page, or makes a new one.
-    fn refill(&self, block: usize, class: usize, leaf: bool) {
-        // SAFETY: only this thread touches its page list (or who has stopped the world).
-        let pages = unsafe { &*self.pages.get() };
-        let mut got = false;
-        for p in pages {
-            // SAFETY: pages in the list are alive.
-            let page = unsafe { &*p.0 };
-            if page.block as usize == block && page.leaf == leaf && !page.remote.load(Relaxed).is_null() {
-                self.take_remote(page, class);
-                got = true;
-            }
-        }
-        if got {
+    fn refill(&self, t: &Thread, block: usize, class: usize, leaf: bool) {
+        if self.take_all_remote(block, class, leaf) {
             return;
         }
         let mut orphans = ORPHANS.lock();
         // SAFETY: orphaned pages belong to whoever holds the list.
-        let found = orphans.iter().position(|p| unsafe { (*p.0).block as usize == block && (*p.0).leaf == leaf });
+        let found = orphans
+            .iter()
+            .position(|p| unsafe { (*p.0).block as usize == block && (*p.0).leaf == leaf });
         if let Some(i) = found {
             let page = orphans.swap_remove(i);
             drop(orphans);
-            self.adopt(page, class);
-            if !self.free[class].get().is_null() {
+            self.adopt(t, page, class);
+            if !self.free[class].get().is_null() || self.current[class].get() == page.0 {
                 return;
             }
             // Full of live objects: look no further this time.
@@ -185,21 +236,57 @@ impl Heap {
         self.current[class].set(page);
     }
 
-    fn adopt(&self, page: PagePtr, class: usize) {
-        // SAFETY: taken from the orphans' list, so ours alone now.
+    /// Takes what other threads have freed on pages of this class. Looks only when an eighth more pages have come since it last
+    /// looked in vain, so that a large heap is not gone through for every new page.
+    fn take_all_remote(&self, block: usize, class: usize, leaf: bool) -> bool {
+        // SAFETY: only this thread touches its page list (or who has stopped the world).
+        let pages = unsafe { &*self.pages.get() };
+        if pages.len() < self.look[class].get() as usize {
+            return false;
+        }
+        let mut got = false;
+        for p in pages {
+            // SAFETY: pages in the list are alive.
+            let page = unsafe { &*p.0 };
+            if page.block as usize == block
+                && page.leaf == leaf
+                && !page.remote.load(Relaxed).is_null()
+            {
+                self.take_remote(page, class);
+                got = true;
+            }
+        }
+        if !got {
+            self.look[class].set((pages.len() + pages.len() / 8 + 1) as u32);
+        }
+        got
+    }
+
+    fn adopt(&self, t: &Thread, page: PagePtr, class: usize) {
+        // SAFETY: taken from the orphans' list, so ours alone now, save for its remote list.
         unsafe {
-            (*page.0).heap.store(self as *const Heap as *mut Heap, Release);
+            (*page.0)
+                .heap
+                .store(self as *const Heap as *mut Heap, Release);
             (*self.pages.get()).push(page);
-            self.take_remote(&*page.0, class);
+            // What was on the ended thread's free list. Blocks on their way to the remote list are told apart by their links.
             let mut head = self.free[class].get();
+            let mut found = 0;
             for_each_block(page.0, |p| {
                 let p = p as *mut Free;
-                if (*p).ty.is_null() && !on_list(head, p) {
-                    (*p).next = head;
+                if (*p).is_own() {
+                    (*p).set_next(head, OWN);
                     head = p;
+                    found += 1;
                 }
             });
+            self.grow(t, found * (*page.0).block_size(), (*page.0).leaf);
             self.free[class].set(head);
+            self.take_remote(&*page.0, class);
+            if (*page.0).bump.load(Relaxed) < (*page.0).end {
+                // The class's own page is used up, or this one would not have been asked for.
+                self.current[class].set(page.0);
+            }
         }
     }
 
@@ -209,8 +296,8 @@ impl Heap {
         while !p.is_null() {
             // SAFETY: blocks on the remote list are free, and the list is now ours.
             unsafe {
-                let next = (*p).next;
-                (*p).next = self.free[class].get();
+                let next = (*p).next(REMOTE);
+                (*p).set_next(self.free[class].get(), OWN);
                 self.free[class].set(p);
                 p = next;
             }
@@ -249,13 +336,12 @@ impl Heap {
         // SAFETY: `p` is a block of a live page and nobody refers to it any more.
         unsafe {
             let block = p as *mut Free;
-            (*block).ty = null_mut();
-            if (*page).heap.load(Relaxed) as *const Heap == self as *const Heap {
-                if (*page).block as usize > MAX_BLOCK {
-                    return self.free_single(page);
-                }
+            let own = ptr::eq((*page).heap.load(Relaxed), self);
+            if (*page).block as usize > MAX_BLOCK {
+                free_big(page, block);
+            } else if own {
                 let class = (*page).block as usize / 16 + if (*page).leaf { CLASSES } else { 0 };
-                (*block).next = self.free[class].get();
+                (*block).set_next(self.free[class].get(), OWN);
                 self.free[class].set(block);
             } else {
                 free_remote(&*page, block);
@@ -263,27 +349,48 @@ impl Heap {
         }
     }
 
+    /// Gives back the pages of large objects that have died, this heap's and those of ended threads. Not while a collector looks
+    /// at them: called by this heap's thread when it allocates, collects, or ends.
     #[cold]
-    fn free_single(&self, page: *mut Page) {
-        // SAFETY: the only block of this page of ours is free.
-        unsafe {
-            let pages = &mut *self.pages.get();
-            if let Some(i) = pages.iter().rposition(|p| p.0 == page) {
-                pages.swap_remove(i);
+    pub(crate) fn drop_big_freed(&self) {
+        let mut freed = BIG_FREED.lock();
+        if freed.pages.is_empty() {
+            return;
+        }
+        let takers = [self as *const Heap as *mut Heap, null_mut()];
+        // SAFETY: a page that waits here is alive until its heap's thread, or for an orphan the holder of this lock, drops it.
+        let mut mine: Vec<usize> = freed
+            .pages
+            .extract_if(.., |p| unsafe {
+                takers.contains(&(*p.0).heap.load(Acquire))
+            })
+            .map(|p| p.0 as usize)
+            .collect();
+        mine.sort_unstable();
+        let gone = |p: &mut PagePtr| mine.binary_search(&(p.0 as usize)).is_ok();
+        // SAFETY: our own list.
+        let pages = unsafe { (*self.pages.get()).extract_if(.., gone) };
+        for p in pages.chain(ORPHANS.lock().extract_if(.., gone)) {
+            // SAFETY: the only block of this page is free, and no list has the page any more.
+            unsafe {
+                freed.bytes -= (*p.0).size;
+                drop_page(p.0);
             }
-            drop_page(page);
         }
     }
 
     /// Hands all pages to whoever needs them next. The thread has ended and owns no local object any more.
     pub(crate) fn abandon(&self) {
+        self.drop_big_freed();
         // SAFETY: the thread itself calls this, at its end.
         let pages = std::mem::take(unsafe { &mut *self.pages.get() });
+        let mut orphans = ORPHANS.lock();
         for p in &pages {
             // SAFETY: still ours.
             unsafe { (*p.0).heap.store(null_mut(), Release) };
         }
-        ORPHANS.lock().extend(pages);
+        orphans.extend(pages);
+        drop(orphans);
         for i in 0..CLASSES * 2 {
             self.free[i].set(null_mut());
             self.current[i].set(null_mut());
@@ -291,32 +398,32 @@ impl Heap {
     }
 }
 
-fn on_list(mut head: *mut Free, p: *mut Free) -> bool {
-    // Only asked while adopting a page, where the list holds at most this page's remote frees.
-    let mut steps = 0;
-    while !head.is_null() && steps < PAGE / 16 {
-        if head == p {
-            return true;
-        }
-        // SAFETY: blocks on the free list are free.
-        head = unsafe { (*head).next };
-        steps += 1;
-    }
-    false
-}
-
 #[cold]
 fn free_remote(page: &Page, block: *mut Free) {
     let mut head = page.remote.load(Relaxed);
     loop {
         // SAFETY: the block is free and ours until the exchange succeeds.
-        unsafe { (*block).next = head };
+        unsafe { (*block).set_next(head, REMOTE) };
         // Release: hands the block's words to the owner's acquire in `take_remote`.
-        match page.remote.compare_exchange_weak(head, block, Release, Relaxed) {
+        match page
+            .remote
+            .compare_exchange_weak(head, block, Release, Relaxed)
+        {
             Ok(_) => return,
             Err(now) => head = now,
         }
     }
+}
+
+/// A large object is dead: its page waits until its heap's thread drops it, which may be going through its pages just now.
+#[cold]
+fn free_big(page: *mut Page, block: *mut Free) {
+    // SAFETY: the block is free and ours.
+    unsafe { (*block).set_next(null_mut(), REMOTE) };
+    let mut freed = BIG_FREED.lock();
+    // SAFETY: the page is alive until it is taken off this list.
+    freed.bytes += unsafe { (*page).size };
+    freed.pages.push(PagePtr(page));
 }
 
 fn page_layout(size: usize) -> Layout {
@@ -365,7 +472,7 @@ pub(crate) unsafe fn for_each_block(page: *mut Page, mut f: impl FnMut(*mut Head
 
 /// Calls `f` for each live object on the thread's own pages; `containers` leaves out the pages of leaves.
 pub(crate) fn walk(heap: &Heap, containers: bool, mut f: impl FnMut(*mut Page, &Header)) {
-    // SAFETY: called by the heap's own thread, or with the world stopped.
+    // SAFETY: the world is stopped, or the heap's own thread calls this (for whom others' objects may turn free as it looks).
     let pages = unsafe { &*heap.pages.get() };
     for p in pages.iter() {
         walk_page(p.0, containers, &mut f);
@@ -373,13 +480,13 @@ pub(crate) fn walk(heap: &Heap, containers: bool, mut f: impl FnMut(*mut Page, &
 }
 
 fn walk_page(page: *mut Page, containers: bool, f: &mut impl FnMut(*mut Page, &Header)) {
-    // SAFETY: as for `walk`; a block whose type word is not null is an object.
+    // SAFETY: as for `walk`; a block that is not free is an object.
     unsafe {
         if containers && (*page).leaf {
             return;
         }
         for_each_block(page, |p| {
-            if !(*p).ty.load(Acquire).is_null() {
+            if !is_free(&*p) {
                 f(page, &*p);
             }
         });

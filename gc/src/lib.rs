@@ -3,6 +3,7 @@
 //! Knows nothing of Python: a type is a [`TypeHead`], which says how to traverse, clear and finalize
 //! its objects. The invariants I1–I8 are stated in ARCHITECTURE.md; comments here name them.
 
+mod barrier;
 mod collect;
 mod count;
 mod destroy;
@@ -20,6 +21,7 @@ pub mod weak;
 
 pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
 pub use count::{dec, inc, to_heap, to_reg};
+pub use destroy::Pending;
 pub use destroy::local_zero;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 pub use heap::{MAX_BLOCK, for_each_object};
@@ -27,13 +29,12 @@ pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
 pub use publish::{publish, share};
 pub use slot::Slot;
+#[cfg(feature = "gil")]
+pub use thread::gil;
 pub use thread::{
     Registers, Thread, ThreadPayload, after_fork_child, multithreaded, spawn_state, world,
 };
-#[cfg(feature = "gil")]
-pub use thread::gil;
 pub use value::Value;
-pub use destroy::Pending;
 pub use verify::verify_enabled;
 pub use weft_threads::breaker_bits;
 

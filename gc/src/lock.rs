@@ -17,10 +17,16 @@ pub struct Locked<'t> {
 #[inline(always)]
 pub fn lock<'t>(t: &'t Thread, h: &'t Header) -> Locked<'t> {
     if h.is_local(t) {
-        return Locked { held: None, thread: PhantomData };
+        return Locked {
+            held: None,
+            thread: PhantomData,
+        };
     }
     h.lock.lock();
-    Locked { held: Some(h), thread: PhantomData }
+    Locked {
+        held: Some(h),
+        thread: PhantomData,
+    }
 }
 
 impl Drop for Locked<'_> {

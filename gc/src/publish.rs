@@ -1,9 +1,10 @@
 //! Publication: the move local → shared of an object and all that it reaches (I1, I3). Model: `loom-tests/tests/publication.rs`.
 
-use crate::header::{Flags, Header, SHARED};
+use crate::barrier::{self, Node};
+use crate::header::{Flags, Header};
 use crate::thread::Thread;
 use crate::value::Value;
-use std::sync::atomic::Ordering::*;
+use std::sync::atomic::{AtomicU16, Ordering::*};
 
 /// Publishes what `v` refers to, if that is a local object. Call before storing it where other threads can reach it.
 #[inline(always)]
@@ -20,46 +21,50 @@ pub fn share(t: &Thread, v: Value) {
     }
 }
 
-/// Marks the local object and every local object that it reaches as shared. Walks a worklist, so that depth costs no stack. Weak
-/// references are edges both ways: who can reach the one must find the other shared.
-///
-/// Relaxed stores are enough: the caller's store of the reference is a release, and nobody can reach any of these before it.
+/// Marks the local object and every local object that it reaches as shared. Weak references are edges both ways: who can reach
+/// the one must find the other shared. In the `gil` build every object is local to every thread, and stays so.
 #[cold]
 #[inline(never)]
 pub fn publish(t: &Thread, root: &Header) {
-    let mut work: Vec<*const Header> = Vec::new();
-    let tag = t.tag();
-    let mut published = 0u64;
-    let mut mark = |work: &mut Vec<*const Header>, h: &Header| {
-        if h.owner.load(Relaxed) == tag {
-            h.owner.store(SHARED, Relaxed);
-            published += 1;
-            if h.ty().traverse.is_some() || h.has_flag(Flags::WEAKREFS) || h.ty().header.is_local(t) {
-                work.push(h);
-            }
-        }
-    };
-    mark(&mut work, root);
-    while let Some(h) = work.pop() {
-        // SAFETY: reached from the root by counted references, all local to this thread until now.
-        let h = unsafe { &*h };
-        mark(&mut work, &h.ty().header);
-        if let Some(traverse) = h.ty().traverse {
-            // SAFETY: `h` is an object of that type.
+    if cfg!(not(feature = "gil")) {
+        let published = barrier::publish(root, t.tag());
+        t.stats.published.set(t.stats.published.get() + published);
+    }
+}
+
+impl Node for Header {
+    fn owner(&self) -> &AtomicU16 {
+        &self.owner
+    }
+
+    fn has_edges(&self) -> bool {
+        let ty = self.ty();
+        ty.traverse.is_some()
+            || self.has_flag(Flags::WEAKREFS)
+            || ty.gc_flags.load(Relaxed) & crate::weak::WEAK_TYPE != 0
+            || !matches!(
+                ty.header.owner.load(Relaxed),
+                barrier::SHARED | crate::IMMORTAL
+            )
+    }
+
+    fn edges(&self, f: &mut dyn FnMut(&Header)) {
+        f(&self.ty().header);
+        if let Some(traverse) = self.ty().traverse {
+            // SAFETY: an object of that type; what it refers to is kept alive by it.
             unsafe {
-                traverse(h, &mut |v: Value| {
+                traverse(self, &mut |v: Value| {
                     if v.is_ptr() {
-                        mark(&mut work, v.header());
+                        f(v.header());
                     }
                 })
             };
         }
-        if h.has_flag(Flags::WEAKREFS) {
-            crate::weak::for_each_ref(h, &mut |w| mark(&mut work, w));
+        if self.has_flag(Flags::WEAKREFS) {
+            crate::weak::for_each_ref(self, f);
         }
-        if let Some(target) = crate::weak::target_of(h) {
-            mark(&mut work, target);
+        if let Some(target) = crate::weak::target_of(self) {
+            f(target);
         }
     }
-    t.stats.published.set(t.stats.published.get() + published);
 }

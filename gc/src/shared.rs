@@ -3,9 +3,11 @@
 //!
 //! Model: `loom-tests/tests/handshake.rs`, which drives [`weft_threads::count`] and [`weft_threads::World`].
 
+use crate::destroy::Pending;
 use crate::header::{Flags, Header};
 use crate::thread::{Thread, world};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
 use weft_threads::count::{Settled, settle};
 
@@ -13,12 +15,16 @@ use weft_threads::count::{Settled, settle};
 const ENOUGH: usize = 1000;
 /// Retired memory that is worth one, in bytes.
 const ENOUGH_BYTES: usize = 1 << 20;
+/// Handshakes in one safepoint for what dies with what has died, level by level, as long as nobody has to be waited for.
+const LEVELS: usize = 100;
 
 type FreeFn = unsafe fn(*mut u8, usize);
 
 #[derive(Default)]
 pub(crate) struct Waiting {
     objects: Vec<*mut Header>,
+    /// What an ended thread has not run.
+    pending: Vec<Pending>,
     memory: Vec<(*mut u8, usize, FreeFn)>,
     bytes: usize,
 }
@@ -40,7 +46,8 @@ pub(crate) fn list(t: &Thread, h: &Header) {
     let waiting = unsafe { &mut *t.waiting.get() };
     waiting.objects.push(h as *const Header as *mut Header);
     // SAFETY: `h` is an object of its type.
-    let prompt = h.has_flag(Flags::WEAKREFS) || h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) });
+    let prompt =
+        h.has_flag(Flags::WEAKREFS) || h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) });
     if prompt || waiting.objects.len() >= ENOUGH {
         t.peer().raise(crate::breaker_bits::SETTLE);
     }
@@ -74,12 +81,13 @@ impl Thread {
             // SAFETY: only this thread touches its batches.
             unsafe { (*t.batches.get()).extend(orphans) };
         }
+        let mut level = 0;
         loop {
             // SAFETY: as above; the borrow ends before anything else can run.
             let idle = unsafe { (*t.batches.get()).is_empty() };
             // SAFETY: as above.
             let waiting = unsafe { &mut *t.waiting.get() };
-            if (idle || all) && !(waiting.objects.is_empty() && waiting.memory.is_empty()) {
+            if (idle || all) && !waiting.is_empty() {
                 let waiting = std::mem::take(waiting);
                 let epoch = world().handshake(t.peer());
                 // SAFETY: as above.
@@ -93,32 +101,60 @@ impl Thread {
                     Some(b) if world().passed(b.epoch) => {}
                     _ => break,
                 }
-                let Some(batch) = batches.pop_front() else { break };
+                let Some(batch) = batches.pop_front() else {
+                    break;
+                };
                 settle_batch(t, batch);
                 progress = true;
             }
-            if !(all && progress) {
+            level += 1;
+            if !progress || !(all || level < LEVELS) {
                 break;
             }
         }
+        // What has been listed by settling goes on: else a chain of shared objects would die by one link for each full list.
         // SAFETY: as above.
-        if unsafe { !(*t.batches.get()).is_empty() } {
+        if unsafe {
+            !(*t.batches.get()).is_empty() || (level > 1 && !(*t.waiting.get()).is_empty())
+        } {
             t.peer().raise(crate::breaker_bits::SETTLE);
         }
     }
 
-    /// Leaves what still waits to whoever settles next: at the thread's end.
+    /// Leaves what still waits, and finalizers that have not run, to whoever settles next: at the thread's end.
     pub(crate) fn abandon_waiting(&self) {
         // SAFETY: only this thread touches its lists.
         unsafe {
-            let waiting = std::mem::take(&mut *self.waiting.get());
+            let mut waiting = std::mem::take(&mut *self.waiting.get());
+            while let Some(p) = self.pop_pending() {
+                let (Pending::Finalize(o) | Pending::Callback(o)) = &p;
+                crate::publish::share(self, o.value());
+                waiting.pending.push(p);
+            }
             let mut orphans = ORPHANS.lock();
             orphans.extend((*self.batches.get()).drain(..));
-            if !(waiting.objects.is_empty() && waiting.memory.is_empty()) {
+            if !waiting.is_empty() {
                 let epoch = world().handshake(self.peer());
                 orphans.push(Batch { epoch, waiting });
             }
+            if orphans.is_empty() {
+                return;
+            }
         }
+        // The eldest thread, most likely the main one, is to settle them soon.
+        if let Some(other) = world()
+            .peers()
+            .iter()
+            .find(|p| !Arc::ptr_eq(p, self.peer()))
+        {
+            other.raise(crate::breaker_bits::SETTLE);
+        }
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.memory.is_empty() && self.pending.is_empty()
     }
 }
 
@@ -126,6 +162,9 @@ fn settle_batch(t: &Thread, batch: Batch) {
     for (p, n, free) in batch.waiting.memory {
         // SAFETY: every thread has passed a safepoint since the memory was taken out of sight (I7).
         unsafe { free(p, n) };
+    }
+    for p in batch.waiting.pending {
+        t.push_pending(p);
     }
     for p in batch.waiting.objects {
         // SAFETY: LISTED by this list alone, so nobody else destroys it.
@@ -153,7 +192,8 @@ pub(crate) fn flush(t: &Thread) {
                 if h.owner.load(Relaxed) != crate::header::IMMORTAL
                     && h.count.load(Acquire) & weft_threads::count::LISTED != 0
                     && h.ty().gc_flags.load(Relaxed)
-                        & (crate::header::TypeFlags::COLLECTED | crate::header::TypeFlags::COLLECTED_IF_SHARED)
+                        & (crate::header::TypeFlags::COLLECTED
+                            | crate::header::TypeFlags::COLLECTED_IF_SHARED)
                         == 0
                 {
                     weft_threads::count::increment(&h.count);

@@ -1,31 +1,32 @@
 //! A slot: the only kind of field that may hold a reference inside a heap object. Its setter has the publication barrier in it.
 
+use crate::barrier::Word;
 use crate::count::{dec, to_heap};
 use crate::header::Header;
 use crate::publish::share;
 use crate::thread::Thread;
 use crate::value::Value;
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::AtomicU64;
 
 /// One counted reference (or immediate, or NULL) in a heap object.
 #[repr(transparent)]
-pub struct Slot(AtomicU64);
+pub struct Slot(Word);
 
 impl Slot {
     pub const fn empty() -> Slot {
-        Slot(AtomicU64::new(0))
+        Slot(Word(AtomicU64::new(0)))
     }
 
     /// A slot of an object that is just being made (local, so no barrier): takes over the reference.
     #[inline(always)]
     pub fn new(v: Value) -> Slot {
-        Slot(AtomicU64::new(to_heap(v).0))
+        Slot(Word(AtomicU64::new(to_heap(v).0)))
     }
 
-    /// The word as it lies here. Acquire: what the object's publisher wrote is visible to who follows the pointer.
+    /// The word as it lies here. What the object's publisher wrote is visible to who follows the pointer.
     #[inline(always)]
     pub fn get(&self) -> Value {
-        Value(self.0.load(Acquire))
+        Value(self.0.read())
     }
 
     /// Stores a register word, whose reference is taken over, and drops what was here. `owner` is the object that
@@ -42,13 +43,10 @@ impl Slot {
         let v = to_heap(v);
         if owner.is_local(t) {
             // Nobody else can reach the slot (I2): plain load and store.
-            let old = Value(self.0.load(Relaxed));
-            self.0.store(v.0, Relaxed);
-            old
+            Value(self.0.replace_local(v.0))
         } else {
-            share(t, v); // keeps I3
-            // Release: a reader that sees the word sees the published object. Acquire: whoever drops the old one sees it whole.
-            Value(self.0.swap(v.0, AcqRel))
+            // The barrier keeps I3.
+            Value(self.0.exchange(v.0, || share(t, v)))
         }
     }
 
@@ -56,41 +54,43 @@ impl Slot {
     #[inline(always)]
     pub fn init(&self, t: &Thread, owner: &Header, v: Value) {
         let v = to_heap(v);
-        if !owner.is_local(t) {
-            share(t, v);
-        }
-        self.0.store(v.0, Release);
+        self.0.init(v.0, || {
+            if !owner.is_local(t) {
+                share(t, v);
+            }
+        });
     }
 
     /// Takes the reference out, leaving NULL.
     #[inline(always)]
     pub fn take(&self) -> Value {
-        Value(self.0.swap(0, AcqRel))
+        Value(self.0.exchange(0, || ()))
     }
 
     /// Takes the reference out of a local or dying object.
     #[inline(always)]
     pub fn take_local(&self) -> Value {
-        let v = Value(self.0.load(Relaxed));
-        self.0.store(0, Relaxed);
-        v
+        Value(self.0.replace_local(0))
     }
 
     /// Stores `new` if `old` is here; the reference in `new` is taken over on success only. For once-initialised fields.
     pub fn set_if(&self, t: &Thread, owner: &Header, old: Value, new: Value) -> Result<(), Value> {
         let new = to_heap(new);
-        if !owner.is_local(t) {
-            share(t, new);
-        }
-        match self.0.compare_exchange(old.0, new.0, AcqRel, Acquire) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(new),
+        let share_new = || {
+            if !owner.is_local(t) {
+                share(t, new);
+            }
+        };
+        if self.0.exchange_if(old.0, new.0, share_new) {
+            Ok(())
+        } else {
+            Err(new)
         }
     }
 
     /// The raw word, for arrays of slots that are moved as a whole.
     #[inline(always)]
     pub fn raw(&self) -> &AtomicU64 {
-        &self.0
+        &self.0.0
     }
 }

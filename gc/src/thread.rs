@@ -84,11 +84,19 @@ impl Registers {
                 0,
             )
         };
-        assert!(base != libc::MAP_FAILED, "no address space for a thread's registers");
+        assert!(
+            base != libc::MAP_FAILED,
+            "no address space for a thread's registers"
+        );
         let base = base as *mut Value;
         // SAFETY: within the mapping.
         let limit = unsafe { base.add(count) };
-        Registers { base, limit, top: Cell::new(base), flushed: Cell::new(null_mut()) }
+        Registers {
+            base,
+            limit,
+            top: Cell::new(base),
+            flushed: Cell::new(null_mut()),
+        }
     }
 
     #[inline(always)]
@@ -116,7 +124,12 @@ impl Registers {
 impl Drop for Registers {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `new`.
-        unsafe { libc::munmap(self.base as *mut _, self.limit as usize - self.base as usize) };
+        unsafe {
+            libc::munmap(
+                self.base as *mut _,
+                self.limit as usize - self.base as usize,
+            )
+        };
     }
 }
 
@@ -167,7 +180,9 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
     {
         t.tag.set(WORLD.retag(&t.peer)?);
     }
-    let peer = WORLD.join(|_| ThreadPayload { thread: AtomicPtr::new(null_mut()) })?;
+    let peer = WORLD.join(|_| ThreadPayload {
+        thread: AtomicPtr::new(null_mut()),
+    })?;
     // In the GIL build every object is local to every thread: one tag for all.
     let tag = if cfg!(feature = "gil") { 1 } else { peer.tag() };
     let thread = Box::new(Thread {
@@ -187,7 +202,11 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         peer,
         _pin: PhantomPinned,
     });
-    thread.peer.payload().thread.store(&*thread as *const Thread as *mut Thread, Release);
+    thread
+        .peer
+        .payload()
+        .thread
+        .store(&*thread as *const Thread as *mut Thread, Release);
     Some(thread)
 }
 
@@ -208,7 +227,11 @@ impl Thread {
     pub fn try_current<'a>() -> Option<&'a Thread> {
         let p = CURRENT.get();
         // SAFETY: as in `current`.
-        if p.is_null() { None } else { Some(unsafe { &*p }) }
+        if p.is_null() {
+            None
+        } else {
+            Some(unsafe { &*p })
+        }
     }
 
     /// Makes this the calling thread's state and attaches it.
@@ -217,16 +240,13 @@ impl Thread {
         self.attach();
     }
 
-    /// Ends the thread: publishes what is left of its objects, leaves its pages and candidates to others. The thread must hold no
-    /// handle any more.
+    /// Ends the thread: publishes what is left of its objects, leaves its pages, candidates and finalizers to others. The thread
+    /// must hold no handle any more.
     pub fn leave(self: Box<Self>) {
         self.abandon_waiting();
-        #[cfg(not(feature = "gil"))]
-        {
+        if cfg!(not(feature = "gil")) {
             self.publish_all();
-            self.heap.abandon();
         }
-        #[cfg(feature = "gil")]
         self.heap.abandon();
         self.detach();
         CURRENT.set(null_mut());
@@ -236,7 +256,11 @@ impl Thread {
     /// This thread's tag: the owner of its local objects.
     #[inline(always)]
     pub fn tag(&self) -> u16 {
-        if cfg!(feature = "gil") { 1 } else { self.tag.get() }
+        if cfg!(feature = "gil") {
+            1
+        } else {
+            self.tag.get()
+        }
     }
 
     pub fn peer(&self) -> &Arc<State> {
@@ -313,7 +337,18 @@ impl Thread {
     }
 }
 
-/// In a forked child, whose only thread is `t`.
+/// In a forked child, whose only thread is `t`: takes over the heaps and candidates of the threads that are gone. They were away
+/// or at a safepoint.
 pub fn after_fork_child(t: &Thread) {
+    for peer in WORLD.peers() {
+        let p = peer.payload().thread.load(Acquire);
+        if !Arc::ptr_eq(&peer, &t.peer) && !p.is_null() {
+            // SAFETY: the state is still in memory, and its thread is not there to change it.
+            let gone = unsafe { &*p };
+            gone.publish_all();
+            gone.heap.abandon();
+            gone.abandon_waiting();
+        }
+    }
     WORLD.after_fork_child(&t.peer);
 }

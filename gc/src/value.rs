@@ -93,7 +93,11 @@ impl Value {
     /// The int, if it fits in 63 bits.
     #[inline(always)]
     pub const fn try_int(i: i64) -> Option<Value> {
-        if i >= Value::INT_MIN && i <= Value::INT_MAX { Some(Value::int(i)) } else { None }
+        if i >= Value::INT_MIN && i <= Value::INT_MAX {
+            Some(Value::int(i))
+        } else {
+            None
+        }
     }
     /// An int known to fit in 63 bits.
     #[inline(always)]
@@ -108,7 +112,11 @@ impl Value {
     }
     #[inline(always)]
     pub const fn to_int(self) -> Option<i64> {
-        if self.is_int() { Some(self.as_int()) } else { None }
+        if self.is_int() {
+            Some(self.as_int())
+        } else {
+            None
+        }
     }
 
     /// The float in this word; only if [`Value::is_float`].
@@ -131,7 +139,11 @@ impl Value {
             }
             return None;
         }
-        if bits << 1 == 0 { Some(Value(FLOAT_ZERO | (bits >> 61))) } else { None }
+        if bits << 1 == 0 {
+            Some(Value(FLOAT_ZERO | (bits >> 61)))
+        } else {
+            None
+        }
     }
 
     /// A counted pointer word.
@@ -148,7 +160,11 @@ impl Value {
     /// The same reference with the uncounted bit cleared: the identity of the object.
     #[inline(always)]
     pub const fn bare(self) -> Value {
-        if self.0 & 7 == 0 { Value(self.0 & !UNCOUNTED) } else { self }
+        if self.0 & 7 == 0 {
+            Value(self.0 & !UNCOUNTED)
+        } else {
+            self
+        }
     }
     /// The same object (or equal word): `is`.
     #[inline(always)]
@@ -199,19 +215,41 @@ mod tests {
 
     #[test]
     fn floats_round_trip_or_go_to_the_heap() {
-        for f in [0.0, -0.0, 1.0, -1.5, 0.1, 1e70, 1e-70, std::f64::consts::PI, -123456.789] {
+        for f in [
+            0.0,
+            -0.0,
+            1.0,
+            -1.5,
+            0.1,
+            1e70,
+            1e-70,
+            std::f64::consts::PI,
+            -123456.789,
+        ] {
             let v = Value::try_float(f).unwrap();
             assert!(v.is_float() && !v.is_int() && !v.is_ptr() && !v.is_const());
             assert_eq!(v.as_float().to_bits(), f.to_bits());
         }
-        for f in [f64::INFINITY, f64::NAN, 1e300, 1e-300, f64::from_bits(0x3000_0000_0000_0000)] {
+        for f in [
+            f64::INFINITY,
+            f64::NAN,
+            1e300,
+            1e-300,
+            f64::from_bits(0x3000_0000_0000_0000),
+        ] {
             assert!(Value::try_float(f).is_none());
         }
     }
 
     #[test]
     fn constants_are_distinct() {
-        let all = [Value::NONE, Value::FALSE, Value::TRUE, Value::NOT_IMPLEMENTED, Value::ELLIPSIS];
+        let all = [
+            Value::NONE,
+            Value::FALSE,
+            Value::TRUE,
+            Value::NOT_IMPLEMENTED,
+            Value::ELLIPSIS,
+        ];
         for v in all {
             assert!(v.is_const() && !v.is_ptr() && !v.is_int() && !v.is_float());
         }

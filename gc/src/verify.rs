@@ -1,13 +1,14 @@
 //! `WEFT_VERIFY=1`: checks I1–I5 over the whole heap at each collection, and ends the process at the first violation.
 
 use crate::header::{Header, IMMORTAL};
-use crate::heap::{walk, walk_orphans};
+use crate::heap::{is_free, walk, walk_orphans};
 use crate::thread::Thread;
 use crate::value::Value;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering::*;
 
-static ENABLED: LazyLock<bool> = LazyLock::new(|| std::env::var_os("WEFT_VERIFY").is_some_and(|v| v == "1"));
+static ENABLED: LazyLock<bool> =
+    LazyLock::new(|| std::env::var_os("WEFT_VERIFY").is_some_and(|v| v == "1"));
 
 /// Whether the switch is on.
 pub fn verify_enabled() -> bool {
@@ -54,7 +55,7 @@ fn edge(from: &Header, from_local: bool, v: Value, tags: &[u16]) {
     }
     // SAFETY: a counted reference: its object is there, unless the invariant being checked is broken.
     let to = unsafe { v.header() };
-    if to.ty.load(Relaxed).is_null() {
+    if is_free(to) {
         fail("I5: a reference to a freed object", from);
     }
     let owner = to.owner.load(Relaxed);
@@ -74,7 +75,7 @@ fn register(v: Value, tag: u16, tags: &[u16]) {
     }
     // SAFETY: a register's object is alive, unless the invariant being checked is broken.
     let h = unsafe { v.header() };
-    if h.ty.load(Relaxed).is_null() {
+    if is_free(h) {
         fail("I5: a register refers to a freed object", h);
     }
     let owner = h.owner.load(Relaxed);
@@ -82,7 +83,10 @@ fn register(v: Value, tag: u16, tags: &[u16]) {
         fail("I2: a register refers to another thread's local object", h);
     }
     if v.is_uncounted() && owner == tag && owner != IMMORTAL {
-        fail("I4: a register holds an uncounted reference to a local object", h);
+        fail(
+            "I4: a register holds an uncounted reference to a local object",
+            h,
+        );
     }
 }
 

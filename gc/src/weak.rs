@@ -3,7 +3,7 @@
 //! The table's shard lock for the referent's address orders upgrade against destruction: whoever destroys clears the entry under
 //! it, whoever upgrades counts under it and fails if the object has been settled dead. Model: `loom-tests/tests/weakref.rs`.
 
-use crate::header::{Flags, Header, IMMORTAL};
+use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
 use crate::obj::Obj;
 use crate::thread::Thread;
 use dashmap::DashMap;
@@ -45,6 +45,7 @@ pub fn register(t: &Thread, target: &Header, w: &WeakHead) {
 
 /// Takes `w` out of the table: before it is freed.
 pub fn unregister(w: &WeakHead) {
+    // Acquire: pairs with the release in `clear`, which is the last that it does with `w`.
     let key = w.target.load(Acquire);
     if key == 0 {
         return;
@@ -79,7 +80,8 @@ fn counted_up(t: &Thread, h: &Header) -> bool {
         return false;
     }
     if h.is_local(t) {
-        if h.count.load(Relaxed) == 0 {
+        // A count of zero says nothing of objects that only the collector frees: their counts leave references out.
+        if h.count.load(Relaxed) == 0 && h.ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED == 0 {
             return false;
         }
         crate::count::inc(t, h.value());
@@ -102,10 +104,11 @@ pub fn clear(t: &Thread, h: &Header) -> Vec<Obj> {
         for r in e.get() {
             // SAFETY: entries are taken out before their weak reference is freed, under this shard's lock.
             let w = unsafe { &*r.0 };
-            w.target.store(0, Release);
             if w.has_callback.load(Relaxed) != 0 && counted_up(t, &w.header) {
                 callbacks.push(Obj::from_raw(w.header.value()));
             }
+            // Last: who sees 0 here frees the weak reference without taking the lock. See `unregister`.
+            w.target.store(0, Release);
         }
         e.remove();
     }
@@ -141,7 +144,11 @@ pub(crate) fn target_of<'a>(h: &Header) -> Option<&'a Header> {
         return None;
     }
     // SAFETY: the type says that the object starts with a WeakHead.
-    let key = unsafe { (*(h as *const Header as *const WeakHead)).target.load(Acquire) };
+    let key = unsafe {
+        (*(h as *const Header as *const WeakHead))
+            .target
+            .load(Acquire)
+    };
     // SAFETY: publication runs in the thread that owns `h`, hence its local referent, which cannot die meanwhile.
     (key != 0).then(|| unsafe { &*(key as *const Header) })
 }

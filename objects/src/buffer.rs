@@ -19,7 +19,12 @@ pub struct Layout {
 impl Layout {
     /// A row of items, one after the other.
     pub fn row(format: &str, itemsize: usize, n: usize) -> Layout {
-        Layout { format: format.into(), itemsize, shape: vec![n], strides: vec![itemsize as isize] }
+        Layout {
+            format: format.into(),
+            itemsize,
+            shape: vec![n],
+            strides: vec![itemsize as isize],
+        }
     }
 
     /// Items of this shape in C order.
@@ -30,7 +35,12 @@ impl Layout {
             *stride = step;
             step *= *n as isize;
         }
-        Layout { format: format.into(), itemsize, shape, strides }
+        Layout {
+            format: format.into(),
+            itemsize,
+            shape,
+            strides,
+        }
     }
 
     pub fn ndim(&self) -> usize {
@@ -100,8 +110,21 @@ pub struct Buffer {
 
 impl Buffer {
     /// A view of `len` bytes at `ptr`, which `obj` keeps in place until `release` is called with it.
-    pub fn new(obj: Obj, ptr: *mut u8, len: usize, readonly: bool, release: Option<ReleaseFn>) -> Buffer {
-        Buffer { obj, ptr, len, readonly, layout: None, release }
+    pub fn new(
+        obj: Obj,
+        ptr: *mut u8,
+        len: usize,
+        readonly: bool,
+        release: Option<ReleaseFn>,
+    ) -> Buffer {
+        Buffer {
+            obj,
+            ptr,
+            len,
+            readonly,
+            layout: None,
+            release,
+        }
     }
 
     /// The same for items that are not bytes.
@@ -134,7 +157,9 @@ impl Buffer {
     }
     /// The layout, also of plain bytes.
     pub fn layout(&self) -> Arc<Layout> {
-        self.layout.clone().unwrap_or_else(|| Arc::new(Layout::row("B", 1, self.len)))
+        self.layout
+            .clone()
+            .unwrap_or_else(|| Arc::new(Layout::row("B", 1, self.len)))
     }
 
     /// The memory of a view that is contiguous. Others may write to it meanwhile if the exporter is mutable.
@@ -187,7 +212,9 @@ pub unsafe fn gather(ptr: *const u8, layout: &Layout, len: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(len);
     layout.for_each(&mut |at| {
         // SAFETY: the caller's promise.
-        out.extend_from_slice(unsafe { std::slice::from_raw_parts(ptr.offset(at), layout.itemsize) });
+        out.extend_from_slice(unsafe {
+            std::slice::from_raw_parts(ptr.offset(at), layout.itemsize)
+        });
     });
     out
 }
@@ -234,7 +261,9 @@ pub fn get_writable(t: &mut Thread, v: Value, f: &str, position: usize) -> Res<B
         (_, 0) => format!("{f}() argument"),
         _ => format!("{f}() argument {position}"),
     };
-    Err(t.type_error(format!("{argument} must be read-write bytes-like object, not {got}")))
+    Err(t.type_error(format!(
+        "{argument} must be read-write bytes-like object, not {got}"
+    )))
 }
 
 fn contiguous(t: &mut Thread, b: Buffer) -> Res<Buffer> {
@@ -242,7 +271,10 @@ fn contiguous(t: &mut Thread, b: Buffer) -> Res<Buffer> {
         return Ok(b);
     }
     let name = type_of(b.obj.value()).name();
-    Err(t.raise(&errors::BUFFER_ERROR, format!("{name}: underlying buffer is not C-contiguous")))
+    Err(t.raise(
+        &errors::BUFFER_ERROR,
+        format!("{name}: underlying buffer is not C-contiguous"),
+    ))
 }
 
 /// Calls `f` with the bytes of a bytes-like object.

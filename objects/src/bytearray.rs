@@ -63,7 +63,10 @@ impl ByteArray {
 
     fn try_resize<R>(&self, t: &mut Thread, f: impl FnOnce(&mut Vec<u8>) -> R) -> Res<R> {
         self.resize(t, f).map_err(|Exported| {
-            t.raise(&errors::BUFFER_ERROR, "Existing exports of data: object cannot be re-sized")
+            t.raise(
+                &errors::BUFFER_ERROR,
+                "Existing exports of data: object cannot be re-sized",
+            )
         })
     }
 
@@ -88,7 +91,9 @@ impl ByteArray {
 
 unsafe fn clear_bytearray(h: *mut Header, _t: &Thread) {
     // SAFETY: a dying object, whose memory nobody views: views hold a reference.
-    drop(std::mem::take(unsafe { (*(h as *mut ByteArray)).data.get_mut() }));
+    drop(std::mem::take(unsafe {
+        (*(h as *mut ByteArray)).data.get_mut()
+    }));
 }
 
 /// `bytearray`
@@ -209,7 +214,9 @@ pub(crate) mod mutate {
     pub fn resize(t: &mut Thread, a: &[Value]) -> Res {
         let n = index::size(t, a[1])?;
         if n < 0 {
-            return Err(t.value_error(format!("bytearray.resize(): new size must be >= 0, got {n}")));
+            return Err(t.value_error(format!(
+                "bytearray.resize(): new size must be >= 0, got {n}"
+            )));
         }
         let ok = ByteArray::this(a[0]).try_resize(t, |v| {
             let more = (n as usize).saturating_sub(v.len());
@@ -219,14 +226,22 @@ pub(crate) mod mutate {
             }
             ok
         })?;
-        if ok { Ok(Value::NONE) } else { Err(t.memory_error()) }
+        if ok {
+            Ok(Value::NONE)
+        } else {
+            Err(t.memory_error())
+        }
     }
 
     pub fn alloc(t: &mut Thread, a: &[Value]) -> Res {
         let _guard = lock(t, &ByteArray::this(a[0]).header);
         // SAFETY: the lock is held.
         let v = unsafe { &*ByteArray::this(a[0]).data.get() };
-        let n = if v.capacity() == 0 { 0 } else { v.capacity().max(v.len() + 1) };
+        let n = if v.capacity() == 0 {
+            0
+        } else {
+            v.capacity().max(v.len() + 1)
+        };
         Ok(Value::int(n as i64))
     }
 
@@ -260,7 +275,10 @@ pub(crate) mod mutate {
     }
 }
 
-static INIT: SigCell = SigCell::new("bytearray", "(source=b'', encoding='utf-8', errors='strict')");
+static INIT: SigCell = SigCell::new(
+    "bytearray",
+    "(source=b'', encoding='utf-8', errors='strict')",
+);
 
 fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     let a = INIT.bind(t, args)?;
@@ -293,7 +311,9 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
         return Ok(Value::NOT_IMPLEMENTED);
     };
     let right = right.to_vec();
-    Ok(Value::bool(ByteArray::this(a).with(t, |left| op.of((*left).cmp(&right[..])))))
+    Ok(Value::bool(
+        ByteArray::this(a).with(t, |left| op.of((*left).cmp(&right[..]))),
+    ))
 }
 
 fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
@@ -312,7 +332,11 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
         },
         Key::Span(start, step, n) => {
             // Another thread may have made it shorter meanwhile.
-            let part = this.with(t, |s| Key::indexes(start, step, n).filter_map(|i| s.get(i).copied()).collect());
+            let part = this.with(t, |s| {
+                Key::indexes(start, step, n)
+                    .filter_map(|i| s.get(i).copied())
+                    .collect()
+            });
             Ok(ByteArray::new(t, part).into())
         }
     }
@@ -323,10 +347,16 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
     let is_slice = crate::slice::Slice::of(key).is_some();
     if !is_slice && !item.is_null() {
         let n = this.len(t);
-        let Key::At(i) = index::key(t, key, n, "bytearray")? else { return Ok(()) };
+        let Key::At(i) = index::key(t, key, n, "bytearray")? else {
+            return Ok(());
+        };
         let b = byte(t, item)?;
         let done = this.with(t, |s| s.get_mut(i).map(|p| *p = b).is_some());
-        return if done { Ok(()) } else { Err(t.index_error("bytearray index out of range")) };
+        return if done {
+            Ok(())
+        } else {
+            Err(t.index_error("bytearray index out of range"))
+        };
     }
     // What the item is may be found out by Python code, which may change this object: so first.
     let new = if item.is_null() {
@@ -334,7 +364,9 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
     } else if crate::buffer::is_exporter(item) {
         crate::buffer::get_any(t, item, false)?.to_vec()
     } else if index::has_index(item) || Str::of(item).is_some() {
-        return Err(t.type_error("can assign only bytes, buffers, or iterables of ints in range(0, 256)".into()));
+        return Err(t.type_error(
+            "can assign only bytes, buffers, or iterables of ints in range(0, 256)".into(),
+        ));
     } else {
         crate::bytes::bytes_from_object(t, item, "bytearray")?
     };
@@ -359,7 +391,9 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
         }
         Key::Span(_, _, n) => {
             let m = new.len();
-            Err(t.value_error(format!("attempt to assign bytes of size {m} to extended slice of size {n}")))
+            Err(t.value_error(format!(
+                "attempt to assign bytes of size {m} to extended slice of size {n}"
+            )))
         }
     }
 }
@@ -390,12 +424,16 @@ impl ByteArray {
         if n == 0 {
             return Ok(());
         }
-        let first = if step < 0 { start + (n as isize - 1) * step } else { start } as usize;
+        let first = if step < 0 {
+            start + (n as isize - 1) * step
+        } else {
+            start
+        } as usize;
         let step = step.unsigned_abs();
         self.try_resize(t, |v| {
             let mut i = 0;
             v.retain(|_| {
-                let gone = i >= first && (i - first) % step == 0 && (i - first) / step < n;
+                let gone = i >= first && (i - first).is_multiple_of(step) && (i - first) / step < n;
                 i += 1;
                 !gone
             });
@@ -457,5 +495,9 @@ fn buffer(t: &mut Thread, v: Value, _writable: bool) -> Res<Buffer> {
 
 fn release(h: &Header) {
     // SAFETY: only buffers of bytearrays have this function.
-    unsafe { (*(h as *const Header as *const ByteArray)).exports.fetch_sub(1, AcqRel) };
+    unsafe {
+        (*(h as *const Header as *const ByteArray))
+            .exports
+            .fetch_sub(1, AcqRel)
+    };
 }

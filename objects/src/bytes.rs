@@ -51,18 +51,27 @@ impl Bytes {
 
     /// Takes over the bytes, without copying if there are many.
     pub fn from_vec(t: &Thread, v: Vec<u8>) -> Obj {
-        if v.len() <= INLINE { Self::new(t, &v) } else { Self::outside(t, &BYTES, v) }
+        if v.len() <= INLINE {
+            Self::new(t, &v)
+        } else {
+            Self::outside(t, &BYTES, v)
+        }
     }
 
     /// An instance of `cls`, which is `bytes` or a subclass.
     pub fn new_instance(t: &Thread, cls: &Type, v: Vec<u8>) -> Obj {
-        if std::ptr::eq(cls, &BYTES) { Self::from_vec(t, v) } else { Self::outside(t, cls, v) }
+        if std::ptr::eq(cls, &BYTES) {
+            Self::from_vec(t, v)
+        } else {
+            Self::outside(t, cls, v)
+        }
     }
 
     fn inline(t: &Thread, bytes: &[u8]) -> Obj {
         // SAFETY: all of the struct and the bytes after it are written here.
         unsafe {
-            let p = t.alloc_uninit(&BYTES.head, size_of::<Bytes>() + bytes.len(), true) as *mut Bytes;
+            let p =
+                t.alloc_uninit(&BYTES.head, size_of::<Bytes>() + bytes.len(), true) as *mut Bytes;
             (&raw mut (*p).hash).write(AtomicI64::new(0));
             (&raw mut (*p).len).write(bytes.len());
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), p.add(1) as *mut u8, bytes.len());
@@ -80,7 +89,10 @@ impl Bytes {
                 crate::types::alloc_instance(t, cls)
             } as *mut Bytes;
             (&raw mut (*p).len).write(v.len());
-            (p.add(1) as *mut Outside).write(Outside { ptr: v.as_mut_ptr(), capacity: v.capacity() });
+            (p.add(1) as *mut Outside).write(Outside {
+                ptr: v.as_mut_ptr(),
+                capacity: v.capacity(),
+            });
             (*p).header.set_flag(OUTSIDE);
             Obj::from_raw(Value::from_ptr(p as *const Header))
         }
@@ -93,7 +105,12 @@ impl Bytes {
             return Obj::from_raw(Value::from_ptr(p as *const Header));
         }
         let new = Self::inline(t, bytes);
-        match cell.compare_exchange(std::ptr::null_mut(), new.value().ptr() as *mut Bytes, AcqRel, Acquire) {
+        match cell.compare_exchange(
+            std::ptr::null_mut(),
+            new.value().ptr() as *mut Bytes,
+            AcqRel,
+            Acquire,
+        ) {
             Ok(_) => {
                 new.header().make_immortal();
                 new
@@ -123,7 +140,11 @@ impl Bytes {
         // SAFETY: the bytes follow the struct or are where `Outside` says; they never change.
         unsafe {
             let tail = (self as *const Bytes).add(1);
-            let ptr = if self.header.has_flag(OUTSIDE) { (*(tail as *const Outside)).ptr } else { tail as *mut u8 };
+            let ptr = if self.header.has_flag(OUTSIDE) {
+                (*(tail as *const Outside)).ptr
+            } else {
+                tail as *mut u8
+            };
             std::slice::from_raw_parts(ptr, self.len)
         }
     }
@@ -220,7 +241,13 @@ fn new_bytes(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 }
 
 /// The bytes that the arguments of `bytes()` or `bytearray()` ask for.
-pub(crate) fn bytes_source(t: &mut Thread, source: Value, encoding: Value, errors: Value, what: &str) -> Res<Vec<u8>> {
+pub(crate) fn bytes_source(
+    t: &mut Thread,
+    source: Value,
+    encoding: Value,
+    errors: Value,
+    what: &str,
+) -> Res<Vec<u8>> {
     if !source.is_null() && Str::of(source).is_some() {
         if encoding.is_null() {
             return Err(t.type_error("string argument without an encoding".into()));
@@ -325,7 +352,9 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
         Key::At(i) => Value::int(i64::from(s[i])),
         Key::Span(0, 1, n) if n == s.len() && b.is_exact() => Obj::new(t, v).into(),
         Key::Span(start, 1, n) => Bytes::new(t, &s[start as usize..start as usize + n]).into(),
-        Key::Span(start, step, n) => Bytes::from_vec(t, Key::indexes(start, step, n).map(|i| s[i]).collect()).into(),
+        Key::Span(start, step, n) => {
+            Bytes::from_vec(t, Key::indexes(start, step, n).map(|i| s[i]).collect()).into()
+        }
     })
 }
 
@@ -369,5 +398,11 @@ fn buffer(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
         return Err(t.raise(&errors::BUFFER_ERROR, "Object is not writable."));
     }
     let s = Bytes::this(v).as_slice();
-    Ok(Buffer::new(Obj::new(t, v), s.as_ptr() as *mut u8, s.len(), true, None))
+    Ok(Buffer::new(
+        Obj::new(t, v),
+        s.as_ptr() as *mut u8,
+        s.len(),
+        true,
+        None,
+    ))
 }

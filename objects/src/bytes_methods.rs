@@ -68,9 +68,15 @@ pub const BYTES_METHODS: &[NativeDef] = shared_methods![
     }),
     NativeDef::new("__bytes__", "($self, /)", |t, a| {
         let b = Bytes::this(a[0]);
-        Ok(if b.is_exact() { Obj::new(t, a[0]).into() } else { Bytes::new(t, b.as_slice()).into() })
+        Ok(if b.is_exact() {
+            Obj::new(t, a[0]).into()
+        } else {
+            Bytes::new(t, b.as_slice()).into()
+        })
     }),
-    NativeDef::new("__sizeof__", "($self, /)", |_, a| Ok(Value::int(Bytes::this(a[0]).len() as i64 + 33))),
+    NativeDef::new("__sizeof__", "($self, /)", |_, a| Ok(Value::int(
+        Bytes::this(a[0]).len() as i64 + 33
+    ))),
 ];
 
 /// The methods of `bytearray`.
@@ -101,7 +107,11 @@ fn with_self<R>(t: &Thread, v: Value, f: impl FnOnce(&[u8]) -> R) -> R {
 
 /// An object of the kind of `like`.
 fn make(t: &Thread, like: Value, v: Vec<u8>) -> Obj {
-    if Bytes::of(like).is_some() { Bytes::from_vec(t, v) } else { ByteArray::new(t, v) }
+    if Bytes::of(like).is_some() {
+        Bytes::from_vec(t, v)
+    } else {
+        ByteArray::new(t, v)
+    }
 }
 
 fn make_part(t: &Thread, like: Value, part: &[u8]) -> Obj {
@@ -132,7 +142,9 @@ fn map(t: &mut Thread, a: &[Value], f: fn(&[u8]) -> Vec<u8>) -> Res {
 }
 
 fn test(t: &mut Thread, a: &[Value], f: fn(&u8) -> bool) -> Res {
-    Ok(Value::bool(with_self(t, a[0], |s| !s.is_empty() && s.iter().all(f))))
+    Ok(Value::bool(with_self(t, a[0], |s| {
+        !s.is_empty() && s.iter().all(f)
+    })))
 }
 
 /// What is searched for: a byte or the bytes of a buffer.
@@ -148,7 +160,9 @@ impl Needle {
         }
         if !has_index(v) {
             let got = type_of(v).name();
-            return Err(t.type_error(format!("argument should be integer or bytes-like object, not '{got}'")));
+            return Err(t.type_error(format!(
+                "argument should be integer or bytes-like object, not '{got}'"
+            )));
         }
         Ok(Needle::Byte([byte(t, v)?]))
     }
@@ -167,16 +181,26 @@ pub(crate) fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
     } else {
         Needle::Buffer(buffer::get(t, item)?)
     };
-    Ok(with_self(t, v, |s| search::find(s, needle.as_bytes()).is_some()))
+    Ok(with_self(t, v, |s| {
+        search::find(s, needle.as_bytes()).is_some()
+    }))
 }
 
 /// Calls `f` with the part to search and where it starts; `None` if the start is beyond the end.
-fn search_in<R>(t: &mut Thread, a: &[Value], f: impl FnOnce(&[u8], usize) -> Option<R>) -> Res<Option<R>> {
+fn search_in<R>(
+    t: &mut Thread,
+    a: &[Value],
+    f: impl FnOnce(&[u8], usize) -> Option<R>,
+) -> Res<Option<R>> {
     let n = with_self(t, a[0], |s| s.len());
     let (start, end) = bounds(t, a[2], a[3], n)?;
     Ok(with_self(t, a[0], |s| {
         let end = end.min(s.len());
-        if start > end { None } else { f(&s[start..end], start) }
+        if start > end {
+            None
+        } else {
+            f(&s[start..end], start)
+        }
     }))
 }
 
@@ -184,7 +208,11 @@ fn position(t: &mut Thread, a: &[Value], last: bool) -> Res<Option<usize>> {
     let needle = Needle::new(t, a[1])?;
     search_in(t, a, |hay, start| {
         let needle = needle.as_bytes();
-        let at = if last { search::rfind(hay, needle) } else { search::find(hay, needle) };
+        let at = if last {
+            search::rfind(hay, needle)
+        } else {
+            search::find(hay, needle)
+        };
         at.map(|at| at + start)
     })
 }
@@ -202,7 +230,9 @@ fn index(t: &mut Thread, a: &[Value], last: bool) -> Res {
 
 fn count(t: &mut Thread, a: &[Value]) -> Res {
     let needle = Needle::new(t, a[1])?;
-    let n = search_in(t, a, |hay, _| Some(search::count(hay, needle.as_bytes(), Unit::Byte)))?;
+    let n = search_in(t, a, |hay, _| {
+        Some(search::count(hay, needle.as_bytes(), Unit::Byte))
+    })?;
     Ok(Value::int(n.unwrap_or(0) as i64))
 }
 
@@ -216,7 +246,11 @@ fn tail_match(t: &mut Thread, a: &[Value], f: &str, end: bool) -> Res {
     let matches = |t: &mut Thread, affix: Value| -> Res<bool> {
         let affix = buffer::get(t, affix)?;
         let found = search_in(t, a, |s, _| {
-            Some(if end { s.ends_with(affix.as_bytes()) } else { s.starts_with(affix.as_bytes()) })
+            Some(if end {
+                s.ends_with(affix.as_bytes())
+            } else {
+                s.starts_with(affix.as_bytes())
+            })
         })?;
         Ok(found == Some(true))
     };
@@ -230,7 +264,9 @@ fn tail_match(t: &mut Thread, a: &[Value], f: &str, end: bool) -> Res {
     }
     if !buffer::is_exporter(a[1]) {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("{f} first arg must be bytes or a tuple of bytes, not {got}")));
+        return Err(t.type_error(format!(
+            "{f} first arg must be bytes or a tuple of bytes, not {got}"
+        )));
     }
     Ok(Value::bool(matches(t, a[1])?))
 }
@@ -258,7 +294,11 @@ fn justify(
     how: fn(Text<'_>, usize, u32) -> TextResult<Option<Vec<u8>>>,
 ) -> Res {
     let width = size(t, a[1])?.max(0) as usize;
-    let fill = if a[2].is_null() { b' ' } else { fill_byte(t, a[2], f)? };
+    let fill = if a[2].is_null() {
+        b' '
+    } else {
+        fill_byte(t, a[2], f)?
+    };
     let result = with_self(t, a[0], |s| {
         if fill < 0x80 {
             return how(Text::of_bytes(s), width, u32::from(fill));
@@ -294,7 +334,9 @@ fn fill_byte(t: &mut Thread, v: Value, f: &str) -> Res<u8> {
         (Some(n), _) => Err(t.type_error(format!(
             "{f}(): argument 2 must be a byte string of length 1, not a {got} object of length {n}"
         ))),
-        _ => Err(t.type_error(format!("{f}() argument 2 must be a byte string of length 1, not {got}"))),
+        _ => Err(t.type_error(format!(
+            "{f}() argument 2 must be a byte string of length 1, not {got}"
+        ))),
     }
 }
 
@@ -305,7 +347,11 @@ fn zero_fill(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn strip(t: &mut Thread, a: &[Value], left: bool, right: bool) -> Res {
-    let set = if a[1].is_null() || a[1].is_none() { None } else { Some(buffer::get(t, a[1])?) };
+    let set = if a[1].is_null() || a[1].is_none() {
+        None
+    } else {
+        Some(buffer::get(t, a[1])?)
+    };
     let set = set.as_ref().map(Buffer::as_bytes);
     part_of(t, a[0], |s| strip::strip_bytes(s, set, left, right))
 }
@@ -314,8 +360,9 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let old = buffer::get(t, a[1])?;
     let new = buffer::get(t, a[2])?;
     let max = usize::try_from(size_or(t, a[3], -1)?).unwrap_or(usize::MAX);
-    let result =
-        with_self(t, a[0], |s| search::replace(s, old.as_bytes(), new.as_bytes(), max, Unit::Byte));
+    let result = with_self(t, a[0], |s| {
+        search::replace(s, old.as_bytes(), new.as_bytes(), max, Unit::Byte)
+    });
     match result {
         Err(e) if e.kind == crate::text::ErrorKind::Overflow => {
             Err(t.overflow_error("replace bytes is too long"))
@@ -325,7 +372,11 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
-    let sep = if a[1].is_null() || a[1].is_none() { None } else { Some(buffer::get(t, a[1])?) };
+    let sep = if a[1].is_null() || a[1].is_none() {
+        None
+    } else {
+        Some(buffer::get(t, a[1])?)
+    };
     let max = usize::try_from(size_or(t, a[2], -1)?).unwrap_or(usize::MAX);
     if sep.as_ref().is_some_and(|s| s.len == 0) {
         return Err(t.value_error("empty separator"));
@@ -356,7 +407,9 @@ fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
     {
         let t = &*t;
         let parts = &mut parts;
-        with_self(t, a[0], |hay| search::splitlines_bytes(hay, keep, |piece| parts.push(make_part(t, a[0], piece))));
+        with_self(t, a[0], |hay| {
+            search::splitlines_bytes(hay, keep, |piece| parts.push(make_part(t, a[0], piece)))
+        });
     }
     Ok(List::from_vec(t, parts).into())
 }
@@ -367,14 +420,22 @@ fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
         return Err(t.value_error("empty separator"));
     }
     let sep_obj = if Bytes::of(a[0]).is_some() {
-        if Bytes::of(a[1]).is_some() { Obj::new(t, a[1]) } else { Bytes::new(t, sep.as_bytes()) }
+        if Bytes::of(a[1]).is_some() {
+            Obj::new(t, a[1])
+        } else {
+            Bytes::new(t, sep.as_bytes())
+        }
     } else {
         ByteArray::new(t, sep.as_bytes().to_vec())
     };
     let parts = {
         let t = &*t;
         with_self(t, a[0], |s| {
-            let found = if last { search::rpartition(s, sep.as_bytes()) } else { search::partition(s, sep.as_bytes()) };
+            let found = if last {
+                search::rpartition(s, sep.as_bytes())
+            } else {
+                search::partition(s, sep.as_bytes())
+            };
             let part = |p| make_part(t, a[0], p);
             match found {
                 Some((before, _, after)) => vec![part(before), sep_obj, part(after)],
@@ -401,19 +462,27 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
     for (i, item) in items.iter().enumerate() {
         if !buffer::is_exporter(item.value()) {
             let got = type_of(item.value()).name();
-            return Err(t.type_error(format!("sequence item {i}: expected a bytes-like object, {got} found")));
+            return Err(t.type_error(format!(
+                "sequence item {i}: expected a bytes-like object, {got} found"
+            )));
         }
         let b = buffer::get_any(t, item.value(), false)?;
         if !b.is_c_contiguous() {
             let got = type_of(item.value()).name();
-            return Err(t.type_error(format!("sequence item {i}: expected a bytes-like object, {got} found")));
+            return Err(t.type_error(format!(
+                "sequence item {i}: expected a bytes-like object, {got} found"
+            )));
         }
         n = n.saturating_add(b.len);
         buffers.push(b);
     }
     let gaps = items.len().saturating_sub(1);
     let joined = with_self(t, a[0], |sep| {
-        let total = sep.len().checked_mul(gaps).and_then(|m| m.checked_add(n)).filter(|&n| n <= isize::MAX as usize)?;
+        let total = sep
+            .len()
+            .checked_mul(gaps)
+            .and_then(|m| m.checked_add(n))
+            .filter(|&n| n <= isize::MAX as usize)?;
         let mut out = Vec::new();
         out.try_reserve_exact(total).ok()?;
         for (i, b) in buffers.iter().enumerate() {
@@ -431,7 +500,11 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn translate(t: &mut Thread, a: &[Value]) -> Res {
-    let table = if a[1].is_none() { None } else { Some(buffer::get(t, a[1])?) };
+    let table = if a[1].is_none() {
+        None
+    } else {
+        Some(buffer::get(t, a[1])?)
+    };
     let table: Option<&[u8; 256]> = match &table {
         None => None,
         Some(b) => match b.as_bytes().try_into() {
@@ -439,7 +512,11 @@ fn translate(t: &mut Thread, a: &[Value]) -> Res {
             Err(_) => return Err(t.value_error("translation table must be 256 characters long")),
         },
     };
-    let delete = if a[2].is_null() { None } else { Some(buffer::get(t, a[2])?) };
+    let delete = if a[2].is_null() {
+        None
+    } else {
+        Some(buffer::get(t, a[2])?)
+    };
     let delete = delete.as_ref().map_or(&b""[..], |b| b.as_bytes());
     let v = with_self(t, a[0], |s| strip::translate_bytes(s, table, delete));
     if Bytes::exact(a[0]).is_some_and(|b| b.as_slice() == v) {
@@ -471,11 +548,17 @@ fn from_hex(t: &mut Thread, a: &[Value]) -> Res {
         parse_hex(t, b.as_bytes(), |at| at)?
     } else {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("fromhex() argument must be str or bytes-like, not {got}")));
+        return Err(t.type_error(format!(
+            "fromhex() argument must be str or bytes-like, not {got}"
+        )));
     };
     let ty = Type::of_unchecked(cls);
     let is_bytes = ty.is_subtype(&crate::bytes::BYTES);
-    let made = if is_bytes { Bytes::from_vec(t, v) } else { ByteArray::new(t, v) };
+    let made = if is_bytes {
+        Bytes::from_vec(t, v)
+    } else {
+        ByteArray::new(t, v)
+    };
     if std::ptr::eq(ty, &crate::bytes::BYTES) || std::ptr::eq(ty, &crate::bytearray::BYTEARRAY) {
         return Ok(made.into());
     }
@@ -494,13 +577,15 @@ fn parse_hex(t: &mut Thread, s: &[u8], index: impl Fn(usize) -> usize) -> Res<Ve
         match (digit(at), digit(at + 1)) {
             (Some(high), Some(low)) => out.push((high << 4 | low) as u8),
             (Some(_), None) if at + 1 >= s.len() => {
-                return Err(t.value_error("fromhex() arg must contain an even number of hexadecimal digits"));
+                return Err(t.value_error(
+                    "fromhex() arg must contain an even number of hexadecimal digits",
+                ));
             }
             (high, _) => {
                 let at = index(at + usize::from(high.is_some()));
-                return Err(
-                    t.value_error(format!("non-hexadecimal number found in fromhex() arg at position {at}"))
-                );
+                return Err(t.value_error(format!(
+                    "non-hexadecimal number found in fromhex() arg at position {at}"
+                )));
             }
         }
         at += 2;

@@ -18,7 +18,7 @@ macro_rules! gc_slots {
         unsafe fn $clear(h: *mut $crate::prelude::Header, t: &$crate::prelude::Thread) {
             // SAFETY: called with a dying object of this type.
             let o = unsafe { &*(h as *const $ty) };
-            $(t.drop_value(o.$slot.take());)+
+            $(t.drop_value(o.$slot.take_local());)+
         }
     };
 }

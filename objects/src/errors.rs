@@ -139,10 +139,10 @@ pub(crate) unsafe fn clear<const N: usize>(h: *mut Header, t: &Thread) {
     let e = unsafe { &*(h as *const Fields<N>) };
     let b = &e.base;
     for s in [&b.args, &b.dict, &b.traceback, &b.context, &b.cause] {
-        t.drop_value(s.take());
+        t.drop_value(s.take_local());
     }
     for s in &e.extra {
-        t.drop_value(s.take());
+        t.drop_value(s.take_local());
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Frame {
     pub generator: Value,
     /// The frame object, if one has been asked for: an owned word.
     pub object: Value,
+    /// The instance that a constructor's frame makes: an owned word. Unset in other frames.
+    pub instance: Value,
     /// See the constants.
     pub flags: u32,
     /// The caller's register that takes the result.
@@ -33,11 +35,11 @@ pub struct Frame {
 impl Frame {
     /// The frame was entered from native code: returning from it leaves the interpreter loop.
     pub const ENTRY: u32 = 1;
-    /// It runs `__init__` for a call of the class: the result is the instance, kept in the register below the frame.
+    /// It runs `__init__` for a call of the class: the result is `instance`.
     pub const CONSTRUCTOR: u32 = 2;
     /// It is a generator's, resumed by the interpreter loop for `for` or `Send`.
     pub const INLINE_GENERATOR: u32 = 4;
-    /// The register below the frame holds the function (or the instance of a constructor) and is the frame's to clear.
+    /// The register below the frame holds the function and is the frame's to clear.
     pub const BELOW: u32 = 8;
     /// A generator's frame.
     pub const GENERATOR: u32 = 16;
@@ -226,7 +228,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying frame object.
     let o = unsafe { &*(h as *const FrameObject) };
     for s in [&o.code, &o.globals, &o.builtins, &o.back, &o.locals, &o.generator, &o.extra, &o.trace] {
-        t.drop_value(s.take());
+        t.drop_value(s.take_local());
     }
     // SAFETY: as above.
     for v in std::mem::take(unsafe { &mut *o.saved.get() }) {
@@ -274,7 +276,7 @@ fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
     if o.running(t).is_some() {
         return Err(t.runtime_error("cannot clear an executing frame"));
     }
-    t.drop_value(o.locals.take());
+    t.drop_value(o.locals.take_local());
     // SAFETY: the frame has ended; `clear` is only called by one thread at a time on an object of its own.
     for v in std::mem::take(unsafe { &mut *o.saved.get() }) {
         t.drop_value(v);

@@ -279,7 +279,7 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     };
     let given = |v: Value| !v.is_null() && !v.is_none();
     let builtins = crate::runtime::builtins_for(t, globals);
-    let f = Function::new(t, a[0], globals, &builtins);
+    let f = Function::new(t, a[0], globals, builtins);
     if given(a[2]) {
         set_str(t, f.value(), &of(f.value()).name, a[2], "__name__")?;
     }

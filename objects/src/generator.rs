@@ -317,7 +317,7 @@ pub fn finish(t: &Thread, v: Value) {
     for v in registers {
         t.drop_value(v);
     }
-    t.drop_value(g.handled.take());
+    t.drop_value(g.handled.take_local());
 }
 
 fn finalize(t: &mut Thread, v: Value) -> Res<()> {
@@ -523,7 +523,7 @@ pub static ASYNC_GENERATOR: Type = Type::builtin(
     &Spec {
         repr: Some(repr),
         aiter: Some(|t, v| Ok(to_reg(t, v.bare()))),
-        anext: Some(|t, v| crate::async_generator::anext(t, v)),
+        anext: Some(crate::async_generator::anext),
         finalize: Some(finalize),
         methods: &[
             NativeDef::new("asend", "($self, value, /)", |t, a| crate::async_generator::asend(t, a[0], a[1])),

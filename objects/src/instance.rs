@@ -477,7 +477,7 @@ fn object_format(t: &mut Thread, a: &[Value]) -> Res {
         let msg = format!("__format__() argument must be str, not {}", type_of(a[1]).name());
         return Err(t.type_error(msg));
     };
-    if spec.len() > 0 {
+    if !spec.is_empty() {
         let msg = format!("unsupported format string passed to {}.__format__", type_of(a[0]).name());
         return Err(t.type_error(msg));
     }

@@ -495,8 +495,8 @@ unsafe fn traverse_made(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear_made(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object with this layout.
     let it = unsafe { &*(h as *const Made) };
-    t.drop_value(it.first.take());
-    t.drop_value(it.second.take());
+    t.drop_value(it.first.take_local());
+    t.drop_value(it.second.take_local());
 }
 
 /// `iter(callable, sentinel)`

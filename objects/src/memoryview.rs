@@ -59,7 +59,9 @@ pub fn from_object(t: &mut Thread, v: Value) -> Res<Obj> {
     }
     if !buffer::is_exporter(v) {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("memoryview: a bytes-like object is required, not '{got}'")));
+        return Err(t.type_error(format!(
+            "memoryview: a bytes-like object is required, not '{got}'"
+        )));
     }
     let b = buffer::get_any(t, v, false)?;
     Ok(from_buffer(t, b))
@@ -82,7 +84,9 @@ pub fn from_buffer(t: &Thread, b: Buffer) -> Obj {
 fn new_view(t: &Thread, managed: Obj, ptr: *mut u8, layout: Arc<Layout>, readonly: bool) -> Obj {
     // SAFETY: `managed` is one; the layout of the object is this type's, and all fields are written.
     unsafe {
-        (*(managed.value().ptr() as *const Managed)).views.fetch_add(1, AcqRel);
+        (*(managed.value().ptr() as *const Managed))
+            .views
+            .fetch_add(1, AcqRel);
         let p = t.alloc(&MEMORYVIEW.head, size_of::<MemoryView>()) as *mut MemoryView;
         (*p).managed.init(t, &(*p).header, managed.into_value());
         (&raw mut (*p).ptr).write(ptr);
@@ -206,11 +210,16 @@ impl MemoryView {
             Err(bad) => {
                 let format = &self.layout().format;
                 Err(match bad {
-                    Bad::Type => t.type_error(format!("memoryview: invalid type for format '{format}'")),
-                    Bad::Range => t.value_error(format!("memoryview: invalid value for format '{format}'")),
-                    Bad::Overflow => {
-                        t.overflow_error(format!("float too large to pack with {} format", item.code as char))
+                    Bad::Type => {
+                        t.type_error(format!("memoryview: invalid type for format '{format}'"))
                     }
+                    Bad::Range => {
+                        t.value_error(format!("memoryview: invalid value for format '{format}'"))
+                    }
+                    Bad::Overflow => t.overflow_error(format!(
+                        "float too large to pack with {} format",
+                        item.code as char
+                    )),
                 })
             }
         }
@@ -230,11 +239,16 @@ impl MemoryView {
     fn offset_of(&self, t: &mut Thread, key: &Tuple) -> Res<isize> {
         let ndim = self.layout().ndim();
         if key.len() < ndim {
-            return Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, "sub-views are not implemented"));
+            return Err(t.raise(
+                &errors::NOT_IMPLEMENTED_ERROR,
+                "sub-views are not implemented",
+            ));
         }
         if key.len() > ndim {
             let n = key.len();
-            return Err(t.type_error(format!("cannot index {ndim}-dimension view with {n}-element tuple")));
+            return Err(t.type_error(format!(
+                "cannot index {ndim}-dimension view with {n}-element tuple"
+            )));
         }
         let mut at = 0;
         for dim in 0..ndim {
@@ -263,7 +277,10 @@ impl MemoryView {
         }
         if n > 0 {
             let s = if n == 1 { "" } else { "s" };
-            return Err(t.raise(&errors::BUFFER_ERROR, format!("memoryview has {n} exported buffer{s}")));
+            return Err(t.raise(
+                &errors::BUFFER_ERROR,
+                format!("memoryview has {n} exported buffer{s}"),
+            ));
         }
         self.release_now(t);
         Ok(())
@@ -296,7 +313,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     unsafe {
         let m = &*(h as *const MemoryView);
         m.release_now(t);
-        t.drop_value(m.managed.take());
+        t.drop_value(m.managed.take_local());
         let layout = std::mem::replace(&mut (*(h as *mut MemoryView)).layout, std::ptr::null());
         if !layout.is_null() {
             drop(Arc::from_raw(layout));
@@ -321,7 +338,11 @@ pub static MEMORYVIEW: Type = Type::builtin(
             from_object(t, a[0]).map(Obj::into_value)
         }),
         repr: Some(|t, v| {
-            let how = if MemoryView::this(v).released.load(Acquire) { "released memory" } else { "memory" };
+            let how = if MemoryView::this(v).released.load(Acquire) {
+                "released memory"
+            } else {
+                "memory"
+            };
             Ok(Str::from_string(t, format!("<{how} at {:#x}>", v.ptr() as usize)).into())
         }),
         hash: Some(hash),
@@ -345,12 +366,19 @@ fn export(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
     let m = MemoryView::this(v);
     m.check(t)?;
     if writable && m.readonly {
-        return Err(t.raise(&errors::BUFFER_ERROR, "memoryview: underlying buffer is not writable"));
+        return Err(t.raise(
+            &errors::BUFFER_ERROR,
+            "memoryview: underlying buffer is not writable",
+        ));
     }
     m.exports.fetch_add(1, AcqRel);
     let release: ReleaseFn = |h| {
         // SAFETY: only buffers of memoryviews have this function.
-        unsafe { (*(h as *const Header as *const MemoryView)).exports.fetch_sub(1, AcqRel) };
+        unsafe {
+            (*(h as *const Header as *const MemoryView))
+                .exports
+                .fetch_sub(1, AcqRel)
+        };
     };
     let b = Buffer::new(Obj::new(t, v), m.ptr, m.len, m.readonly, Some(release));
     Ok(b.with_layout(m.layout_arc()))
@@ -432,7 +460,10 @@ fn items_equal(t: &mut Thread, x: &Layout, p: &[u8], y: &Layout, q: &[u8]) -> Re
     let (Some(i), Some(j)) = (Item::parse(&x.format), Item::parse(&y.format)) else {
         return structs_equal(t, x, p, y, q);
     };
-    for (s, r) in p.chunks_exact(i.size.max(1)).zip(q.chunks_exact(j.size.max(1))) {
+    for (s, r) in p
+        .chunks_exact(i.size.max(1))
+        .zip(q.chunks_exact(j.size.max(1)))
+    {
         let (a, b) = (i.unpack(t, s), j.unpack(t, r));
         if !proto::eq(t, a.value(), b.value())? {
             return Ok(false);
@@ -490,7 +521,10 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     if index::has_index(key) {
         let i = index::index_size(t, key)?;
         if ndim > 1 {
-            return Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, "multi-dimensional sub-views are not implemented"));
+            return Err(t.raise(
+                &errors::NOT_IMPLEMENTED_ERROR,
+                "multi-dimensional sub-views are not implemented",
+            ));
         }
         m.check(t)?;
         let at = m.offset(t, 0, i)?;
@@ -535,7 +569,10 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
     if index::has_index(key) {
         let i = index::index_size(t, key)?;
         if ndim > 1 {
-            return Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, "sub-views are not implemented"));
+            return Err(t.raise(
+                &errors::NOT_IMPLEMENTED_ERROR,
+                "sub-views are not implemented",
+            ));
         }
         m.check(t)?;
         let at = m.offset(t, 0, i)?;
@@ -566,13 +603,21 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
 }
 
 /// Copies the items of `source` to `ptr`: format and shape must be the same.
-fn assign(t: &mut Thread, m: &MemoryView, ptr: *mut u8, layout: &Layout, source: &Buffer) -> Res<()> {
+fn assign(
+    t: &mut Thread,
+    m: &MemoryView,
+    ptr: *mut u8,
+    layout: &Layout,
+    source: &Buffer,
+) -> Res<()> {
     let from = source.layout();
     if from.format.trim_start_matches('@') != layout.format.trim_start_matches('@')
         || from.itemsize != layout.itemsize
         || from.shape != layout.shape
     {
-        return Err(t.value_error("memoryview assignment: lvalue and rvalue have different structures"));
+        return Err(
+            t.value_error("memoryview assignment: lvalue and rvalue have different structures")
+        );
     }
     // A copy first, as source and target may overlap.
     let data = source.to_vec();

@@ -85,7 +85,7 @@ fn method_repr(t: &mut Thread, v: Value) -> Res {
     let func = Obj::new(t, this(v).func.get());
     let self_ = Obj::new(t, this(v).self_.get());
     let mut name = proto::get_attr_opt(t, func.value(), crate::id!(t, "__qualname__"))?;
-    if !name.as_ref().is_some_and(|n| Str::of(n.value()).is_some()) {
+    if name.as_ref().is_none_or(|n| Str::of(n.value()).is_none()) {
         name = proto::get_attr_opt(t, func.value(), crate::id!(t, "__name__"))?;
     }
     let repr = proto::repr(t, self_.value())?;

@@ -62,12 +62,14 @@ impl NativeDef {
     }
 }
 
+/// Sets a computed attribute: object, value (NULL: delete).
+pub type SetFn = fn(&mut Thread, Value, Value) -> Res<()>;
+
 /// A computed attribute of a built-in type.
 pub struct GetSetDef {
     pub name: &'static str,
     pub get: fn(&mut Thread, Value) -> Res,
-    /// object, value (NULL: delete)
-    pub set: Option<fn(&mut Thread, Value, Value) -> Res<()>>,
+    pub set: Option<SetFn>,
     pub doc: &'static str,
 }
 
@@ -593,8 +595,8 @@ unsafe fn traverse_builtin(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear_builtin(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type.
     let b = unsafe { &*(h as *const BuiltinFunction) };
-    t.drop_value(b.self_.take());
-    t.drop_value(b.module.take());
+    t.drop_value(b.self_.take_local());
+    t.drop_value(b.module.take_local());
 }
 
 unsafe fn traverse_descr(h: *const Header, f: &mut dyn FnMut(Value)) {

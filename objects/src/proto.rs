@@ -238,7 +238,7 @@ pub fn ascii(t: &mut Thread, v: Value) -> Res<Obj> {
 
 /// `format(v, spec)`: a str.
 pub fn format(t: &mut Thread, v: Value, spec: &Str) -> Res<Obj> {
-    if spec.len() == 0 && Str::exact(v).is_some() {
+    if spec.is_empty() && Str::exact(v).is_some() {
         return Ok(Obj::new(t, v));
     }
     let name = crate::id!(t, "__format__");

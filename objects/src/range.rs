@@ -141,7 +141,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying range.
     let r = unsafe { &*(h as *const Range) };
     for slot in [&r.start, &r.stop, &r.step, &r.len] {
-        t.drop_value(slot.take());
+        t.drop_value(slot.take_local());
     }
 }
 
@@ -549,7 +549,7 @@ unsafe fn clear_big(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type.
     let it = unsafe { &*(h as *const BigRangeIter) };
     for slot in [&it.next, &it.step, &it.left] {
-        t.drop_value(slot.take());
+        t.drop_value(slot.take_local());
     }
 }
 

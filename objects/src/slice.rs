@@ -123,7 +123,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying slice.
     let s = unsafe { &*(h as *const Slice) };
     for slot in [&s.start, &s.stop, &s.step] {
-        t.drop_value(slot.take());
+        t.drop_value(slot.take_local());
     }
 }
 

@@ -113,7 +113,14 @@ compare_slots! {
 }
 
 fn slot_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let name = crate::names::get(t, op.dunder());
+    let name = match op {
+        CmpOp::Lt => crate::id!(t, "__lt__"),
+        CmpOp::Le => crate::id!(t, "__le__"),
+        CmpOp::Eq => crate::id!(t, "__eq__"),
+        CmpOp::Ne => crate::id!(t, "__ne__"),
+        CmpOp::Gt => crate::id!(t, "__gt__"),
+        CmpOp::Ge => crate::id!(t, "__ge__"),
+    };
     or_not_implemented(t, a, name, &[b])
 }
 
@@ -122,7 +129,7 @@ fn slot_binary<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
     let op = BinOp::ALL[OP as usize];
     let generic = slot_binary::<OP> as slots::BinaryFn as usize;
     let mine = |v: Value| type_of(v).slots.binary[OP as usize].get().map(|f| f as usize) == Some(generic);
-    let (name, r_name) = op_names(t, op);
+    let (name, r_name, _) = op_names(t, op);
     let mut other = !type_of(a).is(type_of(b)) && mine(b);
     if mine(a) {
         if other && type_of(b).is_subtype(type_of(a)) && overloads(t, a, b, r_name) {
@@ -151,20 +158,19 @@ fn overloads(t: &Thread, a: Value, b: Value, name: &Str) -> bool {
     }
 }
 
-fn op_names(t: &Thread, op: BinOp) -> (&'static Str, &'static Str) {
+fn op_names(t: &Thread, op: BinOp) -> (&'static Str, &'static Str, &'static Str) {
     use std::sync::OnceLock;
-    static NAMES: [OnceLock<(usize, usize)>; BIN_OPS] = [const { OnceLock::new() }; BIN_OPS];
-    let (a, b) = NAMES[op as usize].get_or_init(|| {
-        let plain = crate::names::get(t, &format!("__{}__", op.stem()));
-        let reflected = crate::names::get(t, &format!("__r{}__", op.stem()));
-        (plain as *const Str as usize, reflected as *const Str as usize)
+    static NAMES: [OnceLock<(usize, usize, usize)>; BIN_OPS] = [const { OnceLock::new() }; BIN_OPS];
+    let (a, b, c) = NAMES[op as usize].get_or_init(|| {
+        let named = |prefix: &str| crate::names::get(t, &format!("__{prefix}{}__", op.stem())) as *const Str as usize;
+        (named(""), named("r"), named("i"))
     });
     // SAFETY: interned names live for ever.
-    unsafe { (&*(*a as *const Str), &*(*b as *const Str)) }
+    unsafe { (&*(*a as *const Str), &*(*b as *const Str), &*(*c as *const Str)) }
 }
 
 fn slot_in_place<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
-    let name = crate::names::get(t, &format!("__i{}__", BinOp::ALL[OP as usize].stem()));
+    let (_, _, name) = op_names(t, BinOp::ALL[OP as usize]);
     or_not_implemented(t, a, name, &[b])
 }
 
@@ -983,8 +989,8 @@ unsafe fn traverse_bound(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear_bound(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type.
     let m = unsafe { &*(h as *const MethodWrapper) };
-    t.drop_value(m.descr.take());
-    t.drop_value(m.self_.take());
+    t.drop_value(m.descr.take_local());
+    t.drop_value(m.self_.take_local());
 }
 
 fn sig_value(t: &Thread, def: &SlotDef) -> Value {

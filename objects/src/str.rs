@@ -58,7 +58,8 @@ struct Outside {
 /// Bytes of an instance of `str` that all its subclasses start with.
 pub const INSTANCE_SIZE: usize = size_of::<Str>() + size_of::<Outside>();
 
-static INTERNED_STRINGS: LazyLock<DashMap<&'static [u8], u64>> = LazyLock::new(|| DashMap::with_capacity(4096));
+static INTERNED_STRINGS: LazyLock<DashMap<&'static [u8], u64>> =
+    LazyLock::new(|| DashMap::with_capacity(4096));
 static LATIN1: [AtomicPtr<Str>; 256] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 256];
 static EMPTY: AtomicPtr<Str> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -84,7 +85,13 @@ impl Str {
     /// `bytes` must be valid WTF-8.
     #[inline]
     pub fn from_wtf8(t: &Thread, bytes: &[u8]) -> Obj {
-        Self::from_text(t, Text { bytes, chars: wtf8::count(bytes) })
+        Self::from_text(
+            t,
+            Text {
+                bytes,
+                chars: wtf8::count(bytes),
+            },
+        )
     }
 
     /// As [`Str::from_wtf8`] for text whose number of code points is known.
@@ -246,7 +253,11 @@ impl Str {
     }
 
     fn inline_limit(bytes: usize, chars: usize) -> usize {
-        if bytes == chars { INLINE_ASCII } else { INLINE_WIDE }
+        if bytes == chars {
+            INLINE_ASCII
+        } else {
+            INLINE_WIDE
+        }
     }
 
     fn own(p: *mut Str) -> Obj {
@@ -342,7 +353,9 @@ impl Str {
     /// The interned string with this text, if there is one.
     pub fn find_interned(bytes: &[u8]) -> Option<&'static Str> {
         // SAFETY: the table holds interned strings, which are immortal.
-        INTERNED_STRINGS.get(bytes).map(|p| unsafe { &*(*p as *const Str) })
+        INTERNED_STRINGS
+            .get(bytes)
+            .map(|p| unsafe { &*(*p as *const Str) })
     }
 
     fn fresh(t: &Thread, bytes: &[u8]) -> Obj {
@@ -415,7 +428,11 @@ impl Str {
 
     /// A new reference to this string if it is exactly a `str`, else a `str` with the same text.
     pub fn to_exact(&self, t: &Thread) -> Obj {
-        if self.is_exact() { Obj::new(t, self.value()) } else { Self::from_text(t, self.text()) }
+        if self.is_exact() {
+            Obj::new(t, self.value())
+        } else {
+            Self::from_text(t, self.text())
+        }
     }
 
     fn outside(&self) -> *mut Outside {
@@ -455,7 +472,10 @@ impl Str {
     /// Bytes and length together.
     #[inline]
     pub fn text(&self) -> Text<'_> {
-        Text { bytes: self.as_bytes(), chars: self.len() }
+        Text {
+            bytes: self.as_bytes(),
+            chars: self.len(),
+        }
     }
 
     #[inline(always)]
@@ -492,7 +512,11 @@ impl Str {
     /// Byte offset of code point `i <= len`.
     #[inline]
     pub fn offset(&self, i: usize) -> usize {
-        if self.is_ascii() { i } else { self.offset_wide(i) }
+        if self.is_ascii() {
+            i
+        } else {
+            self.offset_wide(i)
+        }
     }
 
     #[cold]
@@ -549,9 +573,15 @@ impl Str {
     pub fn slice(&self, start: usize, end: usize) -> Text<'_> {
         let bytes = self.as_bytes();
         if bytes.len() == self.len() {
-            return Text { bytes: &bytes[start..end], chars: end - start };
+            return Text {
+                bytes: &bytes[start..end],
+                chars: end - start,
+            };
         }
-        Text { bytes: &bytes[self.offset(start)..self.offset(end)], chars: end - start }
+        Text {
+            bytes: &bytes[self.offset(start)..self.offset(end)],
+            chars: end - start,
+        }
     }
 
     /// `self[start:end]` for `start <= end <= len`.
@@ -577,6 +607,8 @@ impl Str {
     }
 
     /// Whether the texts are equal.
+    // Not PartialEq: a `Str` is a header with text behind it, which nobody should compare by accident.
+    #[allow(clippy::should_implement_trait)]
     #[inline]
     pub fn eq(&self, other: &Str) -> bool {
         if std::ptr::eq(self, other) {
@@ -686,18 +718,27 @@ fn decode_object(t: &mut Thread, object: Value, encoding: Value, errors: Value) 
     }
     if !type_of(object).slots.buffer.is_set() {
         let got = type_of(object).name();
-        return Err(t.type_error(format!("decoding to str: need a bytes-like object, {got} found")));
+        return Err(t.type_error(format!(
+            "decoding to str: need a bytes-like object, {got} found"
+        )));
     }
     codecs::decode_text(t, object, encoding, errors)
 }
 
 /// An optional str argument; absent counts as the default.
-pub(crate) fn text_argument<'a>(t: &mut Thread, v: Value, f: &str, name: &str) -> Res<Option<&'a Str>> {
+pub(crate) fn text_argument<'a>(
+    t: &mut Thread,
+    v: Value,
+    f: &str,
+    name: &str,
+) -> Res<Option<&'a Str>> {
     if v.is_null() {
         return Ok(None);
     }
     match Str::of(v) {
-        Some(s) if memchr::memchr(0, s.as_bytes()).is_some() => Err(t.value_error("embedded null character")),
+        Some(s) if memchr::memchr(0, s.as_bytes()).is_some() => {
+            Err(t.value_error("embedded null character"))
+        }
         Some(s) => Ok(Some(s)),
         None => {
             let got = type_of(v).name();
@@ -722,7 +763,9 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     let len = s.len();
     match index::key(t, key, len, "string")? {
         index::Key::At(i) => Ok(Str::char(t, s.char_at(i)).into()),
-        index::Key::Span(start, 1, n) => Ok(s.substring(t, start as usize, start as usize + n).into()),
+        index::Key::Span(start, 1, n) => {
+            Ok(s.substring(t, start as usize, start as usize + n).into())
+        }
         index::Key::Span(start, step, n) => {
             let mut out = Vec::with_capacity(n);
             for i in index::Key::indexes(start, step, n) {
@@ -736,7 +779,9 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
     let Some(needle) = Str::of(item) else {
         let got = type_of(item).name();
-        return Err(t.type_error(format!("'in <string>' requires string as left operand, not {got}")));
+        return Err(t.type_error(format!(
+            "'in <string>' requires string as left operand, not {got}"
+        )));
     };
     Ok(crate::text::search::find(Str::this(v).as_bytes(), needle.as_bytes()).is_some())
 }

@@ -72,7 +72,9 @@ pub fn format_value(t: &mut Thread, v: Value, spec: Option<&Str>, conversion: Co
                 return Ok(Str::from_string(t, crate::text::int::i64_str(i)).into());
             }
             if v.is_float() {
-                return Ok(Str::from_string(t, crate::text::float::float_repr(v.as_float())).into());
+                return Ok(
+                    Str::from_string(t, crate::text::float::float_repr(v.as_float())).into(),
+                );
             }
         }
         (Convert::None, Some(spec)) => {
@@ -160,7 +162,11 @@ pub(crate) fn dunder_format(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error(format!("__format__() argument must be str, not {got}")));
     };
     if spec.is_empty() {
-        return if s.is_exact() { Ok(Obj::new(t, a[0]).into()) } else { proto::str(t, a[0]).map(Obj::into_value) };
+        return if s.is_exact() {
+            Ok(Obj::new(t, a[0]).into())
+        } else {
+            proto::str(t, a[0]).map(Obj::into_value)
+        };
     }
     let mut out = Vec::new();
     let name = type_of(a[0]).name().to_string();
@@ -184,13 +190,23 @@ pub(crate) fn format(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error("format() arguments must be a tuple".into()));
     };
     let positional: Vec<Value> = (0..args.len()).map(|i| args.get(i)).collect();
-    let fields = Fields { positional: &positional, named: a[2], mapping: false, auto: AutoNumber::default() };
+    let fields = Fields {
+        positional: &positional,
+        named: a[2],
+        mapping: false,
+        auto: AutoNumber::default(),
+    };
     render(t, Str::this(a[0]), fields)
 }
 
 /// `str.format_map`
 pub(crate) fn format_map(t: &mut Thread, a: &[Value]) -> Res {
-    let fields = Fields { positional: &[], named: a[1], mapping: true, auto: AutoNumber::default() };
+    let fields = Fields {
+        positional: &[],
+        named: a[1],
+        mapping: true,
+        auto: AutoNumber::default(),
+    };
     render(t, Str::this(a[0]), fields)
 }
 
@@ -201,14 +217,22 @@ fn render(t: &mut Thread, template: &Str, mut fields: Fields<'_>) -> Res {
 }
 
 impl Fields<'_> {
-    fn render(&mut self, t: &mut Thread, template: &[u8], depth: usize, out: &mut Vec<u8>) -> Res<()> {
+    fn render(
+        &mut self,
+        t: &mut Thread,
+        template: &[u8],
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Res<()> {
         if depth == 0 {
             return Err(text_error(t, strformat::too_deep()));
         }
         let mut parts = Template::new(template);
         loop {
             let part = parts.next_part();
-            let Some(part) = raised(t, part)? else { return Ok(()) };
+            let Some(part) = raised(t, part)? else {
+                return Ok(());
+            };
             out.extend_from_slice(part.literal);
             if let Some(field) = part.field {
                 self.field(t, &field, depth, out)?;
@@ -216,7 +240,13 @@ impl Fields<'_> {
         }
     }
 
-    fn field(&mut self, t: &mut Thread, field: &Field<'_>, depth: usize, out: &mut Vec<u8>) -> Res<()> {
+    fn field(
+        &mut self,
+        t: &mut Thread,
+        field: &Field<'_>,
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Res<()> {
         let mut v = self.lookup(t, field.name)?;
         if let Some(c) = field.conversion {
             let conversion = match u8::try_from(c).unwrap_or(0) {
@@ -253,7 +283,9 @@ impl Fields<'_> {
                     let name = Str::from_wtf8(t, name);
                     proto::get_attr(t, v.value(), Str::this(name.value()))?
                 }
-                Some(Access::Index(i)) => proto::get_item(t, v.value(), Value::int(i as i64 & Value::INT_MAX))?,
+                Some(Access::Index(i)) => {
+                    proto::get_item(t, v.value(), Value::int(i as i64 & Value::INT_MAX))?
+                }
                 Some(Access::Key(key)) => {
                     let key = Str::from_wtf8(t, key);
                     proto::get_item(t, v.value(), key.value())?
@@ -268,9 +300,9 @@ impl Fields<'_> {
         }
         match self.positional.get(i) {
             Some(v) => Ok(Obj::new(t, *v)),
-            None => {
-                Err(t.index_error(format!("Replacement index {i} out of range for positional args tuple")))
-            }
+            None => Err(t.index_error(format!(
+                "Replacement index {i} out of range for positional args tuple"
+            ))),
         }
     }
 
@@ -292,8 +324,11 @@ impl Fields<'_> {
 
 /// `str % args`
 pub(crate) fn modulo(t: &mut Thread, a: Value, b: Value) -> Res {
-    let Some(s) = Str::of(a) else { return Ok(Value::NOT_IMPLEMENTED) };
-    let mapping = type_of(b).slots.get_item.is_set() && Tuple::of(b).is_none() && Str::of(b).is_none();
+    let Some(s) = Str::of(a) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
+    let mapping =
+        type_of(b).slots.get_item.is_set() && Tuple::of(b).is_none() && Str::of(b).is_none();
     let mut out = Vec::with_capacity(s.as_bytes().len() + 16);
     interpolate(t, &mut out, s.text(), false, b, mapping)?;
     Ok(Str::from_vec(t, out).into())
@@ -325,7 +360,11 @@ impl Operands {
         if Int::of(v.value()).is_none() {
             return Err(text_error(t, percent::star_wants_int()));
         }
-        let limit = if is_precision { i64::from(i32::MAX) } else { i64::MAX };
+        let limit = if is_precision {
+            i64::from(i32::MAX)
+        } else {
+            i64::MAX
+        };
         match crate::int::as_i64(v.value()) {
             Some(i) if i <= limit => Ok(i),
             _ => {
@@ -354,7 +393,12 @@ pub(crate) fn interpolate(
     mapping: bool,
 ) -> Res<()> {
     let tuple = Tuple::of(args).map(|a| a.len());
-    let mut operands = Operands { args, tuple, next: 0, mapping };
+    let mut operands = Operands {
+        args,
+        tuple,
+        next: 0,
+        mapping,
+    };
     let mut parser = Parser::new(text, is_bytes, mapping);
     loop {
         let piece = parser.next_piece();
@@ -370,14 +414,32 @@ pub(crate) fn interpolate(
     Ok(())
 }
 
-fn convert(t: &mut Thread, out: &mut Vec<u8>, c: &Conversion<'_>, operands: &mut Operands, is_bytes: bool) -> Res<()> {
+fn convert(
+    t: &mut Thread,
+    out: &mut Vec<u8>,
+    c: &Conversion<'_>,
+    operands: &mut Operands,
+    is_bytes: bool,
+) -> Res<()> {
     let mut value = None;
     if let Some(key) = c.key {
-        let key = if is_bytes { crate::bytes::Bytes::new(t, key) } else { Str::from_wtf8(t, key) };
+        let key = if is_bytes {
+            crate::bytes::Bytes::new(t, key)
+        } else {
+            Str::from_wtf8(t, key)
+        };
         value = Some(proto::get_item(t, operands.args, key.value())?);
     }
-    let width = if c.width == Amount::Star { operands.star(t, false)? } else { 0 };
-    let precision = if c.precision == Amount::Star { operands.star(t, true)? } else { 0 };
+    let width = if c.width == Amount::Star {
+        operands.star(t, false)?
+    } else {
+        0
+    };
+    let precision = if c.precision == Amount::Star {
+        operands.star(t, true)?
+    } else {
+        0
+    };
     let v = match value {
         Some(v) => v,
         None => operands.take(t)?,
@@ -387,7 +449,11 @@ fn convert(t: &mut Thread, out: &mut Vec<u8>, c: &Conversion<'_>, operands: &mut
     match r.code {
         b'd' | b'i' | b'u' | b'o' | b'x' | b'X' => convert_int(t, out, &r, v.value()),
         b'e' | b'E' | b'f' | b'F' | b'g' | b'G' => {
-            let x = if v.value().is_float() { v.value().as_float() } else { float_of(t, v.value(), is_bytes)? };
+            let x = if v.value().is_float() {
+                v.value().as_float()
+            } else {
+                float_of(t, v.value(), is_bytes)?
+            };
             raised(t, r.write_float(out, x))
         }
         b'c' if is_bytes => crate::bytes::format::convert_char(t, out, &r, v.value()),
@@ -472,7 +538,9 @@ fn convert_char(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: Value) -> Re
         }
     } else {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("%c requires an int or a unicode character, not {got}")));
+        return Err(t.type_error(format!(
+            "%c requires an int or a unicode character, not {got}"
+        )));
     };
     raised(t, r.write_char(out, cp))
 }

@@ -9,38 +9,82 @@ use crate::text::{Text, TextResult, case, wtf8};
 
 /// The methods, in CPython's order.
 pub const METHODS: &[NativeDef] = &[
-    NativeDef::new("encode", "($self, /, encoding='utf-8', errors='strict')", encode),
+    NativeDef::new(
+        "encode",
+        "($self, /, encoding='utf-8', errors='strict')",
+        encode,
+    ),
     NativeDef::new("replace", "($self, old, new, /, count=-1)", replace),
-    NativeDef::new("split", "($self, /, sep=None, maxsplit=-1)", |t, a| split(t, a, false)),
-    NativeDef::new("rsplit", "($self, /, sep=None, maxsplit=-1)", |t, a| split(t, a, true)),
+    NativeDef::new("split", "($self, /, sep=None, maxsplit=-1)", |t, a| {
+        split(t, a, false)
+    }),
+    NativeDef::new("rsplit", "($self, /, sep=None, maxsplit=-1)", |t, a| {
+        split(t, a, true)
+    }),
     NativeDef::new("join", "($self, iterable, /)", join),
-    NativeDef::new("capitalize", "($self, /)", |t, a| map(t, a, case::capitalize)),
+    NativeDef::new("capitalize", "($self, /)", |t, a| {
+        map(t, a, case::capitalize)
+    }),
     NativeDef::new("casefold", "($self, /)", |t, a| map(t, a, case::casefold)),
     NativeDef::new("title", "($self, /)", |t, a| map(t, a, case::title)),
-    NativeDef::new("center", "($self, width, fillchar=' ', /)", |t, a| justify(t, a, "center", strip::center)),
+    NativeDef::new("center", "($self, width, fillchar=' ', /)", |t, a| {
+        justify(t, a, "center", strip::center)
+    }),
     NativeDef::new("count", "($self, sub, start=None, end=None, /)", count),
     NativeDef::new("expandtabs", "($self, /, tabsize=8)", expand_tabs),
-    NativeDef::new("find", "($self, sub, start=None, end=None, /)", |t, a| Ok(position(t, a, "find", false)?.0)),
-    NativeDef::new("partition", "($self, sep, /)", |t, a| partition(t, a, false)),
-    NativeDef::new("index", "($self, sub, start=None, end=None, /)", |t, a| index(t, a, "index", false)),
-    NativeDef::new("ljust", "($self, width, fillchar=' ', /)", |t, a| justify(t, a, "ljust", strip::ljust)),
+    NativeDef::new("find", "($self, sub, start=None, end=None, /)", |t, a| {
+        Ok(position(t, a, "find", false)?.0)
+    }),
+    NativeDef::new("partition", "($self, sep, /)", |t, a| {
+        partition(t, a, false)
+    }),
+    NativeDef::new("index", "($self, sub, start=None, end=None, /)", |t, a| {
+        index(t, a, "index", false)
+    }),
+    NativeDef::new("ljust", "($self, width, fillchar=' ', /)", |t, a| {
+        justify(t, a, "ljust", strip::ljust)
+    }),
     NativeDef::new("lower", "($self, /)", |t, a| map(t, a, case::lower)),
-    NativeDef::new("lstrip", "($self, chars=None, /)", |t, a| strip(t, a, "lstrip", true, false)),
-    NativeDef::new("rfind", "($self, sub, start=None, end=None, /)", |t, a| Ok(position(t, a, "rfind", true)?.0)),
-    NativeDef::new("rindex", "($self, sub, start=None, end=None, /)", |t, a| index(t, a, "rindex", true)),
-    NativeDef::new("rjust", "($self, width, fillchar=' ', /)", |t, a| justify(t, a, "rjust", strip::rjust)),
-    NativeDef::new("rstrip", "($self, chars=None, /)", |t, a| strip(t, a, "rstrip", false, true)),
-    NativeDef::new("rpartition", "($self, sep, /)", |t, a| partition(t, a, true)),
+    NativeDef::new("lstrip", "($self, chars=None, /)", |t, a| {
+        strip(t, a, "lstrip", true, false)
+    }),
+    NativeDef::new("rfind", "($self, sub, start=None, end=None, /)", |t, a| {
+        Ok(position(t, a, "rfind", true)?.0)
+    }),
+    NativeDef::new("rindex", "($self, sub, start=None, end=None, /)", |t, a| {
+        index(t, a, "rindex", true)
+    }),
+    NativeDef::new("rjust", "($self, width, fillchar=' ', /)", |t, a| {
+        justify(t, a, "rjust", strip::rjust)
+    }),
+    NativeDef::new("rstrip", "($self, chars=None, /)", |t, a| {
+        strip(t, a, "rstrip", false, true)
+    }),
+    NativeDef::new("rpartition", "($self, sep, /)", |t, a| {
+        partition(t, a, true)
+    }),
     NativeDef::new("splitlines", "($self, /, keepends=False)", split_lines),
-    NativeDef::new("strip", "($self, chars=None, /)", |t, a| strip(t, a, "strip", true, true)),
+    NativeDef::new("strip", "($self, chars=None, /)", |t, a| {
+        strip(t, a, "strip", true, true)
+    }),
     NativeDef::new("swapcase", "($self, /)", |t, a| map(t, a, case::swapcase)),
     NativeDef::new("translate", "($self, table, /)", translate),
     NativeDef::new("upper", "($self, /)", |t, a| map(t, a, case::upper)),
-    NativeDef::new("startswith", "($self, prefix, start=None, end=None, /)", |t, a| tail_match(t, a, "startswith", false)),
-    NativeDef::new("endswith", "($self, suffix, start=None, end=None, /)", |t, a| tail_match(t, a, "endswith", true)),
+    NativeDef::new(
+        "startswith",
+        "($self, prefix, start=None, end=None, /)",
+        |t, a| tail_match(t, a, "startswith", false),
+    ),
+    NativeDef::new(
+        "endswith",
+        "($self, suffix, start=None, end=None, /)",
+        |t, a| tail_match(t, a, "endswith", true),
+    ),
     NativeDef::new("removeprefix", "($self, prefix, /)", remove_prefix),
     NativeDef::new("removesuffix", "($self, suffix, /)", remove_suffix),
-    NativeDef::new("isascii", "($self, /)", |_, a| Ok(Value::bool(Str::this(a[0]).is_ascii()))),
+    NativeDef::new("isascii", "($self, /)", |_, a| {
+        Ok(Value::bool(Str::this(a[0]).is_ascii()))
+    }),
     NativeDef::new("islower", "($self, /)", |_, a| test(a, case::is_lower)),
     NativeDef::new("isupper", "($self, /)", |_, a| test(a, case::is_upper)),
     NativeDef::new("istitle", "($self, /)", |_, a| test(a, case::is_title)),
@@ -50,13 +94,33 @@ pub const METHODS: &[NativeDef] = &[
     NativeDef::new("isnumeric", "($self, /)", |_, a| test(a, case::is_numeric)),
     NativeDef::new("isalpha", "($self, /)", |_, a| test(a, case::is_alpha)),
     NativeDef::new("isalnum", "($self, /)", |_, a| test(a, case::is_alnum)),
-    NativeDef::new("isidentifier", "($self, /)", |_, a| test(a, case::is_identifier)),
-    NativeDef::new("isprintable", "($self, /)", |_, a| test(a, case::is_printable)),
+    NativeDef::new("isidentifier", "($self, /)", |_, a| {
+        test(a, case::is_identifier)
+    }),
+    NativeDef::new("isprintable", "($self, /)", |_, a| {
+        test(a, case::is_printable)
+    }),
     NativeDef::new("zfill", "($self, width, /)", zero_fill),
-    NativeDef::new("format", "($self, /, *args, **kwargs)", crate::str_format::format),
-    NativeDef::new("format_map", "($self, mapping, /)", crate::str_format::format_map),
-    NativeDef::new("__format__", "($self, format_spec, /)", crate::str_format::dunder_format),
-    NativeDef::static_("maketrans", "(x, y=<unrepresentable>, z=<unrepresentable>, /)", make_trans),
+    NativeDef::new(
+        "format",
+        "($self, /, *args, **kwargs)",
+        crate::str_format::format,
+    ),
+    NativeDef::new(
+        "format_map",
+        "($self, mapping, /)",
+        crate::str_format::format_map,
+    ),
+    NativeDef::new(
+        "__format__",
+        "($self, format_spec, /)",
+        crate::str_format::dunder_format,
+    ),
+    NativeDef::static_(
+        "maketrans",
+        "(x, y=<unrepresentable>, z=<unrepresentable>, /)",
+        make_trans,
+    ),
     NativeDef::new("__getnewargs__", "($self, /)", new_args),
     NativeDef::new("__sizeof__", "($self, /)", size_of_str),
 ];
@@ -67,7 +131,11 @@ fn str_argument<'a>(t: &mut Thread, v: Value, f: &str, position: usize) -> Res<&
         Some(s) => Ok(s),
         None => {
             let got = type_of(v).name();
-            let at = if position == 0 { String::new() } else { format!(" {position}") };
+            let at = if position == 0 {
+                String::new()
+            } else {
+                format!(" {position}")
+            };
             Err(t.type_error(format!("{f}() argument{at} must be str, not {got}")))
         }
     }
@@ -88,7 +156,13 @@ fn part(t: &Thread, s: &Str, piece: &[u8]) -> Obj {
         return s.to_exact(t);
     }
     if s.is_ascii() {
-        return Str::from_text(t, Text { bytes: piece, chars: piece.len() });
+        return Str::from_text(
+            t,
+            Text {
+                bytes: piece,
+                chars: piece.len(),
+            },
+        );
     }
     Str::from_wtf8(t, piece)
 }
@@ -108,9 +182,12 @@ fn encode(t: &mut Thread, a: &[Value]) -> Res {
     crate::str::codecs::encode_text(t, a[0], encoding, errors).map(Obj::into_value)
 }
 
+/// See [`search_arguments`].
+type SearchArguments<'a> = (&'a Str, Option<(usize, usize, &'a [u8])>);
+
 /// What is searched for, and the part of the string to search: its first code point, first byte and bytes. `None` for the
 /// part if it is empty because `start` is too far.
-fn search_arguments<'a>(t: &mut Thread, a: &[Value], f: &str) -> Res<(&'a Str, Option<(usize, usize, &'a [u8])>)> {
+fn search_arguments<'a>(t: &mut Thread, a: &[Value], f: &str) -> Res<SearchArguments<'a>> {
     let s = Str::this(a[0]);
     let sub = str_argument(t, a[1], f, 1)?;
     if a[2].is_null() && a[3].is_null() {
@@ -128,11 +205,21 @@ fn search_arguments<'a>(t: &mut Thread, a: &[Value], f: &str) -> Res<(&'a Str, O
 fn position(t: &mut Thread, a: &[Value], f: &str, last: bool) -> Res<(Value, bool)> {
     let (sub, hay) = search_arguments(t, a, f)?;
     let none = (Value::int(-1), false);
-    let Some((start, from, hay)) = hay else { return Ok(none) };
-    let at = if last { search::rfind(hay, sub.as_bytes()) } else { search::find(hay, sub.as_bytes()) };
+    let Some((start, from, hay)) = hay else {
+        return Ok(none);
+    };
+    let at = if last {
+        search::rfind(hay, sub.as_bytes())
+    } else {
+        search::find(hay, sub.as_bytes())
+    };
     let Some(at) = at else { return Ok(none) };
     let s = Str::this(a[0]);
-    let i = if start == 0 || s.is_ascii() { s.index_of(from + at) } else { start + wtf8::count(&hay[..at]) };
+    let i = if start == 0 || s.is_ascii() {
+        s.index_of(from + at)
+    } else {
+        start + wtf8::count(&hay[..at])
+    };
     Ok((Value::int(i as i64), true))
 }
 
@@ -145,7 +232,9 @@ fn index(t: &mut Thread, a: &[Value], f: &str, last: bool) -> Res {
 
 fn count(t: &mut Thread, a: &[Value]) -> Res {
     let (sub, hay) = search_arguments(t, a, "count")?;
-    let n = hay.map_or(0, |(_, _, hay)| search::count(hay, sub.as_bytes(), Unit::CodePoint));
+    let n = hay.map_or(0, |(_, _, hay)| {
+        search::count(hay, sub.as_bytes(), Unit::CodePoint)
+    });
     Ok(Value::int(n as i64))
 }
 
@@ -155,7 +244,13 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let new = str_argument(t, a[2], "replace", 2)?;
     let max = size_or(t, a[3], -1)?;
     let max = usize::try_from(max).unwrap_or(usize::MAX);
-    let result = search::replace(s.as_bytes(), old.as_bytes(), new.as_bytes(), max, Unit::CodePoint);
+    let result = search::replace(
+        s.as_bytes(),
+        old.as_bytes(),
+        new.as_bytes(),
+        max,
+        Unit::CodePoint,
+    );
     changed(t, s, result)
 }
 
@@ -243,7 +338,9 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
             }
             None => {
                 let got = type_of(item.value()).name();
-                return Err(t.type_error(format!("sequence item {i}: expected str instance, {got} found")));
+                return Err(t.type_error(format!(
+                    "sequence item {i}: expected str instance, {got} found"
+                )));
             }
         }
     }
@@ -254,7 +351,11 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
     }
     let sep = Str::this(a[0]);
     let gaps = items.len().saturating_sub(1);
-    let total = sep.as_bytes().len().checked_mul(gaps).and_then(|m| m.checked_add(n));
+    let total = sep
+        .as_bytes()
+        .len()
+        .checked_mul(gaps)
+        .and_then(|m| m.checked_add(n));
     let Some(total) = total.filter(|&n| n <= isize::MAX as usize) else {
         return Err(t.overflow_error("join() result is too long for a Python string"));
     };
@@ -278,7 +379,10 @@ pub(crate) fn joinable(t: &mut Thread, v: Value) -> Res<Option<Vec<Obj>>> {
         Err(e) => {
             // Errors of an iterable's own code are not ours to replace.
             let slots = &type_of(v).slots;
-            if !slots.iter.is_set() && !slots.get_item.is_set() && t.exc_matches(&errors::TYPE_ERROR) {
+            if !slots.iter.is_set()
+                && !slots.get_item.is_set()
+                && t.exc_matches(&errors::TYPE_ERROR)
+            {
                 t.clear_exc();
                 return Ok(None);
             }
@@ -308,7 +412,9 @@ fn justify(
             }
             None => {
                 let got = type_of(a[2]).name();
-                return Err(t.type_error(format!("{f}() argument 2 must be a unicode character, not {got}")));
+                return Err(t.type_error(format!(
+                    "{f}() argument 2 must be a unicode character, not {got}"
+                )));
             }
         }
     };
@@ -368,7 +474,9 @@ fn tail_match(t: &mut Thread, a: &[Value], f: &str, end: bool) -> Res {
     }
     let Some(affixes) = Tuple::of(a[1]) else {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("{f} first arg must be str or a tuple of str, not {got}")));
+        return Err(t.type_error(format!(
+            "{f} first arg must be str or a tuple of str, not {got}"
+        )));
     };
     for i in 0..affixes.len() {
         let Some(affix) = Str::of(affixes.get(i)) else {
@@ -385,14 +493,20 @@ fn tail_match(t: &mut Thread, a: &[Value], f: &str, end: bool) -> Res {
 fn remove_prefix(t: &mut Thread, a: &[Value]) -> Res {
     let s = Str::this(a[0]);
     let prefix = str_argument(t, a[1], "removeprefix", 0)?;
-    let rest = s.as_bytes().strip_prefix(prefix.as_bytes()).unwrap_or(s.as_bytes());
+    let rest = s
+        .as_bytes()
+        .strip_prefix(prefix.as_bytes())
+        .unwrap_or(s.as_bytes());
     Ok(part(t, s, rest).into())
 }
 
 fn remove_suffix(t: &mut Thread, a: &[Value]) -> Res {
     let s = Str::this(a[0]);
     let suffix = str_argument(t, a[1], "removesuffix", 0)?;
-    let rest = s.as_bytes().strip_suffix(suffix.as_bytes()).unwrap_or(s.as_bytes());
+    let rest = s
+        .as_bytes()
+        .strip_suffix(suffix.as_bytes())
+        .unwrap_or(s.as_bytes());
     Ok(part(t, s, rest).into())
 }
 
@@ -439,9 +553,9 @@ fn make_trans(t: &mut Thread, a: &[Value]) -> Res {
         return copy_table(t, x, table);
     }
     let Some(from) = Str::of(x) else {
-        return Err(
-            t.type_error("first maketrans argument must be a string if there is a second argument".into())
-        );
+        return Err(t.type_error(
+            "first maketrans argument must be a string if there is a second argument".into(),
+        ));
     };
     let to = str_argument(t, y, "maketrans", 2)?;
     if from.len() != to.len() {
@@ -462,7 +576,9 @@ fn make_trans(t: &mut Thread, a: &[Value]) -> Res {
 /// `str.maketrans(dict)`
 fn copy_table(t: &mut Thread, from: Value, table: Obj) -> Res {
     if Dict::exact(from).is_none() {
-        return Err(t.type_error("if you give only one argument to maketrans it must be a dict".into()));
+        return Err(
+            t.type_error("if you give only one argument to maketrans it must be a dict".into())
+        );
     }
     for k in proto::to_vec(t, from)? {
         let v = proto::get_item(t, from, k.value())?;
@@ -472,7 +588,11 @@ fn copy_table(t: &mut Thread, from: Value, table: Obj) -> Res {
                 return Err(t.value_error("string keys in translate table must be of length 1"));
             }
             None if Int::of(k.value()).is_some() => k.value(),
-            None => return Err(t.type_error("keys in translate table must be strings or integers".into())),
+            None => {
+                return Err(
+                    t.type_error("keys in translate table must be strings or integers".into())
+                );
+            }
         };
         Dict::of_obj(&table).set(t, key, v.value())?;
     }

@@ -88,8 +88,6 @@ unsafe impl Sync for Type {}
 // SAFETY: as above.
 unsafe impl Send for Type {}
 
-const NO_FN: Option<unsafe fn(*const Header, &mut dyn FnMut(Value))> = None;
-
 impl Type {
     /// A built-in type: its name, the size of its instances, its slots and methods.
     pub const fn builtin(name: &'static str, size: usize, spec: &'static Spec) -> Type {
@@ -98,7 +96,7 @@ impl Type {
                 header: Header::immortal(&raw const TYPE as *const TypeHead),
                 gc_flags: AtomicU32::new(0),
                 basic_size: AtomicU32::new(size as u32),
-                traverse: NO_FN,
+                traverse: None,
                 clear: None,
                 has_finalizer: None,
             },
@@ -637,7 +635,7 @@ unsafe fn clear_type(h: *mut Header, t: &Thread) {
     }
     ty.forget_shadows();
     for s in [&ty.name, &ty.qualname, &ty.dict, &ty.base, &ty.bases, &ty.mro] {
-        t.drop_value(s.take());
+        t.drop_value(s.take_local());
     }
     let p = ty.mcache.swap(std::ptr::null_mut(), AcqRel);
     if !p.is_null() {

@@ -255,7 +255,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of one of these types.
     let w = unsafe { &*(h as *const WeakRef) };
     weak::unregister(&w.head);
-    t.drop_value(w.callback.take());
+    t.drop_value(w.callback.take_local());
 }
 
 /// `weakref.ref`

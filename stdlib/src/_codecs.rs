@@ -31,8 +31,16 @@ static FUNCTIONS: &[NativeDef] = &[
         let name = text(t, a[0], "lookup() argument")?;
         codecs::lookup(t, name).map(Obj::into_value)
     }),
-    NativeDef::new("encode", "(obj, encoding='utf-8', errors='strict')", |t, a| generic(t, a, true)),
-    NativeDef::new("decode", "(obj, encoding='utf-8', errors='strict')", |t, a| generic(t, a, false)),
+    NativeDef::new(
+        "encode",
+        "(obj, encoding='utf-8', errors='strict')",
+        |t, a| generic(t, a, true),
+    ),
+    NativeDef::new(
+        "decode",
+        "(obj, encoding='utf-8', errors='strict')",
+        |t, a| generic(t, a, false),
+    ),
     NativeDef::new("register_error", "(errors, handler, /)", |t, a| {
         let name = text(t, a[0], "register_error() argument 1")?;
         codecs::register_error(t, name, a[1])?;
@@ -46,48 +54,146 @@ static FUNCTIONS: &[NativeDef] = &[
         let name = text(t, a[0], "lookup_error() argument")?;
         codecs::lookup_error(t, name).map(Obj::into_value)
     }),
-    NativeDef::new("utf_8_encode", "(str, errors=None, /)", |t, a| encode(t, a, "utf_8_encode", Encoding::Utf8)),
-    NativeDef::new("utf_8_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], Encoding::Utf8)),
-    NativeDef::new("latin_1_encode", "(str, errors=None, /)", |t, a| encode(t, a, "latin_1_encode", Encoding::Latin1)),
-    NativeDef::new("latin_1_decode", "(data, errors=None, /)", |t, a| decode(t, a, Value::TRUE, Encoding::Latin1)),
-    NativeDef::new("ascii_encode", "(str, errors=None, /)", |t, a| encode(t, a, "ascii_encode", Encoding::Ascii)),
-    NativeDef::new("ascii_decode", "(data, errors=None, /)", |t, a| decode(t, a, Value::TRUE, Encoding::Ascii)),
-    NativeDef::new("utf_16_encode", "(str, errors=None, byteorder=0, /)", |t, a| {
-        let codec = by_order(t, a[2], [UTF16_LE, UTF16, UTF16_BE])?;
-        encode(t, a, "utf_16_encode", codec)
+    NativeDef::new("utf_8_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "utf_8_encode", Encoding::Utf8)
     }),
-    NativeDef::new("utf_16_le_encode", "(str, errors=None, /)", |t, a| encode(t, a, "utf_16_le_encode", UTF16_LE)),
-    NativeDef::new("utf_16_be_encode", "(str, errors=None, /)", |t, a| encode(t, a, "utf_16_be_encode", UTF16_BE)),
-    NativeDef::new("utf_16_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], UTF16)),
-    NativeDef::new("utf_16_le_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], UTF16_LE)),
-    NativeDef::new("utf_16_be_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], UTF16_BE)),
-    NativeDef::new("utf_16_ex_decode", "(data, errors=None, byteorder=0, final=False, /)", |t, a| {
-        let codec = by_order(t, a[2], [UTF16_LE, UTF16, UTF16_BE])?;
-        decode_with_order(t, a, codec)
+    NativeDef::new(
+        "utf_8_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_8_decode", Encoding::Utf8),
+    ),
+    NativeDef::new("latin_1_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "latin_1_encode", Encoding::Latin1)
     }),
-    NativeDef::new("utf_32_encode", "(str, errors=None, byteorder=0, /)", |t, a| {
-        let codec = by_order(t, a[2], [UTF32_LE, UTF32, UTF32_BE])?;
-        encode(t, a, "utf_32_encode", codec)
+    NativeDef::new("latin_1_decode", "(data, errors=None, /)", |t, a| {
+        decode(t, a, Value::TRUE, "latin_1_decode", Encoding::Latin1)
     }),
-    NativeDef::new("utf_32_le_encode", "(str, errors=None, /)", |t, a| encode(t, a, "utf_32_le_encode", UTF32_LE)),
-    NativeDef::new("utf_32_be_encode", "(str, errors=None, /)", |t, a| encode(t, a, "utf_32_be_encode", UTF32_BE)),
-    NativeDef::new("utf_32_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], UTF32)),
-    NativeDef::new("utf_32_le_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], UTF32_LE)),
-    NativeDef::new("utf_32_be_decode", "(data, errors=None, final=False, /)", |t, a| decode(t, a, a[2], UTF32_BE)),
-    NativeDef::new("utf_32_ex_decode", "(data, errors=None, byteorder=0, final=False, /)", |t, a| {
-        let codec = by_order(t, a[2], [UTF32_LE, UTF32, UTF32_BE])?;
-        decode_with_order(t, a, codec)
+    NativeDef::new("ascii_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "ascii_encode", Encoding::Ascii)
     }),
+    NativeDef::new("ascii_decode", "(data, errors=None, /)", |t, a| {
+        decode(t, a, Value::TRUE, "ascii_decode", Encoding::Ascii)
+    }),
+    NativeDef::new(
+        "utf_16_encode",
+        "(str, errors=None, byteorder=0, /)",
+        |t, a| {
+            let codec = by_order(t, a[2], [UTF16_LE, UTF16, UTF16_BE])?;
+            encode(t, a, "utf_16_encode", codec)
+        },
+    ),
+    NativeDef::new("utf_16_le_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "utf_16_le_encode", UTF16_LE)
+    }),
+    NativeDef::new("utf_16_be_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "utf_16_be_encode", UTF16_BE)
+    }),
+    NativeDef::new(
+        "utf_16_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_16_decode", UTF16),
+    ),
+    NativeDef::new(
+        "utf_16_le_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_16_le_decode", UTF16_LE),
+    ),
+    NativeDef::new(
+        "utf_16_be_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_16_be_decode", UTF16_BE),
+    ),
+    NativeDef::new(
+        "utf_16_ex_decode",
+        "(data, errors=None, byteorder=0, final=False, /)",
+        |t, a| {
+            let codec = by_order(t, a[2], [UTF16_LE, UTF16, UTF16_BE])?;
+            decode_with_order(t, a, "utf_16_ex_decode", codec)
+        },
+    ),
+    NativeDef::new(
+        "utf_32_encode",
+        "(str, errors=None, byteorder=0, /)",
+        |t, a| {
+            let codec = by_order(t, a[2], [UTF32_LE, UTF32, UTF32_BE])?;
+            encode(t, a, "utf_32_encode", codec)
+        },
+    ),
+    NativeDef::new("utf_32_le_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "utf_32_le_encode", UTF32_LE)
+    }),
+    NativeDef::new("utf_32_be_encode", "(str, errors=None, /)", |t, a| {
+        encode(t, a, "utf_32_be_encode", UTF32_BE)
+    }),
+    NativeDef::new(
+        "utf_32_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_32_decode", UTF32),
+    ),
+    NativeDef::new(
+        "utf_32_le_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_32_le_decode", UTF32_LE),
+    ),
+    NativeDef::new(
+        "utf_32_be_decode",
+        "(data, errors=None, final=False, /)",
+        |t, a| decode(t, a, a[2], "utf_32_be_decode", UTF32_BE),
+    ),
+    NativeDef::new(
+        "utf_32_ex_decode",
+        "(data, errors=None, byteorder=0, final=False, /)",
+        |t, a| {
+            let codec = by_order(t, a[2], [UTF32_LE, UTF32, UTF32_BE])?;
+            decode_with_order(t, a, "utf_32_ex_decode", codec)
+        },
+    ),
     NativeDef::new("utf_7_encode", "(str, errors=None, /)", utf7::encode),
-    NativeDef::new("utf_7_decode", "(data, errors=None, final=False, /)", utf7::decode),
-    NativeDef::new("unicode_escape_encode", "(str, errors=None, /)", escape::unicode_encode),
-    NativeDef::new("unicode_escape_decode", "(data, errors=None, final=True, /)", escape::unicode_decode),
-    NativeDef::new("raw_unicode_escape_encode", "(str, errors=None, /)", escape::raw_encode),
-    NativeDef::new("raw_unicode_escape_decode", "(data, errors=None, final=True, /)", escape::raw_decode),
-    NativeDef::new("escape_encode", "(data, errors=None, /)", escape::bytes_encode),
-    NativeDef::new("escape_decode", "(data, errors=None, /)", escape::bytes_decode),
-    NativeDef::new("charmap_encode", "(str, errors=None, mapping=None, /)", charmap::encode),
-    NativeDef::new("charmap_decode", "(data, errors=None, mapping=None, /)", charmap::decode),
+    NativeDef::new(
+        "utf_7_decode",
+        "(data, errors=None, final=False, /)",
+        utf7::decode,
+    ),
+    NativeDef::new(
+        "unicode_escape_encode",
+        "(str, errors=None, /)",
+        escape::unicode_encode,
+    ),
+    NativeDef::new(
+        "unicode_escape_decode",
+        "(data, errors=None, final=True, /)",
+        escape::unicode_decode,
+    ),
+    NativeDef::new(
+        "raw_unicode_escape_encode",
+        "(str, errors=None, /)",
+        escape::raw_encode,
+    ),
+    NativeDef::new(
+        "raw_unicode_escape_decode",
+        "(data, errors=None, final=True, /)",
+        escape::raw_decode,
+    ),
+    NativeDef::new(
+        "escape_encode",
+        "(data, errors=None, /)",
+        escape::bytes_encode,
+    ),
+    NativeDef::new(
+        "escape_decode",
+        "(data, errors=None, /)",
+        escape::bytes_decode,
+    ),
+    NativeDef::new(
+        "charmap_encode",
+        "(str, errors=None, mapping=None, /)",
+        charmap::encode,
+    ),
+    NativeDef::new(
+        "charmap_decode",
+        "(data, errors=None, mapping=None, /)",
+        charmap::decode,
+    ),
     NativeDef::new("charmap_build", "(map, /)", charmap::build),
     NativeDef::new("readbuffer_encode", "(data, errors=None, /)", |t, a| {
         let bytes = bytes_or_text(t, a[0])?;
@@ -118,7 +224,7 @@ fn text<'a>(t: &mut Thread, v: Value, what: &str) -> Res<&'a Str> {
 }
 
 /// An argument `errors`, which may be None.
-fn errors_argument<'a>(t: &mut Thread, v: Value) -> Res<Option<&'a Str>> {
+fn errors_argument<'a>(t: &mut Thread, v: Value, f: &str) -> Res<Option<&'a Str>> {
     if v.is_null() || v.is_none() {
         return Ok(None);
     }
@@ -126,7 +232,7 @@ fn errors_argument<'a>(t: &mut Thread, v: Value) -> Res<Option<&'a Str>> {
         Some(s) => Ok(Some(s)),
         None => {
             let got = type_of(v).name();
-            Err(t.type_error(format!("argument 2 must be str or None, not {got}")))
+            Err(t.type_error(format!("{f}() argument 2 must be str or None, not {got}")))
         }
     }
 }
@@ -172,15 +278,15 @@ fn str_argument<'a>(t: &mut Thread, v: Value, f: &str) -> Res<&'a Str> {
 
 fn encode(t: &mut Thread, a: &[Value], f: &str, codec: Encoding) -> Res {
     let s = str_argument(t, a[0], f)?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], f)?;
     let out = codecs::encode(t, codec, a[0], errors)?;
     let out = Bytes::from_vec(t, out);
     Ok(result(t, out, s.len()))
 }
 
-fn decode(t: &mut Thread, a: &[Value], last: Value, codec: Encoding) -> Res {
+fn decode(t: &mut Thread, a: &[Value], last: Value, f: &str, codec: Encoding) -> Res {
     let bytes = bytes_argument(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], f)?;
     let last = !last.is_null() && proto::truth(t, last)?;
     let d = codecs::decode(t, codec, bytes.value(), errors, last)?;
     let s = Str::from_vec(t, d.text);
@@ -188,9 +294,9 @@ fn decode(t: &mut Thread, a: &[Value], last: Value, codec: Encoding) -> Res {
 }
 
 /// `utf_16_ex_decode`, `utf_32_ex_decode`: also gives the byte order in force.
-fn decode_with_order(t: &mut Thread, a: &[Value], codec: Encoding) -> Res {
+fn decode_with_order(t: &mut Thread, a: &[Value], f: &str, codec: Encoding) -> Res {
     let bytes = bytes_argument(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], f)?;
     let last = !a[3].is_null() && proto::truth(t, a[3])?;
     let has_mark = {
         let input = Bytes::this(bytes.value()).as_slice();
@@ -211,9 +317,21 @@ fn decode_with_order(t: &mut Thread, a: &[Value], codec: Encoding) -> Res {
 
 /// `codecs.encode`, `codecs.decode`
 fn generic(t: &mut Thread, a: &[Value], encode: bool) -> Res {
-    let f = if encode { "encode() argument 'encoding'" } else { "decode() argument 'encoding'" };
-    let encoding = if a[1].is_null() { weft_objects::id!(t, "utf-8") } else { text(t, a[1], f)? };
-    let errors = if a[2].is_null() { None } else { Some(text(t, a[2], &f.replace("encoding'", "errors'"))?) };
+    let f = if encode {
+        "encode() argument 'encoding'"
+    } else {
+        "decode() argument 'encoding'"
+    };
+    let encoding = if a[1].is_null() {
+        weft_objects::id!(t, "utf-8")
+    } else {
+        text(t, a[1], f)?
+    };
+    let errors = if a[2].is_null() {
+        None
+    } else {
+        Some(text(t, a[2], &f.replace("encoding'", "errors'"))?)
+    };
     let result = if encode {
         codecs::encode_object(t, a[0], encoding, errors)
     } else {
@@ -232,7 +350,12 @@ struct Faults<'a> {
 
 impl<'a> Faults<'a> {
     fn new(encoding: &'static str, errors: Option<&'a Str>, input: Obj) -> Faults<'a> {
-        Faults { encoding, errors, handler: None, input }
+        Faults {
+            encoding,
+            errors,
+            handler: None,
+            input,
+        }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -241,9 +364,18 @@ impl<'a> Faults<'a> {
 
     /// Asks the handler about the bytes from `start` to `end`: appends what it gives, and tells where to go on.
     #[cold]
-    fn fault(&mut self, t: &mut Thread, out: &mut Vec<u8>, start: usize, end: usize, reason: &str) -> Res<usize> {
-        let exc = errors::unicode_decode_error(t, self.encoding, self.input.clone(), start, end, reason);
-        let (new, next, input) = codecs::call_decode_handler(t, &mut self.handler, self.errors, exc.value())?;
+    fn fault(
+        &mut self,
+        t: &mut Thread,
+        out: &mut Vec<u8>,
+        start: usize,
+        end: usize,
+        reason: &str,
+    ) -> Res<usize> {
+        let exc =
+            errors::unicode_decode_error(t, self.encoding, self.input.clone(), start, end, reason);
+        let (new, next, input) =
+            codecs::call_decode_handler(t, &mut self.handler, self.errors, exc.value())?;
         out.extend_from_slice(Str::this(new.value()).as_bytes());
         self.input = input;
         Ok(next)

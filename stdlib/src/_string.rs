@@ -8,9 +8,14 @@ use weft_objects::text::TextResult;
 use weft_objects::text::strformat::{self, Access, First, Template};
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("formatter_parser", "(string, /)", parser).doc("parse the argument as a format string"),
-    NativeDef::new("formatter_field_name_split", "(string, /)", field_name_split)
-        .doc("split the argument as a field name"),
+    NativeDef::new("formatter_parser", "(string, /)", parser)
+        .doc("parse the argument as a format string"),
+    NativeDef::new(
+        "formatter_field_name_split",
+        "(string, /)",
+        field_name_split,
+    )
+    .doc("split the argument as a field name"),
 ];
 
 /// Makes the module.
@@ -49,7 +54,8 @@ impl Parser {
         unsafe {
             let p = t.alloc(&ty.head, size_of::<Parser>()) as *mut Parser;
             (*p).items.init(t, &(*p).header, items.into_value());
-            (*p).text.init(t, &(*p).header, Obj::new(t, text).into_value());
+            (*p).text
+                .init(t, &(*p).header, Obj::new(t, text).into_value());
             Obj::from_raw(Value::from_ptr(p as *const Header))
         }
     }
@@ -96,7 +102,12 @@ fn parts(t: &Thread, text: &Str, out: &mut Vec<Obj>) -> TextResult<()> {
             None => vec![literal, none(), none(), none()],
             Some(field) => {
                 let conversion = field.conversion.map_or_else(none, |c| Str::char(t, c));
-                vec![literal, Str::from_wtf8(t, field.name), Str::from_wtf8(t, field.spec), conversion]
+                vec![
+                    literal,
+                    Str::from_wtf8(t, field.name),
+                    Str::from_wtf8(t, field.spec),
+                    conversion,
+                ]
             }
         };
         out.push(Tuple::from_vec(t, items));
@@ -128,7 +139,10 @@ fn steps(t: &Thread, text: &Str, out: &mut Vec<Obj>) -> TextResult<()> {
             Access::Key(name) => (false, Str::from_wtf8(t, name)),
             Access::Index(i) => (false, Obj::own(weft_objects::int::from_usize(t, i))),
         };
-        out.push(Tuple::from_vec(t, vec![Obj::from_raw(Value::bool(attribute)), name]));
+        out.push(Tuple::from_vec(
+            t,
+            vec![Obj::from_raw(Value::bool(attribute)), name],
+        ));
     }
     Ok(())
 }
@@ -143,21 +157,27 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type.
     let p = unsafe { &*(h as *const Parser) };
-    t.drop_value(p.items.take());
-    t.drop_value(p.text.take());
+    t.drop_value(p.items.take_local());
+    t.drop_value(p.text.take_local());
 }
 
 const fn spec(next: weft_objects::slots::IterNextFn) -> Spec {
-    Spec { iter: Some(|t, v| Ok(Obj::new(t, v).into())), iter_next: Some(next), ..Spec::EMPTY }
+    Spec {
+        iter: Some(|t, v| Ok(Obj::new(t, v).into())),
+        iter_next: Some(next),
+        ..Spec::EMPTY
+    }
 }
 static FORMATTER_SPEC: Spec = spec(|t, v| Parser::next(t, v, parts));
 static FIELD_NAME_SPEC: Spec = spec(|t, v| Parser::next(t, v, steps));
 
-static FORMATTER_ITERATOR: Type = Type::builtin("formatteriterator", size_of::<Parser>(), &FORMATTER_SPEC)
-    .gc(traverse, clear)
-    .final_()
-    .no_new();
-static FIELD_NAME_ITERATOR: Type = Type::builtin("fieldnameiterator", size_of::<Parser>(), &FIELD_NAME_SPEC)
-    .gc(traverse, clear)
-    .final_()
-    .no_new();
+static FORMATTER_ITERATOR: Type =
+    Type::builtin("formatteriterator", size_of::<Parser>(), &FORMATTER_SPEC)
+        .gc(traverse, clear)
+        .final_()
+        .no_new();
+static FIELD_NAME_ITERATOR: Type =
+    Type::builtin("fieldnameiterator", size_of::<Parser>(), &FIELD_NAME_SPEC)
+        .gc(traverse, clear)
+        .final_()
+        .no_new();

@@ -43,10 +43,14 @@ static FUNCTIONS: &[NativeDef] = &[
         pack(t, &layout, &values_of(a[1]))
     })
     .doc("Return a bytes object containing values packed according to the format string."),
-    NativeDef::new("pack_into", "(format, buffer, offset, /, *values)", |t, a| {
-        let layout = cached(t, a[0])?;
-        pack_into(t, &layout, a[1], a[2], &values_of(a[3]))
-    })
+    NativeDef::new(
+        "pack_into",
+        "(format, buffer, offset, /, *values)",
+        |t, a| {
+            let layout = cached(t, a[0])?;
+            pack_into(t, &layout, a[1], a[2], &values_of(a[3]))
+        },
+    )
     .doc("Pack values and write the packed bytes into the buffer."),
     NativeDef::new("unpack", "(format, buffer, /)", |t, a| {
         let layout = cached(t, a[0])?;
@@ -66,7 +70,8 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
     let class = match ERROR.get() {
         Some(class) => class.get(t),
         None => {
-            let class = crate::_signal::new_exception_class(t, "error", "struct", &[&errors::EXCEPTION])?;
+            let class =
+                crate::_signal::new_exception_class(t, "error", "struct", &[&errors::EXCEPTION])?;
             ERROR.get_or_init(|| SharedObj::new(t, class)).get(t)
         }
     };
@@ -104,7 +109,9 @@ fn format_bytes(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
         return weft_objects::str::codecs::encode(t, ascii, v, None);
     }
     let got = type_of(v).name();
-    Err(t.type_error(format!("{what} argument 1 must be a str or bytes object, not {got}")))
+    Err(t.type_error(format!(
+        "{what} argument 1 must be a str or bytes object, not {got}"
+    )))
 }
 
 fn parse(t: &mut Thread, format: &[u8]) -> Res<Arc<Layout>> {
@@ -138,7 +145,10 @@ fn cached(t: &mut Thread, v: Value) -> Res<Arc<Layout>> {
 fn pack(t: &mut Thread, layout: &Layout, values: &[Value]) -> Res {
     if values.len() != layout.values {
         let (want, got) = (layout.values, values.len());
-        return Err(error(t, format!("pack expected {want} items for packing (got {got})")));
+        return Err(error(
+            t,
+            format!("pack expected {want} items for packing (got {got})"),
+        ));
     }
     let mut out = Vec::new();
     if out.try_reserve_exact(layout.size).is_err() {
@@ -155,18 +165,29 @@ fn pack(t: &mut Thread, layout: &Layout, values: &[Value]) -> Res {
 fn place(t: &mut Thread, offset: isize, len: usize, size: usize, packing: bool) -> Res<usize> {
     let at = if offset < 0 {
         if offset + size as isize > 0 {
-            let how = if packing { "no space to pack" } else { "not enough data to unpack" };
+            let how = if packing {
+                "no space to pack"
+            } else {
+                "not enough data to unpack"
+            };
             return Err(error(t, format!("{how} {size} bytes at offset {offset}")));
         }
         if offset + (len as isize) < 0 {
-            return Err(error(t, format!("offset {offset} out of range for {len}-byte buffer")));
+            return Err(error(
+                t,
+                format!("offset {offset} out of range for {len}-byte buffer"),
+            ));
         }
         offset + len as isize
     } else {
         offset
     } as usize;
     if len < at || len - at < size {
-        let (f, how) = if packing { ("pack_into", "packing") } else { ("unpack_from", "unpacking") };
+        let (f, how) = if packing {
+            ("pack_into", "packing")
+        } else {
+            ("unpack_from", "unpacking")
+        };
         let need = at.saturating_add(size);
         return Err(error(
             t,
@@ -178,10 +199,19 @@ fn place(t: &mut Thread, offset: isize, len: usize, size: usize, packing: bool) 
     Ok(at)
 }
 
-fn pack_into(t: &mut Thread, layout: &Layout, target: Value, offset: Value, values: &[Value]) -> Res {
+fn pack_into(
+    t: &mut Thread,
+    layout: &Layout,
+    target: Value,
+    offset: Value,
+    values: &[Value],
+) -> Res {
     if values.len() != layout.values {
         let (want, got) = (layout.values, values.len());
-        return Err(error(t, format!("pack_into expected {want} items for packing (got {got})")));
+        return Err(error(
+            t,
+            format!("pack_into expected {want} items for packing (got {got})"),
+        ));
     }
     let mut b = buffer::get_writable(t, target, "", 0)?;
     let offset = index::size(t, offset)?;
@@ -198,7 +228,10 @@ fn pack_into(t: &mut Thread, layout: &Layout, target: Value, offset: Value, valu
 fn unpack(t: &mut Thread, layout: &Layout, source: Value) -> Res {
     let b = buffer::get(t, source)?;
     if b.len != layout.size {
-        return Err(error(t, format!("unpack requires a buffer of {} bytes", layout.size)));
+        return Err(error(
+            t,
+            format!("unpack requires a buffer of {} bytes", layout.size),
+        ));
     }
     Ok(layout.unpack(t, b.as_bytes()).into())
 }
@@ -212,11 +245,17 @@ fn unpack_from(t: &mut Thread, layout: &Layout, source: Value, offset: Value) ->
 
 fn iter_unpack(t: &mut Thread, layout: Arc<Layout>, source: Value) -> Res {
     if layout.size == 0 {
-        return Err(error(t, "cannot iteratively unpack with a struct of length 0"));
+        return Err(error(
+            t,
+            "cannot iteratively unpack with a struct of length 0",
+        ));
     }
     let b = buffer::get(t, source)?;
     if b.len % layout.size != 0 {
-        let msg = format!("iterative unpacking requires a buffer of a multiple of {} bytes", layout.size);
+        let msg = format!(
+            "iterative unpacking requires a buffer of a multiple of {} bytes",
+            layout.size
+        );
         return Err(error(t, msg));
     }
     let view = weft_objects::memoryview::from_buffer(t, b);
@@ -292,7 +331,7 @@ unsafe fn clear_iter(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type, whose Arc is given up once.
     unsafe {
         let it = &mut *(h as *mut UnpackIter);
-        t.drop_value(it.view.take());
+        t.drop_value(it.view.take_local());
         let layout = std::mem::replace(&mut it.layout, std::ptr::null());
         if !layout.is_null() {
             drop(Arc::from_raw(layout));
@@ -357,12 +396,23 @@ fn init_struct(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     // Latin-1 text of what was bytes.
     let text = weft_objects::text::wtf8::collect(format.iter().map(|b| u32::from(*b)));
     let text = Str::from_vec(t, text);
-    let Some(this) = this_struct(v) else { return Ok(()) };
+    let Some(this) = this_struct(v) else {
+        return Ok(());
+    };
     this.format.set(t, &this.header, text.into_value());
-    let old = this.layout.swap(Arc::into_raw(layout) as *mut Layout, AcqRel);
+    let old = this
+        .layout
+        .swap(Arc::into_raw(layout) as *mut Layout, AcqRel);
     if !old.is_null() {
         // SAFETY: nobody finds it any more, and who has found it holds it until the next safepoint at most.
-        unsafe { t.retire(&this.header, old as *mut u8, size_of::<Layout>(), free_layout) };
+        unsafe {
+            t.retire(
+                &this.header,
+                old as *mut u8,
+                size_of::<Layout>(),
+                free_layout,
+            )
+        };
     }
     Ok(())
 }
@@ -383,7 +433,7 @@ unsafe fn clear_struct(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type, whose Arc is given up once.
     unsafe {
         let s = &*(h as *const Struct);
-        t.drop_value(s.format.take());
+        t.drop_value(s.format.take_local());
         let layout = s.layout.swap(std::ptr::null_mut(), AcqRel);
         if !layout.is_null() {
             drop(Arc::from_raw(layout));
@@ -415,10 +465,14 @@ static STRUCT: Type = Type::builtin(
                 let layout = method(t, a)?;
                 pack(t, &layout, &values_of(a[1]))
             }),
-            NativeDef::new("pack_into", "($self, buffer, offset, /, *values)", |t, a| {
-                let layout = method(t, a)?;
-                pack_into(t, &layout, a[1], a[2], &values_of(a[3]))
-            }),
+            NativeDef::new(
+                "pack_into",
+                "($self, buffer, offset, /, *values)",
+                |t, a| {
+                    let layout = method(t, a)?;
+                    pack_into(t, &layout, a[1], a[2], &values_of(a[3]))
+                },
+            ),
             NativeDef::new("unpack", "($self, buffer, /)", |t, a| {
                 let layout = method(t, a)?;
                 unpack(t, &layout, a[1])

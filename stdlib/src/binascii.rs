@@ -13,19 +13,36 @@ static INCOMPLETE: OnceLock<SharedObj> = OnceLock::new();
 static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("a2b_uu", "(data, /)", a2b_uu).doc("Decode a line of uuencoded data."),
     NativeDef::new("b2a_uu", "(data, /, *, backtick=False)", b2a_uu).doc("Uuencode line of data."),
-    NativeDef::new("a2b_base64", "(data, /, *, strict_mode=False)", a2b_base64).doc("Decode a line of base64 data."),
-    NativeDef::new("b2a_base64", "(data, /, *, newline=True)", b2a_base64).doc("Base64-code line of data."),
-    NativeDef::new("a2b_hex", "(hexstr, /)", |t, a| unhex(t, a)).doc("Binary data of hexadecimal representation."),
-    NativeDef::new("unhexlify", "(hexstr, /)", |t, a| unhex(t, a)).doc("Binary data of hexadecimal representation."),
-    NativeDef::new("b2a_hex", "(data, /, sep=<unrepresentable>, bytes_per_sep=1)", hex)
-        .doc("Hexadecimal representation of binary data."),
-    NativeDef::new("hexlify", "(data, /, sep=<unrepresentable>, bytes_per_sep=1)", hex)
-        .doc("Hexadecimal representation of binary data."),
+    NativeDef::new("a2b_base64", "(data, /, *, strict_mode=False)", a2b_base64)
+        .doc("Decode a line of base64 data."),
+    NativeDef::new("b2a_base64", "(data, /, *, newline=True)", b2a_base64)
+        .doc("Base64-code line of data."),
+    NativeDef::new("a2b_hex", "(hexstr, /)", unhex)
+        .doc("Binary data of hexadecimal representation."),
+    NativeDef::new("unhexlify", "(hexstr, /)", unhex)
+        .doc("Binary data of hexadecimal representation."),
+    NativeDef::new(
+        "b2a_hex",
+        "(data, /, sep=<unrepresentable>, bytes_per_sep=1)",
+        hex,
+    )
+    .doc("Hexadecimal representation of binary data."),
+    NativeDef::new(
+        "hexlify",
+        "(data, /, sep=<unrepresentable>, bytes_per_sep=1)",
+        hex,
+    )
+    .doc("Hexadecimal representation of binary data."),
     NativeDef::new("crc_hqx", "(data, crc, /)", crc_hqx).doc("Compute CRC-CCITT incrementally."),
     NativeDef::new("crc32", "(data, crc=0, /)", crc32).doc("Compute CRC-32 incrementally."),
-    NativeDef::new("a2b_qp", "(data, header=False)", a2b_qp).doc("Decode a string of qp-encoded data."),
-    NativeDef::new("b2a_qp", "(data, quotetabs=False, istext=True, header=False)", b2a_qp)
-        .doc("Encode a string using quoted-printable encoding."),
+    NativeDef::new("a2b_qp", "(data, header=False)", a2b_qp)
+        .doc("Decode a string of qp-encoded data."),
+    NativeDef::new(
+        "b2a_qp",
+        "(data, quotetabs=False, istext=True, header=False)",
+        b2a_qp,
+    )
+    .doc("Encode a string using quoted-printable encoding."),
 ];
 
 /// Makes the module.
@@ -76,7 +93,9 @@ impl Ascii {
         }
         if !buffer::is_exporter(v) {
             let got = type_of(v).name();
-            return Err(t.type_error(format!("argument should be bytes, buffer or ASCII string, not '{got}'")));
+            return Err(t.type_error(format!(
+                "argument should be bytes, buffer or ASCII string, not '{got}'"
+            )));
         }
         Ok(Ascii::Buffer(buffer::get(t, v)?))
     }
@@ -89,7 +108,11 @@ impl Ascii {
 }
 
 fn flag(t: &mut Thread, v: Value, default: bool) -> Res<bool> {
-    if v.is_null() { Ok(default) } else { proto::truth(t, v) }
+    if v.is_null() {
+        Ok(default)
+    } else {
+        proto::truth(t, v)
+    }
 }
 
 fn a2b_uu(t: &mut Thread, a: &[Value]) -> Res {
@@ -101,7 +124,9 @@ fn a2b_uu(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn uu_decode(s: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let Some((&first, mut rest)) = s.split_first() else { return Ok(Vec::new()) };
+    let Some((&first, mut rest)) = s.split_first() else {
+        return Ok(Vec::new());
+    };
     let want = usize::from(first.wrapping_sub(b' ') & 63);
     let mut out = Vec::with_capacity(want);
     let (mut bits, mut buffer) = (0, 0u32);
@@ -121,7 +146,10 @@ fn uu_decode(s: &[u8]) -> Result<Vec<u8>, &'static str> {
             buffer &= (1 << bits) - 1;
         }
     }
-    match rest.iter().all(|b| matches!(b, b' ' | b'`' | b'\n' | b'\r')) {
+    match rest
+        .iter()
+        .all(|b| matches!(b, b' ' | b'`' | b'\n' | b'\r'))
+    {
         true => Ok(out),
         false => Err("Trailing garbage"),
     }
@@ -134,7 +162,13 @@ fn b2a_uu(t: &mut Thread, a: &[Value]) -> Res {
     if s.len() > 45 {
         return Err(error(t, "At most 45 bytes at once"));
     }
-    let code = |n: u32| if backtick && n == 0 { b'`' } else { n as u8 + b' ' };
+    let code = |n: u32| {
+        if backtick && n == 0 {
+            b'`'
+        } else {
+            n as u8 + b' '
+        }
+    };
     let mut out = vec![code(s.len() as u32)];
     for three in s.chunks(3) {
         let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
@@ -239,7 +273,11 @@ fn b2a_base64(t: &mut Thread, a: &[Value]) -> Res {
         let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
         let n = at(0) << 16 | at(1) << 8 | at(2);
         for i in 0..4 {
-            out.push(if i <= three.len() { BASE64[(n >> (18 - 6 * i) & 63) as usize] } else { b'=' });
+            out.push(if i <= three.len() {
+                BASE64[(n >> (18 - 6 * i) & 63) as usize]
+            } else {
+                b'='
+            });
         }
     }
     if newline {
@@ -281,8 +319,13 @@ fn low_bits(t: &mut Thread, v: Value) -> Res<u32> {
         Some(n) => n as u32,
         None => {
             // In two's complement, so of negative numbers as well.
-            let bytes = weft_objects::int::to_bigint(n.value()).map_or(Vec::new(), |n| n.to_signed_bytes_le());
-            bytes.iter().take(4).rev().fold(0, |n, b| n << 8 | u32::from(*b))
+            let bytes = weft_objects::int::to_bigint(n.value())
+                .map_or(Vec::new(), |n| n.to_signed_bytes_le());
+            bytes
+                .iter()
+                .take(4)
+                .rev()
+                .fold(0, |n, b| n << 8 | u32::from(*b))
         }
     })
 }
@@ -293,7 +336,11 @@ fn crc_hqx(t: &mut Thread, a: &[Value]) -> Res {
     for &b in data.as_bytes() {
         crc ^= u32::from(b) << 8;
         for _ in 0..8 {
-            crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 };
+            crc = if crc & 0x8000 != 0 {
+                crc << 1 ^ 0x1021
+            } else {
+                crc << 1
+            };
         }
         crc &= 0xFFFF;
     }
@@ -310,7 +357,11 @@ const fn crc_tables() -> [[u32; 256]; 8] {
         let mut crc = i as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 != 0 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+            crc = if crc & 1 != 0 {
+                crc >> 1 ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            };
             bit += 1;
         }
         tables[0][i] = crc;
@@ -376,7 +427,10 @@ fn qp_decode(s: &[u8], header: bool) -> Vec<u8> {
                     None => break,
                     Some(b'\n' | b'\r') => {
                         // A soft line break: nothing, up to the end of the line.
-                        let end = s[at..].iter().position(|b| *b == b'\n').map_or(s.len(), |n| at + n + 1);
+                        let end = s[at..]
+                            .iter()
+                            .position(|b| *b == b'\n')
+                            .map_or(s.len(), |n| at + n + 1);
                         at = end;
                     }
                     Some(b'=') => {
@@ -407,7 +461,11 @@ fn qp_decode(s: &[u8], header: bool) -> Vec<u8> {
 
 fn b2a_qp(t: &mut Thread, a: &[Value]) -> Res {
     let data = buffer::get(t, a[0])?;
-    let style = QpStyle { quote_tabs: flag(t, a[1], false)?, text: flag(t, a[2], true)?, header: flag(t, a[3], false)? };
+    let style = QpStyle {
+        quote_tabs: flag(t, a[1], false)?,
+        text: flag(t, a[2], true)?,
+        header: flag(t, a[3], false)?,
+    };
     Ok(Bytes::from_vec(t, style.encode(data.as_bytes())).into())
 }
 
@@ -442,7 +500,8 @@ impl QpStyle {
         let (mut column, mut at) = (0, 0);
         while at < s.len() {
             let b = s[at];
-            let is_break = self.text && (b == b'\n' || (b == b'\r' && s.get(at + 1) == Some(&b'\n')));
+            let is_break =
+                self.text && (b == b'\n' || (b == b'\r' && s.get(at + 1) == Some(&b'\n')));
             if is_break {
                 column = 0;
                 // Blanks before a line end must not stay as they are.
@@ -457,7 +516,9 @@ impl QpStyle {
             let quoted = self.must_quote(s, at, column);
             let width = if quoted { 3 } else { 1 };
             let ends_line = s.get(at + 1) == Some(&b'\n');
-            if (quoted && column + width >= Self::LINE) || (!quoted && !ends_line && at + 1 != s.len() && column + 1 >= Self::LINE) {
+            if (quoted && column + width >= Self::LINE)
+                || (!quoted && !ends_line && at + 1 != s.len() && column + 1 >= Self::LINE)
+            {
                 out.push(b'=');
                 out.extend_from_slice(line_end);
                 column = 0;
@@ -478,7 +539,11 @@ impl QpStyle {
 
 fn push_quoted(out: &mut Vec<u8>, b: u8) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    out.extend_from_slice(&[b'=', DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+    out.extend_from_slice(&[
+        b'=',
+        DIGITS[usize::from(b >> 4)],
+        DIGITS[usize::from(b & 15)],
+    ]);
 }
 
 #[cfg(test)]
@@ -488,16 +553,28 @@ mod tests {
     #[test]
     fn crc() {
         assert_eq!(crc32_update(0, b"123456789"), 0xCBF4_3926);
-        assert_eq!(crc32_update(crc32_update(0, b"1234"), b"56789"), 0xCBF4_3926);
+        assert_eq!(
+            crc32_update(crc32_update(0, b"1234"), b"56789"),
+            0xCBF4_3926
+        );
     }
 
     #[test]
     fn base64() {
         assert_eq!(base64_decode(b"YWJj\nZA==\n", false).unwrap(), b"abcd");
-        assert_eq!(base64_decode(b"YQ", false).unwrap_err(), "Incorrect padding");
+        assert_eq!(
+            base64_decode(b"YQ", false).unwrap_err(),
+            "Incorrect padding"
+        );
         assert!(base64_decode(b"YWJjZ", false).unwrap_err().contains("(5)"));
-        assert_eq!(base64_decode(b"YQ==YQ==", true).unwrap_err(), "Excess data after padding");
-        assert_eq!(base64_decode(b"Y Q==", true).unwrap_err(), "Only base64 data is allowed");
+        assert_eq!(
+            base64_decode(b"YQ==YQ==", true).unwrap_err(),
+            "Excess data after padding"
+        );
+        assert_eq!(
+            base64_decode(b"Y Q==", true).unwrap_err(),
+            "Only base64 data is allowed"
+        );
     }
 
     #[test]
@@ -505,7 +582,11 @@ mod tests {
         assert_eq!(uu_decode(b"#86)C\n").unwrap(), b"abc");
         assert_eq!(uu_decode(b"#86)C!").unwrap_err(), "Trailing garbage");
         assert_eq!(qp_decode(b"a=3D=\nb=zz_", true), b"a=b=zz ");
-        let style = QpStyle { quote_tabs: false, text: true, header: false };
+        let style = QpStyle {
+            quote_tabs: false,
+            text: true,
+            header: false,
+        };
         assert_eq!(style.encode(b"a=b \n\xff"), b"a=3Db=20\n=FF");
     }
 }

@@ -2,16 +2,23 @@
 
 pub mod _abc;
 pub mod _bisect;
+pub mod _codecs;
 pub mod _collections;
 pub mod _contextvars;
 pub mod _functools;
+pub mod _hashes;
 pub mod _heapq;
+pub mod _io;
+pub mod _json;
+pub mod _locale;
 pub mod _operator;
 pub mod _random;
 pub mod _signal;
+pub mod _sre;
 pub mod _statistics;
 pub mod _string;
 pub mod _struct;
+pub mod _sysconfig;
 pub mod _thread;
 pub mod _typing;
 pub mod _warnings;
@@ -20,12 +27,17 @@ pub mod atexit;
 pub mod binascii;
 pub mod cmath;
 pub mod errno;
+pub mod faulthandler;
+pub mod gc;
 pub mod itertools;
 pub mod math;
+pub mod posix;
+pub mod pwd;
 pub mod structseq;
 pub mod support;
 pub mod thread_local;
 pub mod time;
+pub mod unicodedata;
 pub mod wait;
 
 use weft_objects::prelude::*;
@@ -34,16 +46,27 @@ use weft_objects::prelude::*;
 pub static MODULES: &[(&str, fn(&mut Thread) -> Res<Obj>)] = &[
     ("_abc", _abc::init),
     ("_bisect", _bisect::init),
+    ("_blake2", _hashes::init_blake2),
+    ("_codecs", _codecs::init),
     ("_collections", _collections::init),
     ("_contextvars", _contextvars::init),
     ("_functools", _functools::init),
     ("_heapq", _heapq::init),
+    ("_io", _io::init),
+    ("_json", _json::init),
+    ("_locale", _locale::init),
+    ("_md5", _hashes::init_md5),
     ("_operator", _operator::init),
     ("_random", _random::init),
+    ("_sha1", _hashes::init_sha1),
+    ("_sha2", _hashes::init_sha2),
+    ("_sha3", _hashes::init_sha3),
     ("_signal", _signal::init),
+    ("_sre", _sre::init),
     ("_statistics", _statistics::init),
     ("_string", _string::init),
     ("_struct", _struct::init),
+    ("_sysconfig", _sysconfig::init),
     ("_thread", _thread::init),
     ("_typing", _typing::init),
     ("_warnings", _warnings::init),
@@ -52,7 +75,13 @@ pub static MODULES: &[(&str, fn(&mut Thread) -> Res<Obj>)] = &[
     ("binascii", binascii::init),
     ("cmath", cmath::init),
     ("errno", errno::init),
+    ("faulthandler", faulthandler::init),
+    ("gc", gc::init),
+    ("grp", pwd::init_grp),
     ("itertools", itertools::init),
     ("math", math::init),
+    ("posix", posix::init),
+    ("pwd", pwd::init),
     ("time", time::init),
+    ("unicodedata", unicodedata::init),
 ];

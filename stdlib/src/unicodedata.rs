@@ -73,7 +73,9 @@ static UCD: Type = Type::builtin(
     size_of::<Header>(),
     &Spec {
         methods: METHODS,
-        getset: &[GetSetDef::ro("unidata_version", |t, _| Ok(Str::new(t, "3.2.0").into()))],
+        getset: &[GetSetDef::ro("unidata_version", |t, _| {
+            Ok(Str::new(t, "3.2.0").into())
+        })],
         ..Spec::EMPTY
     },
 )
@@ -88,7 +90,8 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         module.add_type(t, &UCD);
         module.add(t, "unidata_version", Str::new(t, "16.0.0"));
         // SAFETY: an object of nothing but its header.
-        let old = unsafe { Obj::from_raw(Value::from_ptr(t.alloc(&UCD.head, size_of::<Header>()))) };
+        let old =
+            unsafe { Obj::from_raw(Value::from_ptr(t.alloc(&UCD.head, size_of::<Header>()))) };
         module.add(t, "ucd_3_2_0", old);
     }
     Ok(m)
@@ -101,7 +104,9 @@ fn character(t: &mut Thread, v: Value, f: &str, only: bool) -> Res<Option<char>>
         Some(s) if s.len() == 1 => Ok(char::from_u32(s.char_at(0))),
         Some(s) => {
             let n = s.len();
-            Err(t.type_error(format!("{f}(): {at} must be a unicode character, not a string of length {n}")))
+            Err(t.type_error(format!(
+                "{f}(): {at} must be a unicode character, not a string of length {n}"
+            )))
         }
         None => {
             let got = type_of(v).name();
@@ -165,12 +170,16 @@ fn bidirectional(t: &mut Thread, a: &[Value], version: Version) -> Res {
 
 fn combining(t: &mut Thread, a: &[Value], version: Version) -> Res {
     let c = assigned(t, a[0], "combining", version)?;
-    Ok(Value::int(c.map_or(0, |c| version.data().combining(c.into()).into())))
+    Ok(Value::int(
+        c.map_or(0, |c| version.data().combining(c.into()).into()),
+    ))
 }
 
 fn mirrored(t: &mut Thread, a: &[Value], version: Version) -> Res {
     let c = assigned(t, a[0], "mirrored", version)?;
-    Ok(Value::int(c.map_or(0, |c| version.data().mirrored(c.into()).into())))
+    Ok(Value::int(
+        c.map_or(0, |c| version.data().mirrored(c.into()).into()),
+    ))
 }
 
 fn east_asian_width(t: &mut Thread, a: &[Value], version: Version) -> Res {
@@ -191,9 +200,9 @@ fn decomposition(t: &mut Thread, a: &[Value], version: Version) -> Res {
 }
 
 fn form_arguments<'a>(t: &mut Thread, a: &[Value], f: &str) -> Res<(NormalizeForm, &'a Str)> {
-    for i in 0..2 {
-        if Str::of(a[i]).is_none() {
-            let got = type_of(a[i]).name();
+    for (i, v) in a.iter().take(2).enumerate() {
+        if Str::of(*v).is_none() {
+            let got = type_of(*v).name();
             return Err(t.type_error(format!("{f}() argument {} must be str, not {got}", i + 1)));
         }
     }
@@ -213,7 +222,9 @@ fn normalized(form: NormalizeForm, s: &Str, version: Version) -> Vec<u8> {
     let mut run = String::new();
     let flush = |run: &mut String, out: &mut Vec<u8>| {
         if !run.is_empty() {
-            out.extend_from_slice(rustpython_unicode::normalize(form, Wtf8::new(run.as_str())).as_bytes());
+            out.extend_from_slice(
+                rustpython_unicode::normalize(form, Wtf8::new(run.as_str())).as_bytes(),
+            );
             run.clear();
         }
     };
@@ -232,7 +243,9 @@ fn normalized(form: NormalizeForm, s: &Str, version: Version) -> Vec<u8> {
 
 fn is_normalized(t: &mut Thread, a: &[Value], version: Version) -> Res {
     let (form, s) = form_arguments(t, a, "is_normalized")?;
-    Ok(Value::bool(s.is_ascii() || normalized(form, s, version) == s.as_bytes()))
+    Ok(Value::bool(
+        s.is_ascii() || normalized(form, s, version) == s.as_bytes(),
+    ))
 }
 
 fn normalize(t: &mut Thread, a: &[Value], version: Version) -> Res {
@@ -246,7 +259,9 @@ fn normalize(t: &mut Thread, a: &[Value], version: Version) -> Res {
 
 fn name(t: &mut Thread, a: &[Value], version: Version) -> Res {
     let c = character(t, a[0], "name", false)?.filter(|c| version.assigns(*c));
-    let found = c.and_then(rustpython_unicode::character_name).map(|n| Str::from_string(t, n));
+    let found = c
+        .and_then(rustpython_unicode::character_name)
+        .map(|n| Str::from_string(t, n));
     or_default(t, found, a[1], "no such name")
 }
 

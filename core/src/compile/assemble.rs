@@ -261,6 +261,19 @@ impl<'a> Unit<'a> {
         }
     }
 
+    /// The instruction written last.
+    pub fn last_instr(&self) -> Instr {
+        self.ins.last().map_or(Instr::new(Op::Nop, 0, 0, 0, 0), |i| i.word)
+    }
+
+    /// The result of the call written last is not wanted.
+    pub fn discard_last_result(&mut self) {
+        if let Some(i) = self.ins.last_mut() {
+            let w = i.word;
+            i.word = Instr::new(Op::Call, w.x(), super::bytecode::DISCARD, w.b() as u16, w.c() as u16);
+        }
+    }
+
     /// The word after an instruction that needs a second one.
     pub fn ext(&mut self, a: u16) {
         self.emit(Op::Ext, 0, a, 0, 0);

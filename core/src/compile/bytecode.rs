@@ -25,6 +25,8 @@ pub const XB: u8 = 1;
 pub const XC: u8 = 2;
 /// `x` bit: operand `a`, where it is read and not written, is consumed.
 pub const XA: u8 = 4;
+/// Destination of a [`Op::Call`] whose result is not wanted.
+pub const DISCARD: u16 = u16::MAX;
 /// The upper four bits of `x` are an argument of the opcode (see each opcode): `x >> 4`.
 pub const XARG: u8 = 4;
 
@@ -194,7 +196,7 @@ ops! {
     BuildSlice,
 
     /// r[a] = call of r[b] with c positional arguments r[b+2 ..]; r[b+1] is NULL, or self, which goes before them. All are consumed.
-    /// `a` may be any register.
+    /// `a` may be any register, or [`DISCARD`].
     Call,
     /// As Call; the last arguments are keyword arguments, named by the tuple k[a] of the following Ext word. c counts all.
     CallKw,

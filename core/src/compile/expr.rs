@@ -303,7 +303,12 @@ impl<'a> Compiler<'a> {
         let sp = self.u.sp;
         let o = self.operand(e)?;
         if o.temp {
-            self.clear(o.reg);
+            let last = self.u.last_instr();
+            if matches!(e, Expr::Call(_)) && last.op() == Op::Call as u8 && last.a() == o.reg as usize {
+                self.u.discard_last_result();
+            } else {
+                self.clear(o.reg);
+            }
         } else if !e.is_named_expr() {
             // Only to see that it is bound.
             let t = self.copy(o);

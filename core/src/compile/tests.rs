@@ -126,7 +126,7 @@ fn constants_are_folded_and_kept_apart() {
     assert!(f.consts.iter().any(|c| matches!(c, Const::FrozenSet(_))));
     assert!(f.consts.iter().any(|c| matches!(c, Const::Slice(_))));
     let f = function("def f():\n  if 0: g()\n  while True: h()\n");
-    assert_eq!(ops(&f), [Op::LoadGlobal, Op::Call, Op::Clear, Op::JumpBack]);
+    assert_eq!(ops(&f), [Op::LoadGlobal, Op::Call, Op::JumpBack]);
 }
 
 #[test]

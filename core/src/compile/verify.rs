@@ -180,7 +180,10 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
             e.take(b, c).write(a, 1);
         }
         Op::Call | Op::CallKw => {
-            e.take(b, 1).take(b + 2, c).write(a, 1);
+            e.take(b, 1).take(b + 2, c);
+            if a != super::bytecode::DISCARD as usize {
+                e.write(a, 1);
+            }
             if arg & 1 == 0 {
                 e.take(b + 1, 1);
             } else {

@@ -24,6 +24,19 @@ pub fn cached_method(ty: &Type, w: u64) -> Value {
     if mc.version as u64 == w >> 32 { mc.value(((w >> 8) & 0xff_ffff) as usize) } else { Value::NULL }
 }
 
+/// What a GetAttr cache word other than SLOT stands for, or NULL.
+#[inline]
+pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
+    // SAFETY: a register's object is alive.
+    let h = unsafe { v.header() };
+    match w & 0xff {
+        kind::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => cached_method(type_of(v), w),
+        kind::TYPE if h.has_flag(IS_TYPE) => cached_method(Type::of_unchecked(v), w),
+        kind::MODULE => cached_module(t, v, w),
+        _ => Value::NULL,
+    }
+}
+
 /// The name in a module that a MODULE cache word stands for, or NULL.
 #[inline(always)]
 pub fn cached_module(t: &Thread, v: Value, w: u64) -> Value {
@@ -271,9 +284,24 @@ pub fn load_special(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     if v.is_null() {
         return unbound_local(t, f, i.b());
     }
+    let ty = type_of(v);
+    let w = cache(f, i.c()).load(Relaxed);
+    if w & 0xff == kind::METHOD {
+        let m = cached_method(ty, w);
+        if !m.is_null() {
+            let m = to_reg(t, m);
+            let self_ = own_operand(t, f, i, XB, i.b());
+            set_pair(t, f, i.a(), m, self_);
+            return Ok(());
+        }
+    }
     let (text, what) = SPECIALS[(i.arg() & 3) as usize];
     let key = weft_objects::names::get(t, text);
-    let ty = type_of(v);
+    if let Some((mc, index)) = ty.lookup_index(t, key)
+        && type_of(mc.value(index)).has(tf::METHOD_DESCRIPTOR)
+    {
+        cache(f, i.c()).store(version_word(kind::METHOD, mc.version, index), Relaxed);
+    }
     if let Some(d) = ty.lookup(t, key) {
         let d = d.to_obj(t);
         let dt = type_of(d.value());

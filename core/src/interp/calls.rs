@@ -1,6 +1,6 @@
 //! Calls: binding arguments to parameters, natives, classes, and Python functions called from native code.
 
-use super::frames::{Enter, constant, push, reg_ptr, set_reg, take_reg};
+use super::frames::{Enter, constant, push, reg_ptr, set_reg, set_result, take_reg};
 use super::globals::unbound_local;
 use super::run::{copy_reg, drop_reg, run};
 use crate::compile::bytecode::Instr;
@@ -92,7 +92,7 @@ fn dispatch(t: &mut Thread, f: *mut Frame, dst: usize, b: usize, argc: usize, na
         None => return Err(proto::not_callable(t, callee)),
     };
     clear_call(t, p, argc);
-    set_reg(t, f, dst, v);
+    set_result(t, f, dst, v);
     if t.interrupted() {
         weft_objects::runtime::safepoint(t)?;
     }
@@ -171,6 +171,16 @@ fn bind(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, n: usize
             }
             return Ok(argcount);
         }
+    }
+    if nkw == 0 && body.kwonly == 0 && body.flags & 12 == 4 && npos >= argcount {
+        // Only `*args`: the rest becomes its tuple, in place.
+        // SAFETY: the caller's registers.
+        unsafe {
+            let rest = std::slice::from_raw_parts_mut(base.add(argcount), npos - argcount);
+            let rest = Tuple::from_regs(t, rest);
+            *base.add(argcount) = rest.into_value();
+        }
+        return Ok(argcount + 1);
     }
     bind_slow(t, func, code, base, npos, names)
 }
@@ -334,7 +344,16 @@ fn missing_args(t: &mut Thread, func: &Function, code: &Code, missing: &[usize],
 /// `__init__` in this loop.
 fn construct(t: &mut Thread, p: *mut Value, callee: Value, argc: usize, names: Value, dst: usize) -> Res<Option<Enter>> {
     let cls = Type::of_unchecked(callee);
-    let Some(init) = constructor(t, cls) else { return Ok(None) };
+    let Some(init) = constructor(t, cls) else {
+        if cls.ctor.load(Acquire) != NO_INIT || argc != 0 {
+            return Ok(None);
+        }
+        let Some(obj) = Instance::new(t, cls) else { return Err(t.memory_error()) };
+        clear_call(t, p, 0);
+        let f = t.vm().frame_top().wrapping_sub(1);
+        set_result(t, f, dst, obj.into_value());
+        return Ok(Some(Enter::Done));
+    };
     let Some(func) = Function::of(init) else { return Ok(None) };
     let Some(obj) = Instance::new(t, cls) else { return Err(t.memory_error()) };
     let code = func.code();
@@ -344,15 +363,16 @@ fn construct(t: &mut Thread, p: *mut Value, callee: Value, argc: usize, names: V
         if base.wrapping_add(code.nregs as usize + argc + 1) > t.regs.limit() {
             return Err(super::frames::too_deep(t));
         }
-        // The register below keeps the instance; the function lives in the class.
-        let keep = obj.clone().into_value();
-        let cls_word = std::mem::replace(&mut *p, keep);
-        *base = obj.into_value();
+        let cls_word = std::mem::replace(&mut *p, to_reg(t, init));
+        *base = obj.clone().into_value();
         let bound = bind(t, func, code, base, argc + 1, names);
         let pushed = match bound {
             Ok(n) => push(t, init, code, base, n, Frame::BELOW | Frame::CONSTRUCTOR, dst as u32),
             Err(e) => Err(e),
         };
+        if pushed.is_ok() {
+            (*t.vm().frame_top().wrapping_sub(1)).instance = obj.into_value();
+        }
         drop_reg(t, cls_word);
         if let Err(e) = pushed {
             clear_beyond(t, base, code.nlocals as usize + argc + 1);
@@ -362,13 +382,18 @@ fn construct(t: &mut Thread, p: *mut Value, callee: Value, argc: usize, names: V
     Ok(Some(Enter::Frame))
 }
 
+/// A class whose call takes the long way.
+const SLOW: u64 = 1;
+/// A class whose call makes a bare instance.
+const NO_INIT: u64 = 2;
+
 /// The `__init__` to enter for a call of the class, if it is that simple. Kept in the class until it changes.
 #[inline]
 fn constructor(t: &Thread, cls: &Type) -> Option<Value> {
     let c = cls.ctor.load(Acquire);
     match c {
         0 => learn_constructor(t, cls),
-        1 => None,
+        SLOW | NO_INIT => None,
         v => Some(Value(v)),
     }
 }
@@ -381,11 +406,17 @@ fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
     let (mc, index) = cls.lookup_index(t, key)?;
     let plain_new = cls.slots.new.get().map(|x| x as usize) == Some(weft_objects::instance::object_new as *const () as usize);
     let init = mc.value(index);
-    let simple = cls.has(tf::INLINE)
-        && !cls.has(tf::ABSTRACT)
-        && plain_new
-        && Function::of(init).is_some_and(|x| x.code().call_flags & Code::GENERATOR == 0);
-    let word = if simple { init.0 } else { 1 };
+    let plain_init =
+        cls.slots.init.get().map(|x| x as usize) == Some(weft_objects::instance::object_init as *const () as usize);
+    let bare = cls.has(tf::INLINE) && !cls.has(tf::ABSTRACT) && plain_new;
+    let simple = bare && Function::of(init).is_some_and(|x| x.code().call_flags & Code::GENERATOR == 0);
+    let word = if simple {
+        init.0
+    } else if bare && plain_init {
+        NO_INIT
+    } else {
+        SLOW
+    };
     cls.ctor.store(word, Release);
     if !std::ptr::eq(cls.mcache.load(Acquire), mc) {
         cls.ctor.store(0, Release);

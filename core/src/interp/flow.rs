@@ -41,8 +41,8 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
             let msg = format!("__init__() should return None, not '{}'", type_of(v.value()).name());
             return Err(t.type_error(msg));
         }
-        // SAFETY: the register below the frame keeps the instance.
-        v = unsafe { std::mem::replace(&mut *(*f).base.sub(1), Value::NULL) };
+        // SAFETY: the innermost frame.
+        v = unsafe { std::mem::replace(&mut (*f).instance, Value::NULL) };
     }
     pop(t, f);
     Ok(if flags & Frame::ENTRY != 0 { Left::Out(v) } else { Left::Caller(v, dst) })
@@ -469,7 +469,10 @@ pub fn get_yield_from_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     if type_of(v).is(&generator::COROUTINE) && outer & (128 | 256) == 0 {
         return Err(t.type_error("cannot 'yield from' a coroutine object in a non-coroutine generator".into()));
     }
-    if is_coroutine || Generator::exact(v).is_some() {
+    // `GetYieldFromIter/1` makes the argument of a generator expression: what is iterated as it is stays as it is.
+    let as_it_is = i.arg() == 1
+        && (List::exact(v).is_some() || Tuple::exact(v).is_some() || weft_objects::range::Range::of(v).is_some());
+    if is_coroutine || as_it_is || Generator::exact(v).is_some() {
         let v = own_operand(t, f, i, XB, i.b());
         set_reg(t, f, i.a(), v);
         return Ok(());

@@ -80,6 +80,16 @@ pub fn set_reg(t: &mut Thread, f: *mut Frame, n: usize, v: Value) {
     drop_reg(t, old);
 }
 
+/// As [`set_reg`] for the result of a call, which may not be wanted.
+#[inline(always)]
+pub fn set_result(t: &mut Thread, f: *mut Frame, n: usize, v: Value) {
+    if n == crate::compile::bytecode::DISCARD as usize {
+        drop_reg(t, v);
+    } else {
+        set_reg(t, f, n, v);
+    }
+}
+
 /// Takes the word out of register `n`.
 #[inline(always)]
 pub fn take_reg(f: *mut Frame, n: usize) -> Value {
@@ -132,6 +142,7 @@ pub fn push(t: &mut Thread, func: Value, code: &Code, base: *mut Value, bound: u
             namespace: Value::NULL,
             generator: Value::NULL,
             object: Value::NULL,
+            instance: Value::NULL,
             flags,
             dst,
         });
@@ -163,6 +174,9 @@ pub fn pop(t: &mut Thread, f: *mut Frame) {
         }
         let ns = std::mem::replace(&mut (*f).namespace, Value::NULL);
         drop_reg(t, ns);
+        if (*f).flags & Frame::CONSTRUCTOR != 0 {
+            drop_reg(t, (*f).instance);
+        }
     }
     unwind_top(t, f);
 }

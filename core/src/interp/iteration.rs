@@ -17,6 +17,8 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     if v.is_null() {
         return unbound_local(t, f, i.b());
     }
+    // Written `GetIter/1`: the operand is an iterator already (or one of the kinds that are iterated as they are).
+    let is_iterator = i.arg() == 1;
     let mut position = Value::NONE;
     let mut last = Value::NULL;
     let it;
@@ -32,7 +34,7 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         drop_reg(t, old);
         (it, position, last) = (Value::RANGE_MARK, a, b);
     } else {
-        let o = proto::iter(t, v)?;
+        let o = if is_iterator { Obj::new(t, v) } else { proto::iter(t, v)? };
         let old = take_operand(f, i, XB, i.b());
         drop_reg(t, old);
         it = o.into_value();

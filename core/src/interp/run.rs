@@ -5,7 +5,7 @@
 
 use super::frames::Enter;
 use super::{attr, calls, flow, globals, iteration, misc, ops, unwind};
-use crate::compile::bytecode::{Instr, Op, XA, XB, XC};
+use crate::compile::bytecode::{DISCARD, Instr, Op, XA, XB, XC};
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use weft_objects::cell::Cell;
 use weft_objects::code::Code;
@@ -15,7 +15,7 @@ use weft_objects::generator::Generator;
 use weft_objects::instance::{INLINE, Instance};
 use weft_objects::native::{BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr};
 use weft_objects::prelude::*;
-use weft_objects::types::IS_TYPE;
+
 
 /// Drops a register word.
 #[inline(always)]
@@ -136,6 +136,17 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                 let old = *p;
                 *p = v;
                 drop_reg(t, old);
+            }
+        }};
+    }
+    // The result of a call, which may not be wanted.
+    macro_rules! set_result {
+        ($n:expr, $v:expr) => {{
+            let n = $n;
+            if n == DISCARD as usize {
+                drop_reg(t, $v);
+            } else {
+                set!(n, $v);
             }
         }};
     }
@@ -555,21 +566,15 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                     if x.is_ptr() {
                         // SAFETY: see the top of the function.
                         let (w, h) = unsafe { ((*cc.add(i.c())).load(Relaxed), x.header()) };
-                        let found = match w & 0xff {
-                            cache::SLOT => {
-                                let o = Instance::of_unchecked(x);
-                                if h.flags.load(Relaxed) & INLINE != 0
-                                    && o.shape.load(Acquire) as u64 == (w >> 16) & 0xff_ffff
-                                {
-                                    o.slot(((w >> 8) & 0xff) as usize).get()
-                                } else {
-                                    Value::NULL
-                                }
+                        let found = if w & 0xff == cache::SLOT {
+                            let o = Instance::of_unchecked(x);
+                            if h.flags.load(Relaxed) & INLINE != 0 && o.shape.load(Acquire) == (w >> 16) as u32 & 0xff_ffff {
+                                o.slot(((w >> 8) & 0xff) as usize).get()
+                            } else {
+                                Value::NULL
                             }
-                            cache::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => attr::cached_method(type_of(x), w),
-                            cache::TYPE if h.has_flag(IS_TYPE) => attr::cached_method(Type::of_unchecked(x), w),
-                            cache::MODULE => attr::cached_module(t, x, w),
-                            _ => Value::NULL,
+                        } else {
+                            attr::cached(t, x, w)
                         };
                         if !found.is_null() {
                             let v = to_reg(t, found);
@@ -835,7 +840,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                                         let args = std::slice::from_raw_parts(p.add(1), argc + 1);
                                         let v = check!((m.native.f)(t, args));
                                         calls::clear_call(t, p, argc);
-                                        set!(i.a(), v);
+                                        set_result!(i.a(), v);
                                         if t.interrupted() {
                                             check!(weft_objects::runtime::safepoint(t));
                                         }
@@ -850,7 +855,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                                     let v = check!((b.native.f)(t, args));
                                     *p.add(1) = Value::NULL;
                                     calls::clear_call(t, p, argc);
-                                    set!(i.a(), v);
+                                    set_result!(i.a(), v);
                                     if t.interrupted() {
                                         check!(weft_objects::runtime::safepoint(t));
                                     }
@@ -929,7 +934,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                             f = f.wrapping_sub(1);
                             load_frame!();
                             t.regs.set_top(r.add((*(*f).code).nregs as usize));
-                            set!(dst, v);
+                            set_result!(dst, v);
                             continue;
                         }
                         (*f).pc = pc;
@@ -938,7 +943,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                         flow::Left::Caller(v, dst) => {
                             f = f.wrapping_sub(1);
                             load_frame!();
-                            set!(dst, v);
+                            set_result!(dst, v);
                         }
                         flow::Left::Jumped => {
                             f = f.wrapping_sub(1);
@@ -954,7 +959,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                         flow::Left::Caller(v, dst) => {
                             f = f.wrapping_sub(1);
                             load_frame!();
-                            set!(dst, v);
+                            set_result!(dst, v);
                         }
                         flow::Left::Jumped => {
                             f = f.wrapping_sub(1);
@@ -981,7 +986,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                         flow::Left::Caller(v, dst) => {
                             f = f.wrapping_sub(1);
                             load_frame!();
-                            set!(dst, v);
+                            set_result!(dst, v);
                         }
                         flow::Left::Jumped => {
                             f = f.wrapping_sub(1);
@@ -1085,6 +1090,8 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                                 load_frame!();
                                 continue;
                             }
+                            // Read again: a handshake may have counted the register.
+                            let it = *p;
                             *p = Value::NULL;
                             jump!(i.off16());
                             drop_reg(t, it);

@@ -62,7 +62,13 @@ pub fn excepthook(t: &mut Thread, a: &[Value]) -> Res {
 
 /// Prints an exception to `sys.stderr`: by the `traceback` module, or without source lines if that cannot be had.
 pub fn display(t: &mut Thread, exc: Value) {
-    let Some(err) = sys_attr(t, "stderr") else { return };
+    let Some(err) = sys_attr(t, "stderr") else {
+        // Before there are streams.
+        let mut text = String::new();
+        traceback::print_exception(t, exc, &mut text);
+        eprint!("{text}");
+        return;
+    };
     if err.value().is_none() {
         return;
     }

@@ -2,7 +2,6 @@
 
 use crate::cli::{Config, FREE_THREADED, VERSION_INFO, version_text};
 use weft_objects::module::Module;
-use weft_objects::namespace::Namespace;
 use weft_objects::prelude::*;
 use weft_objects::set::Set;
 use weft_objects::text::hash;
@@ -42,7 +41,7 @@ struct_sequence!(UNRAISABLE, UNRAISABLE_DEF, "UnraisableHookArgs" in "sys", item
 /// The module's name, as the first part of what is written here.
 pub const CACHE_TAG: &str = "weft-314";
 /// What the library's directory is called below `lib` of the prefix.
-pub const LIB_NAME: &str = "weft3.14";
+pub const LIB_NAME: &str = if FREE_THREADED { "weft3.14t" } else { "weft3.14" };
 
 fn boolean(b: bool) -> Obj {
     Obj::from_raw(Value::bool(b))
@@ -162,7 +161,7 @@ fn thread_library() -> Option<String> {
     None
 }
 
-fn implementation(t: &Thread) -> Obj {
+fn implementation(t: &mut Thread) -> Res<Obj> {
     let own = own_version();
     let items = [
         ("name", Str::intern(t, "weft")),
@@ -172,8 +171,11 @@ fn implementation(t: &Thread) -> Obj {
         ("_multiarch", Str::new(t, &format!("{}-{}-gnu", std::env::consts::ARCH, std::env::consts::OS))),
         ("supports_isolated_interpreters", boolean(false)),
     ];
-    let borrowed: Vec<(&str, Value)> = items.iter().map(|(n, v)| (*n, v.value())).collect();
-    Namespace::new(t, &borrowed)
+    let ns = weft_objects::namespace::new(t);
+    for (name, v) in items {
+        proto::set_attr(t, ns.value(), weft_objects::names::get(t, name), v.value())?;
+    }
+    Ok(ns)
 }
 
 /// The parts of `sys` that do not change with the program.
@@ -215,7 +217,8 @@ pub fn add(t: &mut Thread, m: &Module, c: &Config) -> Res<()> {
     m.add(t, "int_info", INT_INFO_DEF.make(t, [30, 4, 4300, 640].iter().map(|n| int_obj(t, *n)).collect()));
     m.add(t, "hash_info", hash_info(t));
     m.add(t, "thread_info", thread_info(t));
-    m.add(t, "implementation", implementation(t));
+    let own = implementation(t)?;
+    m.add(t, "implementation", own);
     m.add(t, "UnraisableHookArgs", Obj::new(t, UNRAISABLE.value()));
     paths(t, m, c);
     module_names(t, m)

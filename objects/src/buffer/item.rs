@@ -57,7 +57,11 @@ impl Item {
         if matches!(code, b'x' | b's' | b'p') {
             return None;
         }
-        Some(Item { code, size, big: matches!(order, b'>' | b'!') })
+        Some(Item {
+            code,
+            size,
+            big: matches!(order, b'>' | b'!'),
+        })
     }
 
     /// As [`Item::parse`] for what memoryview supports: C types of this machine.
@@ -76,7 +80,11 @@ impl Item {
             b'e' | b'f' | b'd' => Obj::own(crate::float::from_f64(t, read_float(s, self.big))),
             b'F' | b'D' => {
                 let (re, im) = s.split_at(self.size / 2);
-                Obj::own(crate::complex::from_parts(t, read_float(re, self.big), read_float(im, self.big)))
+                Obj::own(crate::complex::from_parts(
+                    t,
+                    read_float(re, self.big),
+                    read_float(im, self.big),
+                ))
             }
             code => {
                 let bits = read_uint(s, self.big);
@@ -121,7 +129,9 @@ impl Item {
                     Err(e) => return Err(e),
                 };
                 let half = self.size / 2;
-                if !write_float(re, &mut out[..half], self.big) || !write_float(im, &mut out[half..], self.big) {
+                if !write_float(re, &mut out[..half], self.big)
+                    || !write_float(im, &mut out[half..], self.big)
+                {
                     return Ok(Err(Bad::Overflow));
                 }
             }
@@ -162,14 +172,22 @@ pub fn fit(v: Value, size: usize, signed: bool) -> Option<u64> {
         None => crate::int::to_bigint(v)?.to_i128()?,
     };
     let bits = 8 * size as u32;
-    let (low, high) = if signed { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
+    let (low, high) = if signed {
+        (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1)
+    } else {
+        (0, (1i128 << bits) - 1)
+    };
     (low..=high).contains(&n).then_some(n as u64)
 }
 
 /// An unsigned integer of at most 8 bytes.
 pub fn read_uint(s: &[u8], big: bool) -> u64 {
     let add = |n: u64, b: &u8| n << 8 | u64::from(*b);
-    if big { s.iter().fold(0, add) } else { s.iter().rev().fold(0, add) }
+    if big {
+        s.iter().fold(0, add)
+    } else {
+        s.iter().rev().fold(0, add)
+    }
 }
 
 /// Writes the low bytes of `n`.
@@ -289,7 +307,14 @@ mod tests {
 
     #[test]
     fn formats() {
-        assert_eq!(Item::parse("<l"), Some(Item { code: b'l', size: 4, big: false }));
+        assert_eq!(
+            Item::parse("<l"),
+            Some(Item {
+                code: b'l',
+                size: 4,
+                big: false
+            })
+        );
         assert_eq!(Item::parse_native("@l").map(|i| i.size), Some(8));
         assert_eq!(Item::parse_native("<i"), None);
         assert_eq!(Item::parse("2i"), None);

@@ -9,14 +9,18 @@ use crate::text::percent::Resolved;
 
 /// `bytes % args`
 pub(crate) fn modulo(t: &mut Thread, a: Value, b: Value) -> Res {
-    let Some(format) = Bytes::of(a) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let Some(format) = Bytes::of(a) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let out = interpolated(t, format.as_slice(), b)?;
     Ok(Bytes::from_vec(t, out).into())
 }
 
 /// `bytearray % args`
 pub(crate) fn modulo_bytearray(t: &mut Thread, a: Value, b: Value) -> Res {
-    let Some(format) = ByteArray::of(a) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let Some(format) = ByteArray::of(a) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let format = format.to_vec(t);
     let out = interpolated(t, &format, b)?;
     Ok(ByteArray::new(t, out).into())
@@ -59,7 +63,9 @@ pub(crate) fn convert_char(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: V
         }
         None => {
             let got = type_of(v).name();
-            return Err(t.type_error(format!("%c requires an integer in range(256) or a single byte, not {got}")));
+            return Err(t.type_error(format!(
+                "%c requires an integer in range(256) or a single byte, not {got}"
+            )));
         }
     };
     r.write_byte(out, byte).map_err(|e| text_error(t, e))

@@ -77,7 +77,9 @@ fn next(t: &mut Thread, v: Value) -> Res {
 
 fn length_hint(t: &mut Thread, a: &[Value]) -> Res {
     let it = BytesIter::this(a[0]);
-    let left = it.len(t).map_or(0, |n| n.saturating_sub(it.at.load(Relaxed)));
+    let left = it
+        .len(t)
+        .map_or(0, |n| n.saturating_sub(it.at.load(Relaxed)));
     Ok(Value::int(left as i64))
 }
 
@@ -127,8 +129,13 @@ const SPEC: Spec = Spec {
 };
 
 /// `bytes_iterator`
-pub static BYTES_ITERATOR: Type =
-    Type::builtin("bytes_iterator", size_of::<BytesIter>(), &SPEC).gc(traverse, clear).final_().no_new();
+pub static BYTES_ITERATOR: Type = Type::builtin("bytes_iterator", size_of::<BytesIter>(), &SPEC)
+    .gc(traverse, clear)
+    .final_()
+    .no_new();
 /// `bytearray_iterator`
 pub static BYTEARRAY_ITERATOR: Type =
-    Type::builtin("bytearray_iterator", size_of::<BytesIter>(), &SPEC).gc(traverse, clear).final_().no_new();
+    Type::builtin("bytearray_iterator", size_of::<BytesIter>(), &SPEC)
+        .gc(traverse, clear)
+        .final_()
+        .no_new();

@@ -25,9 +25,8 @@ pub fn new_exception(t: &Thread, ty: &Type, args: Vec<Obj>) -> Obj {
     if let Some(first) = first {
         let v = e.value();
         // What these classes' __init__ would do with one argument: it is in their first field.
-        if ty.is_subtype(&IMPORT_ERROR) || ty.is_subtype(&SYNTAX_ERROR) {
-            fields::<1>(v).set(t, 0, first);
-        } else if ty.is_subtype(&STOP_ITERATION) || ty.is_subtype(&SYSTEM_EXIT) {
+        let keepers = [&IMPORT_ERROR, &SYNTAX_ERROR, &STOP_ITERATION, &SYSTEM_EXIT];
+        if keepers.iter().any(|k| ty.is_subtype(k)) {
             fields::<1>(v).set(t, 0, first);
         }
     }

@@ -5,23 +5,39 @@ use super::*;
 pub(super) const METHODS: &[NativeDef] = &[
     NativeDef::new("release", "($self, /)", release)
         .doc("Release the underlying buffer exposed by the memoryview object."),
-    NativeDef::new("tobytes", "($self, /, order='C')", to_bytes).doc("Return the data in the buffer as a byte string."),
-    NativeDef::new("hex", "($self, /, sep=<unrepresentable>, bytes_per_sep=1)", hex)
-        .doc("Return the data in the buffer as a str of hexadecimal numbers."),
-    NativeDef::new("tolist", "($self, /)", to_list).doc("Return the data in the buffer as a list of elements."),
+    NativeDef::new("tobytes", "($self, /, order='C')", to_bytes)
+        .doc("Return the data in the buffer as a byte string."),
+    NativeDef::new(
+        "hex",
+        "($self, /, sep=<unrepresentable>, bytes_per_sep=1)",
+        hex,
+    )
+    .doc("Return the data in the buffer as a str of hexadecimal numbers."),
+    NativeDef::new("tolist", "($self, /)", to_list)
+        .doc("Return the data in the buffer as a list of elements."),
     NativeDef::new("cast", "($self, /, format, shape=<unrepresentable>)", cast)
         .doc("Cast a memoryview to a new format or shape."),
-    NativeDef::new("toreadonly", "($self, /)", to_readonly).doc("Return a readonly version of the memoryview."),
+    NativeDef::new("toreadonly", "($self, /)", to_readonly)
+        .doc("Return a readonly version of the memoryview."),
     NativeDef::class("_from_flags", "($type, /, object, flags)", from_flags),
-    NativeDef::new("count", "($self, value, /)", count).doc("Count the number of occurrences of a value."),
-    NativeDef::new("index", "($self, value, start=0, stop=sys.maxsize, /)", find)
-        .doc("Return the index of the first occurrence of a value."),
+    NativeDef::new("count", "($self, value, /)", count)
+        .doc("Count the number of occurrences of a value."),
+    NativeDef::new(
+        "index",
+        "($self, value, start=0, stop=sys.maxsize, /)",
+        find,
+    )
+    .doc("Return the index of the first occurrence of a value."),
     NativeDef::new("__enter__", "($self, /)", |t, a| {
         MemoryView::this(a[0]).check(t)?;
         Ok(Obj::new(t, a[0]).into())
     }),
     NativeDef::new("__exit__", "($self, /, *exc_info)", release),
-    NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+    NativeDef::class(
+        "__class_getitem__",
+        "($type, item, /)",
+        crate::generic_alias::class_getitem,
+    ),
 ];
 
 fn number(t: &mut Thread, v: Value, f: fn(&MemoryView) -> usize) -> Res {
@@ -39,7 +55,10 @@ fn flag(t: &mut Thread, v: Value, f: fn(&MemoryView) -> bool) -> Res {
 fn numbers(t: &mut Thread, v: Value, f: fn(&Layout) -> Vec<i64>) -> Res {
     let m = MemoryView::this(v);
     m.check(t)?;
-    let items = f(m.layout()).into_iter().map(|n| Obj::own(crate::int::from_i64(t, n))).collect();
+    let items = f(m.layout())
+        .into_iter()
+        .map(|n| Obj::own(crate::int::from_i64(t, n)))
+        .collect();
     Ok(Tuple::from_vec(t, items).into())
 }
 
@@ -48,7 +67,11 @@ pub(super) const GETSET: &[GetSetDef] = &[
         let m = MemoryView::this(v);
         m.check(t)?;
         let exporter = m.managed().exporter.get();
-        Ok(if exporter.is_null() { Value::NONE } else { to_reg(t, exporter) })
+        Ok(if exporter.is_null() {
+            Value::NONE
+        } else {
+            to_reg(t, exporter)
+        })
     }),
     GetSetDef::ro("nbytes", |t, v| number(t, v, |m| m.len)),
     GetSetDef::ro("readonly", |t, v| flag(t, v, |m| m.readonly)),
@@ -59,13 +82,23 @@ pub(super) const GETSET: &[GetSetDef] = &[
         Ok(Str::new(t, &m.layout().format).into())
     }),
     GetSetDef::ro("ndim", |t, v| number(t, v, |m| m.layout().ndim())),
-    GetSetDef::ro("shape", |t, v| numbers(t, v, |l| l.shape.iter().map(|n| *n as i64).collect())),
-    GetSetDef::ro("strides", |t, v| numbers(t, v, |l| l.strides.iter().map(|n| *n as i64).collect())),
+    GetSetDef::ro("shape", |t, v| {
+        numbers(t, v, |l| l.shape.iter().map(|n| *n as i64).collect())
+    }),
+    GetSetDef::ro("strides", |t, v| {
+        numbers(t, v, |l| l.strides.iter().map(|n| *n as i64).collect())
+    }),
     GetSetDef::ro("suboffsets", |t, v| numbers(t, v, |_| Vec::new())),
-    GetSetDef::ro("c_contiguous", |t, v| flag(t, v, |m| m.layout().is_c_contiguous())),
-    GetSetDef::ro("f_contiguous", |t, v| flag(t, v, |m| m.layout().is_f_contiguous())),
+    GetSetDef::ro("c_contiguous", |t, v| {
+        flag(t, v, |m| m.layout().is_c_contiguous())
+    }),
+    GetSetDef::ro("f_contiguous", |t, v| {
+        flag(t, v, |m| m.layout().is_f_contiguous())
+    }),
     GetSetDef::ro("contiguous", |t, v| {
-        flag(t, v, |m| m.layout().is_c_contiguous() || m.layout().is_f_contiguous())
+        flag(t, v, |m| {
+            m.layout().is_c_contiguous() || m.layout().is_f_contiguous()
+        })
     }),
 ];
 
@@ -84,7 +117,9 @@ fn to_bytes(t: &mut Thread, a: &[Value]) -> Res {
             Some(s) => s.to_string_lossy(),
             None => {
                 let got = type_of(a[1]).name();
-                return Err(t.type_error(format!("tobytes() argument 'order' must be str or None, not {got}")));
+                return Err(t.type_error(format!(
+                    "tobytes() argument 'order' must be str or None, not {got}"
+                )));
             }
         }
     };
@@ -123,9 +158,13 @@ fn to_list(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn nested(t: &Thread, item: Item, shape: &[usize], data: &[u8]) -> Obj {
-    let Some((&n, inner)) = shape.split_first() else { return item.unpack(t, data) };
+    let Some((&n, inner)) = shape.split_first() else {
+        return item.unpack(t, data);
+    };
     let size = inner.iter().product::<usize>() * item.size;
-    let items = (0..n).map(|i| nested(t, item, inner, &data[i * size..])).collect();
+    let items = (0..n)
+        .map(|i| nested(t, item, inner, &data[i * size..]))
+        .collect();
     List::from_vec(t, items)
 }
 
@@ -149,14 +188,20 @@ fn cast(t: &mut Thread, a: &[Value]) -> Res {
         let got = type_of(a[1]).name();
         return Err(t.type_error(format!("cast() argument 'format' must be str, not {got}")));
     };
-    let shape = if a[2].is_null() { None } else { Some(read_shape(t, a[2])?) };
+    let shape = if a[2].is_null() {
+        None
+    } else {
+        Some(read_shape(t, a[2])?)
+    };
     m.check(t)?;
     let from = m.layout();
     if !from.is_c_contiguous() {
         return Err(t.type_error("memoryview: casts are restricted to C-contiguous views".into()));
     }
     if (shape.is_some() || from.ndim() != 1) && from.shape.contains(&0) {
-        return Err(t.type_error("memoryview: cannot cast view with zeros in shape or strides".into()));
+        return Err(
+            t.type_error("memoryview: cannot cast view with zeros in shape or strides".into())
+        );
     }
     if let Some(shape) = &shape
         && shape.len() != 1
@@ -171,7 +216,7 @@ fn cast(t: &mut Thread, a: &[Value]) -> Res {
     if !is_byte(to) && !is_byte(source) {
         return Err(t.type_error("memoryview: cannot cast between two non-byte formats".into()));
     }
-    if m.len % to.size != 0 {
+    if !m.len.is_multiple_of(to.size) {
         return Err(t.type_error("memoryview: length is not a multiple of itemsize".into()));
     }
     let layout = match shape {
@@ -179,7 +224,9 @@ fn cast(t: &mut Thread, a: &[Value]) -> Res {
         Some(shape) => {
             let n = shape.iter().try_fold(to.size, |n, m| n.checked_mul(*m));
             if n != Some(m.len) {
-                return Err(t.type_error("memoryview: product(shape) * itemsize != buffer size".into()));
+                return Err(
+                    t.type_error("memoryview: product(shape) * itemsize != buffer size".into())
+                );
             }
             Layout::packed(&name, to.size, shape)
         }
@@ -208,11 +255,17 @@ fn read_shape(t: &mut Thread, v: Value) -> Res<Vec<usize>> {
     let mut shape = Vec::with_capacity(items.len());
     for item in items {
         if Int::of(item.value()).is_none() {
-            return Err(t.type_error("memoryview.cast(): elements of shape must be integers".into()));
+            return Err(
+                t.type_error("memoryview.cast(): elements of shape must be integers".into())
+            );
         }
         match crate::int::as_i64(item.value()) {
             Some(n) if n > 0 => shape.push(n as usize),
-            _ => return Err(t.value_error("memoryview.cast(): elements of shape must be integers > 0")),
+            _ => {
+                return Err(
+                    t.value_error("memoryview.cast(): elements of shape must be integers > 0")
+                );
+            }
         }
     }
     Ok(shape)
@@ -311,7 +364,11 @@ unsafe fn clear_iter(h: *mut Header, t: &Thread) {
 pub static MEMORY_ITERATOR: Type = Type::builtin(
     "memory_iterator",
     size_of::<MemoryIter>(),
-    &Spec { iter: Some(|t, v| Ok(Obj::new(t, v).into())), iter_next: Some(next), ..Spec::EMPTY },
+    &Spec {
+        iter: Some(|t, v| Ok(Obj::new(t, v).into())),
+        iter_next: Some(next),
+        ..Spec::EMPTY
+    },
 )
 .gc(traverse_iter, clear_iter)
 .final_()

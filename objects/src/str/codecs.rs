@@ -24,7 +24,12 @@ fn global(t: &Thread, v: Value) -> Value {
 }
 
 /// `str.encode`: the built-in codecs directly, others through the registry.
-pub fn encode_text(t: &mut Thread, s: Value, encoding: Option<&Str>, errors: Option<&Str>) -> Res<Obj> {
+pub fn encode_text(
+    t: &mut Thread,
+    s: Value,
+    encoding: Option<&Str>,
+    errors: Option<&Str>,
+) -> Res<Obj> {
     let codec = match encoding {
         None => Some(Encoding::Utf8),
         Some(name) => name.as_str().and_then(Encoding::parse),
@@ -40,7 +45,12 @@ pub fn encode_text(t: &mut Thread, s: Value, encoding: Option<&Str>, errors: Opt
 }
 
 /// `bytes.decode` of a bytes-like object.
-pub fn decode_text(t: &mut Thread, v: Value, encoding: Option<&Str>, errors: Option<&Str>) -> Res<Obj> {
+pub fn decode_text(
+    t: &mut Thread,
+    v: Value,
+    encoding: Option<&Str>,
+    errors: Option<&Str>,
+) -> Res<Obj> {
     let codec = match encoding {
         None => Some(Encoding::Utf8),
         Some(name) => name.as_str().and_then(Encoding::parse),
@@ -88,7 +98,8 @@ pub fn encode(t: &mut Thread, codec: Encoding, s: Value, errors: Option<&Str>) -
         return Ok(text.bytes.to_vec());
     }
     if let Some(handler) = builtin(errors) {
-        return codec::encode(codec, text, handler, Some(&name_of)).map_err(|f| encode_fault(t, &f, s));
+        return codec::encode(codec, text, handler, Some(&name_of))
+            .map_err(|f| encode_fault(t, &f, s));
     }
     let mut out = Vec::with_capacity(text.bytes.len());
     codec_wide::push_mark(codec, &mut out);
@@ -100,7 +111,10 @@ pub fn encode(t: &mut Thread, codec: Encoding, s: Value, errors: Option<&Str>) -
         if !push_replacement(codec, &new, &mut out) {
             return Err(t.raise_value(exc));
         }
-        at = Position { byte: Str::this(s).offset(next), char: next };
+        at = Position {
+            byte: Str::this(s).offset(next),
+            char: next,
+        };
     }
     Ok(out)
 }
@@ -133,7 +147,14 @@ fn push_replacement(codec: Encoding, new: &Replacement, out: &mut Vec<u8>) -> bo
 
 fn encode_exception(t: &Thread, fault: &Fault, s: Value) -> Obj {
     let object = Obj::new(t, s);
-    errors::unicode_encode_error(t, fault.encoding.name(), object, fault.start, fault.end, fault.reason)
+    errors::unicode_encode_error(
+        t,
+        fault.encoding.name(),
+        object,
+        fault.start,
+        fault.end,
+        fault.reason,
+    )
 }
 
 #[cold]
@@ -152,12 +173,22 @@ pub struct Decoded {
 }
 
 /// Decodes a bytes object with a built-in codec. Without `last`, an incomplete character at the end is left.
-pub fn decode(t: &mut Thread, codec: Encoding, bytes: Value, errors: Option<&Str>, last: bool) -> Res<Decoded> {
+pub fn decode(
+    t: &mut Thread,
+    codec: Encoding,
+    bytes: Value,
+    errors: Option<&Str>,
+    last: bool,
+) -> Res<Decoded> {
     let input = Bytes::this(bytes).as_slice();
     if let Some(handler) = builtin(errors) {
         let d = codec::decode(codec, input, handler, last);
         return match d.fault {
-            None => Ok(Decoded { text: d.text, consumed: d.consumed, encoding: d.encoding }),
+            None => Ok(Decoded {
+                text: d.text,
+                consumed: d.consumed,
+                encoding: d.encoding,
+            }),
             Some(fault) => Err(decode_fault(t, &fault, bytes, handler)),
         };
     }
@@ -167,24 +198,39 @@ pub fn decode(t: &mut Thread, codec: Encoding, bytes: Value, errors: Option<&Str
     let mut handler = None;
     loop {
         let bytes = Bytes::this(input.value());
-        let Err(fault) = codec::decode_step(codec, bytes.as_slice(), &mut at, &mut out, last) else { break };
+        let Err(fault) = codec::decode_step(codec, bytes.as_slice(), &mut at, &mut out, last)
+        else {
+            break;
+        };
         let exc = decode_exception(t, &fault, input.value());
         let (new, next, replaced) = call_decode_handler(t, &mut handler, errors, exc.value())?;
         out.extend_from_slice(Str::this(new.value()).as_bytes());
         (input, at) = (replaced, next);
     }
-    Ok(Decoded { text: out, consumed: at, encoding: codec })
+    Ok(Decoded {
+        text: out,
+        consumed: at,
+        encoding: codec,
+    })
 }
 
 fn decode_exception(t: &Thread, fault: &Fault, bytes: Value) -> Obj {
     let object = Obj::new(t, bytes);
-    errors::unicode_decode_error(t, fault.encoding.name(), object, fault.start, fault.end, fault.reason)
+    errors::unicode_decode_error(
+        t,
+        fault.encoding.name(),
+        object,
+        fault.start,
+        fault.end,
+        fault.reason,
+    )
 }
 
 #[cold]
 fn decode_fault(t: &Thread, fault: &Fault, bytes: Value, handler: Errors) -> Raised {
     if let Errors::XmlCharRefReplace | Errors::NameReplace = handler {
-        return t.type_error("don't know how to handle UnicodeDecodeError in error callback".into());
+        return t
+            .type_error("don't know how to handle UnicodeDecodeError in error callback".into());
     }
     let exc = decode_exception(t, fault, bytes);
     t.raise_value(exc)
@@ -267,7 +313,10 @@ fn resume_at(t: &mut Thread, position: Value, len: usize) -> Res<usize> {
     };
     if at < 0 || at > len as i64 {
         let shown = proto::str(t, position)?;
-        return Err(t.index_error(format!("position {} from error handler out of bounds", Str::this(shown.value()))));
+        return Err(t.index_error(format!(
+            "position {} from error handler out of bounds",
+            Str::this(shown.value())
+        )));
     }
     Ok(at as usize)
 }
@@ -331,7 +380,10 @@ pub fn lookup(t: &mut Thread, encoding: &Str) -> Res<Obj> {
     }
     let search = SEARCH.lock().clone();
     if search.is_empty() {
-        return Err(t.raise(&errors::LOOKUP_ERROR, "no codec search functions registered: can't find encoding"));
+        return Err(t.raise(
+            &errors::LOOKUP_ERROR,
+            "no codec search functions registered: can't find encoding",
+        ));
     }
     let search: Vec<Obj> = search.into_iter().map(|f| Obj::new(t, f)).collect();
     let name = Str::from_wtf8(t, &key);
@@ -349,7 +401,10 @@ pub fn lookup(t: &mut Thread, encoding: &Str) -> Res<Obj> {
         }
         return Ok(found);
     }
-    Err(t.raise(&errors::LOOKUP_ERROR, format!("unknown encoding: {encoding}")))
+    Err(t.raise(
+        &errors::LOOKUP_ERROR,
+        format!("unknown encoding: {encoding}"),
+    ))
 }
 
 /// `codecs.register_error`
@@ -368,7 +423,9 @@ pub fn register_error(t: &mut Thread, name: &Str, f: Value) -> Res<()> {
 /// `codecs._unregister_error`: whether there was one.
 pub fn unregister_error(t: &mut Thread, name: &Str) -> Res<bool> {
     if name.as_str().is_some_and(|n| Errors::parse(n).is_some()) {
-        return Err(t.value_error(format!("cannot un-register built-in error handler '{name}'")));
+        return Err(t.value_error(format!(
+            "cannot un-register built-in error handler '{name}'"
+        )));
     }
     match HANDLERS.remove(name.as_bytes()) {
         Some((_, old)) => {
@@ -385,12 +442,22 @@ pub fn lookup_error(t: &mut Thread, name: &Str) -> Res<Obj> {
     let found = HANDLERS.get(name.as_bytes()).map(|v| *v);
     match found {
         Some(f) => Ok(Obj::new(t, f)),
-        None => Err(t.raise(&errors::LOOKUP_ERROR, format!("unknown error handler name '{name}'"))),
+        None => Err(t.raise(
+            &errors::LOOKUP_ERROR,
+            format!("unknown error handler name '{name}'"),
+        )),
     }
 }
 
 /// Calls a codec's encoder (0) or decoder (1) and gives the first item of its result.
-fn call_codec(t: &mut Thread, info: &Obj, which: usize, v: Value, errors: Option<&Str>, encoding: &Str) -> Res<Obj> {
+fn call_codec(
+    t: &mut Thread,
+    info: &Obj,
+    which: usize,
+    v: Value,
+    errors: Option<&Str>,
+    encoding: &Str,
+) -> Res<Obj> {
     let f = match Tuple::of(info.value()) {
         Some(info) => Obj::new(t, info.get(which)),
         None => return Err(t.type_error("codec search functions must return 4-tuples".into())),
@@ -399,7 +466,11 @@ fn call_codec(t: &mut Thread, info: &Obj, which: usize, v: Value, errors: Option
         Some(e) => proto::call(t, f.value(), &[v, e.value()]),
         None => proto::call(t, f.value(), &[v]),
     };
-    let (action, role) = if which == 0 { ("encoding", "encoder") } else { ("decoding", "decoder") };
+    let (action, role) = if which == 0 {
+        ("encoding", "encoder")
+    } else {
+        ("decoding", "decoder")
+    };
     let result = match result {
         Ok(result) => result,
         Err(_) => return Err(add_note(t, action, encoding)),
@@ -413,7 +484,9 @@ fn call_codec(t: &mut Thread, info: &Obj, which: usize, v: Value, errors: Option
 /// Adds to the pending exception which codec it came from.
 #[cold]
 fn add_note(t: &mut Thread, action: &str, encoding: &Str) -> Raised {
-    let Some(exc) = t.take_exc() else { return t.system_error("codec failed without an exception") };
+    let Some(exc) = t.take_exc() else {
+        return t.system_error("codec failed without an exception");
+    };
     let note = Str::from_string(t, format!("{action} with '{encoding}' codec failed"));
     if proto::call_method(t, exc.value(), "add_note", &[note.value()]).is_err() {
         t.clear_exc();
@@ -437,12 +510,15 @@ pub fn decode_object(t: &mut Thread, v: Value, encoding: &Str, errors: Option<&S
 fn text_codec(t: &mut Thread, encoding: &Str, instead: &str) -> Res<Obj> {
     let info = lookup(t, encoding)?;
     if Tuple::exact(info.value()).is_none()
-        && let Some(flag) = proto::get_attr_opt(t, info.value(), crate::id!(t, "_is_text_encoding"))?
+        && let Some(flag) =
+            proto::get_attr_opt(t, info.value(), crate::id!(t, "_is_text_encoding"))?
         && !proto::truth(t, flag.value())?
     {
         return Err(t.raise(
             &errors::LOOKUP_ERROR,
-            format!("'{encoding}' is not a text encoding; use {instead} to handle arbitrary codecs"),
+            format!(
+                "'{encoding}' is not a text encoding; use {instead} to handle arbitrary codecs"
+            ),
         ));
     }
     Ok(info)
@@ -463,7 +539,12 @@ fn encode_by_registry(t: &mut Thread, s: Value, encoding: &Str, errors: Option<&
     )))
 }
 
-fn decode_by_registry(t: &mut Thread, bytes: Value, encoding: &Str, errors: Option<&Str>) -> Res<Obj> {
+fn decode_by_registry(
+    t: &mut Thread,
+    bytes: Value,
+    encoding: &Str,
+    errors: Option<&Str>,
+) -> Res<Obj> {
     let info = text_codec(t, encoding, "codecs.decode()")?;
     let v = call_codec(t, &info, 1, bytes, errors, encoding)?;
     if Str::of(v.value()).is_some() {
@@ -491,7 +572,8 @@ pub fn encode_os(t: &mut Thread, s: &Str) -> Res<Vec<u8>> {
     if !wtf8::has_surrogates(s.as_bytes()) {
         return Ok(s.as_bytes().to_vec());
     }
-    codec::encode(Encoding::Utf8, s.text(), Errors::SurrogateEscape, None).map_err(|f| encode_fault(t, &f, s.value()))
+    codec::encode(Encoding::Utf8, s.text(), Errors::SurrogateEscape, None)
+        .map_err(|f| encode_fault(t, &f, s.value()))
 }
 
 /// The text of `bytes` when it is known to be decodable; for messages.

@@ -97,13 +97,13 @@ pub fn c_int(t: &mut Thread, v: Value, default: i32) -> Res<i32> {
         },
         None => false,
     };
-    Err(t.overflow_error(
-        if big || crate::int::as_i64(i.value()).is_none() {
+    Err(
+        t.overflow_error(if big || crate::int::as_i64(i.value()).is_none() {
             "Python int too large to convert to C int"
         } else {
             "Python int too small to convert to C int"
-        },
-    ))
+        }),
+    )
 }
 
 /// The optional bounds `start` and `end` of a search in `len` items, as slices take them: `start` may be beyond `end`, or
@@ -111,7 +111,13 @@ pub fn c_int(t: &mut Thread, v: Value, default: i32) -> Res<i32> {
 pub fn bounds(t: &mut Thread, start: Value, end: Value, len: usize) -> Res<(usize, usize)> {
     let start = bound(t, start, 0)?;
     let end = bound(t, end, isize::MAX)?;
-    let adjust = |i: isize| if i < 0 { (i + len as isize).max(0) as usize } else { i as usize };
+    let adjust = |i: isize| {
+        if i < 0 {
+            (i + len as isize).max(0) as usize
+        } else {
+            i as usize
+        }
+    };
     Ok((adjust(start), adjust(end).min(len)))
 }
 
@@ -123,7 +129,9 @@ fn bound(t: &mut Thread, v: Value, default: isize) -> Res<isize> {
         return Ok(i as isize);
     }
     if !has_index(v) {
-        return Err(t.type_error("slice indices must be integers or None or have an __index__ method".into()));
+        return Err(t.type_error(
+            "slice indices must be integers or None or have an __index__ method".into(),
+        ));
     }
     proto::index_clamped(t, v)
 }
@@ -132,7 +140,9 @@ fn bound(t: &mut Thread, v: Value, default: isize) -> Res<isize> {
 pub fn repeat_count(t: &mut Thread, n: Value) -> Res<usize> {
     if !has_index(n) {
         let got = type_of(n).name();
-        return Err(t.type_error(format!("can't multiply sequence by non-int of type '{got}'")));
+        return Err(t.type_error(format!(
+            "can't multiply sequence by non-int of type '{got}'"
+        )));
     }
     let i = proto::index(t, n)?;
     match crate::int::as_i64(i.value()) {
@@ -146,8 +156,16 @@ pub fn repeat_count(t: &mut Thread, n: Value) -> Res<usize> {
 
 /// `bytes` repeated.
 pub fn repeated(t: &mut Thread, bytes: &[u8], n: usize, what: &str) -> Res<Vec<u8>> {
-    let Some(total) = bytes.len().checked_mul(n).filter(|&n| n <= isize::MAX as usize) else {
-        return Err(if what.is_empty() { t.memory_error() } else { t.overflow_error(what) });
+    let Some(total) = bytes
+        .len()
+        .checked_mul(n)
+        .filter(|&n| n <= isize::MAX as usize)
+    else {
+        return Err(if what.is_empty() {
+            t.memory_error()
+        } else {
+            t.overflow_error(what)
+        });
     };
     let mut out = Vec::new();
     if out.try_reserve_exact(total).is_err() {

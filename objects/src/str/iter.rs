@@ -16,7 +16,11 @@ pub struct StrIter {
 
 /// `iter(s)`
 pub fn iter_str(t: &mut Thread, v: Value) -> Res {
-    let ty = if Str::this(v).is_ascii() { &STR_ASCII_ITERATOR } else { &STR_ITERATOR };
+    let ty = if Str::this(v).is_ascii() {
+        &STR_ASCII_ITERATOR
+    } else {
+        &STR_ITERATOR
+    };
     // SAFETY: the layout is the type's; the zeroed rest is valid.
     unsafe {
         let p = t.alloc(&ty.head, size_of::<StrIter>()) as *mut StrIter;
@@ -62,7 +66,9 @@ fn next(t: &mut Thread, v: Value) -> Res {
 
 fn length_hint(t: &mut Thread, a: &[Value]) -> Res {
     let it = StrIter::this(a[0]);
-    let left = it.text().map_or(0, |s| s.len() - s.index_of(it.at.load(Relaxed).min(s.as_bytes().len())));
+    let left = it.text().map_or(0, |s| {
+        s.len() - s.index_of(it.at.load(Relaxed).min(s.as_bytes().len()))
+    });
     Ok(crate::int::from_usize(t, left))
 }
 
@@ -72,7 +78,8 @@ fn reduce(t: &mut Thread, a: &[Value]) -> Res {
     let parts = match it.text() {
         Some(s) => {
             let text = Obj::new(t, s.value());
-            let at = crate::int::from_usize(t, s.index_of(it.at.load(Relaxed).min(s.as_bytes().len())));
+            let at =
+                crate::int::from_usize(t, s.index_of(it.at.load(Relaxed).min(s.as_bytes().len())));
             vec![iter, Tuple::from_vec(t, vec![text]), Obj::own(at)]
         }
         None => {
@@ -87,7 +94,8 @@ fn set_state(t: &mut Thread, a: &[Value]) -> Res {
     let at = super::index::size(t, a[1])?;
     let it = StrIter::this(a[0]);
     if let Some(s) = it.text() {
-        it.at.store(s.offset((at.max(0) as usize).min(s.len())), Relaxed);
+        it.at
+            .store(s.offset((at.max(0) as usize).min(s.len())), Relaxed);
     }
     Ok(Value::NONE)
 }
@@ -114,8 +122,13 @@ const SPEC: Spec = Spec {
 };
 
 /// `str_iterator`
-pub static STR_ITERATOR: Type =
-    Type::builtin("str_iterator", size_of::<StrIter>(), &SPEC).gc(traverse, clear).final_().no_new();
+pub static STR_ITERATOR: Type = Type::builtin("str_iterator", size_of::<StrIter>(), &SPEC)
+    .gc(traverse, clear)
+    .final_()
+    .no_new();
 /// `str_ascii_iterator`
 pub static STR_ASCII_ITERATOR: Type =
-    Type::builtin("str_ascii_iterator", size_of::<StrIter>(), &SPEC).gc(traverse, clear).final_().no_new();
+    Type::builtin("str_ascii_iterator", size_of::<StrIter>(), &SPEC)
+        .gc(traverse, clear)
+        .final_()
+        .no_new();

@@ -306,7 +306,7 @@ unsafe fn traverse_added(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear_added(h: *mut Header, t: &Thread) {
     // SAFETY: as in `traverse_added`.
     let (words, below) = unsafe { added(h) };
-    words.iter().for_each(|s| t.drop_value(s.take()));
+    words.iter().for_each(|s| t.drop_value(s.take_local()));
     if let Some(clear) = below.head.clear {
         // SAFETY: the object starts with that type's layout.
         unsafe { clear(h, t) };

@@ -11,8 +11,10 @@ const REASON: &str = "character maps to <undefined>";
 pub(super) fn build(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "charmap_build")?;
     let map = Dict::new(t);
+    // In a table for all bytes, U+FFFE marks those that stand for nothing.
+    let whole = s.len() == 256;
     for (i, cp) in wtf8::code_points(s.as_bytes()).enumerate() {
-        if cp != UNDEFINED {
+        if cp != UNDEFINED || !whole {
             Dict::of_obj(&map).set(t, Value::int(i64::from(cp)), Value::int(i as i64))?;
         }
     }
@@ -21,21 +23,26 @@ pub(super) fn build(t: &mut Thread, a: &[Value]) -> Res {
 
 pub(super) fn decode(t: &mut Thread, a: &[Value]) -> Res {
     let bytes = bytes_argument(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], "charmap_decode")?;
     let mapping = a[2];
     if mapping.is_null() || mapping.is_none() {
-        return super::decode(t, a, Value::TRUE, Encoding::Latin1);
+        return super::decode(t, a, Value::TRUE, "charmap_decode", Encoding::Latin1);
     }
-    let table: Option<Vec<u32>> = Str::exact(mapping).map(|s| wtf8::code_points(s.as_bytes()).collect());
+    let table: Option<Vec<u32>> =
+        Str::exact(mapping).map(|s| wtf8::code_points(s.as_bytes()).collect());
     let n = Bytes::this(bytes.value()).len();
     let mut faults = Faults::new("charmap", errors, bytes);
     let mut out = Vec::with_capacity(n);
     let mut at = 0;
     while let Some(&b) = faults.bytes().get(at) {
         let found = match &table {
-            Some(table) => table.get(usize::from(b)).copied().filter(|cp| *cp != UNDEFINED).map(|cp| {
-                wtf8::push(&mut out, cp);
-            }),
+            Some(table) => table
+                .get(usize::from(b))
+                .copied()
+                .filter(|cp| *cp != UNDEFINED)
+                .map(|cp| {
+                    wtf8::push(&mut out, cp);
+                }),
             None => decoded(t, mapping, b, &mut out)?,
         };
         at = match found {
@@ -62,7 +69,9 @@ fn lookup(t: &mut Thread, mapping: Value, key: u32) -> Res<Option<Obj>> {
 
 /// Appends what the mapping says of byte `b`; `None`: it is undefined.
 fn decoded(t: &mut Thread, mapping: Value, b: u8, out: &mut Vec<u8>) -> Res<Option<()>> {
-    let Some(found) = lookup(t, mapping, u32::from(b))? else { return Ok(None) };
+    let Some(found) = lookup(t, mapping, u32::from(b))? else {
+        return Ok(None);
+    };
     if let Some(s) = Str::of(found.value()) {
         if s.len() == 1 && s.char_at(0) == UNDEFINED {
             return Ok(None);
@@ -85,7 +94,7 @@ fn decoded(t: &mut Thread, mapping: Value, b: u8, out: &mut Vec<u8>) -> Res<Opti
 
 pub(super) fn encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "charmap_encode")?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], "charmap_encode")?;
     let mapping = a[2];
     if mapping.is_null() || mapping.is_none() {
         return super::encode(t, a, "charmap_encode", Encoding::Latin1);
@@ -114,7 +123,8 @@ pub(super) fn encode(t: &mut Thread, a: &[Value]) -> Res {
             end += 1;
         }
         let exc = errors::unicode_encode_error(t, "charmap", Obj::new(t, a[0]), index, end, REASON);
-        let (new, next) = codecs::call_encode_handler(t, &mut handler, errors, exc.value(), s.len())?;
+        let (new, next) =
+            codecs::call_encode_handler(t, &mut handler, errors, exc.value(), s.len())?;
         match new {
             Replacement::Bytes(b) => out.extend_from_slice(Bytes::this(b.value()).as_slice()),
             Replacement::Text(text) => {
@@ -134,14 +144,18 @@ pub(super) fn encode(t: &mut Thread, a: &[Value]) -> Res {
 
 /// Appends what the mapping says of a character; false: it is undefined.
 fn encoded(t: &mut Thread, mapping: Value, cp: u32, out: &mut Vec<u8>) -> Res<bool> {
-    let Some(found) = lookup(t, mapping, cp)? else { return Ok(false) };
+    let Some(found) = lookup(t, mapping, cp)? else {
+        return Ok(false);
+    };
     if let Some(b) = Bytes::of(found.value()) {
         out.extend_from_slice(b.as_slice());
         return Ok(true);
     }
     if Int::of(found.value()).is_none() {
         let got = type_of(found.value()).name();
-        return Err(t.type_error(format!("character mapping must return integer, bytes or None, not {got}")));
+        return Err(t.type_error(format!(
+            "character mapping must return integer, bytes or None, not {got}"
+        )));
     }
     match weft_objects::int::as_i64(found.value()).and_then(|n| u8::try_from(n).ok()) {
         Some(b) => {

@@ -5,7 +5,7 @@ use weft_objects::text::{repr, wtf8};
 
 pub(super) fn unicode_encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "unicode_escape_encode")?;
-    errors_argument(t, a[1])?;
+    errors_argument(t, a[1], "unicode_escape_encode")?;
     let mut out = Vec::with_capacity(s.as_bytes().len());
     for cp in wtf8::code_points(s.as_bytes()) {
         match cp {
@@ -23,7 +23,7 @@ pub(super) fn unicode_encode(t: &mut Thread, a: &[Value]) -> Res {
 
 pub(super) fn raw_encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "raw_unicode_escape_encode")?;
-    errors_argument(t, a[1])?;
+    errors_argument(t, a[1], "raw_unicode_escape_encode")?;
     let mut out = Vec::with_capacity(s.as_bytes().len());
     for cp in wtf8::code_points(s.as_bytes()) {
         match cp {
@@ -51,7 +51,10 @@ enum Escape {
 
 /// The digits of `\xNN` and the like: the value, and how many bytes were right.
 fn hex(input: &[u8], want: usize) -> (u32, usize) {
-    let digits = input.iter().take(want).map_while(|b| (*b as char).to_digit(16));
+    let digits = input
+        .iter()
+        .take(want)
+        .map_while(|b| (*b as char).to_digit(16));
     digits.fold((0, 0), |(n, used), d| (n << 4 | d, used + 1))
 }
 
@@ -79,9 +82,22 @@ fn escape(letter: u8, rest: &[u8]) -> (Escape, usize) {
         b'f' => (Escape::Char(12), 0),
         b'r' => (Escape::Char(13), 0),
         b'0'..=b'7' => {
-            let more = rest.iter().take(2).take_while(|b| matches!(b, b'0'..=b'7')).count();
-            let n = rest[..more].iter().fold(u32::from(letter - b'0'), |n, b| n << 3 | u32::from(b - b'0'));
-            (if n > 0xFF { Escape::BigOctal(n) } else { Escape::Char(n) }, more)
+            let more = rest
+                .iter()
+                .take(2)
+                .take_while(|b| matches!(b, b'0'..=b'7'))
+                .count();
+            let n = rest[..more].iter().fold(u32::from(letter - b'0'), |n, b| {
+                n << 3 | u32::from(b - b'0')
+            });
+            (
+                if n > 0xFF {
+                    Escape::BigOctal(n)
+                } else {
+                    Escape::Char(n)
+                },
+                more,
+            )
         }
         b'x' => hex_escape(rest, 2, "truncated \\xXX escape"),
         b'u' => hex_escape(rest, 4, "truncated \\uXXXX escape"),
@@ -106,7 +122,9 @@ fn named(rest: &[u8]) -> (Escape, usize) {
     if name.is_empty() {
         return (Escape::Fault(MALFORMED), end + 1);
     }
-    let found = std::str::from_utf8(name).ok().and_then(codecs::handlers::character_named);
+    let found = std::str::from_utf8(name)
+        .ok()
+        .and_then(codecs::handlers::character_named);
     match found {
         Some(c) => (Escape::Char(c.into()), end + 1),
         None => (Escape::Fault("unknown Unicode character name"), end + 1),
@@ -115,7 +133,7 @@ fn named(rest: &[u8]) -> (Escape, usize) {
 
 pub(super) fn unicode_decode(t: &mut Thread, a: &[Value]) -> Res {
     let bytes = bytes_or_text(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], "unicode_escape_decode")?;
     let last = a[2].is_null() || proto::truth(t, a[2])?;
     let mut faults = Faults::new("unicodeescape", errors, bytes);
     let mut out = Vec::with_capacity(faults.bytes().len());
@@ -123,8 +141,13 @@ pub(super) fn unicode_decode(t: &mut Thread, a: &[Value]) -> Res {
     let mut invalid: Option<String> = None;
     while at < faults.bytes().len() {
         let input = &faults.bytes()[at..];
-        let plain = memchr::memchr(b'\\', input).unwrap_or(input.len());
-        input[..plain].iter().for_each(|b| wtf8::push(&mut out, u32::from(*b)));
+        let plain = input
+            .iter()
+            .position(|b| *b == b'\\')
+            .unwrap_or(input.len());
+        input[..plain]
+            .iter()
+            .for_each(|b| wtf8::push(&mut out, u32::from(*b)));
         at += plain;
         let Some(&letter) = input.get(plain + 1) else {
             if plain == input.len() || !last {
@@ -139,12 +162,16 @@ pub(super) fn unicode_decode(t: &mut Thread, a: &[Value]) -> Res {
             Escape::Char(cp) => wtf8::push(&mut out, cp),
             Escape::Empty => {}
             Escape::Literal(b) => {
-                invalid.get_or_insert_with(|| format!("\"\\{}\" is an invalid escape sequence", b as char));
+                invalid.get_or_insert_with(|| {
+                    format!("\"\\{}\" is an invalid escape sequence", b as char)
+                });
                 out.push(b'\\');
                 wtf8::push(&mut out, u32::from(b));
             }
             Escape::BigOctal(n) => {
-                invalid.get_or_insert_with(|| format!("\"\\{n:o}\" is an invalid octal escape sequence"));
+                invalid.get_or_insert_with(|| {
+                    format!("\"\\{n:o}\" is an invalid octal escape sequence")
+                });
                 wtf8::push(&mut out, n);
             }
             Escape::Incomplete(_) if !last => break,
@@ -162,7 +189,7 @@ pub(super) fn unicode_decode(t: &mut Thread, a: &[Value]) -> Res {
 
 pub(super) fn raw_decode(t: &mut Thread, a: &[Value]) -> Res {
     let bytes = bytes_or_text(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], "raw_unicode_escape_decode")?;
     let last = a[2].is_null() || proto::truth(t, a[2])?;
     let mut faults = Faults::new("rawunicodeescape", errors, bytes);
     let mut out = Vec::with_capacity(faults.bytes().len());
@@ -186,7 +213,11 @@ pub(super) fn raw_decode(t: &mut Thread, a: &[Value]) -> Res {
                 continue;
             }
         };
-        let message = if want == 4 { "truncated \\uXXXX escape" } else { "truncated \\UXXXXXXXX escape" };
+        let message = if want == 4 {
+            "truncated \\uXXXX escape"
+        } else {
+            "truncated \\UXXXXXXXX escape"
+        };
         let (escape, used) = hex_escape(&input[2..], want, message);
         let end = at + 2 + used;
         at = match escape {
@@ -198,7 +229,9 @@ pub(super) fn raw_decode(t: &mut Thread, a: &[Value]) -> Res {
             Escape::Fault("illegal Unicode character") => {
                 faults.fault(t, &mut out, at, end, "\\Uxxxxxxxx out of range")?
             }
-            Escape::Incomplete(reason) | Escape::Fault(reason) => faults.fault(t, &mut out, at, end, reason)?,
+            Escape::Incomplete(reason) | Escape::Fault(reason) => {
+                faults.fault(t, &mut out, at, end, reason)?
+            }
             _ => end,
         };
     }
@@ -209,9 +242,11 @@ pub(super) fn raw_decode(t: &mut Thread, a: &[Value]) -> Res {
 pub(super) fn bytes_encode(t: &mut Thread, a: &[Value]) -> Res {
     let Some(b) = Bytes::of(a[0]) else {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("escape_encode() argument 1 must be bytes, not {got}")));
+        return Err(t.type_error(format!(
+            "escape_encode() argument 1 must be bytes, not {got}"
+        )));
     };
-    errors_argument(t, a[1])?;
+    errors_argument(t, a[1], "escape_encode")?;
     let mut out = Vec::with_capacity(b.len());
     for &b in b.as_slice() {
         match b {
@@ -231,7 +266,7 @@ pub(super) fn bytes_encode(t: &mut Thread, a: &[Value]) -> Res {
 /// `escape_decode`: the escapes of bytes literals.
 pub(super) fn bytes_decode(t: &mut Thread, a: &[Value]) -> Res {
     let bytes = bytes_or_text(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], "escape_decode")?;
     let input = Bytes::this(bytes.value()).as_slice();
     let mut out = Vec::with_capacity(input.len());
     let mut invalid: Option<String> = None;
@@ -252,12 +287,16 @@ pub(super) fn bytes_decode(t: &mut Thread, a: &[Value]) -> Res {
         match escape {
             Escape::Char(c) => out.push(c as u8),
             Escape::BigOctal(n) => {
-                invalid.get_or_insert_with(|| format!("\"\\{n:o}\" is an invalid octal escape sequence"));
+                invalid.get_or_insert_with(|| {
+                    format!("\"\\{n:o}\" is an invalid octal escape sequence")
+                });
                 out.push(n as u8);
             }
             Escape::Empty => {}
             Escape::Literal(b) => {
-                invalid.get_or_insert_with(|| format!("\"\\{}\" is an invalid escape sequence", b as char));
+                invalid.get_or_insert_with(|| {
+                    format!("\"\\{}\" is an invalid escape sequence", b as char)
+                });
                 out.extend_from_slice(&[b'\\', b]);
             }
             Escape::Fault(_) | Escape::Incomplete(_) => match errors.and_then(Str::as_str) {
@@ -282,7 +321,9 @@ pub(super) fn bytes_decode(t: &mut Thread, a: &[Value]) -> Res {
 
 /// Warns of the first escape that means nothing.
 fn warn(t: &mut Thread, message: Option<String>) -> Res<()> {
-    let Some(message) = message else { return Ok(()) };
+    let Some(message) = message else {
+        return Ok(());
+    };
     let warnings = weft_objects::runtime::import(t, "warnings")?;
     let message = Str::from_string(t, message);
     let category = errors::DEPRECATION_WARNING.value();

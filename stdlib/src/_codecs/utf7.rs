@@ -49,7 +49,7 @@ impl Shifted {
 
 pub(super) fn encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "utf_7_encode")?;
-    errors_argument(t, a[1])?;
+    errors_argument(t, a[1], "utf_7_encode")?;
     let mut out = Vec::with_capacity(s.as_bytes().len());
     let mut shifted: Option<Shifted> = None;
     for cp in wtf8::code_points(s.as_bytes()) {
@@ -137,7 +137,7 @@ impl Run {
 
 pub(super) fn decode(t: &mut Thread, a: &[Value]) -> Res {
     let bytes = bytes_argument(t, a[0])?;
-    let errors = errors_argument(t, a[1])?;
+    let errors = errors_argument(t, a[1], "utf_7_decode")?;
     let last = !a[2].is_null() && proto::truth(t, a[2])?;
     let mut faults = Faults::new("utf7", errors, bytes);
     let mut out = Vec::new();
@@ -169,7 +169,12 @@ pub(super) fn decode(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// Decodes up to the end or to a fault: its start, end and reason.
-fn step(input: &[u8], at: &mut usize, run: &mut Run, out: &mut Vec<u8>) -> Option<(usize, usize, &'static str)> {
+fn step(
+    input: &[u8],
+    at: &mut usize,
+    run: &mut Run,
+    out: &mut Vec<u8>,
+) -> Option<(usize, usize, &'static str)> {
     while let Some(&b) = input.get(*at) {
         if run.active {
             if let Some(digit) = from_base64(b) {
@@ -196,9 +201,16 @@ fn step(input: &[u8], at: &mut usize, run: &mut Run, out: &mut Vec<u8>) -> Optio
                 *at += 2;
                 out.push(b'+');
             }
-            (b'+', Some(&next)) if from_base64(next).is_none() => return Some((*at, *at + 2, "ill-formed sequence")),
+            (b'+', Some(&next)) if from_base64(next).is_none() => {
+                return Some((*at, *at + 2, "ill-formed sequence"));
+            }
             (b'+', _) => {
-                *run = Run { active: true, start: *at, out_start: out.len(), ..Run::default() };
+                *run = Run {
+                    active: true,
+                    start: *at,
+                    out_start: out.len(),
+                    ..Run::default()
+                };
                 *at += 1;
             }
             (0x80.., _) => return Some((*at, *at + 1, "unexpected special character")),

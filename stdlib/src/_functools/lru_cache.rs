@@ -95,7 +95,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
         }
         drop(c.shared_hits.take());
         for s in [&c.func, &c.results, &c.info_type, &c.dict] {
-            t.drop_value(s.take());
+            t.drop_value(s.take_local());
         }
     }
 }

@@ -52,8 +52,13 @@ impl Layout {
             _ => (b'@', format),
         };
         let standard = order != b'@';
-        let big = matches!(order, b'>' | b'!') || (!matches!(order, b'<') && cfg!(target_endian = "big"));
-        let mut layout = Layout { codes: Vec::new(), size: 0, values: 0 };
+        let big =
+            matches!(order, b'>' | b'!') || (!matches!(order, b'<') && cfg!(target_endian = "big"));
+        let mut layout = Layout {
+            codes: Vec::new(),
+            size: 0,
+            values: 0,
+        };
         let mut at = 0;
         while at < rest.len() {
             if rest[at].is_ascii_whitespace() || rest[at] == 0x0B {
@@ -62,15 +67,25 @@ impl Layout {
             }
             let mut count = None;
             while let Some(digit @ b'0'..=b'9') = rest.get(at) {
-                let next = count.unwrap_or(0usize).checked_mul(10).and_then(|n| n.checked_add((digit - b'0').into()));
-                count = Some(next.filter(|n| *n <= isize::MAX as usize).ok_or("overflow in item count")?);
+                let next = count
+                    .unwrap_or(0usize)
+                    .checked_mul(10)
+                    .and_then(|n| n.checked_add((digit - b'0').into()));
+                count = Some(
+                    next.filter(|n| *n <= isize::MAX as usize)
+                        .ok_or("total struct size too long")?,
+                );
                 at += 1;
             }
             let Some(&code) = rest.get(at) else {
                 return Err("repeat count given without format specifier");
             };
             at += 1;
-            let size = if standard { item::standard_size(code) } else { item::native_size(code) };
+            let size = if standard {
+                item::standard_size(code)
+            } else {
+                item::native_size(code)
+            };
             let size = size.ok_or("bad char in struct format")?;
             layout.push(Item { code, size, big }, count.unwrap_or(1), standard)?;
         }
@@ -79,11 +94,22 @@ impl Layout {
 
     fn push(&mut self, item: Item, count: usize, standard: bool) -> Result<(), &'static str> {
         const TOO_LONG: &str = "total struct size too long";
-        let align = if standard { 1 } else { alignment(item.code, item.size) };
+        let align = if standard {
+            1
+        } else {
+            alignment(item.code, item.size)
+        };
         let offset = self.size.checked_next_multiple_of(align).ok_or(TOO_LONG)?;
-        let end = item.size.checked_mul(count).and_then(|n| n.checked_add(offset));
+        let end = item
+            .size
+            .checked_mul(count)
+            .and_then(|n| n.checked_add(offset));
         self.size = end.filter(|n| *n <= isize::MAX as usize).ok_or(TOO_LONG)?;
-        let code = Code { item, count, offset };
+        let code = Code {
+            item,
+            count,
+            offset,
+        };
         self.values += code.values();
         self.codes.push(code);
         Ok(())
@@ -98,7 +124,10 @@ impl Layout {
                 b'x' => {}
                 b's' => values.push(Bytes::new(t, &s[..code.count])),
                 b'p' => {
-                    let n = s[..code.count].first().map_or(0, |n| usize::from(*n)).min(code.count.saturating_sub(1));
+                    let n = s[..code.count]
+                        .first()
+                        .map_or(0, |n| usize::from(*n))
+                        .min(code.count.saturating_sub(1));
                     values.push(Bytes::new(t, if n == 0 { b"" } else { &s[1..=n] }));
                 }
                 _ => {
@@ -115,12 +144,19 @@ impl Layout {
     ///
     /// # Errors
     /// In the inner result, the message for `struct.error`.
-    pub fn pack(&self, t: &mut Thread, values: &[Value], out: &mut [u8]) -> Res<Result<(), String>> {
+    pub fn pack(
+        &self,
+        t: &mut Thread,
+        values: &[Value],
+        out: &mut [u8],
+    ) -> Res<Result<(), String>> {
         out.fill(0);
         let mut values = values.iter();
         for code in &self.codes {
             for i in 0..code.values() {
-                let Some(&v) = values.next() else { return Ok(Ok(())) };
+                let Some(&v) = values.next() else {
+                    return Ok(Ok(()));
+                };
                 let at = code.offset + i * code.item.size;
                 let done = match code.item.code {
                     b's' | b'p' => code.pack_bytes(t, v, &mut out[code.offset..][..code.count]),
@@ -155,7 +191,10 @@ impl Code {
             copy = b.to_vec(t);
             &copy
         } else {
-            return Err(format!("argument for '{}' must be a bytes object", self.item.code as char));
+            return Err(format!(
+                "argument for '{}' must be a bytes object",
+                self.item.code as char
+            ));
         };
         if self.item.code == b's' {
             let n = s.len().min(out.len());
@@ -188,7 +227,9 @@ impl Code {
             (Bad::Type, _) => "required argument is not an integer".into(),
             (_, b'b') => "byte format requires -128 <= number <= 127".into(),
             (_, b'B') => "ubyte format requires 0 <= number <= 255".into(),
-            (_, b'h') if self.is_native() => "short format requires -32768 <= number <= 32767".into(),
+            (_, b'h') if self.is_native() => {
+                "short format requires -32768 <= number <= 32767".into()
+            }
             (_, b'H') if self.is_native() => "ushort format requires 0 <= number <= 65535".into(),
             (_, b'P') => "int too large to convert".into(),
             _ => {
@@ -198,7 +239,10 @@ impl Code {
                     let high = i64::MAX >> (64 - bits);
                     format!("'{c}' format requires {} <= number <= {high}", -high - 1)
                 } else {
-                    format!("'{c}' format requires 0 <= number <= {}", u64::MAX >> (64 - bits))
+                    format!(
+                        "'{c}' format requires 0 <= number <= {}",
+                        u64::MAX >> (64 - bits)
+                    )
                 }
             }
         }

@@ -41,7 +41,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     unsafe {
         let c = &*(h as *const Combine);
         drop(c.state.take());
-        t.drop_value(c.pool.take());
+        t.drop_value(c.pool.take_local());
     }
 }
 

@@ -45,11 +45,11 @@ unsafe fn traverse_data(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear_data(h: *mut Header, t: &Thread) {
     // SAFETY: a dying block.
     let d = unsafe { &*(h as *const Data) };
-    t.drop_value(d.source.take());
+    t.drop_value(d.source.take_local());
     for s in &d.items {
-        t.drop_value(s.take());
+        t.drop_value(s.take_local());
     }
-    t.drop_value(d.next.take());
+    t.drop_value(d.next.take_local());
 }
 
 fn data_of<'a>(v: Value) -> &'a Data {

@@ -45,14 +45,23 @@ impl Asked {
         };
         let start = proto::get_attr(t, exc, crate::id!(t, "start"))?;
         let end = proto::get_attr(t, exc, crate::id!(t, "end"))?;
-        let clamp = |o: &Obj| crate::int::as_i64(o.value()).unwrap_or(0).clamp(0, len as i64) as usize;
+        let clamp = |o: &Obj| {
+            crate::int::as_i64(o.value())
+                .unwrap_or(0)
+                .clamp(0, len as i64) as usize
+        };
         let start = clamp(&start).min(len.saturating_sub(1));
         let end = clamp(&end).max(1.min(len));
         let encoding = match kind {
             Kind::Translate => None,
             _ => Some(proto::get_attr(t, exc, crate::id!(t, "encoding"))?),
         };
-        Ok(Asked { object, encoding, start, end: end.max(start) })
+        Ok(Asked {
+            object,
+            encoding,
+            start,
+            end: end.max(start),
+        })
     }
 
     fn chars(&self) -> Text<'_> {
@@ -100,13 +109,17 @@ fn strict(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn ignore(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(kind) = kind_of(a[0]) else { return Err(wrong_exception(t, a[0])) };
+    let Some(kind) = kind_of(a[0]) else {
+        return Err(wrong_exception(t, a[0]));
+    };
     let asked = Asked::new(t, a[0], kind)?;
     answer_text(t, Vec::new(), asked.end)
 }
 
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(kind) = kind_of(a[0]) else { return Err(wrong_exception(t, a[0])) };
+    let Some(kind) = kind_of(a[0]) else {
+        return Err(wrong_exception(t, a[0]));
+    };
     let asked = Asked::new(t, a[0], kind)?;
     let mut out = Vec::new();
     match kind {
@@ -118,7 +131,9 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn xml_char_ref_replace(t: &mut Thread, a: &[Value]) -> Res {
-    by_character(t, a, |cp, out| out.extend_from_slice(format!("&#{cp};").as_bytes()))
+    by_character(t, a, |cp, out| {
+        out.extend_from_slice(format!("&#{cp};").as_bytes())
+    })
 }
 
 fn name_replace(t: &mut Thread, a: &[Value]) -> Res {
@@ -139,12 +154,20 @@ fn by_character(t: &mut Thread, a: &[Value], f: fn(u32, &mut Vec<u8>)) -> Res {
 }
 
 fn backslash_replace(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(kind) = kind_of(a[0]) else { return Err(wrong_exception(t, a[0])) };
+    let Some(kind) = kind_of(a[0]) else {
+        return Err(wrong_exception(t, a[0]));
+    };
     let asked = Asked::new(t, a[0], kind)?;
     let mut out = Vec::new();
     match kind {
-        Kind::Decode => asked.bytes().iter().for_each(|&b| push_escape(&mut out, u32::from(b))),
-        _ => asked.chars().code_points().for_each(|cp| push_escape(&mut out, cp)),
+        Kind::Decode => asked
+            .bytes()
+            .iter()
+            .for_each(|&b| push_escape(&mut out, u32::from(b))),
+        _ => asked
+            .chars()
+            .code_points()
+            .for_each(|cp| push_escape(&mut out, cp)),
     }
     answer_text(t, out, asked.end)
 }
@@ -171,7 +194,12 @@ fn surrogate_pass(t: &mut Thread, a: &[Value]) -> Res {
         return answer(t, new, asked.end);
     }
     let input = Bytes::this(asked.object.value()).as_slice();
-    let fault = Fault { encoding: codec, start: asked.start, end: asked.end, reason: "" };
+    let fault = Fault {
+        encoding: codec,
+        start: asked.start,
+        end: asked.end,
+        reason: "",
+    };
     match codec::handle_decode(Errors::SurrogatePass, input, &fault, &mut out) {
         Some(next) => answer_text(t, out, next),
         None => raise(t, a[0]),
@@ -210,14 +238,46 @@ fn surrogate_escape(t: &mut Thread, a: &[Value]) -> Res {
 
 /// Name and function of each standard handler.
 pub static DEFS: [(&str, NativeDef); 8] = [
-    ("strict", NativeDef::new("strict_errors", "(exception, /)", strict)),
-    ("ignore", NativeDef::new("ignore_errors", "(exception, /)", ignore)),
-    ("replace", NativeDef::new("replace_errors", "(exception, /)", replace)),
-    ("xmlcharrefreplace", NativeDef::new("xmlcharrefreplace_errors", "(exception, /)", xml_char_ref_replace)),
-    ("backslashreplace", NativeDef::new("backslashreplace_errors", "(exception, /)", backslash_replace)),
-    ("namereplace", NativeDef::new("namereplace_errors", "(exception, /)", name_replace)),
-    ("surrogatepass", NativeDef::new("surrogatepass", "(exception, /)", surrogate_pass)),
-    ("surrogateescape", NativeDef::new("surrogateescape", "(exception, /)", surrogate_escape)),
+    (
+        "strict",
+        NativeDef::new("strict_errors", "(exception, /)", strict),
+    ),
+    (
+        "ignore",
+        NativeDef::new("ignore_errors", "(exception, /)", ignore),
+    ),
+    (
+        "replace",
+        NativeDef::new("replace_errors", "(exception, /)", replace),
+    ),
+    (
+        "xmlcharrefreplace",
+        NativeDef::new(
+            "xmlcharrefreplace_errors",
+            "(exception, /)",
+            xml_char_ref_replace,
+        ),
+    ),
+    (
+        "backslashreplace",
+        NativeDef::new(
+            "backslashreplace_errors",
+            "(exception, /)",
+            backslash_replace,
+        ),
+    ),
+    (
+        "namereplace",
+        NativeDef::new("namereplace_errors", "(exception, /)", name_replace),
+    ),
+    (
+        "surrogatepass",
+        NativeDef::new("surrogatepass", "(exception, /)", surrogate_pass),
+    ),
+    (
+        "surrogateescape",
+        NativeDef::new("surrogateescape", "(exception, /)", surrogate_escape),
+    ),
 ];
 
 /// Enters the standard handlers, once.

@@ -1,0 +1,155 @@
+//! `fork`, and what is to be done before and after it.
+
+use super::*;
+use parking_lot::Mutex;
+use weft_objects::runtime::{self, SharedObj};
+
+/// Functions of `register_at_fork`.
+#[derive(Default)]
+struct Registered {
+    before: Vec<SharedObj>,
+    in_child: Vec<SharedObj>,
+    in_parent: Vec<SharedObj>,
+}
+
+static REGISTERED: Mutex<Registered> = Mutex::new(Registered {
+    before: Vec::new(),
+    in_child: Vec::new(),
+    in_parent: Vec::new(),
+});
+
+static CHILD_HOOKS: Mutex<Vec<fn(&Thread)>> = Mutex::new(Vec::new());
+
+/// Has `f` called in each forked child, before any Python code runs there.
+pub fn on_fork_child(f: fn(&Thread)) {
+    CHILD_HOOKS.lock().push(f);
+}
+
+fn register_at_fork(t: &mut Thread, a: &[Value]) -> Res {
+    if a.iter().all(|v| v.is_null()) {
+        return Err(t.type_error("At least one argument is required.".into()));
+    }
+    for (v, name) in a
+        .iter()
+        .zip(["before", "after_in_child", "after_in_parent"])
+    {
+        if !v.is_null() && !proto::is_callable(*v) {
+            let got = type_of(*v).name();
+            return Err(t.type_error(format!("'{name}' must be callable, not {got}")));
+        }
+    }
+    let share = |v: Value| (!v.is_null()).then(|| SharedObj::new(t, Obj::new(t, v)));
+    let (before, in_child, in_parent) = (share(a[0]), share(a[1]), share(a[2]));
+    let mut r = REGISTERED.lock();
+    r.before.extend(before);
+    r.in_child.extend(in_child);
+    r.in_parent.extend(in_parent);
+    Ok(Value::NONE)
+}
+
+/// Calls functions, whose exceptions nobody can catch.
+fn run(t: &mut Thread, functions: Vec<Obj>) {
+    for f in functions {
+        if proto::call(t, f.value(), &[]).is_err() {
+            runtime::unraisable(t, "Exception ignored in fork hook", Some(f.value()));
+        }
+    }
+}
+
+fn registered(t: &Thread, which: fn(&Registered) -> &Vec<SharedObj>) -> Vec<Obj> {
+    which(&REGISTERED.lock()).iter().map(|f| f.get(t)).collect()
+}
+
+/// Forks by `f` (0 in the child, -1: error), with everything around it that keeps the child whole.
+pub(super) fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
+    let mut before = registered(t, |r| &r.before);
+    before.reverse();
+    run(t, before);
+    let (pid, e) = {
+        let world_fork = || weft_gc::world().fork(t.peer(), || (f(), errno()), |r| r.0 == 0);
+        #[cfg(feature = "gil")]
+        {
+            // The lock itself is forked too; it must be this thread's on both sides.
+            weft_gc::gil().fork(world_fork, |r| r.0 == 0)
+        }
+        #[cfg(not(feature = "gil"))]
+        {
+            world_fork()
+        }
+    };
+    if pid == 0 {
+        crate::_thread::after_fork_child();
+        let hooks = CHILD_HOOKS.lock().clone();
+        for hook in hooks {
+            hook(t);
+        }
+        let functions = registered(t, |r| &r.in_child);
+        run(t, functions);
+    } else {
+        let functions = registered(t, |r| &r.in_parent);
+        run(t, functions);
+    }
+    if pid < 0 { Err(e) } else { Ok(pid) }
+}
+
+/// Warns that the child of a program with several threads has but one.
+fn warn_if_threaded(t: &mut Thread, func: &str) {
+    if weft_gc::world().len() <= 1 {
+        return;
+    }
+    // SAFETY: always callable.
+    let pid = unsafe { libc::getpid() };
+    let text = format!(
+        "This process (pid={pid}) is multi-threaded, use of {func}() may lead to deadlocks in the child."
+    );
+    if crate::_warnings::warn_text(t, &errors::DEPRECATION_WARNING, &text, 1).is_err() {
+        runtime::unraisable(t, "Exception ignored in fork", None);
+    }
+}
+
+fn fork(t: &mut Thread, _a: &[Value]) -> Res {
+    // SAFETY: the world stands still, and the child cleans up after the threads that it has not.
+    match fork_with(t, || unsafe { libc::fork() }) {
+        Ok(pid) => {
+            if pid > 0 {
+                warn_if_threaded(t, "fork");
+            }
+            Ok(Value::int(i64::from(pid)))
+        }
+        Err(e) => Err(t.os_error(e, None)),
+    }
+}
+
+fn forkpty(t: &mut Thread, _a: &[Value]) -> Res {
+    let mut master = -1;
+    let null = std::ptr::null_mut();
+    // SAFETY: as in `fork`; the number is ours, the rest is not asked for.
+    match fork_with(t, || unsafe {
+        libc::forkpty(&mut master, null, null as *mut _, null as *mut _)
+    }) {
+        Ok(pid) => {
+            if pid > 0 {
+                warn_if_threaded(t, "forkpty");
+            }
+            let master = if pid == 0 { -1 } else { master };
+            Ok(Tuple::from_slice(
+                t,
+                &[Value::int(i64::from(pid)), Value::int(i64::from(master))],
+            )
+            .into())
+        }
+        Err(e) => Err(t.os_error(e, None)),
+    }
+}
+
+pub(super) static FUNCTIONS: &[NativeDef] = &[
+    NativeDef::new("fork", "()", fork).doc("Fork a child process."),
+    NativeDef::new("forkpty", "()", forkpty)
+        .doc("Fork a new process with a new pseudo-terminal as controlling tty."),
+    NativeDef::new(
+        "register_at_fork",
+        "(*, before=<unrepresentable>, after_in_child=<unrepresentable>, after_in_parent=<unrepresentable>)",
+        register_at_fork,
+    )
+    .doc("Register callables to be called when forking a new process."),
+];
