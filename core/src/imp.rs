@@ -14,7 +14,8 @@ use weft_stdlib::support::int_obj;
 type Init = fn(&mut Thread) -> Res<Obj>;
 
 /// Native modules of this crate that are made like any other.
-static OWN: &[(&str, Init)] = &[("_imp", module), ("marshal", crate::marshal::module)];
+static OWN: &[(&str, Init)] =
+    &[("_imp", module), ("_tokenize", crate::tokenize::module), ("marshal", crate::marshal::module)];
 
 /// The names of all native modules.
 pub fn builtin_names() -> impl Iterator<Item = &'static str> {

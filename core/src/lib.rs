@@ -15,3 +15,4 @@ pub mod prompt;
 pub mod proto_file;
 pub mod start;
 pub mod sys;
+pub mod tokenize;

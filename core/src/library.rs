@@ -349,12 +349,25 @@ fn zip_hook(t: &mut Thread, a: &[Value]) -> Res {
             if !is_archive(here) {
                 break;
             }
-            let m = crate::import::import_module(t, "zipimport")?;
-            return proto::call_method(t, m.value(), "zipimporter", &[a[0]]).map(Obj::into_value);
+            return zip_importer(t, a[0]);
         }
         p = here.parent();
     }
     Err(t.raise(&errors::IMPORT_ERROR, "not a Zip file"))
+}
+
+thread_local! {
+    /// This thread is loading `zipimport`: what that imports is not looked for in archives.
+    static LOADING_ZIP: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+fn zip_importer(t: &mut Thread, path: Value) -> Res {
+    if LOADING_ZIP.replace(true) {
+        return Err(t.raise(&errors::IMPORT_ERROR, "zipimport is not loaded yet"));
+    }
+    let m = crate::import::import_module(t, "zipimport");
+    LOADING_ZIP.set(false);
+    proto::call_method(t, m?.value(), "zipimporter", &[path]).map(Obj::into_value)
 }
 
 static ZIP_HOOK: NativeDef = NativeDef::new("zip_hook", "(path, /)", zip_hook);

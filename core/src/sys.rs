@@ -41,8 +41,50 @@ pub fn module(t: &mut Thread, c: &Config) -> Res<Obj> {
     }
     module.add(t, "_jit", jit);
     int::set_max_str_digits(c.int_max_str_digits.max(0) as usize);
+    EARLY_STDERR.ready(t);
+    // SAFETY: a header is all that there is of it.
+    let early = unsafe { Obj::from_raw(Value::from_ptr(t.alloc(&EARLY_STDERR.head, size_of::<Header>()))) };
+    module.add(t, "__stderr__", early.clone());
+    module.add(t, "stderr", early);
     Ok(m)
 }
+
+fn early_write(t: &mut Thread, a: &[Value]) -> Res {
+    match Str::of(a[1]) {
+        Some(s) => {
+            eprint!("{}", s.to_string_lossy());
+            Ok(Value::int(s.len() as i64))
+        }
+        None => Err(t.type_error(format!("write() argument must be str, not {}", type_of(a[1]).name()))),
+    }
+}
+
+/// What `sys.stderr` is until there are streams.
+static EARLY_STDERR: Type = Type::builtin(
+    "stderrprinter",
+    size_of::<Header>(),
+    &Spec {
+        methods: &[
+            NativeDef::new("write", "($self, text, /)", early_write),
+            NativeDef::new("flush", "($self, /)", |_, _| Ok(Value::NONE)),
+            NativeDef::new("close", "($self, /)", |_, _| Ok(Value::NONE)),
+            NativeDef::new("fileno", "($self, /)", |_, _| Ok(Value::int(2))),
+            NativeDef::new("isatty", "($self, /)", |_, _| {
+                // SAFETY: asks only about the descriptor.
+                Ok(Value::bool(unsafe { libc::isatty(2) } == 1))
+            }),
+        ],
+        getset: &[
+            GetSetDef::ro("closed", |_, _| Ok(Value::FALSE)),
+            GetSetDef::ro("encoding", |_, _| Ok(Value::NONE)),
+            GetSetDef::ro("mode", |t, _| Ok(Str::intern(t, "w").into())),
+        ],
+        ..Spec::EMPTY
+    },
+)
+.module("sys")
+.final_()
+.no_new();
 
 const DOC: &str = "This module provides access to some objects used or maintained by the\n\
 interpreter and to functions that interact strongly with the interpreter.";

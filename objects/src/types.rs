@@ -544,10 +544,14 @@ impl Type {
             self.set_name(t, crate::id!(t, "__hash__"), Value::NONE);
         }
         self.note_generic();
-        if !self.static_doc.is_empty() {
-            self.set_name(t, crate::id!(t, "__doc__"), Str::new(t, self.static_doc).value());
-        } else if !self.is(&TYPE) {
-            self.set_name(t, crate::id!(t, "__doc__"), Value::NONE);
+        let doc_key = crate::id!(t, "__doc__");
+        let has_doc = self.dict(t).is_some_and(|d| d.get_str(t, doc_key).is_some());
+        if !has_doc && !self.is(&TYPE) {
+            let doc = match self.static_doc {
+                "" => Obj::own(Value::NONE),
+                text => Str::new(t, text),
+            };
+            self.set_name(t, doc_key, doc.value());
         }
         self.state.store(2, Release);
     }

@@ -190,13 +190,13 @@ fn hex(t: &Thread, bytes: &[u8]) -> Res {
 fn length(t: &mut Thread, v: Value) -> Res<usize> {
     let i = proto::index(t, v)?;
     match int::as_i64(i.value()) {
-        Some(n) if n < 0 => Err(t.value_error("value must be positive")),
+        Some(n) if n < 0 => Err(t.value_error("Cannot convert negative int")),
         Some(n) if n < 1 << 29 => Ok(n as usize),
         Some(_) => Err(t.value_error("length is too large")),
         None if int::to_bigint(i.value()).is_some_and(|b| b.sign() == num_bigint::Sign::Minus) => {
-            Err(t.value_error("value must be positive"))
+            Err(t.value_error("Cannot convert negative int"))
         }
-        None => Err(t.overflow_error("Python int too large to convert to C unsigned long")),
+        None => Err(t.overflow_error("Python int too large for C unsigned long")),
     }
 }
 

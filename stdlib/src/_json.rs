@@ -117,7 +117,7 @@ fn push_string(out: &mut Vec<u8>, text: &[u8], ascii: bool) {
     let mut i = 0;
     while i < text.len() {
         let c = text[i];
-        if c >= 0x20 && c != b'"' && c != b'\\' && (c < 0x80 || !ascii) {
+        if c >= 0x20 && c != b'"' && c != b'\\' && (c < 0x7f || !ascii) {
             i += 1;
             continue;
         }

@@ -742,9 +742,17 @@ fn excepthook(t: &mut Thread, a: &[Value]) -> Res {
     let name = Str::of(name.value()).map_or_else(String::new, |s| s.to_string_lossy());
     let line = Str::from_string(t, format!("Exception in thread {name}:\n"));
     proto::call_method(t, file.value(), "write", &[line.value()])?;
-    let traceback = runtime::import(t, "traceback")?;
     let args = [ty.value(), exc.value(), tb.value(), Value::NONE, file.value()];
-    proto::call_method(t, traceback.value(), "print_exception", &args)?;
+    let printed = runtime::import(t, "traceback")
+        .and_then(|m| proto::call_method(t, m.value(), "print_exception", &args));
+    if printed.is_err() {
+        // Without that module, or in its way: the plain form.
+        t.clear_exc();
+        let mut text = String::new();
+        weft_objects::traceback::print_exception(t, exc.value(), &mut text);
+        let text = Str::from_string(t, text);
+        proto::call_method(t, file.value(), "write", &[text.value()])?;
+    }
     proto::call_method(t, file.value(), "flush", &[])?;
     Ok(Value::NONE)
 }

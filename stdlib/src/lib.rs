@@ -11,6 +11,7 @@ pub mod _heapq;
 pub mod _io;
 pub mod _json;
 pub mod _locale;
+pub mod _opcode;
 pub mod _operator;
 pub mod _random;
 pub mod _signal;
@@ -23,6 +24,7 @@ pub mod _thread;
 pub mod _typing;
 pub mod _warnings;
 pub mod _weakref;
+pub mod array;
 pub mod atexit;
 pub mod binascii;
 pub mod cmath;
@@ -33,6 +35,7 @@ pub mod itertools;
 pub mod math;
 pub mod posix;
 pub mod pwd;
+pub mod select;
 pub mod structseq;
 pub mod support;
 pub mod thread_local;
@@ -56,6 +59,7 @@ pub static MODULES: &[(&str, fn(&mut Thread) -> Res<Obj>)] = &[
     ("_json", _json::init),
     ("_locale", _locale::init),
     ("_md5", _hashes::init_md5),
+    ("_opcode", _opcode::init),
     ("_operator", _operator::init),
     ("_random", _random::init),
     ("_sha1", _hashes::init_sha1),
@@ -71,6 +75,7 @@ pub static MODULES: &[(&str, fn(&mut Thread) -> Res<Obj>)] = &[
     ("_typing", _typing::init),
     ("_warnings", _warnings::init),
     ("_weakref", _weakref::init),
+    ("array", array::init),
     ("atexit", atexit::init),
     ("binascii", binascii::init),
     ("cmath", cmath::init),
@@ -82,6 +87,7 @@ pub static MODULES: &[(&str, fn(&mut Thread) -> Res<Obj>)] = &[
     ("math", math::init),
     ("posix", posix::init),
     ("pwd", pwd::init),
+    ("select", select::init),
     ("time", time::init),
     ("unicodedata", unicodedata::init),
 ];

@@ -13,6 +13,8 @@ mod schedule;
 mod spawn;
 mod stat;
 mod wait;
+#[cfg(target_os = "linux")]
+mod xattr;
 
 use crate::support::{self, Path, PathOrFd, errno};
 use std::ffi::CString;
@@ -21,7 +23,7 @@ use weft_objects::module::Module;
 use weft_objects::prelude::*;
 
 pub use fork::on_fork_child;
-pub use stat::STAT_RESULT;
+pub use stat::{STAT_RESULT, id};
 pub use wait::{STRUCT_RUSAGE, rusage};
 
 /// Makes a system call that may block, detached. The result is the call's, or its error number if that is -1.
@@ -194,6 +196,8 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
             spawn::FUNCTIONS,
             stat::FUNCTIONS,
             wait::FUNCTIONS,
+            #[cfg(target_os = "linux")]
+            xattr::FUNCTIONS,
         ] {
             module.add_functions(t, functions);
         }

@@ -1,9 +1,9 @@
 //! `pwd` and `grp`: the system's users and groups.
 
+use crate::posix;
 use crate::support::{self, fs_decode, int_obj};
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString, c_char};
-use weft_objects::int;
 use weft_objects::prelude::*;
 
 crate::struct_sequence!(STRUCT_PASSWD, STRUCT_PASSWD_DEF, "struct_passwd" in "pwd", items 7, {
@@ -186,27 +186,21 @@ fn name_arg(t: &mut Thread, v: Value, func: &str) -> Res<CString> {
     }
 }
 
-/// A user's or group's number; `None`: there can be no such one.
-fn id_arg(t: &mut Thread, v: Value) -> Res<Option<u32>> {
-    let i = proto::index(t, v)?;
-    Ok(match int::as_i64(i.value()) {
-        Some(-1) => Some(u32::MAX),
-        Some(n) => u32::try_from(n).ok(),
-        None => None,
-    })
-}
-
 fn repr(t: &mut Thread, v: Value) -> Res<String> {
     let r = proto::repr(t, v)?;
     Ok(Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy()))
 }
 
 fn getpwuid(t: &mut Thread, a: &[Value]) -> Res {
-    let found = match id_arg(t, a[0])? {
-        Some(uid) => user(t, None, uid)?,
-        None => None,
+    let uid = match posix::id(t, a[0], "uid") {
+        Ok(uid) => uid,
+        Err(e) if !t.exc_matches(&errors::OVERFLOW_ERROR) => return Err(e),
+        Err(_) => {
+            t.clear_exc();
+            return Err(not_found(t, "getpwuid(): uid not found".into()));
+        }
     };
-    match found {
+    match user(t, None, uid)? {
         Some(u) => Ok(u.object(t).into()),
         None => {
             let r = repr(t, a[0])?;
@@ -227,11 +221,8 @@ fn getpwnam(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn getgrgid(t: &mut Thread, a: &[Value]) -> Res {
-    let found = match id_arg(t, a[0])? {
-        Some(gid) => group(t, None, gid)?,
-        None => None,
-    };
-    match found {
+    let gid = posix::id(t, a[0], "gid")?;
+    match group(t, None, gid)? {
         Some(g) => Ok(g.object(t).into()),
         None => {
             let r = repr(t, a[0])?;

@@ -197,7 +197,10 @@ pub fn load_from_dict_or_globals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res
             let g = globals(f).get_str(t, key).or_else(|| builtins(f).get_str(t, key)).map(|v| v.to_reg(t));
             match g {
                 Some(v) => v,
-                None => return Err(name_error(t, key)),
+                None => match special_dict(t, f, key)? {
+                    Some(v) => v,
+                    None => return Err(name_error(t, key)),
+                },
             }
         }
     };

@@ -62,11 +62,13 @@ fn unsigned(t: &mut Thread, v: Value, bits: u32, name: &str) -> Res<u64> {
     let i = proto::index(t, v)?;
     let n = int::to_bigint(i.value()).unwrap_or_default();
     if n.sign() == num_bigint::Sign::Minus {
-        return Err(t.value_error("value must be positive"));
+        return Err(t.value_error("Cannot convert negative int"));
     }
     match n.to_u64() {
         Some(n) if bits == 64 || n < 1 << bits => Ok(n),
-        _ => Err(t.overflow_error(format!("{name} is too large"))),
+        Some(_) => Err(t.overflow_error(format!("{name} is too large"))),
+        None if bits == 32 => Err(t.overflow_error("Python int too large for C unsigned long")),
+        None => Err(t.overflow_error("Python int too large for C unsigned long long")),
     }
 }
 

@@ -314,11 +314,14 @@ fn parse_newline(t: &mut Thread, v: Value) -> Res<Newline> {
     })
 }
 
+/// The locale's encoding, as it is wherever programs run today.
+const LOCALE: &str = "UTF-8";
+
 /// The encoding to use for an argument, as a str.
 fn choose_encoding(t: &mut Thread, v: Value) -> Res<Obj> {
     match given_some(t, v) {
         Some(e) => match Str::of(e.value()) {
-            Some(s) if s.is("locale") => Ok(Str::intern(t, "utf-8")),
+            Some(s) if s.is("locale") => Ok(Str::intern(t, LOCALE)),
             Some(s) if s.as_bytes().contains(&0) => Err(t.value_error("embedded null character")),
             Some(_) => Ok(e),
             None => {
@@ -326,8 +329,10 @@ fn choose_encoding(t: &mut Thread, v: Value) -> Res<Obj> {
                 Err(t.type_error(format!("TextIOWrapper() argument 'encoding' must be str or None, not {got}")))
             }
         },
-        // The locale's encoding is UTF-8 wherever programs run today.
-        None => Ok(Str::intern(t, "utf-8")),
+        None => {
+            let name = if super::utf8_mode(t)? { "utf-8" } else { LOCALE };
+            Ok(Str::intern(t, name))
+        }
     }
 }
 

@@ -593,16 +593,16 @@ mod linux {
     }
 
     /// Arguments `(src, dst, count, offset_src, offset_dst)`.
-    fn copy_args(t: &mut Thread, a: &[Value]) -> Res<(i32, i32, usize, Option<i64>, Option<i64>)> {
+    fn copy_args(t: &mut Thread, a: &[Value]) -> Res<(i32, i32, usize, [Option<i64>; 2])> {
         let (from, to) = (fd_arg(t, a[0])?, fd_arg(t, a[1])?);
         let Ok(n) = usize::try_from(long(t, a[2])?) else {
             return Err(t.value_error("negative value for 'count' not allowed"));
         };
-        Ok((from, to, n, offset(t, a[3])?, offset(t, a[4])?))
+        Ok((from, to, n, [offset(t, a[3])?, offset(t, a[4])?]))
     }
 
     pub fn copy_file_range(t: &mut Thread, a: &[Value]) -> Res {
-        let (from, to, n, mut at, mut into) = copy_args(t, a)?;
+        let (from, to, n, [mut at, mut into]) = copy_args(t, a)?;
         let (at, into) = (offset_ptr(&mut at), offset_ptr(&mut into));
         // SAFETY: the offsets are ours, or none.
         let n = retry_os(t, || unsafe {
@@ -612,7 +612,7 @@ mod linux {
     }
 
     pub fn splice(t: &mut Thread, a: &[Value]) -> Res {
-        let (from, to, n, mut at, mut into) = copy_args(t, a)?;
+        let (from, to, n, [mut at, mut into]) = copy_args(t, a)?;
         let flags = support::c_int_or(t, a[5], 0)? as u32;
         let (at, into) = (offset_ptr(&mut at), offset_ptr(&mut into));
         // SAFETY: the offsets are ours, or none.

@@ -162,30 +162,38 @@ fn listdir(t: &mut Thread, a: &[Value]) -> Res {
 
 // --- scandir ---
 
-/// A directory that is being read, some entries ahead.
+/// A directory that is being read, some entries ahead. It stays open until the program has seen its end.
 struct Listing {
     dir: Option<Dir>,
     ahead: VecDeque<Entry>,
+    ended: bool,
 }
 
 impl Listing {
     fn next(&mut self) -> Result<Option<Entry>, i32> {
         const AHEAD: usize = 64;
-        if self.ahead.is_empty() {
+        if self.ahead.is_empty() && !self.ended {
             while let Some(dir) = &mut self.dir
                 && self.ahead.len() < AHEAD
             {
                 match dir.next() {
                     Ok(Some(e)) => self.ahead.push_back(e),
-                    Ok(None) => self.dir = None,
+                    Ok(None) => {
+                        self.ended = true;
+                        break;
+                    }
                     Err(e) => {
-                        self.dir = None;
+                        self.close();
                         return Err(e);
                     }
                 }
             }
         }
-        Ok(self.ahead.pop_front())
+        let next = self.ahead.pop_front();
+        if next.is_none() {
+            self.close();
+        }
+        Ok(next)
     }
 
     fn close(&mut self) {
@@ -281,6 +289,7 @@ fn scandir(t: &mut Thread, a: &[Value]) -> Res {
     let listing = Mutex::new(Listing {
         dir: Some(dir),
         ahead: VecDeque::new(),
+        ended: false,
     });
     let scan = Scan {
         listing,

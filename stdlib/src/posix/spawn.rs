@@ -107,21 +107,22 @@ impl Attributes {
     }
 
     /// Takes the keyword arguments.
+    #[allow(clippy::useless_conversion)] // The flags are shorter on some systems.
     fn fill(&mut self, t: &mut Thread, k: &Keywords) -> Res<()> {
         let mut flags = 0i32;
         if !k.setpgroup.is_null() {
             let group = support::c_int(t, k.setpgroup)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setpgroup(&mut self.0, group) };
-            flags |= libc::POSIX_SPAWN_SETPGROUP as i32;
+            flags |= i32::from(libc::POSIX_SPAWN_SETPGROUP);
         }
         if support::truth_or(t, k.resetids, false)? {
-            flags |= libc::POSIX_SPAWN_RESETIDS as i32;
+            flags |= i32::from(libc::POSIX_SPAWN_RESETIDS);
         }
         if support::truth_or(t, k.setsid, false)? {
             #[cfg(target_os = "linux")]
             {
-                flags |= libc::POSIX_SPAWN_SETSID as i32;
+                flags |= i32::from(libc::POSIX_SPAWN_SETSID);
             }
             #[cfg(not(target_os = "linux"))]
             return Err(t.raise(
@@ -133,13 +134,13 @@ impl Attributes {
             let set = signals(t, k.setsigmask)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setsigmask(&mut self.0, &set) };
-            flags |= libc::POSIX_SPAWN_SETSIGMASK as i32;
+            flags |= i32::from(libc::POSIX_SPAWN_SETSIGMASK);
         }
         if !k.setsigdef.is_null() {
             let set = signals(t, k.setsigdef)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setsigdefault(&mut self.0, &set) };
-            flags |= libc::POSIX_SPAWN_SETSIGDEF as i32;
+            flags |= i32::from(libc::POSIX_SPAWN_SETSIGDEF);
         }
         if !k.scheduler.is_null() && !k.scheduler.is_none() {
             let msg = "posix_spawn: scheduler unavailable on this platform";

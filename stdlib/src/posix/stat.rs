@@ -236,7 +236,7 @@ fn fchmod(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// A user's or group's number: -1 leaves it as it is.
-pub(super) fn id(t: &mut Thread, v: Value, what: &str) -> Res<u32> {
+pub fn id(t: &mut Thread, v: Value, what: &str) -> Res<u32> {
     if !type_of(v).slots.index.is_set() {
         let got = type_of(v).name();
         return Err(t.type_error(format!("{what} should be integer, not {got}")));
