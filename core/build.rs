@@ -32,18 +32,32 @@ const LEFT_OUT: [&str; 6] = [
     "turtledemo",
     "turtle.py",
 ];
-/// Where the library names the implementation it was taken from, and what stands there instead.
-const NAMED: [(&str, &str, &str); 6] = [
+/// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
+/// lets tracebacks do without syntax trees, which `compile` does not make yet.
+const CHANGED: [(&str, &str, &str); 7] = [
     ("site.py", "return 'RustPython'", "return 'Weft'"),
     ("site.py", "lib/rustpython{", "lib/weft{"),
-    ("sysconfig/__init__.py", "return 'RustPython'", "return 'Weft'"),
+    (
+        "sysconfig/__init__.py",
+        "return 'RustPython'",
+        "return 'Weft'",
+    ),
     (
         "sysconfig/__init__.py",
         "f'_sysconfigdata_{sys.abiflags}_{sys.platform}_{multiarch}'",
         "'_weft_sysconfigdata'",
     ),
-    ("platform.py", "if \"RustPython\" in sys_version", "if \"weft\" in sys_version"),
+    (
+        "platform.py",
+        "if \"RustPython\" in sys_version",
+        "if \"weft\" in sys_version",
+    ),
     ("platform.py", "name = \"RustPython\"", "name = \"Weft\""),
+    (
+        "traceback.py",
+        "suppress(SyntaxError, ImportError)",
+        "suppress(SyntaxError, ImportError, NotImplementedError)",
+    ),
 ];
 /// What is compiled beforehand in a build that is not optimised.
 const STARTUP: [&str; 4] = [
@@ -69,9 +83,12 @@ fn main() {
     if own_lib.is_dir() {
         collect(&own_lib, "", &mut files).unwrap_or_else(|e| panic!("{}: {e}", own_lib.display()));
     }
-    let mut contents = read_all(&files).unwrap_or_else(|e| panic!("reading the standard library: {e}"));
-    for (path, from, to) in NAMED {
-        let file = contents.get_mut(path).unwrap_or_else(|| panic!("there is no {path}"));
+    let mut contents =
+        read_all(&files).unwrap_or_else(|e| panic!("reading the standard library: {e}"));
+    for (path, from, to) in CHANGED {
+        let file = contents
+            .get_mut(path)
+            .unwrap_or_else(|| panic!("there is no {path}"));
         let text = String::from_utf8(std::mem::take(file)).expect("the library is UTF-8");
         assert!(text.contains(from), "{path} does not contain {from}");
         *file = text.replace(from, to).into_bytes();
@@ -90,7 +107,10 @@ fn main() {
 }
 
 fn read_all(files: &BTreeMap<String, PathBuf>) -> io::Result<BTreeMap<String, Vec<u8>>> {
-    files.iter().map(|(path, file)| Ok((path.clone(), fs::read(file)?))).collect()
+    files
+        .iter()
+        .map(|(path, file)| Ok((path.clone(), fs::read(file)?)))
+        .collect()
 }
 
 /// The compiled code of each source file that compiles. What has been compiled before is taken from
@@ -118,7 +138,9 @@ fn compile_all(files: BTreeMap<String, Vec<u8>>, cache: &Path) -> BTreeMap<Strin
                     });
                     used.lock().expect("no thread panics").push(cached);
                     if let Some(code) = code {
-                        done.lock().expect("no thread panics").insert(path.clone(), code);
+                        done.lock()
+                            .expect("no thread panics")
+                            .insert(path.clone(), code);
                     }
                 }
             });

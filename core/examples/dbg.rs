@@ -1,11 +1,13 @@
 use weft_core::*;
-use weft_objects::prelude::*;
 use weft_objects::module::Module;
+use weft_objects::prelude::*;
 use weft_objects::runtime;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 static WRITE: NativeDef = NativeDef::new("_write", "(s, /)", |_t, a| {
-    if let Some(s) = Str::of(a[0]) { print!("{}", s.to_string_lossy()); }
+    if let Some(s) = Str::of(a[0]) {
+        print!("{}", s.to_string_lossy());
+    }
     Ok(Value::NONE)
 });
 fn main() {
@@ -26,11 +28,25 @@ fn main() {
         let d = mmo.dict_obj(t);
         mmo.add(t, "__builtins__", b.clone());
         let pre = "class _O:\n    def write(self, s): _write(s)\n    def flush(self): pass\nimport sys\nsys.stdout = sys.stderr = _O()\n";
-        for (src, name) in [(pre.to_string(), "<pre>".to_string()), (std::fs::read_to_string(std::env::args().nth(1).unwrap()).unwrap(), "main.py".to_string())] {
-            let code = compile_api::compile_source(t, &src, &name, compile::Mode::Exec, &Default::default())?;
+        for (src, name) in [
+            (pre.to_string(), "<pre>".to_string()),
+            (
+                std::fs::read_to_string(std::env::args().nth(1).unwrap()).unwrap(),
+                "main.py".to_string(),
+            ),
+        ] {
+            let code = compile_api::compile_source(
+                t,
+                &src,
+                &name,
+                compile::Mode::Exec,
+                &Default::default(),
+            )?;
             drop(Obj::own(interp::exec_code(t, code.value(), &d, &d)?));
         }
         Ok(())
     })();
-    if r.is_err() { sys::hooks::print_uncaught(t); }
+    if r.is_err() {
+        sys::hooks::print_uncaught(t);
+    }
 }

@@ -71,8 +71,15 @@ pub const FREE_THREADED: bool = cfg!(not(feature = "gil"));
 
 /// `sys.version`.
 pub fn version_text() -> String {
-    let build = if FREE_THREADED { " free-threading build" } else { "" };
-    format!("{VERSION}{build} (weft {}) [Rust]", env!("CARGO_PKG_VERSION"))
+    let build = if FREE_THREADED {
+        " free-threading build"
+    } else {
+        ""
+    };
+    format!(
+        "{VERSION}{build} (weft {}) [Rust]",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 const USAGE: &str = "\
@@ -112,7 +119,9 @@ arg ...: arguments passed to program in sys.argv[1:]
 ";
 
 fn env_bytes(name: &str) -> Option<Vec<u8>> {
-    std::env::var_os(name).map(OsString::into_vec).filter(|v| !v.is_empty())
+    std::env::var_os(name)
+        .map(OsString::into_vec)
+        .filter(|v| !v.is_empty())
 }
 
 fn lossy(b: &[u8]) -> String {
@@ -128,12 +137,18 @@ struct Options {
 /// Reads the command line and the environment.
 pub fn parse(args: Vec<OsString>) -> Parsed {
     let args: Vec<Vec<u8>> = args.into_iter().map(OsString::into_vec).collect();
-    let mut o = Options { config: defaults(&args), help: false, versions: 0 };
+    let mut o = Options {
+        config: defaults(&args),
+        help: false,
+        versions: 0,
+    };
     let rest = match read_options(&args, &mut o) {
         Ok(rest) => rest,
         Err(msg) => {
             return Parsed::Exit(
-                format!("{msg}\nusage: weft [option] ... [-c cmd | -m mod | file | -] [arg] ...\nTry `weft -h' for more information.\n"),
+                format!(
+                    "{msg}\nusage: weft [option] ... [-c cmd | -m mod | file | -] [arg] ...\nTry `weft -h' for more information.\n"
+                ),
                 2,
             );
         }
@@ -143,7 +158,12 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
     }
     match o.versions {
         0 => {}
-        1 => return Parsed::Exit(format!("Python {VERSION} (Weft {})\n", env!("CARGO_PKG_VERSION")), 0),
+        1 => {
+            return Parsed::Exit(
+                format!("Python {VERSION} (Weft {})\n", env!("CARGO_PKG_VERSION")),
+                0,
+            );
+        }
         _ => return Parsed::Exit(format!("Python {}\n", version_text()), 0),
     }
     let mut c = o.config;
@@ -204,16 +224,27 @@ fn defaults(args: &[Vec<u8>]) -> Config {
 /// The absolute path of the program, as `sys.executable` names it: where the shell has found it.
 fn executable(argv0: &[u8]) -> Vec<u8> {
     let given = Path::new(OsStr::from_bytes(argv0));
-    let absolute = |p: &Path| std::path::absolute(p).ok().map(|p| p.into_os_string().into_vec());
+    let absolute = |p: &Path| {
+        std::path::absolute(p)
+            .ok()
+            .map(|p| p.into_os_string().into_vec())
+    };
     let found = if argv0.contains(&b'/') {
         absolute(given)
     } else {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).map(|d| d.join(given)).find(|p| p.is_file()).and_then(|p| absolute(&p))
+        std::env::split_paths(&path)
+            .map(|d| d.join(given))
+            .find(|p| p.is_file())
+            .and_then(|p| absolute(&p))
     };
     found
         .filter(|p| Path::new(OsStr::from_bytes(p)).is_file())
-        .or_else(|| std::env::current_exe().ok().map(|p| p.into_os_string().into_vec()))
+        .or_else(|| {
+            std::env::current_exe()
+                .ok()
+                .map(|p| p.into_os_string().into_vec())
+        })
         .unwrap_or_default()
 }
 
@@ -221,7 +252,10 @@ fn executable(argv0: &[u8]) -> Vec<u8> {
 fn prefix(executable: &[u8]) -> Vec<u8> {
     let exe = PathBuf::from(OsStr::from_bytes(executable));
     let real = exe.canonicalize().unwrap_or(exe);
-    let up = real.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let up = real
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("/"));
     up.as_os_str().as_bytes().to_vec()
 }
 
@@ -249,7 +283,9 @@ fn read_options<'a>(args: &'a [Vec<u8>], o: &mut Options) -> Result<&'a [Vec<u8>
                 b"version" => o.versions += 1,
                 b"check-hash-based-pycs" => {
                     let Some(v) = args.get(at) else {
-                        return Err("Argument expected for the --check-hash-based-pycs option".into());
+                        return Err(
+                            "Argument expected for the --check-hash-based-pycs option".into()
+                        );
                     };
                     let v = lossy(v);
                     if !["always", "never", "default"].contains(&v.as_str()) {
@@ -272,7 +308,10 @@ fn read_options<'a>(args: &'a [Vec<u8>], o: &mut Options) -> Result<&'a [Vec<u8>
                     at += 1;
                     v.clone()
                 } else {
-                    return Err(format!("Argument expected for the -{} option", letter as char));
+                    return Err(format!(
+                        "Argument expected for the -{} option",
+                        letter as char
+                    ));
                 };
                 match letter {
                     b'c' => {
@@ -337,11 +376,18 @@ fn read_letter(letter: u8, o: &mut Options) -> Result<(), String> {
 
 /// The value of a numeric switch in the environment: "1" if it is no number.
 fn level(v: &[u8]) -> i64 {
-    lossy(v).trim().parse().ok().filter(|n| *n >= 0).unwrap_or(1)
+    lossy(v)
+        .trim()
+        .parse()
+        .ok()
+        .filter(|n| *n >= 0)
+        .unwrap_or(1)
 }
 
 fn fatal(msg: &str) -> String {
-    format!("Fatal Python error: preinitialization: {msg}\nPython runtime state: preinitializing\n\n")
+    format!(
+        "Fatal Python error: preinitialization: {msg}\nPython runtime state: preinitializing\n\n"
+    )
 }
 
 /// Brings in environment variables and `-X` options.
@@ -360,7 +406,10 @@ fn environment(c: &mut Config) -> Result<(), String> {
         c.dev_mode |= env_bytes("PYTHONDEVMODE").is_some_and(|v| v != b"0");
         c.utf8_mode |= env_bytes("PYTHONUTF8").is_some_and(|v| v == b"1");
         c.warn_default_encoding |= on("PYTHONWARNDEFAULTENCODING");
-        for (name, n) in [("PYTHONVERBOSE", &mut c.verbose), ("PYTHONDEBUG", &mut c.debug)] {
+        for (name, n) in [
+            ("PYTHONVERBOSE", &mut c.verbose),
+            ("PYTHONDEBUG", &mut c.debug),
+        ] {
             if let Some(v) = env_bytes(name) {
                 *n = (*n).max(level(&v));
             }
@@ -381,14 +430,19 @@ fn environment(c: &mut Config) -> Result<(), String> {
         if let Some(v) = env_bytes("PYTHONHASHSEED") {
             let v = lossy(&v);
             if v != "random" && v.parse::<u32>().is_err() {
-                let what = "PYTHONHASHSEED must be \"random\" or an integer in range [0; 4294967295]";
-                return Err(format!("Fatal Python error: config_init_hash_seed: {what}\nPython runtime state: preinitialized\n\n"));
+                let what =
+                    "PYTHONHASHSEED must be \"random\" or an integer in range [0; 4294967295]";
+                return Err(format!(
+                    "Fatal Python error: config_init_hash_seed: {what}\nPython runtime state: preinitialized\n\n"
+                ));
             }
             c.hash_randomization = v != "0";
         }
         if let Some(v) = env_bytes("PYTHONINTMAXSTRDIGITS") {
             c.int_max_str_digits = max_digits(&lossy(&v)).ok_or_else(|| {
-                fatal_config("PYTHONINTMAXSTRDIGITS: invalid limit; must be >= 640 or 0 for unlimited.")
+                fatal_config(
+                    "PYTHONINTMAXSTRDIGITS: invalid limit; must be >= 640 or 0 for unlimited.",
+                )
             })?;
         }
         let flag = |name: &str, d: bool| match env_bytes(name).as_deref() {
@@ -410,13 +464,21 @@ fn environment(c: &mut Config) -> Result<(), String> {
                 Some(_) => return Err(fatal("invalid -X utf8 option value")),
             },
             ("gil", Some(v)) => gil = Some(("-X gil", v)),
-            ("gil", None) => return Err(fatal_config("-X gil: missing argument, must be \"0\" or \"1\"")),
+            ("gil", None) => {
+                return Err(fatal_config(
+                    "-X gil: missing argument, must be \"0\" or \"1\"",
+                ));
+            }
             ("int_max_str_digits", v) => {
                 c.int_max_str_digits = v.as_deref().and_then(max_digits).ok_or_else(|| {
-                    fatal_config("-X int_max_str_digits: invalid limit; must be >= 640 or 0 for unlimited.")
+                    fatal_config(
+                        "-X int_max_str_digits: invalid limit; must be >= 640 or 0 for unlimited.",
+                    )
                 })?;
             }
-            ("pycache_prefix", v) => c.pycache_prefix = v.filter(|v| !v.is_empty()).map(String::into_bytes),
+            ("pycache_prefix", v) => {
+                c.pycache_prefix = v.filter(|v| !v.is_empty()).map(String::into_bytes)
+            }
             ("warn_default_encoding", _) => c.warn_default_encoding = true,
             ("thread_inherit_context", Some(v)) => c.thread_inherit_context = v == "1",
             ("context_aware_warnings", Some(v)) => c.context_aware_warnings = v == "1",
@@ -433,8 +495,12 @@ fn environment(c: &mut Config) -> Result<(), String> {
     }
     match gil {
         Some((_, v)) if v == if FREE_THREADED { "0" } else { "1" } => Ok(()),
-        Some((_, v)) if v == "1" => Err(fatal_config("Enabling the GIL is not supported by this build")),
-        Some((_, v)) if v == "0" => Err(fatal_config("Disabling the GIL is not supported by this build")),
+        Some((_, v)) if v == "1" => Err(fatal_config(
+            "Enabling the GIL is not supported by this build",
+        )),
+        Some((_, v)) if v == "0" => Err(fatal_config(
+            "Disabling the GIL is not supported by this build",
+        )),
         Some((name, _)) => Err(fatal_config(&format!("{name} must be \"0\" or \"1\""))),
         None => Ok(()),
     }
@@ -442,7 +508,14 @@ fn environment(c: &mut Config) -> Result<(), String> {
 
 fn fatal_config(msg: &str) -> String {
     format!("Fatal Python error: config_read_gil: {msg}\nPython runtime state: preinitialized\n\n")
-        .replace("config_read_gil", if msg.contains("digits") { "config_init_int_max_str_digits" } else { "config_read_gil" })
+        .replace(
+            "config_read_gil",
+            if msg.contains("digits") {
+                "config_init_int_max_str_digits"
+            } else {
+                "config_read_gil"
+            },
+        )
 }
 
 fn max_digits(v: &str) -> Option<i64> {
@@ -467,15 +540,31 @@ mod tests {
         assert_eq!(c.argv, [b"-c".to_vec(), b"-O".to_vec()]);
         assert!(c.optimize == 1 && c.dont_write_bytecode && c.quiet && c.dev_mode);
         let c = config(&["weft", "-", "x"]);
-        assert_eq!((c.target, c.argv), (Target::Stdin, vec![b"-".to_vec(), b"x".to_vec()]));
+        assert_eq!(
+            (c.target, c.argv),
+            (Target::Stdin, vec![b"-".to_vec(), b"x".to_vec()])
+        );
         let c = config(&["weft", "a.py", "-c"]);
-        assert_eq!((c.target, c.argv), (Target::File(b"a.py".to_vec()), vec![b"a.py".to_vec(), b"-c".to_vec()]));
+        assert_eq!(
+            (c.target, c.argv),
+            (
+                Target::File(b"a.py".to_vec()),
+                vec![b"a.py".to_vec(), b"-c".to_vec()]
+            )
+        );
     }
 
     #[test]
     fn what_is_wrong_is_said() {
-        assert!(matches!(parse(vec!["weft".into(), "-Z".into()]), Parsed::Exit(m, 2) if m.starts_with("Unknown option: -Z")));
-        assert!(matches!(parse(vec!["weft".into(), "-c".into()]), Parsed::Exit(_, 2)));
-        assert!(matches!(parse(vec!["weft".into(), "-V".into()]), Parsed::Exit(m, 0) if m.starts_with("Python 3.14")));
+        assert!(
+            matches!(parse(vec!["weft".into(), "-Z".into()]), Parsed::Exit(m, 2) if m.starts_with("Unknown option: -Z"))
+        );
+        assert!(matches!(
+            parse(vec!["weft".into(), "-c".into()]),
+            Parsed::Exit(_, 2)
+        ));
+        assert!(
+            matches!(parse(vec!["weft".into(), "-V".into()]), Parsed::Exit(m, 0) if m.starts_with("Python 3.14"))
+        );
     }
 }

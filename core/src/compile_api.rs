@@ -4,7 +4,9 @@ use crate::compile::bytecode::{Const, LocalKind};
 use crate::compile::{self, CodeProto, ErrorKind, Mode, Options};
 use std::sync::atomic::AtomicU64;
 use weft_objects::bytes::Bytes;
-use weft_objects::code::{Code, CodeBody, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position};
+use weft_objects::code::{
+    Code, CodeBody, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position,
+};
 use weft_objects::prelude::*;
 use weft_objects::{complex, float, int, set, slice};
 
@@ -37,7 +39,11 @@ pub fn code_from_proto(t: &mut Thread, p: &CodeProto) -> Obj {
 
 /// As [`code_from_proto`], with another file name throughout.
 pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
-    let names: Box<[Value]> = p.names.iter().map(|n| Str::intern(t, n).into_value()).collect();
+    let names: Box<[Value]> = p
+        .names
+        .iter()
+        .map(|n| Str::intern(t, n).into_value())
+        .collect();
     let cache_name = |i: &u32| names.get(*i as usize).copied().unwrap_or(Value::NULL);
     let body = CodeBody {
         name: Str::intern(t, &p.name),
@@ -50,7 +56,11 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
         flags: p.flags,
         nlocals: p.nlocals,
         nregs: p.nregs,
-        locals: p.locals.iter().map(|(n, k)| (Str::intern(t, n), local_kind(*k))).collect(),
+        locals: p
+            .locals
+            .iter()
+            .map(|(n, k)| (Str::intern(t, n), local_kind(*k)))
+            .collect(),
         instrs: p.instrs.iter().map(|i| AtomicU64::new(i.0)).collect(),
         consts: p.consts.iter().map(|c| constant(t, c, filename)).collect(),
         caches: p.cache_names.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -59,12 +69,22 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
         handlers: p
             .handlers
             .iter()
-            .map(|h| Handler { start: h.start, end: h.end, target: h.target, depth: h.depth })
+            .map(|h| Handler {
+                start: h.start,
+                end: h.end,
+                target: h.target,
+                depth: h.depth,
+            })
             .collect(),
         positions: p
             .positions
             .iter()
-            .map(|p| Position { line: p.line, end_line: p.end_line, col: p.col, end_col: p.end_col })
+            .map(|p| Position {
+                line: p.line,
+                end_line: p.end_line,
+                col: p.col,
+                end_col: p.end_col,
+            })
             .collect(),
     };
     Code::new(t, body)
@@ -91,7 +111,10 @@ fn is_name_like(s: &[u8]) -> bool {
 
 fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
     let all = |t: &mut Thread, items: &[Const]| {
-        items.iter().map(|c| const_object(t, c, filename)).collect::<Vec<Obj>>()
+        items
+            .iter()
+            .map(|c| const_object(t, c, filename))
+            .collect::<Vec<Obj>>()
     };
     match c {
         Const::None => Obj::from_raw(Value::NONE),
@@ -148,9 +171,18 @@ pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
         LOCAL_HIDDEN => LocalKind::Hidden,
         _ => LocalKind::Fast,
     };
-    let cache_name =
-        |v: &Value| b.names.iter().position(|n| n.same(*v)).filter(|_| !v.is_null()).map_or(u32::MAX, |i| i as u32);
-    let consts = b.consts.iter().map(|v| const_of(t, *v)).collect::<Res<Vec<Const>>>()?;
+    let cache_name = |v: &Value| {
+        b.names
+            .iter()
+            .position(|n| n.same(*v))
+            .filter(|_| !v.is_null())
+            .map_or(u32::MAX, |i| i as u32)
+    };
+    let consts = b
+        .consts
+        .iter()
+        .map(|v| const_of(t, *v))
+        .collect::<Res<Vec<Const>>>()?;
     Ok(CodeProto {
         name: text(b.name.value()),
         qualname: text(b.qualname.value()),
@@ -162,27 +194,48 @@ pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
         flags: b.flags,
         nlocals: b.nlocals,
         nregs: b.nregs,
-        locals: b.locals.iter().map(|(n, k)| (text(n.value()), kind(*k))).collect(),
-        instrs: b.instrs.iter().map(|w| compile::bytecode::Instr(w.load(Relaxed))).collect(),
+        locals: b
+            .locals
+            .iter()
+            .map(|(n, k)| (text(n.value()), kind(*k)))
+            .collect(),
+        instrs: b
+            .instrs
+            .iter()
+            .map(|w| compile::bytecode::Instr(w.load(Relaxed)))
+            .collect(),
         consts,
         names: b.names.iter().map(|n| text(*n)).collect(),
         cache_names: b.cache_names.iter().map(cache_name).collect(),
         handlers: b
             .handlers
             .iter()
-            .map(|h| compile::bytecode::Handler { start: h.start, end: h.end, target: h.target, depth: h.depth })
+            .map(|h| compile::bytecode::Handler {
+                start: h.start,
+                end: h.end,
+                target: h.target,
+                depth: h.depth,
+            })
             .collect(),
         positions: b
             .positions
             .iter()
-            .map(|p| compile::bytecode::Position { line: p.line, end_line: p.end_line, col: p.col, end_col: p.end_col })
+            .map(|p| compile::bytecode::Position {
+                line: p.line,
+                end_line: p.end_line,
+                col: p.col,
+                end_col: p.end_col,
+            })
             .collect(),
     })
 }
 
 fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
     let all = |t: &mut Thread, items: Vec<Obj>| {
-        items.iter().map(|o| const_of(t, o.value())).collect::<Res<Vec<Const>>>()
+        items
+            .iter()
+            .map(|o| const_of(t, o.value()))
+            .collect::<Res<Vec<Const>>>()
     };
     Ok(match v {
         Value::NONE => Const::None,
@@ -205,7 +258,11 @@ fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
                 Const::FrozenSet(all(t, items)?)
             } else if let Some(s) = slice::Slice::of(v) {
                 let parts = [s.start.get(), s.stop.get(), s.step.get()];
-                Const::Slice(Box::new([const_of(t, parts[0])?, const_of(t, parts[1])?, const_of(t, parts[2])?]))
+                Const::Slice(Box::new([
+                    const_of(t, parts[0])?,
+                    const_of(t, parts[1])?,
+                    const_of(t, parts[2])?,
+                ]))
             } else if let Some(f) = float::as_f64(v) {
                 Const::Float(f)
             } else if let Some(c) = complex::of(v) {
@@ -215,7 +272,10 @@ fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
             } else if let Some(b) = int::to_bigint(v) {
                 Const::BigInt(b)
             } else {
-                let msg = format!("a '{}' object cannot be a constant of code", type_of(v).name());
+                let msg = format!(
+                    "a '{}' object cannot be a constant of code",
+                    type_of(v).name()
+                );
                 return Err(t.value_error(msg));
             }
         }
@@ -232,7 +292,13 @@ pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Va
         ErrorKind::Incomplete => &errors::INCOMPLETE_INPUT_ERROR,
         ErrorKind::Recursion => return t.raise(&errors::RECURSION_ERROR, e.msg.clone()),
     };
-    let number = |n: u32| if e.line == 0 { Value::NONE } else { Value::int(i64::from(n)) };
+    let number = |n: u32| {
+        if e.line == 0 {
+            Value::NONE
+        } else {
+            Value::int(i64::from(n))
+        }
+    };
     let text = e.text.as_ref().map(|s| Str::new(t, s));
     let info = Tuple::from_slice(
         t,
@@ -256,13 +322,25 @@ pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Va
 ///
 /// # Errors
 /// SyntaxError or a subclass with all its fields; RecursionError.
-pub fn compile_source(t: &mut Thread, source: &str, filename: &str, mode: Mode, opts: &Options) -> Res<Obj> {
+pub fn compile_source(
+    t: &mut Thread,
+    source: &str,
+    filename: &str,
+    mode: Mode,
+    opts: &Options,
+) -> Res<Obj> {
     let name = Str::new(t, filename);
     compile_named(t, source, &name, mode, opts)
 }
 
 /// As [`compile_source`], the file name being a str object.
-pub fn compile_named(t: &mut Thread, source: &str, filename: &Obj, mode: Mode, opts: &Options) -> Res<Obj> {
+pub fn compile_named(
+    t: &mut Thread,
+    source: &str,
+    filename: &Obj,
+    mode: Mode,
+    opts: &Options,
+) -> Res<Obj> {
     let mut opts = opts.clone();
     opts.filename = Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy());
     if source.as_bytes().contains(&0) {
@@ -281,12 +359,19 @@ pub fn compile_named(t: &mut Thread, source: &str, filename: &Obj, mode: Mode, o
 ///
 /// # Errors
 /// TypeError; UnicodeEncodeError for lone surrogates; SyntaxError for bytes that cannot be decoded.
-pub fn source_text(t: &mut Thread, source: Value, func: &str, what: &str, filename: Value) -> Res<String> {
+pub fn source_text(
+    t: &mut Thread,
+    source: Value,
+    func: &str,
+    what: &str,
+    filename: Value,
+) -> Res<String> {
     if let Some(s) = Str::of(source) {
         if let Some(s) = s.as_str() {
             return Ok(s.to_string());
         }
-        let at = weft_objects::text::wtf8::code_points(s.as_bytes()).position(|c| (0xd800..0xe000).contains(&c));
+        let at = weft_objects::text::wtf8::code_points(s.as_bytes())
+            .position(|c| (0xd800..0xe000).contains(&c));
         let at = at.unwrap_or(0);
         let o = Obj::new(t, source);
         let e = errors::unicode_encode_error(t, "utf-8", o, at, at + 1, "surrogates not allowed");
@@ -354,7 +439,9 @@ pub fn compile_object(
         }
         "func_type" => return Err(no_ast(t)),
         _ if flags & cf::ONLY_AST != 0 => {
-            return Err(t.value_error("compile() mode must be 'exec', 'eval', 'single' or 'func_type'"));
+            return Err(
+                t.value_error("compile() mode must be 'exec', 'eval', 'single' or 'func_type'")
+            );
         }
         _ => return Err(t.value_error("compile() mode must be 'exec', 'eval' or 'single'")),
     };
@@ -367,18 +454,31 @@ pub fn compile_object(
     let inherited = if dont_inherit { 0 } else { inherited_flags(t) };
     let opts = Options {
         filename: String::new(),
-        optimize: if optimize < 0 { crate::start::config().optimize } else { optimize as u8 },
+        optimize: if optimize < 0 {
+            crate::start::config().optimize
+        } else {
+            optimize as u8
+        },
         future_annotations: (flags | inherited) & cf::FUTURE_ANNOTATIONS != 0,
         top_level_await: flags & cf::ALLOW_TOP_LEVEL_AWAIT != 0,
         allow_incomplete: flags & cf::ALLOW_INCOMPLETE_INPUT != 0,
     };
-    let text = source_text(t, source, "compile", "string, bytes or AST", filename.value())?;
+    let text = source_text(
+        t,
+        source,
+        "compile",
+        "string, bytes or AST",
+        filename.value(),
+    )?;
     compile_named(t, &text, &filename, mode, &opts)
 }
 
 #[cold]
 fn no_ast(t: &Thread) -> Raised {
-    t.raise(&errors::NOT_IMPLEMENTED_ERROR, "syntax trees are not supported yet: compile() cannot make or take an AST")
+    t.raise(
+        &errors::SYNTAX_ERROR,
+        "weft: syntax trees are not supported yet: compile() cannot make or take an AST",
+    )
 }
 
 /// The features of `__future__` that the calling code has switched on.

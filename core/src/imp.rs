@@ -14,17 +14,24 @@ use weft_stdlib::support::int_obj;
 type Init = fn(&mut Thread) -> Res<Obj>;
 
 /// Native modules of this crate that are made like any other.
-static OWN: &[(&str, Init)] =
-    &[("_imp", module), ("_tokenize", crate::tokenize::module), ("marshal", crate::marshal::module)];
+static OWN: &[(&str, Init)] = &[
+    ("_imp", module),
+    ("_tokenize", crate::tokenize::module),
+    ("marshal", crate::marshal::module),
+];
 
 /// The names of all native modules.
 pub fn builtin_names() -> impl Iterator<Item = &'static str> {
     let core = OWN.iter().map(|(n, _)| *n);
-    core.chain(["sys", "builtins"]).chain(weft_stdlib::MODULES.iter().map(|(n, _)| *n))
+    core.chain(["sys", "builtins"])
+        .chain(weft_stdlib::MODULES.iter().map(|(n, _)| *n))
 }
 
 fn init_of(name: &str) -> Option<Init> {
-    OWN.iter().chain(weft_stdlib::MODULES).find(|(n, _)| *n == name).map(|(_, f)| *f)
+    OWN.iter()
+        .chain(weft_stdlib::MODULES)
+        .find(|(n, _)| *n == name)
+        .map(|(_, f)| *f)
 }
 
 /// A module that the library has in Python source, run before there is an import system.
@@ -35,7 +42,11 @@ struct Frozen {
 }
 
 static FROZEN: &[Frozen] = &[
-    Frozen { name: "_frozen_importlib", file: "importlib/_bootstrap.py", origin: "importlib._bootstrap" },
+    Frozen {
+        name: "_frozen_importlib",
+        file: "importlib/_bootstrap.py",
+        origin: "importlib._bootstrap",
+    },
     Frozen {
         name: "_frozen_importlib_external",
         file: "importlib/_bootstrap_external.py",
@@ -54,7 +65,12 @@ fn frozen(name: &str) -> Option<&'static Frozen> {
 pub fn frozen_code(t: &mut Thread, name: &str) -> Res<Obj> {
     let Some(f) = frozen(name) else {
         let shown = Str::new(t, name);
-        return Err(t.import_error(&errors::IMPORT_ERROR, format!("No such frozen object named {name}"), Some(shown), None));
+        return Err(t.import_error(
+            &errors::IMPORT_ERROR,
+            format!("No such frozen object named {name}"),
+            Some(shown),
+            None,
+        ));
     };
     crate::library::code_of_file(t, f.file, &format!("<frozen {}>", f.origin))
 }
@@ -65,7 +81,9 @@ pub fn frozen_code(t: &mut Thread, name: &str) -> Res<Obj> {
 /// What its code raises.
 pub fn run_frozen(t: &mut Thread, name: &str) -> Res<Obj> {
     let m = Module::new(t, name);
-    let Some(module) = Module::of(m.value()) else { return Ok(m) };
+    let Some(module) = Module::of(m.value()) else {
+        return Ok(m);
+    };
     if let Some(f) = frozen(name) {
         module.add(t, "__origname__", Str::intern(t, f.origin));
     }
@@ -75,7 +93,12 @@ pub fn run_frozen(t: &mut Thread, name: &str) -> Res<Obj> {
     crate::import::modules(t)?.set_str(t, weft_objects::names::get(t, name), m.value());
     let code = frozen_code(t, name)?;
     let dict = module.dict_obj(t);
-    drop(Obj::own(crate::interp::exec_code(t, code.value(), &dict, &dict)?));
+    drop(Obj::own(crate::interp::exec_code(
+        t,
+        code.value(),
+        &dict,
+        &dict,
+    )?));
     Ok(m)
 }
 
@@ -92,7 +115,12 @@ pub fn make_builtin(t: &mut Thread, name: &str) -> Res<Option<Obj>> {
 
 /// The module.
 pub fn module(t: &mut Thread) -> Res<Obj> {
-    let m = weft_stdlib::support::module(t, "_imp", "(Extremely) low-level import machinery bits as used by importlib.", FUNCTIONS);
+    let m = weft_stdlib::support::module(
+        t,
+        "_imp",
+        "(Extremely) low-level import machinery bits as used by importlib.",
+        FUNCTIONS,
+    );
     let pycs = Str::new(t, &crate::start::config().check_hash_based_pycs);
     weft_stdlib::support::add(t, &m, "check_hash_based_pycs", pycs);
     let token = int_obj(t, PYC_TOKEN);
@@ -105,19 +133,35 @@ const PYC_TOKEN: i64 = 0x0a0d_0000 | 0x5701;
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("extension_suffixes", "()", |t, _| Ok(List::new(t).into())),
-    NativeDef::new("lock_held", "()", |_, _| Ok(Value::bool(LOCK.lock().owner != 0))),
+    NativeDef::new("lock_held", "()", |_, _| {
+        Ok(Value::bool(LOCK.lock().owner != 0))
+    }),
     NativeDef::new("acquire_lock", "()", acquire_lock),
     NativeDef::new("release_lock", "()", release_lock),
     NativeDef::new("is_builtin", "(name, /)", is_builtin),
     NativeDef::new("create_builtin", "(spec, /)", create_builtin),
     NativeDef::new("exec_builtin", "(mod, /)", |_, _| Ok(Value::int(0))),
-    NativeDef::new("is_frozen", "(name, /)", |t, a| Ok(Value::bool(frozen(&name_arg(t, a[0])?).is_some()))),
+    NativeDef::new("is_frozen", "(name, /)", |t, a| {
+        Ok(Value::bool(frozen(&name_arg(t, a[0])?).is_some()))
+    }),
     NativeDef::new("is_frozen_package", "(name, /)", is_frozen_package),
     NativeDef::new("find_frozen", "(name, /, *, withdata=False)", find_frozen),
-    NativeDef::new("get_frozen_object", "(name, data=None, /)", get_frozen_object),
+    NativeDef::new(
+        "get_frozen_object",
+        "(name, data=None, /)",
+        get_frozen_object,
+    ),
     NativeDef::new("_frozen_module_names", "()", frozen_names),
-    NativeDef::new("_override_frozen_modules_for_tests", "(override, /)", |_, _| Ok(Value::NONE)),
-    NativeDef::new("_override_multi_interp_extensions_check", "(override, /)", |_, _| Ok(Value::int(0))),
+    NativeDef::new(
+        "_override_frozen_modules_for_tests",
+        "(override, /)",
+        |_, _| Ok(Value::NONE),
+    ),
+    NativeDef::new(
+        "_override_multi_interp_extensions_check",
+        "(override, /)",
+        |_, _| Ok(Value::int(0)),
+    ),
     NativeDef::new("_fix_co_filename", "(code, path, /)", fix_co_filename),
     NativeDef::new("source_hash", "(key, source)", source_hash),
 ];
@@ -203,7 +247,8 @@ fn create_builtin(t: &mut Thread, a: &[Value]) -> Res {
     let name = proto::get_attr(t, a[0], weft_objects::id!(t, "name"))?;
     let text = name_arg(t, name.value())?;
     if text == "sys" || text == "builtins" {
-        let found = Str::of(name.value()).map(|n| crate::import::modules(t).map(|d| d.get_str(t, n).map(|m| m.to_obj(t))));
+        let found = Str::of(name.value())
+            .map(|n| crate::import::modules(t).map(|d| d.get_str(t, n).map(|m| m.to_obj(t))));
         if let Some(Ok(Some(m))) = found {
             return Ok(m.into());
         }
@@ -235,7 +280,12 @@ fn is_frozen_package(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(Value::FALSE);
     }
     let shown = Str::new(t, &name);
-    Err(t.import_error(&errors::IMPORT_ERROR, format!("No such frozen object named {name}"), Some(shown), None))
+    Err(t.import_error(
+        &errors::IMPORT_ERROR,
+        format!("No such frozen object named {name}"),
+        Some(shown),
+        None,
+    ))
 }
 
 fn frozen_names(t: &mut Thread, _a: &[Value]) -> Res {
@@ -250,24 +300,36 @@ fn frozen_names(t: &mut Thread, _a: &[Value]) -> Res {
 fn fix_co_filename(t: &mut Thread, a: &[Value]) -> Res {
     if Code::of(a[0]).is_none() {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("_fix_co_filename() argument 1 must be code, not {got}")));
+        return Err(t.type_error(format!(
+            "_fix_co_filename() argument 1 must be code, not {got}"
+        )));
     }
     if Str::of(a[1]).is_none() {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("_fix_co_filename() argument 2 must be str, not {got}")));
+        return Err(t.type_error(format!(
+            "_fix_co_filename() argument 2 must be str, not {got}"
+        )));
     }
     Ok(Value::NONE)
 }
 
 fn source_hash(t: &mut Thread, a: &[Value]) -> Res {
     let key = proto::index_i64(t, a[0])? as u64;
-    let h = weft_objects::buffer::with_bytes(t, a[1], |b| hash::siphash13(hash::HashKey { k0: key, k1: 0 }, b))?;
+    let h = weft_objects::buffer::with_bytes(t, a[1], |b| {
+        hash::siphash13(hash::HashKey { k0: key, k1: 0 }, b)
+    })?;
     Ok(Bytes::new(t, &h.to_le_bytes()).into())
 }
 
 /// The compiler's settings for a module's source.
 pub fn module_options() -> (Mode, Options) {
-    (Mode::Exec, Options { optimize: crate::start::config().optimize, ..Options::default() })
+    (
+        Mode::Exec,
+        Options {
+            optimize: crate::start::config().optimize,
+            ..Options::default()
+        },
+    )
 }
 
 /// The code object of a module's source text.

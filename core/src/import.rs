@@ -26,7 +26,11 @@ pub fn set_builtin_import(t: &Thread, f: Obj) {
 /// A function of importlib.
 fn importlib(t: &mut Thread, name: &'static str) -> Res<Obj> {
     let key = weft_objects::names::get(t, name);
-    let found = IMPORTLIB.get().and_then(Module::of).map(Module::dict).and_then(|d| d.get_str(t, key));
+    let found = IMPORTLIB
+        .get()
+        .and_then(Module::of)
+        .map(Module::dict)
+        .and_then(|d| d.get_str(t, key));
     match found.map(|f| f.to_obj(t)) {
         Some(f) => Ok(f),
         None => Err(t.raise(&errors::IMPORT_ERROR, "the import system is not ready")),
@@ -59,7 +63,17 @@ fn load(t: &mut Thread, name: &Str) -> Res<Obj> {
     }
     let find = importlib(t, "_find_and_load")?;
     let import = builtin_import(t)?;
-    crate::sys::hooks::audit(t, "import", &[name.value(), Value::NONE, Value::NONE, Value::NONE, Value::NONE])?;
+    crate::sys::hooks::audit(
+        t,
+        "import",
+        &[
+            name.value(),
+            Value::NONE,
+            Value::NONE,
+            Value::NONE,
+            Value::NONE,
+        ],
+    )?;
     match proto::call(t, find.value(), &[name.value(), import.value()]) {
         Ok(m) => Ok(m),
         Err(e) => {
@@ -83,7 +97,9 @@ fn ensure_initialized(t: &mut Thread, m: &Obj, name: &Str) -> Res<()> {
         Some(d) => d.get_str(t, spec_name).map(|s| s.to_obj(t)),
         None => proto::get_attr_opt(t, m.value(), spec_name)?,
     };
-    let Some(spec) = spec.filter(|s| !s.value().is_none()) else { return Ok(()) };
+    let Some(spec) = spec.filter(|s| !s.value().is_none()) else {
+        return Ok(());
+    };
     if !is_initializing(t, spec.value())? {
         return Ok(());
     }
@@ -120,7 +136,9 @@ fn kept_steps(steps: &[Obj], always: bool) -> Vec<usize> {
     let mut kept = Vec::new();
     let mut chunk = Vec::new();
     for (i, o) in steps.iter().enumerate() {
-        let code = Traceback::of(o.value()).and_then(|tb| FrameObject::of(tb.frame.get())).and_then(FrameObject::code);
+        let code = Traceback::of(o.value())
+            .and_then(|tb| FrameObject::of(tb.frame.get()))
+            .and_then(FrameObject::code);
         let inside = code.is_some_and(crate::sys::hooks::is_import_code);
         if !inside {
             kept.append(&mut chunk);
@@ -139,7 +157,9 @@ fn kept_steps(steps: &[Obj], always: bool) -> Vec<usize> {
 
 fn relink(t: &Thread, e: &Exception, steps: &[Obj], kept: &[usize]) {
     for (n, i) in kept.iter().enumerate() {
-        let next = kept.get(n + 1).map_or(Value::NULL, |j| steps[*j].clone().into_value());
+        let next = kept
+            .get(n + 1)
+            .map_or(Value::NULL, |j| steps[*j].clone().into_value());
         if let Some(tb) = Traceback::of(steps[*i].value()) {
             tb.next.set(t, &tb.header, next);
         }
@@ -151,7 +171,13 @@ fn relink(t: &Thread, e: &Exception, steps: &[Obj], kept: &[usize]) {
 ///
 /// # Errors
 /// ImportError; whatever a module's code raises.
-pub fn import_name(t: &mut Thread, name: &Str, globals: &Dict, fromlist: Value, level: i64) -> Res<Obj> {
+pub fn import_name(
+    t: &mut Thread,
+    name: &Str,
+    globals: &Dict,
+    fromlist: Value,
+    level: i64,
+) -> Res<Obj> {
     let builtins = runtime::builtins_for(t, globals);
     let key = weft_objects::id!(t, "__import__");
     let Some(f) = builtins.get_str(t, key).map(|f| f.to_obj(t)) else {
@@ -161,17 +187,35 @@ pub fn import_name(t: &mut Thread, name: &Str, globals: &Dict, fromlist: Value, 
         return import_module_level(t, name, globals.header.value(), fromlist, level);
     }
     let level = Value::int(level);
-    let args = [name.value(), globals.header.value(), Value::NONE, fromlist, level];
+    let args = [
+        name.value(),
+        globals.header.value(),
+        Value::NONE,
+        fromlist,
+        level,
+    ];
     proto::call(t, f.value(), &args)
 }
 
 /// What `__import__` does. `globals` is needed for relative imports only.
-fn import_module_level(t: &mut Thread, name: &Str, globals: Value, fromlist: Value, level: i64) -> Res<Obj> {
+fn import_module_level(
+    t: &mut Thread,
+    name: &Str,
+    globals: Value,
+    fromlist: Value,
+    level: i64,
+) -> Res<Obj> {
     if level < 0 {
         return Err(t.value_error("level must be >= 0"));
     }
-    let absolute = if level > 0 { resolve_name(t, name, globals, level)? } else { Obj::new(t, name.value()) };
-    let Some(full) = Str::of(absolute.value()) else { return Err(t.type_error("module name must be a string".into())) };
+    let absolute = if level > 0 {
+        resolve_name(t, name, globals, level)?
+    } else {
+        Obj::new(t, name.value())
+    };
+    let Some(full) = Str::of(absolute.value()) else {
+        return Err(t.type_error("module name must be a string".into()));
+    };
     if full.is_empty() {
         return Err(t.value_error("Empty module name"));
     }
@@ -183,7 +227,9 @@ fn import_module_level(t: &mut Thread, name: &Str, globals: Value, fromlist: Val
         return Ok(m);
     }
     let bytes = name.as_bytes();
-    let Some(dot) = bytes.iter().position(|b| *b == b'.') else { return Ok(m) };
+    let Some(dot) = bytes.iter().position(|b| *b == b'.') else {
+        return Ok(m);
+    };
     if level == 0 {
         let front = Str::intern_bytes(t, &bytes[..dot]);
         return load(t, front);
@@ -205,12 +251,17 @@ fn import_module_level(t: &mut Thread, name: &Str, globals: Value, fromlist: Val
 fn handle_fromlist(t: &mut Thread, m: Obj, fromlist: Value) -> Res<Obj> {
     let path = weft_objects::id!(t, "__path__");
     if let Some(d) = Module::of(m.value()).map(Module::dict) {
-        if d.get_str(t, path).is_none() && d.get_str(t, weft_objects::id!(t, "__getattr__")).is_none() {
+        if d.get_str(t, path).is_none()
+            && d.get_str(t, weft_objects::id!(t, "__getattr__")).is_none()
+        {
             return Ok(m);
         }
         // Nothing to do if all names are there.
         if let Some(names) = Tuple::exact(fromlist)
-            && names.values().iter().all(|n| Str::of(*n).is_some_and(|n| !n.is("*") && d.get_str(t, n).is_some()))
+            && names
+                .values()
+                .iter()
+                .all(|n| Str::of(*n).is_some_and(|n| !n.is("*") && d.get_str(t, n).is_some()))
         {
             return Ok(m);
         }
@@ -238,7 +289,11 @@ fn resolve_name(t: &mut Thread, name: &Str, globals: Value, level: i64) -> Res<O
             t.type_error("globals must be a dict".into())
         });
     };
-    let get = |t: &Thread, key: &Str| g.get_str(t, key).map(|v| v.to_obj(t)).filter(|v| !v.value().is_none());
+    let get = |t: &Thread, key: &Str| {
+        g.get_str(t, key)
+            .map(|v| v.to_obj(t))
+            .filter(|v| !v.value().is_none())
+    };
     let spec = get(t, weft_objects::id!(t, "__spec__"));
     let package = if let Some(p) = get(t, weft_objects::id!(t, "__package__")) {
         if Str::of(p.value()).is_none() {
@@ -256,13 +311,21 @@ fn resolve_name(t: &mut Thread, name: &Str, globals: Value, level: i64) -> Res<O
     };
     let package = Str::of(package.value()).map_or_else(Vec::new, |p| p.as_bytes().to_vec());
     if package.is_empty() {
-        return Err(t.raise(&errors::IMPORT_ERROR, "attempted relative import with no known parent package"));
+        return Err(t.raise(
+            &errors::IMPORT_ERROR,
+            "attempted relative import with no known parent package",
+        ));
     }
     let mut end = package.len();
     for _ in 1..level {
         match package[..end].iter().rposition(|b| *b == b'.') {
             Some(dot) => end = dot,
-            None => return Err(t.raise(&errors::IMPORT_ERROR, "attempted relative import beyond top-level package")),
+            None => {
+                return Err(t.raise(
+                    &errors::IMPORT_ERROR,
+                    "attempted relative import beyond top-level package",
+                ));
+            }
         }
     }
     let mut full = package[..end].to_vec();
@@ -276,15 +339,25 @@ fn resolve_name(t: &mut Thread, name: &Str, globals: Value, level: i64) -> Res<O
 /// The package from `__name__` and `__path__` alone.
 fn package_by_name(t: &mut Thread, g: &Dict) -> Res<Obj> {
     let warnings = runtime::import(t, "warnings")?;
-    let msg = "can't resolve package from __spec__ or __package__, falling back on __name__ and __path__";
+    let msg =
+        "can't resolve package from __spec__ or __package__, falling back on __name__ and __path__";
     let msg = Str::new(t, msg);
-    proto::call_method(t, warnings.value(), "warn", &[msg.value(), errors::IMPORT_WARNING.value(), Value::int(1)])?;
-    let name = g.get_str(t, weft_objects::id!(t, "__name__")).map(|n| n.to_obj(t));
+    proto::call_method(
+        t,
+        warnings.value(),
+        "warn",
+        &[msg.value(), errors::IMPORT_WARNING.value(), Value::int(1)],
+    )?;
+    let name = g
+        .get_str(t, weft_objects::id!(t, "__name__"))
+        .map(|n| n.to_obj(t));
     let Some(name) = name else {
         let msg = Str::new(t, "'__name__' not in globals");
         return Err(t.key_error(msg.value()));
     };
-    let Some(s) = Str::of(name.value()) else { return Err(t.type_error("__name__ must be a string".into())) };
+    let Some(s) = Str::of(name.value()) else {
+        return Err(t.type_error("__name__ must be a string".into()));
+    };
     if g.get_str(t, weft_objects::id!(t, "__path__")).is_some() {
         return Ok(name);
     }
@@ -332,13 +405,17 @@ fn cannot_import(t: &mut Thread, module: Value, name: &Str, package: Option<Obj>
     };
     let quoted = repr_text(t, shown.value())?;
     let wanted = repr_text(t, name.value())?;
-    let spec = proto::get_attr_opt(t, module, weft_objects::id!(t, "__spec__"))?.filter(|s| !s.value().is_none());
+    let spec = proto::get_attr_opt(t, module, weft_objects::id!(t, "__spec__"))?
+        .filter(|s| !s.value().is_none());
     let origin = origin(t, module, spec.as_ref())?;
     let initializing = match &spec {
         Some(s) => is_initializing(t, s.value())?,
         None => false,
     };
-    let file = origin.as_ref().and_then(|o| Str::of(o.value())).map(|s| s.to_string_lossy());
+    let file = origin
+        .as_ref()
+        .and_then(|o| Str::of(o.value()))
+        .map(|s| s.to_string_lossy());
     let shadowing = file.as_deref().is_some_and(|f| is_possibly_shadowing(t, f));
     let of_library = shadowing && is_stdlib_name(t, package.as_ref())?;
     let file_repr = match &origin {
@@ -358,22 +435,33 @@ fn cannot_import(t: &mut Thread, module: Value, name: &Str, package: Option<Obj>
     } else if initializing {
         let why = "most likely due to a circular import";
         match &file {
-            Some(f) => format!("cannot import name {wanted} from partially initialized module {quoted} ({why}) ({f})"),
-            None => format!("cannot import name {wanted} from partially initialized module {quoted} ({why})"),
+            Some(f) => format!(
+                "cannot import name {wanted} from partially initialized module {quoted} ({why}) ({f})"
+            ),
+            None => format!(
+                "cannot import name {wanted} from partially initialized module {quoted} ({why})"
+            ),
         }
     } else {
         let place = file.unwrap_or_else(|| "unknown location".into());
         format!("cannot import name {wanted} from {quoted} ({place})")
     };
     let msg = Str::new(t, &msg);
-    let names = ["name", "path", "name_from"].iter().map(|n| Str::intern(t, n)).collect();
+    let names = ["name", "path", "name_from"]
+        .iter()
+        .map(|n| Str::intern(t, n))
+        .collect();
     let names = Tuple::from_vec(t, names);
     let path = origin.map_or(Value::NONE, |o| o.into_value());
     let path = Obj::from_raw(path);
     let package = package.map_or(Value::NONE, Obj::into_value);
     let package = Obj::from_raw(package);
     let args = [msg.value(), package.value(), path.value(), name.value()];
-    let exc = proto::call_kw(t, errors::IMPORT_ERROR.value(), Args::new(&args, names.value()))?;
+    let exc = proto::call_kw(
+        t,
+        errors::IMPORT_ERROR.value(),
+        Args::new(&args, names.value()),
+    )?;
     Ok(t.raise_value(exc))
 }
 
@@ -385,7 +473,8 @@ fn repr_text(t: &mut Thread, v: Value) -> Res<String> {
 /// Where the module was loaded from: its spec's origin, or `__file__`.
 fn origin(t: &mut Thread, module: Value, spec: Option<&Obj>) -> Res<Option<Obj>> {
     if let Some(spec) = spec
-        && let Some(has) = proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "has_location"))?
+        && let Some(has) =
+            proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "has_location"))?
         && proto::truth(t, has.value())?
         && let Some(o) = proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "origin"))?
         && Str::of(o.value()).is_some()
@@ -401,8 +490,12 @@ fn is_possibly_shadowing(t: &Thread, file: &str) -> bool {
     if crate::start::config().safe_path {
         return false;
     }
-    let Some(first) = crate::start::script_dir(t) else { return false };
-    let Some((mut dir, base)) = file.rsplit_once('/') else { return false };
+    let Some(first) = crate::start::script_dir(t) else {
+        return false;
+    };
+    let Some((mut dir, base)) = file.rsplit_once('/') else {
+        return false;
+    };
     if base == "__init__.py" {
         dir = dir.rsplit_once('/').map_or("", |(d, _)| d);
     }
@@ -439,11 +532,18 @@ pub fn import_star(t: &mut Thread, module: Value, namespace: Value) -> Res<()> {
                 let keys = proto::call_method(t, d.value(), "keys", &[])?;
                 (proto::to_vec(t, keys.value())?, false)
             }
-            None => return Err(t.raise(&errors::IMPORT_ERROR, "from-import-* object has no __dict__ and no __all__")),
+            None => {
+                return Err(t.raise(
+                    &errors::IMPORT_ERROR,
+                    "from-import-* object has no __dict__ and no __all__",
+                ));
+            }
         },
     };
     for n in names {
-        let Some(name) = Str::of(n.value()) else { return Err(bad_star_name(t, module, &n, has_all)) };
+        let Some(name) = Str::of(n.value()) else {
+            return Err(bad_star_name(t, module, &n, has_all));
+        };
         if !has_all && name.as_bytes().first() == Some(&b'_') {
             continue;
         }
@@ -466,7 +566,11 @@ fn bad_star_name(t: &mut Thread, module: Value, n: &Obj, has_all: bool) -> Raise
         let got = type_of(name.value()).name();
         return t.type_error(format!("module __name__ must be a string, not {got}"));
     };
-    let (what, place) = if has_all { ("Item", "__all__") } else { ("Key", "__dict__") };
+    let (what, place) = if has_all {
+        ("Item", "__all__")
+    } else {
+        ("Key", "__dict__")
+    };
     let (name, got) = (name.to_string_lossy(), type_of(n.value()).name());
     t.type_error(format!("{what} in {name}.{place} must be str, not {got}"))
 }
@@ -476,14 +580,23 @@ fn bad_star_name(t: &mut Thread, module: Value, n: &Obj, has_all: bool) -> Raise
 /// # Errors
 /// As an import statement.
 pub fn import_builtin(t: &mut Thread, args: Args<'_>) -> Res {
-    static SIG: SigCell = SigCell::new("__import__", "(name, globals=None, locals=None, fromlist=(), level=0)");
+    static SIG: SigCell = SigCell::new(
+        "__import__",
+        "(name, globals=None, locals=None, fromlist=(), level=0)",
+    );
     let a = SIG.bind(t, args)?;
     let Some(name) = Str::of(a[0]) else {
         let got = type_of(a[0]).name();
         return Err(t.type_error(format!("__import__() argument 1 must be str, not {got}")));
     };
-    let level = if a[4].is_null() { 0 } else { i64::from(weft_stdlib::support::c_int(t, a[4])?) };
+    let level = if a[4].is_null() {
+        0
+    } else {
+        i64::from(weft_stdlib::support::c_int(t, a[4])?)
+    };
     let held = name.to_exact(t);
-    let Some(name) = Str::of(held.value()) else { return Ok(Value::NONE) };
+    let Some(name) = Str::of(held.value()) else {
+        return Ok(Value::NONE);
+    };
     import_module_level(t, name, a[1], a[3], level).map(Obj::into_value)
 }

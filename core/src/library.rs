@@ -34,7 +34,11 @@ fn inside(path: &str) -> Option<String> {
 }
 
 fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() { name.to_string() } else { format!("{dir}/{name}") }
+    if dir.is_empty() {
+        name.to_string()
+    } else {
+        format!("{dir}/{name}")
+    }
 }
 
 /// The code object of a file of the library.
@@ -59,16 +63,26 @@ fn importer_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     static SIG: SigCell = SigCell::new("EmbeddedImporter", "(path, /)");
     let a = SIG.bind(t, args)?;
     let Some(path) = Str::of(a[0]) else {
-        return Err(t.raise(&errors::IMPORT_ERROR, "only the embedded library's directories are supported"));
+        return Err(t.raise(
+            &errors::IMPORT_ERROR,
+            "only the embedded library's directories are supported",
+        ));
     };
-    let ours = path.as_str().and_then(inside).is_some_and(|dir| embedded::is_dir(&dir));
+    let ours = path
+        .as_str()
+        .and_then(inside)
+        .is_some_and(|dir| embedded::is_dir(&dir));
     if !ours {
-        return Err(t.raise(&errors::IMPORT_ERROR, "not a directory of the embedded library"));
+        return Err(t.raise(
+            &errors::IMPORT_ERROR,
+            "not a directory of the embedded library",
+        ));
     }
     let p = alloc_instance(t, Type::of_unchecked(cls)) as *mut Importer;
     // SAFETY: just allocated with this layout.
     unsafe {
-        (*p).path.init(t, &(*p).header, Obj::new(t, a[0]).into_value());
+        (*p).path
+            .init(t, &(*p).header, Obj::new(t, a[0]).into_value());
         Ok(Value::from_ptr(p as *const Header))
     }
 }
@@ -77,7 +91,10 @@ fn importer_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 fn dir_of(v: Value) -> String {
     // SAFETY: methods of IMPORTER get its instances alone.
     let path = unsafe { (*(v.ptr() as *const Importer)).path.get() };
-    Str::of(path).and_then(|p| p.as_str()).and_then(inside).unwrap_or_default()
+    Str::of(path)
+        .and_then(|p| p.as_str())
+        .and_then(inside)
+        .unwrap_or_default()
 }
 
 /// A module of the library.
@@ -91,16 +108,25 @@ fn find(dir: &str, fullname: &str) -> Option<Found> {
     let tail = fullname.rsplit('.').next().unwrap_or(fullname);
     let base = join(dir, tail);
     if embedded::is_package(&base) {
-        return Some(Found { file: format!("{base}/__init__.py"), package: true });
+        return Some(Found {
+            file: format!("{base}/__init__.py"),
+            package: true,
+        });
     }
     let file = format!("{base}.py");
-    embedded::is_file(&file).then_some(Found { file, package: false })
+    embedded::is_file(&file).then_some(Found {
+        file,
+        package: false,
+    })
 }
 
 fn name_arg(t: &Thread, v: Value) -> Res<String> {
     match Str::of(v) {
         Some(s) => Ok(s.to_string_lossy()),
-        None => Err(t.type_error(format!("module name must be str, not {}", type_of(v).name()))),
+        None => Err(t.type_error(format!(
+            "module name must be str, not {}",
+            type_of(v).name()
+        ))),
     }
 }
 
@@ -142,21 +168,44 @@ fn find_spec(t: &mut Thread, a: &[Value]) -> Res {
     Ok(spec.into())
 }
 
-fn new_spec(t: &mut Thread, name: Value, loader: Value, origin: Option<&str>, package: bool) -> Res<Obj> {
+fn new_spec(
+    t: &mut Thread,
+    name: Value,
+    loader: Value,
+    origin: Option<&str>,
+    package: bool,
+) -> Res<Obj> {
     let bootstrap = crate::import::import_module(t, "_frozen_importlib")?;
     let class = proto::get_attr(t, bootstrap.value(), weft_objects::id!(t, "ModuleSpec"))?;
-    let names = Tuple::from_vec(t, vec![Str::intern(t, "origin"), Str::intern(t, "is_package")]);
+    let names = Tuple::from_vec(
+        t,
+        vec![Str::intern(t, "origin"), Str::intern(t, "is_package")],
+    );
     let path = origin.map(|o| Str::new(t, o));
-    let args = [name, loader, path.as_ref().map_or(Value::NONE, Obj::value), Value::bool(package)];
+    let args = [
+        name,
+        loader,
+        path.as_ref().map_or(Value::NONE, Obj::value),
+        Value::bool(package),
+    ];
     let spec = proto::call_kw(t, class.value(), Args::new(&args, names.value()))?;
     if origin.is_some() {
-        proto::set_attr(t, spec.value(), weft_objects::id!(t, "_set_fileattr"), Value::TRUE)?;
+        proto::set_attr(
+            t,
+            spec.value(),
+            weft_objects::id!(t, "_set_fileattr"),
+            Value::TRUE,
+        )?;
     }
     Ok(spec)
 }
 
 fn add_location(t: &mut Thread, spec: &Obj, dir: &str) -> Res<()> {
-    let places = proto::get_attr(t, spec.value(), weft_objects::id!(t, "submodule_search_locations"))?;
+    let places = proto::get_attr(
+        t,
+        spec.value(),
+        weft_objects::id!(t, "submodule_search_locations"),
+    )?;
     let dir = Str::new(t, &full_path(dir));
     proto::call_method(t, places.value(), "append", &[dir.value()]).map(drop)
 }
@@ -170,9 +219,12 @@ fn get_code(t: &mut Thread, a: &[Value]) -> Res {
 fn exec_module(t: &mut Thread, a: &[Value]) -> Res {
     let name = proto::get_attr(t, a[1], weft_objects::id!(t, "__name__"))?;
     // A reload under another name still runs the spec's module.
-    let spec = proto::get_attr_opt(t, a[1], weft_objects::id!(t, "__spec__"))?.filter(|s| !s.value().is_none());
+    let spec = proto::get_attr_opt(t, a[1], weft_objects::id!(t, "__spec__"))?
+        .filter(|s| !s.value().is_none());
     let name = match spec {
-        Some(spec) => proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "name"))?.unwrap_or(name),
+        Some(spec) => {
+            proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "name"))?.unwrap_or(name)
+        }
         None => name,
     };
     let code = Obj::own(get_code(t, &[a[0], name.value()])?);
@@ -180,19 +232,29 @@ fn exec_module(t: &mut Thread, a: &[Value]) -> Res {
         Some(m) => m.dict_obj(t),
         None => proto::get_attr(t, a[1], weft_objects::id!(t, "__dict__"))?,
     };
-    if let (Some(d), Some(b)) = (Dict::of(dict.value()), weft_objects::runtime::BUILTINS.get()) {
+    if let (Some(d), Some(b)) = (
+        Dict::of(dict.value()),
+        weft_objects::runtime::BUILTINS.get(),
+    ) {
         let key = weft_objects::id!(t, "__builtins__");
         if d.get_str(t, key).is_none() {
             d.set_str(t, key, b);
         }
     }
-    drop(Obj::own(crate::interp::exec_code(t, code.value(), &dict, &dict)?));
+    drop(Obj::own(crate::interp::exec_code(
+        t,
+        code.value(),
+        &dict,
+        &dict,
+    )?));
     Ok(Value::NONE)
 }
 
 fn get_source(t: &mut Thread, a: &[Value]) -> Res {
     let f = found(t, a[0], a[1])?;
-    let Some(bytes) = embedded::read(&f.file) else { return Ok(Value::NONE) };
+    let Some(bytes) = embedded::read(&f.file) else {
+        return Ok(Value::NONE);
+    };
     let filename = Str::new(t, &full_path(&f.file));
     let text = crate::compile_api::decode(t, &bytes, filename.value())?;
     Ok(Str::from_string(t, text).into())
@@ -219,12 +281,20 @@ fn get_filename(t: &mut Thread, a: &[Value]) -> Res {
 
 /// `iter_modules(prefix='')`, for pkgutil: pairs of a name and whether it is a package.
 fn iter_modules(t: &mut Thread, a: &[Value]) -> Res {
-    let prefix = if a[1].is_null() { String::new() } else { name_arg(t, a[1])? };
+    let prefix = if a[1].is_null() {
+        String::new()
+    } else {
+        name_arg(t, a[1])?
+    };
     let dir = dir_of(a[0]);
     let mut items = Vec::new();
     for name in embedded::list(&dir) {
         let package = embedded::is_package(&join(&dir, name));
-        let base = if package { Some(name) } else { name.strip_suffix(".py").filter(|n| *n != "__init__") };
+        let base = if package {
+            Some(name)
+        } else {
+            name.strip_suffix(".py").filter(|n| *n != "__init__")
+        };
         if let Some(base) = base {
             let name = Str::new(t, &format!("{prefix}{base}"));
             items.push(Tuple::from_slice(t, &[name.value(), Value::bool(package)]));
@@ -281,14 +351,20 @@ pub static IMPORTER: Type = Type::builtin(
             NativeDef::new("get_data", "($self, path)", get_data),
             NativeDef::new("is_package", "($self, fullname)", is_package),
             NativeDef::new("get_filename", "($self, fullname)", get_filename),
-            NativeDef::new("get_resource_reader", "($self, fullname)", get_resource_reader),
+            NativeDef::new(
+                "get_resource_reader",
+                "($self, fullname)",
+                get_resource_reader,
+            ),
             NativeDef::new("iter_modules", "($self, prefix='')", iter_modules),
             NativeDef::new("invalidate_caches", "($self)", |_, _| Ok(Value::NONE)),
             NativeDef::new("_listdir", "($self, path)", listdir),
         ],
         getset: &[GetSetDef::ro("path", |t, v| {
             // SAFETY: an instance.
-            Ok(to_reg(t, unsafe { (*(v.ptr() as *const Importer)).path.get() }))
+            Ok(to_reg(t, unsafe {
+                (*(v.ptr() as *const Importer)).path.get()
+            }))
         })],
         ..Spec::EMPTY
     },
@@ -322,14 +398,17 @@ pub fn is_archive(path: &std::path::Path) -> bool {
     use std::io::{Read, Seek, SeekFrom};
     const RECORD: u64 = 22;
     const LONGEST: u64 = RECORD + 0xffff;
-    let Ok(mut f) = std::fs::File::open(path) else { return false };
+    let Ok(mut f) = std::fs::File::open(path) else {
+        return false;
+    };
     let Ok(meta) = f.metadata() else { return false };
     if !meta.is_file() || meta.len() < RECORD {
         return false;
     }
     let tail = meta.len().min(LONGEST);
     let mut end = Vec::new();
-    if f.seek(SeekFrom::End(-(tail as i64))).is_err() || f.take(tail).read_to_end(&mut end).is_err() {
+    if f.seek(SeekFrom::End(-(tail as i64))).is_err() || f.take(tail).read_to_end(&mut end).is_err()
+    {
         return false;
     }
     end.windows(4).any(|w| w == b"PK\x05\x06")

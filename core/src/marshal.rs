@@ -22,14 +22,27 @@ const REF: u8 = 0x80;
 /// # Errors
 /// None in practice.
 pub fn module(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "marshal", "This module contains functions that can read and write Python values in\na binary format. The format is specific to Python, but independent of\nmachine architecture issues.", FUNCTIONS);
+    let m = support::module(
+        t,
+        "marshal",
+        "This module contains functions that can read and write Python values in\na binary format. The format is specific to Python, but independent of\nmachine architecture issues.",
+        FUNCTIONS,
+    );
     support::add_ints(t, &m, &[("version", VERSION)]);
     Ok(m)
 }
 
 const FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("dump", "(value, file, version=5, /, *, allow_code=True)", dump),
-    NativeDef::new("dumps", "(value, version=5, /, *, allow_code=True)", |t, a| dumps(t, a[0], a[1], a[2])),
+    NativeDef::new(
+        "dump",
+        "(value, file, version=5, /, *, allow_code=True)",
+        dump,
+    ),
+    NativeDef::new(
+        "dumps",
+        "(value, version=5, /, *, allow_code=True)",
+        |t, a| dumps(t, a[0], a[1], a[2]),
+    ),
     NativeDef::new("load", "(file, /, *, allow_code=True)", load),
     NativeDef::new("loads", "(bytes, /, *, allow_code=True)", loads),
 ];
@@ -40,9 +53,19 @@ fn dump(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn dumps(t: &mut Thread, v: Value, version: Value, allow_code: Value) -> Res {
-    let version = if version.is_null() { VERSION } else { i64::from(support::c_int(t, version)?) };
+    let version = if version.is_null() {
+        VERSION
+    } else {
+        i64::from(support::c_int(t, version)?)
+    };
     let allow_code = support::truth_or(t, allow_code, true)?;
-    let mut w = Writer { out: Vec::new(), version, allow_code, depth: 0, seen: HashMap::new() };
+    let mut w = Writer {
+        out: Vec::new(),
+        version,
+        allow_code,
+        depth: 0,
+        seen: HashMap::new(),
+    };
     w.object(t, v)?;
     Ok(Bytes::from_vec(t, w.out).into())
 }
@@ -166,9 +189,13 @@ impl Writer {
         if have != 0 {
             words.push(have as u16);
         }
-        let Ok(n) = i32::try_from(words.len()) else { return Err(unmarshallable(t)) };
+        let Ok(n) = i32::try_from(words.len()) else {
+            return Err(unmarshallable(t));
+        };
         self.long(if big.sign() == Sign::Minus { -n } else { n });
-        words.iter().for_each(|w| self.out.extend_from_slice(&w.to_le_bytes()));
+        words
+            .iter()
+            .for_each(|w| self.out.extend_from_slice(&w.to_le_bytes()));
         Ok(())
     }
 
@@ -176,7 +203,9 @@ impl Writer {
         let real = parts.len() == 1;
         if self.version > 1 {
             self.out.push(if real { b'g' } else { b'y' } | flag);
-            parts.iter().for_each(|f| self.out.extend_from_slice(&f.to_bits().to_le_bytes()));
+            parts
+                .iter()
+                .for_each(|f| self.out.extend_from_slice(&f.to_bits().to_le_bytes()));
             return Ok(());
         }
         self.out.push(if real { b'f' } else { b'x' } | flag);
@@ -203,7 +232,13 @@ impl Writer {
             self.out.push(if interned { b'A' } else { b'a' } | flag);
             return self.sized(t, bytes);
         }
-        self.out.push(if interned && self.version >= 3 { b't' } else { b'u' } | flag);
+        self.out.push(
+            if interned && self.version >= 3 {
+                b't'
+            } else {
+                b'u'
+            } | flag,
+        );
         self.sized(t, bytes)
     }
 
@@ -298,15 +333,31 @@ impl Writer {
 
 fn load(t: &mut Thread, a: &[Value]) -> Res {
     let allow_code = support::truth_or(t, a[1], true)?;
-    let mut r = Reader { source: Source::File(Obj::new(t, a[0])), refs: Vec::new(), allow_code, depth: 0 };
-    r.object(t)?.map_or_else(|| Err(bad(t, "NULL object in marshal data for object")), |o| Ok(o.into()))
+    let mut r = Reader {
+        source: Source::File(Obj::new(t, a[0])),
+        refs: Vec::new(),
+        allow_code,
+        depth: 0,
+    };
+    r.object(t)?.map_or_else(
+        || Err(bad(t, "NULL object in marshal data for object")),
+        |o| Ok(o.into()),
+    )
 }
 
 fn loads(t: &mut Thread, a: &[Value]) -> Res {
     let allow_code = support::truth_or(t, a[1], true)?;
     let bytes = buffer::get(t, a[0])?.to_vec();
-    let mut r = Reader { source: Source::Bytes(bytes, 0), refs: Vec::new(), allow_code, depth: 0 };
-    r.object(t)?.map_or_else(|| Err(bad(t, "NULL object in marshal data for object")), |o| Ok(o.into()))
+    let mut r = Reader {
+        source: Source::Bytes(bytes, 0),
+        refs: Vec::new(),
+        allow_code,
+        depth: 0,
+    };
+    r.object(t)?.map_or_else(
+        || Err(bad(t, "NULL object in marshal data for object")),
+        |o| Ok(o.into()),
+    )
 }
 
 enum Source {
@@ -323,7 +374,11 @@ struct Reader {
 }
 
 fn bad(t: &Thread, what: &str) -> Raised {
-    if what.starts_with("NULL") { t.type_error(what.into()) } else { t.value_error(format!("bad marshal data ({what})")) }
+    if what.starts_with("NULL") {
+        t.type_error(what.into())
+    } else {
+        t.value_error(format!("bad marshal data ({what})"))
+    }
 }
 
 impl Reader {
@@ -345,7 +400,9 @@ impl Reader {
                     let part = proto::call_method(t, f.value(), "read", &[want])?;
                     let Some(part) = Bytes::of(part.value()) else {
                         let got = type_of(part.value()).name();
-                        return Err(t.type_error(format!("file.read() returned not bytes but {got}")));
+                        return Err(
+                            t.type_error(format!("file.read() returned not bytes but {got}"))
+                        );
                     };
                     if part.is_empty() {
                         return Err(short(t));
@@ -377,7 +434,9 @@ impl Reader {
 
     fn double(&mut self, t: &mut Thread) -> Res<f64> {
         let b = self.take(t, 8)?;
-        Ok(f64::from_bits(b.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b))))
+        Ok(f64::from_bits(
+            b.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)),
+        ))
     }
 
     fn len(&mut self, t: &mut Thread, what: &str) -> Res<usize> {
@@ -467,7 +526,10 @@ impl Reader {
             }
             b'I' => {
                 let b = self.take(t, 8)?;
-                Obj::own(int::from_i64(t, b.iter().rev().fold(0, |n, b| n << 8 | i64::from(*b))))
+                Obj::own(int::from_i64(
+                    t,
+                    b.iter().rev().fold(0, |n, b| n << 8 | i64::from(*b)),
+                ))
             }
             b'l' => self.big(t)?,
             b'g' => {
@@ -507,7 +569,11 @@ impl Reader {
         if weft_objects::text::wtf8::validate(&b).is_err() {
             return Err(bad(t, "invalid text"));
         }
-        Ok(if interned { Obj::new(t, Str::intern_bytes(t, &b).value()) } else { Str::from_vec(t, b) })
+        Ok(if interned {
+            Obj::new(t, Str::intern_bytes(t, &b).value())
+        } else {
+            Str::from_vec(t, b)
+        })
     }
 
     fn float_text(&mut self, t: &mut Thread) -> Res<f64> {
@@ -542,7 +608,10 @@ impl Reader {
             return Err(bad(t, "unnormalized long data"));
         }
         let sign = if n < 0 { Sign::Minus } else { Sign::Plus };
-        Ok(Obj::own(int::from_bigint(t, BigInt::from_bytes_le(sign, &digits))))
+        Ok(Obj::own(int::from_bigint(
+            t,
+            BigInt::from_bytes_le(sign, &digits),
+        )))
     }
 
     fn mutable(&mut self, t: &mut Thread, tag: u8, slot: Option<usize>) -> Res<Obj> {

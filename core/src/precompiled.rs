@@ -53,7 +53,10 @@ mod tests {
 
     #[test]
     fn what_every_start_needs_is_there() {
-        for file in ["importlib/_bootstrap.py", "importlib/_bootstrap_external.py"] {
+        for file in [
+            "importlib/_bootstrap.py",
+            "importlib/_bootstrap_external.py",
+        ] {
             let code = code(file).expect(file);
             assert!(code.name == "<module>" && !code.instrs.is_empty());
         }

@@ -16,7 +16,11 @@ pub fn run(t: &mut Thread) -> End {
         }
     }
     if !config().quiet {
-        eprintln!("Python {} on {}", crate::cli::version_text(), std::env::consts::OS);
+        eprintln!(
+            "Python {} on {}",
+            crate::cli::version_text(),
+            std::env::consts::OS
+        );
         eprintln!("Type \"help\", \"copyright\", \"credits\" or \"license\" for more information.");
     }
     loop {
@@ -25,7 +29,10 @@ pub fn run(t: &mut Thread) -> End {
                 let r = execute(t, &source);
                 if r.is_err() && t.exc_matches(&errors::SYSTEM_EXIT) {
                     let code = t.take_exc().map_or(1, |e| sys::hooks::exit_code(t, &e));
-                    return End { code, interrupted: false };
+                    return End {
+                        code,
+                        interrupted: false,
+                    };
                 }
                 if r.is_err() {
                     end_of(t, r);
@@ -49,12 +56,20 @@ pub fn run(t: &mut Thread) -> End {
 }
 
 fn options() -> Options {
-    Options { filename: "<stdin>".into(), optimize: config().optimize, allow_incomplete: true, ..Options::default() }
+    Options {
+        filename: "<stdin>".into(),
+        optimize: config().optimize,
+        allow_incomplete: true,
+        ..Options::default()
+    }
 }
 
 fn execute(t: &mut Thread, source: &str) -> Res<()> {
     let filename = Str::intern(t, "<stdin>");
-    let opts = Options { allow_incomplete: false, ..options() };
+    let opts = Options {
+        allow_incomplete: false,
+        ..options()
+    };
     let code = compile_api::compile_named(t, source, &filename, Mode::Single, &opts)?;
     let main = crate::import::import_module(t, "__main__")?;
     let globals = proto::get_attr(t, main.value(), weft_objects::id!(t, "__dict__"))?;
@@ -89,7 +104,10 @@ fn statement(t: &mut Thread) -> Res<Option<String>> {
 fn is_compound(source: &str) -> bool {
     const WORDS: [&str; 8] = ["if", "for", "while", "try", "with", "def", "class", "async"];
     let first = source.trim_start();
-    let word = first.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+    let word = first
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()
+        .unwrap_or("");
     let line = first.lines().next().unwrap_or("").trim_end();
     WORDS.contains(&word) || first.starts_with('@') || (word == "match" && line.ends_with(':'))
 }
@@ -101,7 +119,9 @@ fn prompt(t: &mut Thread, name: &str) {
         None => None,
     };
     t.clear_exc();
-    let text = text.and_then(|s| Str::of(s.value()).map(|s| s.to_string_lossy())).unwrap_or_default();
+    let text = text
+        .and_then(|s| Str::of(s.value()).map(|s| s.to_string_lossy()))
+        .unwrap_or_default();
     eprint!("{text}");
 }
 
@@ -111,7 +131,9 @@ fn read_line(t: &mut Thread) -> Res<Option<String>> {
     loop {
         let mut byte = 0u8;
         // SAFETY: reads one byte into our variable.
-        let n = weft_stdlib::support::retry_os(t, || unsafe { libc::read(0, (&raw mut byte).cast(), 1) })?;
+        let n = weft_stdlib::support::retry_os(t, || unsafe {
+            libc::read(0, (&raw mut byte).cast(), 1)
+        })?;
         if n > 0 {
             line.push(byte);
         }

@@ -66,7 +66,9 @@ impl Writer {
         self.number(p.names.len() as u64);
         p.names.iter().for_each(|n| self.text(n));
         self.number(p.cache_names.len() as u64);
-        p.cache_names.iter().for_each(|n| self.number((*n).wrapping_add(1).into()));
+        p.cache_names
+            .iter()
+            .for_each(|n| self.number((*n).wrapping_add(1).into()));
         self.number(p.handlers.len() as u64);
         for h in &p.handlers {
             for n in [h.start, h.end, h.target, h.depth.into()] {
@@ -222,7 +224,12 @@ impl<'a> Reader<'a> {
         let names = self.list(Self::text)?;
         let cache_names = self.list(|r| Some(r.small::<u32>()?.wrapping_sub(1)))?;
         let handlers = self.list(|r| {
-            Some(Handler { start: r.small()?, end: r.small()?, target: r.small()?, depth: r.small()? })
+            Some(Handler {
+                start: r.small()?,
+                end: r.small()?,
+                target: r.small()?,
+                depth: r.small()?,
+            })
         })?;
         let positions = self.positions()?;
         let consts = self.list(Self::constant)?;
@@ -249,7 +256,12 @@ impl<'a> Reader<'a> {
     }
 
     fn kind(&mut self) -> Option<LocalKind> {
-        let kinds = [LocalKind::Fast, LocalKind::Cell, LocalKind::Free, LocalKind::Hidden];
+        let kinds = [
+            LocalKind::Fast,
+            LocalKind::Cell,
+            LocalKind::Free,
+            LocalKind::Hidden,
+        ];
         kinds.get(usize::from(self.byte()?)).copied()
     }
 
@@ -302,7 +314,11 @@ mod tests {
     use super::*;
 
     fn sample() -> CodeProto {
-        let inner = CodeProto { name: "f".into(), first_line: 7, ..CodeProto::default() };
+        let inner = CodeProto {
+            name: "f".into(),
+            first_line: 7,
+            ..CodeProto::default()
+        };
         CodeProto {
             name: "<module>".into(),
             filename: "a.py".into(),
@@ -321,10 +337,25 @@ mod tests {
             ],
             names: vec!["é".into()],
             cache_names: vec![0, u32::MAX],
-            handlers: vec![Handler { start: 1, end: 2, target: 0, depth: 9 }],
+            handlers: vec![Handler {
+                start: 1,
+                end: 2,
+                target: 0,
+                depth: 9,
+            }],
             positions: vec![
-                Position { line: 3, end_line: 4, col: 10, end_col: 2 },
-                Position { line: 0, end_line: 0, col: 0, end_col: 0 },
+                Position {
+                    line: 3,
+                    end_line: 4,
+                    col: 10,
+                    end_col: 2,
+                },
+                Position {
+                    line: 0,
+                    end_line: 0,
+                    col: 0,
+                    end_col: 0,
+                },
             ],
             ..CodeProto::default()
         }

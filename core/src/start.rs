@@ -25,7 +25,9 @@ pub fn config() -> &'static Config {
 
 /// The directory that the program put first on the path; `None` if there is none.
 pub fn script_dir(_t: &Thread) -> Option<String> {
-    FIRST_PATH.get().map(|p| String::from_utf8_lossy(p).into_owned())
+    FIRST_PATH
+        .get()
+        .map(|p| String::from_utf8_lossy(p).into_owned())
 }
 
 /// Runs the program that the settings ask for, from start-up to shut-down, on the calling thread. Gives the exit code.
@@ -59,13 +61,18 @@ pub struct End {
 
 /// Bytes of stack that the main thread has.
 fn stack_size() -> usize {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the structure is ours.
     let r = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
     if r != 0 {
         return 8 << 20;
     }
-    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX).clamp(1 << 20, 64 << 20)
+    usize::try_from(limit.rlim_cur)
+        .unwrap_or(usize::MAX)
+        .clamp(1 << 20, 64 << 20)
 }
 
 /// Dies as a program does that leaves SIGINT alone, so that the shell can tell.
@@ -133,7 +140,12 @@ fn init_import(t: &mut Thread, sys: &Obj) -> Res<()> {
         None => return Err(t.system_error("there is no module _imp")),
     };
     import::modules(t)?.set_str(t, weft_objects::id!(t, "_imp"), imp.value());
-    proto::call_method(t, bootstrap.value(), "_install", &[sys.value(), imp.value()])?;
+    proto::call_method(
+        t,
+        bootstrap.value(),
+        "_install",
+        &[sys.value(), imp.value()],
+    )?;
     proto::call_method(t, bootstrap.value(), "_install_external_importers", &[])?;
     library::install(t)
 }
@@ -153,7 +165,9 @@ fn set_path(t: &Thread) {
 
 fn cwd() -> Vec<u8> {
     use std::os::unix::ffi::OsStringExt;
-    std::env::current_dir().map(|p| p.into_os_string().into_vec()).unwrap_or_default()
+    std::env::current_dir()
+        .map(|p| p.into_os_string().into_vec())
+        .unwrap_or_default()
 }
 
 /// The module `__main__`, still empty.
@@ -163,7 +177,11 @@ fn init_main(t: &mut Thread) -> Res<()> {
         let builtins = import::import_module(t, "builtins")?;
         module.add(t, "__builtins__", builtins);
         let importlib = import::import_module(t, "_frozen_importlib")?;
-        let loader = proto::get_attr(t, importlib.value(), weft_objects::id!(t, "BuiltinImporter"))?;
+        let loader = proto::get_attr(
+            t,
+            importlib.value(),
+            weft_objects::id!(t, "BuiltinImporter"),
+        )?;
         module.add(t, "__loader__", loader);
     }
     import::modules(t)?.set_str(t, weft_objects::id!(t, "__main__"), m.value());
@@ -186,7 +204,8 @@ fn init_site(t: &mut Thread) -> Res<()> {
     let done = if needs_site() {
         import::import_module(t, "site")
     } else {
-        import::import_module(t, "_weft_site").and_then(|m| proto::call_method(t, m.value(), "install", &[]))
+        import::import_module(t, "_weft_site")
+            .and_then(|m| proto::call_method(t, m.value(), "install", &[]))
     };
     if done.is_err() {
         eprintln!("Error processing line 1 of site:\n");
@@ -201,15 +220,20 @@ fn needs_site() -> bool {
     let c = config();
     let path = |bytes: &[u8]| std::path::PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
     let exe = path(&c.executable);
-    let beside = |dir: Option<&std::path::Path>| dir.is_some_and(|d| d.join("pyvenv.cfg").is_file());
+    let beside =
+        |dir: Option<&std::path::Path>| dir.is_some_and(|d| d.join("pyvenv.cfg").is_file());
     let user = || {
         let base = std::env::var_os("PYTHONUSERBASE").map(std::path::PathBuf::from);
-        let base = base.or_else(|| std::env::var_os("HOME").map(|h| std::path::PathBuf::from(h).join(".local")));
+        let base = base.or_else(|| {
+            std::env::var_os("HOME").map(|h| std::path::PathBuf::from(h).join(".local"))
+        });
         base.is_some_and(|b| b.join("lib").join(sys::info::LIB_NAME).is_dir())
     };
     beside(exe.parent())
         || beside(exe.parent().and_then(std::path::Path::parent))
-        || path(&sys::info::stdlib_dir(c)).join("site-packages").is_dir()
+        || path(&sys::info::stdlib_dir(c))
+            .join("site-packages")
+            .is_dir()
         || !c.python_path.is_empty()
         || !c.no_user_site && user()
 }
@@ -238,16 +262,25 @@ pub fn end_of(t: &mut Thread, r: Res<()>) -> End {
             return End::default();
         }
         let code = t.take_exc().map_or(1, |e| sys::hooks::exit_code(t, &e));
-        return End { code, interrupted: false };
+        return End {
+            code,
+            interrupted: false,
+        };
     }
     let interrupted = t.exc_matches(&errors::KEYBOARD_INTERRUPT);
     sys::hooks::print_uncaught(t);
     if t.exc_matches(&errors::SYSTEM_EXIT) {
         // The hook wants to exit.
         let code = t.take_exc().map_or(1, |e| sys::hooks::exit_code(t, &e));
-        return End { code, interrupted: false };
+        return End {
+            code,
+            interrupted: false,
+        };
     }
-    End { code: if interrupted { 130 } else { 1 }, interrupted }
+    End {
+        code: if interrupted { 130 } else { 1 },
+        interrupted,
+    }
 }
 
 /// Puts the program's directory first on `sys.path`.
@@ -269,7 +302,10 @@ fn insert_path(t: &mut Thread, entry: &Obj) {
 }
 
 fn options() -> Options {
-    Options { optimize: config().optimize, ..Options::default() }
+    Options {
+        optimize: config().optimize,
+        ..Options::default()
+    }
 }
 
 /// Runs a source text in `__main__`.
@@ -296,25 +332,48 @@ fn command_text(source: &[u8]) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let indent_of = |l: &str| l.len() - l.trim_start_matches([' ', '\t']).len();
     let full = || lines.iter().filter(|l| !l.trim().is_empty());
-    let Some(first) = full().next() else { return text.into_owned() };
+    let Some(first) = full().next() else {
+        return text.into_owned();
+    };
     let mut common = &first[..indent_of(first)];
     for l in full() {
         let own = &l[..indent_of(l)];
-        let same = common.bytes().zip(own.bytes()).take_while(|(a, b)| a == b).count();
+        let same = common
+            .bytes()
+            .zip(own.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
         common = &common[..same];
     }
     let n = common.len();
-    lines.iter().map(|l| if l.trim().is_empty() { l.trim_start_matches([' ', '\t']) } else { &l[n..] }).collect()
+    lines
+        .iter()
+        .map(|l| {
+            if l.trim().is_empty() {
+                l.trim_start_matches([' ', '\t'])
+            } else {
+                &l[n..]
+            }
+        })
+        .collect()
 }
 
 /// Lets tracebacks show the lines of a `-c` program.
 pub fn register_command_source(t: &mut Thread) {
-    let (Target::Command(source), Some(code)) = (&config().target, COMMAND.get()) else { return };
+    let (Target::Command(source), Some(code)) = (&config().target, COMMAND.get()) else {
+        return;
+    };
     let saved = t.take_exc();
     let source = Str::from_string(t, command_text(source));
     let name = Str::intern(t, "<string>");
-    let done = import::import_module(t, "linecache")
-        .and_then(|m| proto::call_method(t, m.value(), "_register_code", &[code, source.value(), name.value()]));
+    let done = import::import_module(t, "linecache").and_then(|m| {
+        proto::call_method(
+            t,
+            m.value(),
+            "_register_code",
+            &[code, source.value(), name.value()],
+        )
+    });
     if done.is_err() {
         t.clear_exc();
     }
@@ -343,16 +402,32 @@ fn run_file(t: &mut Thread, path: &[u8]) -> End {
         Ok(s) => s,
         Err(e) => {
             let shown = std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf());
-            let (n, shown) = (e.raw_os_error().unwrap_or(0), String::from_utf8_lossy(shown.as_os_str().as_bytes()).into_owned());
+            let (n, shown) = (
+                e.raw_os_error().unwrap_or(0),
+                String::from_utf8_lossy(shown.as_os_str().as_bytes()).into_owned(),
+            );
             let shown = Str::new(t, &shown);
             let quoted = proto::repr(t, shown.value());
-            let quoted = quoted.ok().and_then(|q| Str::of(q.value()).map(|s| s.to_string_lossy())).unwrap_or_default();
-            eprintln!("{}: can't open file {quoted}: [Errno {n}] {}", program_name(), errors::strerror(n));
-            return End { code: 2, interrupted: false };
+            let quoted = quoted
+                .ok()
+                .and_then(|q| Str::of(q.value()).map(|s| s.to_string_lossy()))
+                .unwrap_or_default();
+            eprintln!(
+                "{}: can't open file {quoted}: [Errno {n}] {}",
+                program_name(),
+                errors::strerror(n)
+            );
+            return End {
+                code: 2,
+                interrupted: false,
+            };
         }
     };
     let real = std::fs::canonicalize(p).unwrap_or_else(|_| p.to_path_buf());
-    let dir = real.parent().map(|d| d.as_os_str().as_bytes().to_vec()).unwrap_or_default();
+    let dir = real
+        .parent()
+        .map(|d| d.as_os_str().as_bytes().to_vec())
+        .unwrap_or_default();
     add_first_path(t, dir);
     let r = run_script(t, path, &source);
     end_of(t, r)
@@ -362,7 +437,11 @@ fn run_file(t: &mut Thread, path: &[u8]) -> End {
 fn program_name() -> String {
     let exe = &config().executable;
     let name = exe.rsplit(|b| *b == b'/').next().unwrap_or(exe);
-    if name.is_empty() { "weft".into() } else { String::from_utf8_lossy(name).into_owned() }
+    if name.is_empty() {
+        "weft".into()
+    } else {
+        String::from_utf8_lossy(name).into_owned()
+    }
 }
 
 fn run_script(t: &mut Thread, path: &[u8], source: &[u8]) -> Res<()> {
@@ -377,11 +456,16 @@ fn run_script(t: &mut Thread, path: &[u8], source: &[u8]) -> Res<()> {
         let loader = proto::call_method(t, external.value(), "SourcelessFileLoader", &args)?;
         let code = proto::call_method(t, loader.value(), "get_code", &[main.value()])?;
         set_file(t, d, &filename, &loader);
-        return crate::interp::exec_code(t, code.value(), &globals, &globals).map(|r| drop(Obj::own(r)));
+        return crate::interp::exec_code(t, code.value(), &globals, &globals)
+            .map(|r| drop(Obj::own(r)));
     }
     let loader = proto::call_method(t, external.value(), "SourceFileLoader", &args)?;
     set_file(t, d, &filename, &loader);
-    let source = if config().skip_first_line { skip_line(source) } else { source.to_vec() };
+    let source = if config().skip_first_line {
+        skip_line(source)
+    } else {
+        source.to_vec()
+    };
     let text = compile_api::decode(t, &source, filename.value())?;
     run_source(t, &text, &filename, &globals)
 }
@@ -407,7 +491,13 @@ fn run_main_of(t: &mut Thread, path: &[u8]) -> Res<()> {
     insert_path(t, &entry);
     let runpy = import::import_module(t, "runpy")?;
     let main = Str::intern(t, "__main__");
-    proto::call_method(t, runpy.value(), "_run_module_as_main", &[main.value(), Value::FALSE]).map(drop)
+    proto::call_method(
+        t,
+        runpy.value(),
+        "_run_module_as_main",
+        &[main.value(), Value::FALSE],
+    )
+    .map(drop)
 }
 
 fn run_stdin(t: &mut Thread) -> End {
@@ -452,7 +542,9 @@ fn finalize(t: &mut Thread, code: i32) -> i32 {
 
 fn shut_threads_down(t: &mut Thread) {
     let name = weft_objects::id!(t, "threading");
-    let threading = import::modules(t).ok().and_then(|d| d.get_str(t, name).map(|m| m.to_obj(t)));
+    let threading = import::modules(t)
+        .ok()
+        .and_then(|d| d.get_str(t, name).map(|m| m.to_obj(t)));
     let r = match threading {
         Some(m) => proto::call_method(t, m.value(), "_shutdown", &[]).map(drop),
         None => weft_stdlib::_thread::shutdown(t),
@@ -470,13 +562,22 @@ fn clear_modules(t: &mut Thread) {
             sys::set(t, name, &first);
         }
     }
-    for name in ["last_exc", "last_type", "last_value", "last_traceback", "ps1", "ps2"] {
+    for name in [
+        "last_exc",
+        "last_type",
+        "last_value",
+        "last_traceback",
+        "ps1",
+        "ps2",
+    ] {
         let none = Obj::from_raw(Value::NONE);
         if runtime::sys_attr(t, name).is_some() {
             sys::set(t, name, &none);
         }
     }
-    let Ok(modules) = import::modules(t) else { return };
+    let Ok(modules) = import::modules(t) else {
+        return;
+    };
     let mut all: Vec<Obj> = modules.items(t).into_iter().map(|(_, m)| m).collect();
     all.reverse();
     if let Some(at) = all.iter().position(|m| is_main(t, m)) {
@@ -494,12 +595,16 @@ fn clear_modules(t: &mut Thread) {
 
 fn is_main(t: &Thread, m: &Obj) -> bool {
     let name = Module::of(m.value()).and_then(|m| m.get(t, "__name__"));
-    name.as_ref().and_then(|n| Str::of(n.value())).is_some_and(|n| n.is("__main__"))
+    name.as_ref()
+        .and_then(|n| Str::of(n.value()))
+        .is_some_and(|n| n.is("__main__"))
 }
 
 /// Private names first, then the others, as CPython does.
 fn clear_module(t: &mut Thread, m: &Obj) {
-    let Some(module) = Module::of(m.value()) else { return };
+    let Some(module) = Module::of(m.value()) else {
+        return;
+    };
     if !is_main(t, m) {
         let file = module.get(t, "__file__");
         let file = file.as_ref().and_then(|f| Str::of(f.value()));
@@ -511,7 +616,9 @@ fn clear_module(t: &mut Thread, m: &Obj) {
     let d = Dict::of_obj(&dict);
     for private in [true, false] {
         for (k, _) in d.items(t) {
-            let Some(key) = Str::of(k.value()) else { continue };
+            let Some(key) = Str::of(k.value()) else {
+                continue;
+            };
             let b = key.as_bytes();
             let is_private = b.first() == Some(&b'_') && b.get(1) != Some(&b'_');
             if is_private == private && !key.is("__builtins__") {

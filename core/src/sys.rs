@@ -2,6 +2,7 @@
 
 pub mod hooks;
 pub mod info;
+pub mod monitoring;
 
 use crate::cli::{Config, FREE_THREADED};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::*};
@@ -17,11 +18,18 @@ use weft_objects::{float, int};
 /// Makes the module, apart from `modules`, the streams, and what the import system adds.
 pub fn module(t: &mut Thread, c: &Config) -> Res<Obj> {
     let m = Module::new(t, "sys");
-    let Some(module) = Module::of(m.value()) else { return Ok(m) };
+    let Some(module) = Module::of(m.value()) else {
+        return Ok(m);
+    };
     module.add(t, "__doc__", Str::new(t, DOC));
     module.add_functions(t, FUNCTIONS);
     info::add(t, module, c)?;
-    for name in ["displayhook", "excepthook", "breakpointhook", "unraisablehook"] {
+    for name in [
+        "displayhook",
+        "excepthook",
+        "breakpointhook",
+        "unraisablehook",
+    ] {
         if let Some(f) = module.get(t, name) {
             module.add(t, &format!("__{name}__"), f);
         }
@@ -32,7 +40,11 @@ pub fn module(t: &mut Thread, c: &Config) -> Res<Obj> {
     module.add(t, "path_importer_cache", Dict::new(t));
     for name in ["ps1", "ps2"] {
         if c.interactive {
-            module.add(t, name, Str::new(t, if name == "ps1" { ">>> " } else { "... " }));
+            module.add(
+                t,
+                name,
+                Str::new(t, if name == "ps1" { ">>> " } else { "... " }),
+            );
         }
     }
     let jit = Module::new(t, "sys._jit");
@@ -40,10 +52,16 @@ pub fn module(t: &mut Thread, c: &Config) -> Res<Obj> {
         j.add_functions(t, JIT);
     }
     module.add(t, "_jit", jit);
+    let monitoring = monitoring::module(t)?;
+    module.add(t, "monitoring", monitoring);
     int::set_max_str_digits(c.int_max_str_digits.max(0) as usize);
     EARLY_STDERR.ready(t);
     // SAFETY: a header is all that there is of it.
-    let early = unsafe { Obj::from_raw(Value::from_ptr(t.alloc(&EARLY_STDERR.head, size_of::<Header>()))) };
+    let early = unsafe {
+        Obj::from_raw(Value::from_ptr(
+            t.alloc(&EARLY_STDERR.head, size_of::<Header>()),
+        ))
+    };
     module.add(t, "__stderr__", early.clone());
     module.add(t, "stderr", early);
     Ok(m)
@@ -55,7 +73,10 @@ fn early_write(t: &mut Thread, a: &[Value]) -> Res {
             eprint!("{}", s.to_string_lossy());
             Ok(Value::int(s.len() as i64))
         }
-        None => Err(t.type_error(format!("write() argument must be str, not {}", type_of(a[1]).name()))),
+        None => Err(t.type_error(format!(
+            "write() argument must be str, not {}",
+            type_of(a[1]).name()
+        ))),
     }
 }
 
@@ -97,7 +118,11 @@ const JIT: &[NativeDef] = &[
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("displayhook", "(object, /)", hooks::displayhook),
-    NativeDef::new("excepthook", "(exctype, value, traceback, /)", hooks::excepthook),
+    NativeDef::new(
+        "excepthook",
+        "(exctype, value, traceback, /)",
+        hooks::excepthook,
+    ),
     NativeDef::new("breakpointhook", "(*args, **kws)", hooks::breakpointhook),
     NativeDef::new("unraisablehook", "(unraisable, /)", hooks::unraisablehook),
     NativeDef::new("audit", "(event, /, *args)", hooks::sys_audit),
@@ -112,8 +137,14 @@ const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("getrefcount", "(object, /)", getrefcount),
     NativeDef::new("getsizeof", "(object, default=None)", getsizeof),
     NativeDef::new("getallocatedblocks", "()", getallocatedblocks),
-    NativeDef::new("getunicodeinternedsize", "(*, _only_immortal=False)", |_, _| Ok(Value::int(0))),
-    NativeDef::new("getrecursionlimit", "()", |_, _| Ok(Value::int(runtime::recursion_limit() as i64))),
+    NativeDef::new(
+        "getunicodeinternedsize",
+        "(*, _only_immortal=False)",
+        |_, _| Ok(Value::int(0)),
+    ),
+    NativeDef::new("getrecursionlimit", "()", |_, _| {
+        Ok(Value::int(runtime::recursion_limit() as i64))
+    }),
     NativeDef::new("setrecursionlimit", "(limit, /)", setrecursionlimit),
     NativeDef::new("_getframe", "(depth=0, /)", getframe),
     NativeDef::new("_getframemodulename", "(depth=0)", getframemodulename),
@@ -127,24 +158,52 @@ const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("_setprofileallthreads", "(function, /)", setprofile),
     NativeDef::new("getswitchinterval", "()", getswitchinterval),
     NativeDef::new("setswitchinterval", "(interval, /)", setswitchinterval),
-    NativeDef::new("get_int_max_str_digits", "()", |_, _| Ok(Value::int(int::max_str_digits() as i64))),
-    NativeDef::new("set_int_max_str_digits", "(maxdigits)", set_int_max_str_digits),
-    NativeDef::new("getdefaultencoding", "()", |t, _| Ok(Str::intern(t, "utf-8").into())),
-    NativeDef::new("getfilesystemencoding", "()", |t, _| Ok(Str::intern(t, "utf-8").into())),
-    NativeDef::new("getfilesystemencodeerrors", "()", |t, _| Ok(Str::intern(t, "surrogateescape").into())),
-    NativeDef::new("is_finalizing", "()", |_, _| Ok(Value::bool(runtime::is_finalizing()))),
-    NativeDef::new("_is_gil_enabled", "()", |_, _| Ok(Value::bool(!FREE_THREADED))),
-    NativeDef::new("set_asyncgen_hooks", "(firstiter=None, finalizer=None)", set_asyncgen_hooks),
+    NativeDef::new("get_int_max_str_digits", "()", |_, _| {
+        Ok(Value::int(int::max_str_digits() as i64))
+    }),
+    NativeDef::new(
+        "set_int_max_str_digits",
+        "(maxdigits)",
+        set_int_max_str_digits,
+    ),
+    NativeDef::new("getdefaultencoding", "()", |t, _| {
+        Ok(Str::intern(t, "utf-8").into())
+    }),
+    NativeDef::new("getfilesystemencoding", "()", |t, _| {
+        Ok(Str::intern(t, "utf-8").into())
+    }),
+    NativeDef::new("getfilesystemencodeerrors", "()", |t, _| {
+        Ok(Str::intern(t, "surrogateescape").into())
+    }),
+    NativeDef::new("is_finalizing", "()", |_, _| {
+        Ok(Value::bool(runtime::is_finalizing()))
+    }),
+    NativeDef::new("_is_gil_enabled", "()", |_, _| {
+        Ok(Value::bool(!FREE_THREADED))
+    }),
+    NativeDef::new(
+        "set_asyncgen_hooks",
+        "(firstiter=None, finalizer=None)",
+        set_asyncgen_hooks,
+    ),
     NativeDef::new("get_asyncgen_hooks", "()", get_asyncgen_hooks),
-    NativeDef::new("set_coroutine_origin_tracking_depth", "(depth)", set_origin_depth),
+    NativeDef::new(
+        "set_coroutine_origin_tracking_depth",
+        "(depth)",
+        set_origin_depth,
+    ),
     NativeDef::new("get_coroutine_origin_tracking_depth", "()", |t, _| {
         Ok(Value::int(t.vm().coroutine_origin_depth.get()))
     }),
-    NativeDef::new("getdlopenflags", "()", |_, _| Ok(Value::int(DLOPEN_FLAGS.load(Relaxed)))),
+    NativeDef::new("getdlopenflags", "()", |_, _| {
+        Ok(Value::int(DLOPEN_FLAGS.load(Relaxed)))
+    }),
     NativeDef::new("setdlopenflags", "(flags, /)", setdlopenflags),
     NativeDef::new("_clear_type_cache", "()", |_, _| Ok(Value::NONE)),
     NativeDef::new("_clear_internal_caches", "()", |_, _| Ok(Value::NONE)),
-    NativeDef::new("_clear_type_descriptors", "(type, /)", |_, _| Ok(Value::NONE)),
+    NativeDef::new("_clear_type_descriptors", "(type, /)", |_, _| {
+        Ok(Value::NONE)
+    }),
     NativeDef::new("_get_cpu_count_config", "()", |_, _| Ok(Value::int(-1))),
     NativeDef::new("is_remote_debug_enabled", "()", |_, _| Ok(Value::FALSE)),
     NativeDef::new("is_stack_trampoline_active", "()", |_, _| Ok(Value::FALSE)),
@@ -165,7 +224,11 @@ fn exc_info(t: &mut Thread, _a: &[Value]) -> Res {
         return Ok(Tuple::from_slice(t, &[Value::NONE; 3]).into());
     };
     let tb = Exception::of(e.value()).map_or(Value::NULL, |x| x.traceback.get());
-    let tb = if Traceback::of(tb).is_some() { tb } else { Value::NONE };
+    let tb = if Traceback::of(tb).is_some() {
+        tb
+    } else {
+        Value::NONE
+    };
     Ok(Tuple::from_slice(t, &[type_of(e.value()).value(), e.value(), tb]).into())
 }
 
@@ -202,7 +265,9 @@ fn is_interned(t: &mut Thread, a: &[Value]) -> Res {
 
 fn is_immortal(_t: &mut Thread, a: &[Value]) -> Res {
     // SAFETY: a live argument.
-    Ok(Value::bool(!a[0].is_ptr() || unsafe { a[0].header() }.is_immortal()))
+    Ok(Value::bool(
+        !a[0].is_ptr() || unsafe { a[0].header() }.is_immortal(),
+    ))
 }
 
 /// What CPython shows for immortal objects.
@@ -219,7 +284,11 @@ fn getrefcount(t: &mut Thread, a: &[Value]) -> Res {
     }
     let word = i64::from(h.count.load(Relaxed));
     // A shared object's word has two flags above the count.
-    Ok(Value::int(if h.is_local(t) { word } else { word & 0x3fff_ffff }))
+    Ok(Value::int(if h.is_local(t) {
+        word
+    } else {
+        word & 0x3fff_ffff
+    }))
 }
 
 fn getsizeof(t: &mut Thread, a: &[Value]) -> Res {
@@ -258,7 +327,9 @@ fn setrecursionlimit(t: &mut Thread, a: &[Value]) -> Res {
     }
     let depth = t.vm().frame_depth();
     if depth >= n as usize {
-        let msg = format!("cannot set the recursion limit to {n} at the recursion depth {depth}: the limit is too low");
+        let msg = format!(
+            "cannot set the recursion limit to {n} at the recursion depth {depth}: the limit is too low"
+        );
         return Err(t.raise(&errors::RECURSION_ERROR, msg));
     }
     runtime::set_recursion_limit(t, n as usize);
@@ -267,7 +338,11 @@ fn setrecursionlimit(t: &mut Thread, a: &[Value]) -> Res {
 
 /// The running frame `depth` steps out from the innermost.
 fn frame_at(t: &mut Thread, depth: Value) -> Res<Option<*mut Frame>> {
-    let depth = if depth.is_null() { 0 } else { weft_stdlib::support::c_int(t, depth)? };
+    let depth = if depth.is_null() {
+        0
+    } else {
+        weft_stdlib::support::c_int(t, depth)?
+    };
     let mut f = t.vm().top_frame();
     for _ in 0..depth.max(0) {
         f = f.and_then(|f| frame::caller(t, f));
@@ -287,11 +362,15 @@ fn getframe(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn getframemodulename(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(f) = frame_at(t, a[0])? else { return Ok(Value::NONE) };
+    let Some(f) = frame_at(t, a[0])? else {
+        return Ok(Value::NONE);
+    };
     let name = weft_objects::id!(t, "__name__");
     // SAFETY: a running frame of this thread.
     let globals = unsafe { &*(*f).globals };
-    Ok(globals.get_str(t, name).map_or(Value::NONE, |v| v.to_reg(t)))
+    Ok(globals
+        .get_str(t, name)
+        .map_or(Value::NONE, |v| v.to_reg(t)))
 }
 
 /// Frame objects for all running frames of another thread, which stands still: published, linked, and with the line at which each
@@ -303,7 +382,12 @@ fn frames_of(t: &Thread, other: &Thread) -> Option<Obj> {
     while f < vm.frame_top() {
         // SAFETY: a frame of a thread that stands still.
         unsafe {
-            for v in [(*(*f).globals).header.value(), (*(*f).builtins).header.value(), (*f).generator, (*f).object] {
+            for v in [
+                (*(*f).globals).header.value(),
+                (*(*f).builtins).header.value(),
+                (*f).generator,
+                (*f).object,
+            ] {
                 weft_gc::share(other, v);
             }
             let o = frame::object_of(t, f);
@@ -379,12 +463,20 @@ fn by_ident(t: &mut Thread, found: Vec<(u64, Obj)>) -> Res {
 // --- tracing: kept, not called ---
 
 fn put(t: &Thread, cell: &std::cell::Cell<Value>, v: Value) {
-    let v = if v.is_none() { Value::NULL } else { Obj::new(t, v).into_value() };
+    let v = if v.is_none() {
+        Value::NULL
+    } else {
+        Obj::new(t, v).into_value()
+    };
     dec(t, cell.replace(v));
 }
 
 fn or_none(t: &Thread, v: Value) -> Res {
-    Ok(if v.is_null() { Value::NONE } else { to_reg(t, v) })
+    Ok(if v.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, v)
+    })
 }
 
 fn settrace(t: &mut Thread, a: &[Value]) -> Res {
@@ -412,7 +504,10 @@ static SWITCH_INTERVAL: AtomicU64 = AtomicU64::new(5_000_000);
 static DLOPEN_FLAGS: AtomicI64 = AtomicI64::new(libc::RTLD_NOW as i64);
 
 fn getswitchinterval(t: &mut Thread, _a: &[Value]) -> Res {
-    Ok(float::from_f64(t, SWITCH_INTERVAL.load(Relaxed) as f64 / 1e9))
+    Ok(float::from_f64(
+        t,
+        SWITCH_INTERVAL.load(Relaxed) as f64 / 1e9,
+    ))
 }
 
 fn setswitchinterval(t: &mut Thread, a: &[Value]) -> Res {
@@ -463,8 +558,17 @@ fn set_asyncgen_hooks(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn get_asyncgen_hooks(t: &mut Thread, _a: &[Value]) -> Res {
-    let own = |v: Value| if v.is_null() { Obj::from_raw(Value::NONE) } else { Obj::new(t, v) };
-    let hooks = vec![own(t.vm().asyncgen_firstiter.get()), own(t.vm().asyncgen_finalizer.get())];
+    let own = |v: Value| {
+        if v.is_null() {
+            Obj::from_raw(Value::NONE)
+        } else {
+            Obj::new(t, v)
+        }
+    };
+    let hooks = vec![
+        own(t.vm().asyncgen_firstiter.get()),
+        own(t.vm().asyncgen_finalizer.get()),
+    ];
     Ok(info::ASYNCGEN_HOOKS_DEF.make(t, hooks).into())
 }
 
@@ -509,7 +613,12 @@ fn open_stream(t: &mut Thread, c: &Config, fd: i32, name: &str) -> Res<Obj> {
     let raw_mode = Str::intern(t, if writing { "wb" } else { "rb" });
     let buffering = if c.unbuffered && writing { 0 } else { -1 };
     let closefd = Tuple::from_vec(t, vec![Str::intern(t, "closefd")]);
-    let args = [Value::int(i64::from(fd)), raw_mode.value(), Value::int(buffering), Value::FALSE];
+    let args = [
+        Value::int(i64::from(fd)),
+        raw_mode.value(),
+        Value::int(buffering),
+        Value::FALSE,
+    ];
     let open = proto::get_attr(t, io.value(), weft_objects::id!(t, "open"))?;
     let binary = proto::call_kw(t, open.value(), Args::new(&args, closefd.value()))?;
     let raw = match buffering {
@@ -522,24 +631,46 @@ fn open_stream(t: &mut Thread, c: &Config, fd: i32, name: &str) -> Res<Obj> {
     let tty = unsafe { libc::isatty(fd) } == 1;
     let (encoding, how) = stream_encoding(c, fd);
     let (encoding, how) = (Str::intern(t, &encoding), Str::intern(t, &how));
-    let newline = if writing { Str::intern(t, "\n") } else { Obj::from_raw(Value::NONE) };
+    let newline = if writing {
+        Str::intern(t, "\n")
+    } else {
+        Obj::from_raw(Value::NONE)
+    };
     let line_buffering = Value::bool(fd == 2 || tty && buffering != 0);
     let write_through = Value::bool(buffering == 0);
     let wrapper = proto::get_attr(t, io.value(), weft_objects::id!(t, "TextIOWrapper"))?;
-    let args =
-        [binary.value(), encoding.value(), how.value(), newline.value(), line_buffering, write_through];
+    let args = [
+        binary.value(),
+        encoding.value(),
+        how.value(),
+        newline.value(),
+        line_buffering,
+        write_through,
+    ];
     let stream = proto::call(t, wrapper.value(), &args)?;
     let mode = Str::intern(t, if writing { "w" } else { "r" });
-    proto::set_attr(t, stream.value(), weft_objects::id!(t, "mode"), mode.value())?;
+    proto::set_attr(
+        t,
+        stream.value(),
+        weft_objects::id!(t, "mode"),
+        mode.value(),
+    )?;
     Ok(stream)
 }
 
 /// Encoding and error handler of a standard stream.
 fn stream_encoding(c: &Config, fd: i32) -> (String, String) {
     let mut encoding = "utf-8".to_string();
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let plain = matches!(locale.as_deref(), None | Some("C" | "POSIX"));
-    let mut how = if plain || c.utf8_mode { "surrogateescape" } else { "strict" }.to_string();
+    let mut how = if plain || c.utf8_mode {
+        "surrogateescape"
+    } else {
+        "strict"
+    }
+    .to_string();
     if let Some(given) = &c.io_encoding {
         let (e, h) = given.split_once(':').unwrap_or((given, ""));
         if !e.is_empty() {
@@ -560,7 +691,9 @@ fn stream_encoding(c: &Config, fd: i32) -> (String, String) {
 pub fn flush_streams(t: &mut Thread) -> bool {
     let mut ok = true;
     for name in ["stdout", "stderr"] {
-        let Some(s) = runtime::sys_attr(t, name).filter(|s| !s.value().is_none()) else { continue };
+        let Some(s) = runtime::sys_attr(t, name).filter(|s| !s.value().is_none()) else {
+            continue;
+        };
         let closed = match proto::get_attr_opt(t, s.value(), weft_objects::id!(t, "closed")) {
             Ok(Some(c)) => proto::truth(t, c.value()).unwrap_or(false),
             _ => false,
@@ -572,7 +705,11 @@ pub fn flush_streams(t: &mut Thread) -> bool {
         if proto::call_method(t, s.value(), "flush", &[]).is_err() {
             if name == "stdout" {
                 ok = false;
-                runtime::unraisable(t, "Exception ignored while flushing sys.stdout", Some(s.value()));
+                runtime::unraisable(
+                    t,
+                    "Exception ignored while flushing sys.stdout",
+                    Some(s.value()),
+                );
             }
             t.clear_exc();
         }

@@ -47,19 +47,26 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 }
 
 fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
-    static SIG: SigCell = SigCell::new("tokenizeriter", "(readline, /, *, encoding=None, extra_tokens)");
+    static SIG: SigCell = SigCell::new(
+        "tokenizeriter",
+        "(readline, /, *, encoding=None, extra_tokens)",
+    );
     let a = SIG.bind(t, args)?;
     if !a[1].is_null() && !a[1].is_none() && Str::of(a[1]).is_none() {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("tokenizeriter() argument 'encoding' must be str, not {got}")));
+        return Err(t.type_error(format!(
+            "tokenizeriter() argument 'encoding' must be str, not {got}"
+        )));
     }
     let extra = proto::truth(t, a[2])?;
     let p = alloc_instance(t, Type::of_unchecked(cls)) as *mut TokenizerIter;
     // SAFETY: just allocated with this layout.
     unsafe {
-        (*p).readline.init(t, &(*p).header, Obj::new(t, a[0]).into_value());
+        (*p).readline
+            .init(t, &(*p).header, Obj::new(t, a[0]).into_value());
         if !a[1].is_null() {
-            (*p).encoding.init(t, &(*p).header, Obj::new(t, a[1]).into_value());
+            (*p).encoding
+                .init(t, &(*p).header, Obj::new(t, a[1]).into_value());
         }
         (*p).extra_tokens = extra;
         Ok(Value::from_ptr(p as *const Header))
@@ -89,7 +96,12 @@ fn read_all(t: &mut Thread, it: &TokenizerIter) -> Res<String> {
         let line = match &encoding {
             Some(encoding) if Bytes::of(line.value()).is_some() => {
                 let strict = Str::intern(t, "replace");
-                proto::call_method(t, line.value(), "decode", &[encoding.value(), strict.value()])?
+                proto::call_method(
+                    t,
+                    line.value(),
+                    "decode",
+                    &[encoding.value(), strict.value()],
+                )?
             }
             Some(_) => return Err(t.type_error("readline() returned a non-bytes object".into())),
             None if Str::of(line.value()).is_none() => {
@@ -97,7 +109,9 @@ fn read_all(t: &mut Thread, it: &TokenizerIter) -> Res<String> {
             }
             None => line,
         };
-        let Some(line) = Str::of(line.value()) else { return Ok(text) };
+        let Some(line) = Str::of(line.value()) else {
+            return Ok(text);
+        };
         if line.is_empty() {
             return Ok(text);
         }
@@ -113,8 +127,17 @@ fn state<'a>(t: &mut Thread, it: &'a TokenizerIter) -> Res<&'a Mutex<State>> {
             text.push('\n');
         }
         let mut lines = vec![0];
-        lines.extend(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1));
-        let made = Box::new(Mutex::new(State { lexer: Lexer::new(text, it.extra_tokens), lines, no_newline }));
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, b)| *b == b'\n')
+                .map(|(i, _)| i + 1),
+        );
+        let made = Box::new(Mutex::new(State {
+            lexer: Lexer::new(text, it.extra_tokens),
+            lines,
+            no_newline,
+        }));
         let place = &raw const it.state as *mut *mut Mutex<State>;
         let _guard = lock(t, &it.header);
         // SAFETY: set once, under the object's lock, and never changed while the object lives.
@@ -137,10 +160,22 @@ impl State {
 
     /// The text of some lines with their newlines, but the one that was added.
     fn lines(&self, first: usize, last: usize) -> &str {
-        let start = self.lines.get(first).copied().unwrap_or(self.lexer.text.len());
-        let end = self.lines.get(last + 1).copied().unwrap_or(self.lexer.text.len());
+        let start = self
+            .lines
+            .get(first)
+            .copied()
+            .unwrap_or(self.lexer.text.len());
+        let end = self
+            .lines
+            .get(last + 1)
+            .copied()
+            .unwrap_or(self.lexer.text.len());
         let text = &self.lexer.text[start..end];
-        if self.no_newline && end == self.lexer.text.len() { text.strip_suffix('\n').unwrap_or(text) } else { text }
+        if self.no_newline && end == self.lexer.text.len() {
+            text.strip_suffix('\n').unwrap_or(text)
+        } else {
+            text
+        }
     }
 }
 
@@ -176,7 +211,13 @@ fn info(s: &State, tok: Token) -> Info {
         start = (row, 0);
         end = (row, 0);
     }
-    Info { kind: tok.kind, text, start, end, line }
+    Info {
+        kind: tok.kind,
+        text,
+        start,
+        end,
+        line,
+    }
 }
 
 fn raise(t: &mut Thread, s: &State, e: &Error) -> Raised {
@@ -189,7 +230,14 @@ fn raise(t: &mut Thread, s: &State, e: &Error) -> Raised {
     let text = Str::new(t, s.lines(line, line));
     let file = Str::intern(t, "<string>");
     let number = |n: usize| Value::int(n as i64);
-    let place = [file.value(), number(line + 1), number(col + 1), text.value(), number(line + 1), number(col + 1)];
+    let place = [
+        file.value(),
+        number(line + 1),
+        number(col + 1),
+        text.value(),
+        number(line + 1),
+        number(col + 1),
+    ];
     let place = Tuple::from_slice(t, &place);
     let msg = Str::new(t, &e.msg);
     match proto::call(t, ty.value(), &[msg.value(), place.value()]) {
@@ -207,7 +255,11 @@ fn next(t: &mut Thread, v: Value) -> Res {
         Ok(None) => return Ok(Value::NULL),
         Err(e) => {
             // Nothing comes after an error.
-            let broken = State { lexer: Lexer::new(String::new(), false), lines: vec![0], no_newline: false };
+            let broken = State {
+                lexer: Lexer::new(String::new(), false),
+                lines: vec![0],
+                no_newline: false,
+            };
             let old = std::mem::replace(&mut *s, broken);
             while let Ok(Some(_)) = s.lexer.next() {}
             drop(s);
@@ -222,13 +274,22 @@ fn next(t: &mut Thread, v: Value) -> Res {
     let (start, end) = (pair(t, i.start), pair(t, i.end));
     let (text, line) = (Str::from_string(t, i.text), Str::from_string(t, i.line));
     let kind = Value::int(i.kind.into());
-    Ok(Tuple::from_slice(t, &[kind, text.value(), start.value(), end.value(), line.value()]).into())
+    Ok(Tuple::from_slice(
+        t,
+        &[kind, text.value(), start.value(), end.value(), line.value()],
+    )
+    .into())
 }
 
 static TOKENIZER_ITER: Type = Type::builtin(
     "TokenizerIter",
     size_of::<TokenizerIter>(),
-    &Spec { new: Some(new), iter: Some(|t, v| Ok(to_reg(t, v.bare()))), iter_next: Some(next), ..Spec::EMPTY },
+    &Spec {
+        new: Some(new),
+        iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
+        iter_next: Some(next),
+        ..Spec::EMPTY
+    },
 )
 .module("_tokenize")
 .gc(traverse, clear)

@@ -14,7 +14,10 @@ pub struct Args<'a> {
 impl<'a> Args<'a> {
     #[inline(always)]
     pub fn positional(all: &'a [Value]) -> Args<'a> {
-        Args { all, names: Value::NULL }
+        Args {
+            all,
+            names: Value::NULL,
+        }
     }
     /// `names` is a tuple of as many str as there are keyword values at the end of `all`, or NULL.
     #[inline(always)]
@@ -31,7 +34,11 @@ impl<'a> Args<'a> {
     /// The positional arguments.
     #[inline]
     pub fn pos(&self) -> &'a [Value] {
-        if self.names.is_null() { self.all } else { &self.all[..self.all.len() - self.keyword_count()] }
+        if self.names.is_null() {
+            self.all
+        } else {
+            &self.all[..self.all.len() - self.keyword_count()]
+        }
     }
     /// All values: positional, then keyword.
     #[inline(always)]
@@ -48,7 +55,10 @@ impl<'a> Args<'a> {
         let n = self.keyword_count();
         let values = &self.all[self.all.len() - n..];
         let names = self.names;
-        values.iter().enumerate().map(move |(i, v)| (Tuple::exact(names).map_or(Value::NULL, |t| t.get(i)), *v))
+        values
+            .iter()
+            .enumerate()
+            .map(move |(i, v)| (Tuple::exact(names).map_or(Value::NULL, |t| t.get(i)), *v))
     }
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()

@@ -3,7 +3,10 @@
 
 use crate::cell::{fresh, own};
 use crate::gc_slots;
-use crate::generator::{ASYNC_GENERATOR, COROUTINE, FINISHED, GENERATOR, Generator, Outcome, Resume, SUSPENDED, resume, thrown};
+use crate::generator::{
+    ASYNC_GENERATOR, COROUTINE, FINISHED, GENERATOR, Generator, Outcome, Resume, SUSPENDED, resume,
+    thrown,
+};
 use crate::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering::*};
 
@@ -41,7 +44,14 @@ struct AnextDefault {
 
 gc_slots!(Wrapped, traverse_wrapped, clear_wrapped, value);
 gc_slots!(Step, traverse_step, clear_step, agen, value);
-gc_slots!(AnextDefault, traverse_default, clear_default, awaitable, default, iter);
+gc_slots!(
+    AnextDefault,
+    traverse_default,
+    clear_default,
+    awaitable,
+    default,
+    iter
+);
 
 /// Wraps a value that an asynchronous generator yields.
 pub fn wrap(t: &mut Thread, v: Value) -> Res {
@@ -52,11 +62,14 @@ pub fn wrap(t: &mut Thread, v: Value) -> Res {
 }
 
 /// `async_generator_wrapped_value`
-pub static ASYNC_GEN_WRAPPED_VALUE: Type =
-    Type::builtin("async_generator_wrapped_value", size_of::<Wrapped>(), &Spec::EMPTY)
-        .gc(traverse_wrapped, clear_wrapped)
-        .final_()
-        .no_new();
+pub static ASYNC_GEN_WRAPPED_VALUE: Type = Type::builtin(
+    "async_generator_wrapped_value",
+    size_of::<Wrapped>(),
+    &Spec::EMPTY,
+)
+.gc(traverse_wrapped, clear_wrapped)
+.final_()
+.no_new();
 
 fn step<'a>(v: Value) -> &'a Step {
     // SAFETY: called with objects of the two awaitable types, which share the layout.
@@ -94,13 +107,16 @@ fn new_step(t: &mut Thread, ty: &'static Type, g: Value, value: Value) -> Res {
 
 /// At first use of an asynchronous generator: the hooks of `sys.set_asyncgen_hooks`.
 fn init_hooks(t: &mut Thread, v: Value) -> Res<()> {
-    let Some(g) = Generator::of(v) else { return Ok(()) };
+    let Some(g) = Generator::of(v) else {
+        return Ok(());
+    };
     if g.hooks_inited.replace(true) {
         return Ok(());
     }
     let finalizer = t.vm().asyncgen_finalizer.get();
     if !finalizer.is_null() && !finalizer.is_none() {
-        g.finalizer.set(t, &g.header, Obj::new(t, finalizer).into_value());
+        g.finalizer
+            .set(t, &g.header, Obj::new(t, finalizer).into_value());
     }
     let first = t.vm().asyncgen_firstiter.get();
     if !first.is_null() && !first.is_none() {
@@ -126,7 +142,10 @@ pub fn athrow(t: &mut Thread, a: &[Value]) -> Res {
         let msg = "the (type, exc, tb) signature of athrow() is deprecated, use the single-arg signature instead.";
         warn(t, &errors::DEPRECATION_WARNING, msg)?;
     }
-    let given: Vec<Value> = a[1..].iter().map(|v| if v.is_null() { Value::NONE } else { *v }).collect();
+    let given: Vec<Value> = a[1..]
+        .iter()
+        .map(|v| if v.is_null() { Value::NONE } else { *v })
+        .collect();
     let args = Tuple::from_slice(t, &given);
     new_step(t, &ASYNC_GEN_ATHROW, a[0], args.value())
 }
@@ -139,7 +158,13 @@ pub fn aclose(t: &mut Thread, g: Value) -> Res {
 fn warn(t: &mut Thread, category: &'static Type, msg: &str) -> Res<()> {
     let warnings = crate::runtime::import(t, "warnings")?;
     let msg = Str::new(t, msg);
-    proto::call_method(t, warnings.value(), "warn", &[msg.value(), category.value(), Value::int(1)]).map(drop)
+    proto::call_method(
+        t,
+        warnings.value(),
+        "warn",
+        &[msg.value(), category.value(), Value::int(1)],
+    )
+    .map(drop)
 }
 
 /// What the generator has done, as its awaitable passes it on: a value that it yields itself ends the awaiting.
@@ -152,18 +177,22 @@ fn unwrap(t: &mut Thread, g: &Generator, r: Res<Outcome>) -> Res<Outcome> {
         r => r,
     };
     match r {
-        Ok(Outcome::Yielded(v)) => match crate::cast_exact::<Wrapped>(v, &ASYNC_GEN_WRAPPED_VALUE) {
-            Some(w) => {
-                let held = Obj::own(v);
-                let value = to_reg(t, w.value.get());
-                drop(held);
-                g.async_running.set(false);
-                Ok(Outcome::Returned(value))
+        Ok(Outcome::Yielded(v)) => {
+            match crate::cast_exact::<Wrapped>(v, &ASYNC_GEN_WRAPPED_VALUE) {
+                Some(w) => {
+                    let held = Obj::own(v);
+                    let value = to_reg(t, w.value.get());
+                    drop(held);
+                    g.async_running.set(false);
+                    Ok(Outcome::Returned(value))
+                }
+                None => Ok(Outcome::Yielded(v)),
             }
-            None => Ok(Outcome::Yielded(v)),
-        },
+        }
         r => {
-            if t.exc_matches(&errors::STOP_ASYNC_ITERATION) || t.exc_matches(&errors::GENERATOR_EXIT) {
+            if t.exc_matches(&errors::STOP_ASYNC_ITERATION)
+                || t.exc_matches(&errors::GENERATOR_EXIT)
+            {
                 g.closed.set(true);
             }
             g.async_running.set(false);
@@ -176,7 +205,9 @@ fn unwrap(t: &mut Thread, g: &Generator, r: Res<Outcome>) -> Res<Outcome> {
 fn start(t: &Thread, s: &Step, g: &Generator, what: &str) -> Res<()> {
     if g.async_running.get() {
         s.set_state(CLOSED);
-        return Err(t.runtime_error(format!("{what}(): asynchronous generator is already running")));
+        return Err(t.runtime_error(format!(
+            "{what}(): asynchronous generator is already running"
+        )));
     }
     Ok(())
 }
@@ -237,7 +268,9 @@ fn athrow_end(t: &mut Thread, s: &Step, g: &Generator, r: Res<Outcome>) -> Res<O
         return r;
     }
     match r {
-        Ok(Outcome::Yielded(v)) if crate::cast_exact::<Wrapped>(v, &ASYNC_GEN_WRAPPED_VALUE).is_some() => {
+        Ok(Outcome::Yielded(v))
+            if crate::cast_exact::<Wrapped>(v, &ASYNC_GEN_WRAPPED_VALUE).is_some() =>
+        {
             drop(Obj::own(v));
             g.async_running.set(false);
             s.set_state(CLOSED);
@@ -253,7 +286,9 @@ fn athrow_end(t: &mut Thread, s: &Step, g: &Generator, r: Res<Outcome>) -> Res<O
         Err(e) => {
             g.async_running.set(false);
             s.set_state(CLOSED);
-            if t.exc_matches(&errors::STOP_ASYNC_ITERATION) || t.exc_matches(&errors::GENERATOR_EXIT) {
+            if t.exc_matches(&errors::STOP_ASYNC_ITERATION)
+                || t.exc_matches(&errors::GENERATOR_EXIT)
+            {
                 t.clear_exc();
                 return Ok(Outcome::Returned(Value::NONE));
             }
@@ -291,12 +326,20 @@ fn athrow_send(t: &mut Thread, v: Value, arg: Value) -> Res<Outcome> {
     g.async_running.set(true);
     let exc = if closing {
         g.closed.set(true);
-        Ok(errors::new_exception(t, &errors::GENERATOR_EXIT, Vec::new()))
+        Ok(errors::new_exception(
+            t,
+            &errors::GENERATOR_EXIT,
+            Vec::new(),
+        ))
     } else {
         let args = Obj::new(t, s.value.get());
         match Tuple::exact(args.value()) {
             Some(a) => thrown(t, a.values()),
-            None => Ok(errors::new_exception(t, &errors::GENERATOR_EXIT, Vec::new())),
+            None => Ok(errors::new_exception(
+                t,
+                &errors::GENERATOR_EXIT,
+                Vec::new(),
+            )),
         }
     };
     let r = exc.and_then(|exc| resume(t, go.value(), Resume::Throw(exc)));
@@ -310,7 +353,16 @@ fn athrow_throw(t: &mut Thread, v: Value, exc: Obj) -> Res<Outcome> {
     match s.state() {
         CLOSED => return Err(t.runtime_error("cannot reuse already awaited aclose()/athrow()")),
         INIT => {
-            start(t, s, g, if s.value.get().is_null() { "aclose" } else { "athrow" })?;
+            start(
+                t,
+                s,
+                g,
+                if s.value.get().is_null() {
+                    "aclose"
+                } else {
+                    "athrow"
+                },
+            )?;
             s.set_state(ITER);
             g.async_running.set(true);
         }
@@ -335,7 +387,11 @@ pub fn send_awaitable(t: &mut Thread, v: Value, arg: Value) -> Option<Res<Outcom
 }
 
 fn throw_awaitable(t: &mut Thread, v: Value, exc: Obj) -> Res<Outcome> {
-    if type_of(v).is(&ASYNC_GEN_ASEND) { asend_throw(t, v, exc) } else { athrow_throw(t, v, exc) }
+    if type_of(v).is(&ASYNC_GEN_ASEND) {
+        asend_throw(t, v, exc)
+    } else {
+        athrow_throw(t, v, exc)
+    }
 }
 
 fn outcome(t: &mut Thread, o: Outcome) -> Res {
@@ -421,7 +477,11 @@ fn step_finalize(t: &mut Thread, v: Value) -> Res<()> {
     let go = s.generator(t);
     let name = proto::repr(t, generator_of(&go).qualname.get())?;
     let name = Str::of(name.value()).map_or_else(String::new, |n| n.to_string_lossy());
-    warn(t, &errors::RUNTIME_WARNING, &format!("coroutine method '{method}' of {name} was never awaited"))
+    warn(
+        t,
+        &errors::RUNTIME_WARNING,
+        &format!("coroutine method '{method}' of {name} was never awaited"),
+    )
 }
 
 const STEP: Spec = Spec {
@@ -445,11 +505,12 @@ pub static ASYNC_GEN_ASEND: Type = Type::builtin("async_generator_asend", size_o
     .no_new();
 
 /// `async_generator_athrow`
-pub static ASYNC_GEN_ATHROW: Type = Type::builtin("async_generator_athrow", size_of::<Step>(), &STEP)
-    .gc(traverse_step, clear_step)
-    .finalizer(never_awaited)
-    .final_()
-    .no_new();
+pub static ASYNC_GEN_ATHROW: Type =
+    Type::builtin("async_generator_athrow", size_of::<Step>(), &STEP)
+        .gc(traverse_step, clear_step)
+        .finalizer(never_awaited)
+        .final_()
+        .no_new();
 
 // --- what `await` and `async for` start with ---
 
@@ -508,12 +569,16 @@ fn not_awaitable(t: &Thread, v: Value, kind: u8) -> Raised {
 pub fn get_aiter(t: &mut Thread, v: Value) -> Res {
     let Some(f) = type_of(v).slots.aiter.get() else {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("'async for' requires an object with __aiter__ method, got {got}")));
+        return Err(t.type_error(format!(
+            "'async for' requires an object with __aiter__ method, got {got}"
+        )));
     };
     let it = Obj::own(f(t, v)?);
     if !type_of(it.value()).slots.anext.is_set() {
         let got = type_of(it.value()).name();
-        let msg = format!("'async for' received an object from __aiter__ that does not implement __anext__: {got}");
+        let msg = format!(
+            "'async for' received an object from __aiter__ that does not implement __anext__: {got}"
+        );
         return Err(t.type_error(msg));
     }
     Ok(it.into())
@@ -526,7 +591,9 @@ pub fn get_aiter(t: &mut Thread, v: Value) -> Res {
 pub fn get_anext(t: &mut Thread, v: Value) -> Res {
     let Some(f) = type_of(v).slots.anext.get() else {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("'async for' requires an iterator with __anext__ method, got {got}")));
+        return Err(t.type_error(format!(
+            "'async for' requires an iterator with __anext__ method, got {got}"
+        )));
     };
     let next = f(t, v)?;
     if type_of(v).is(&ASYNC_GENERATOR) {
@@ -575,7 +642,8 @@ pub fn builtin_anext(t: &mut Thread, it: Value, default: Value) -> Res {
     // SAFETY: the layout of these objects.
     let (o, a) = unsafe { fresh::<AnextDefault>(t, &ANEXT_AWAITABLE) };
     a.awaitable.init(t, &a.header, awaitable.into_value());
-    a.default.init(t, &a.header, Obj::new(t, default).into_value());
+    a.default
+        .init(t, &a.header, Obj::new(t, default).into_value());
     Ok(o.into())
 }
 
@@ -639,8 +707,12 @@ pub static ANEXT_AWAITABLE: Type = Type::builtin(
         await_: Some(|t, v| Ok(to_reg(t, v.bare()))),
         iter_next: Some(default_next),
         methods: &[
-            NativeDef::new("send", "($self, object, /)", |t, a| default_call(t, a, "send")),
-            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", |t, a| default_call(t, a, "throw")),
+            NativeDef::new("send", "($self, object, /)", |t, a| {
+                default_call(t, a, "send")
+            }),
+            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", |t, a| {
+                default_call(t, a, "throw")
+            }),
             NativeDef::new("close", "($self, /)", |t, a| default_call(t, a, "close")),
         ],
         ..Spec::EMPTY

@@ -153,11 +153,18 @@ impl Code {
     /// Number of parameters, `*args` and `**kwargs` included.
     pub fn param_count(&self) -> usize {
         let b = self.body();
-        b.argcount as usize + b.kwonly as usize + usize::from(b.flags & 4 != 0) + usize::from(b.flags & 8 != 0)
+        b.argcount as usize
+            + b.kwonly as usize
+            + usize::from(b.flags & 4 != 0)
+            + usize::from(b.flags & 8 != 0)
     }
 
     pub fn free_count(&self) -> usize {
-        self.body().locals.iter().filter(|(_, k)| *k == LOCAL_FREE).count()
+        self.body()
+            .locals
+            .iter()
+            .filter(|(_, k)| *k == LOCAL_FREE)
+            .count()
     }
 }
 
@@ -183,9 +190,17 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 }
 
 fn names_tuple(t: &Thread, v: Value, want: impl Fn(usize, u8) -> bool) -> Res {
-    let Some(c) = Code::of(v) else { return Ok(Value::NONE) };
-    let n: Vec<Value> =
-        c.body().locals.iter().enumerate().filter(|(i, (_, k))| want(*i, *k)).map(|(_, (o, _))| o.value()).collect();
+    let Some(c) = Code::of(v) else {
+        return Ok(Value::NONE);
+    };
+    let n: Vec<Value> = c
+        .body()
+        .locals
+        .iter()
+        .enumerate()
+        .filter(|(i, (_, k))| want(*i, *k))
+        .map(|(_, (o, _))| o.value())
+        .collect();
     Ok(Tuple::from_slice(t, &n).into())
 }
 
@@ -202,7 +217,9 @@ macro_rules! field {
 }
 
 fn code_repr(t: &mut Thread, v: Value) -> Res {
-    let Some(c) = Code::of(v) else { return Ok(Value::NONE) };
+    let Some(c) = Code::of(v) else {
+        return Ok(Value::NONE);
+    };
     let b = c.body();
     let text = |o: &Obj| Str::of(o.value()).map_or(String::new(), |s| s.to_string_lossy());
     let s = format!(
@@ -216,8 +233,16 @@ fn code_repr(t: &mut Thread, v: Value) -> Res {
 }
 
 fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(c) = Code::of(a[0]) else { return Ok(Value::NONE) };
-    let opt = |n: u32| if n == 0 { Value::NONE } else { Value::int(n as i64) };
+    let Some(c) = Code::of(a[0]) else {
+        return Ok(Value::NONE);
+    };
+    let opt = |n: u32| {
+        if n == 0 {
+            Value::NONE
+        } else {
+            Value::int(n as i64)
+        }
+    };
     let items: Vec<Obj> = c
         .body()
         .positions
@@ -236,13 +261,22 @@ fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(c) = Code::of(a[0]) else { return Ok(Value::NONE) };
+    let Some(c) = Code::of(a[0]) else {
+        return Ok(Value::NONE);
+    };
     let mut items = Vec::new();
     let (mut start, positions) = (0, &c.body().positions);
     for i in 1..=positions.len() {
         if i == positions.len() || positions[i].line != positions[start].line {
-            let line = if positions[start].line == 0 { Value::NONE } else { Value::int(positions[start].line as i64) };
-            items.push(Tuple::from_slice(t, &[Value::int(start as i64 * 2), Value::int(i as i64 * 2), line]));
+            let line = if positions[start].line == 0 {
+                Value::NONE
+            } else {
+                Value::int(positions[start].line as i64)
+            };
+            items.push(Tuple::from_slice(
+                t,
+                &[Value::int(start as i64 * 2), Value::int(i as i64 * 2), line],
+            ));
             start = i;
         }
     }
@@ -251,13 +285,19 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn co_code(t: &mut Thread, c: &Code) -> Res {
-    let bytes: Vec<u8> =
-        c.body().instrs.iter().flat_map(|w| w.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes()).collect();
+    let bytes: Vec<u8> = c
+        .body()
+        .instrs
+        .iter()
+        .flat_map(|w| w.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes())
+        .collect();
     Ok(crate::bytes::Bytes::new(t, &bytes).into())
 }
 
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(c) = Code::of(a[0]) else { return Ok(Value::NONE) };
+    let Some(c) = Code::of(a[0]) else {
+        return Ok(Value::NONE);
+    };
     let b = c.body();
     let load = |w: &AtomicU64| AtomicU64::new(w.load(std::sync::atomic::Ordering::Relaxed));
     let mut new = CodeBody {
@@ -273,7 +313,11 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         nregs: b.nregs,
         locals: b.locals.clone(),
         instrs: b.instrs.iter().map(load).collect(),
-        consts: b.consts.iter().map(|v| Code::constant(t, Obj::new(t, *v))).collect(),
+        consts: b
+            .consts
+            .iter()
+            .map(|v| Code::constant(t, Obj::new(t, *v)))
+            .collect(),
         names: b.names.clone(),
         caches: b.caches.iter().map(|_| AtomicU64::new(0)).collect(),
         cache_names: b.cache_names.clone(),
@@ -311,30 +355,71 @@ pub static CODE: Type = Type::builtin(
         ],
         getset: &[
             field!("co_name", |t, c| Ok(to_reg(t, c.body().name.value()))),
-            field!("co_qualname", |t, c| Ok(to_reg(t, c.body().qualname.value()))),
-            field!("co_filename", |t, c| Ok(to_reg(t, c.body().filename.value()))),
-            field!("co_firstlineno", |_, c| Ok(Value::int(c.body().first_line as i64))),
-            field!("co_argcount", |_, c| Ok(Value::int(c.body().argcount as i64))),
-            field!("co_posonlyargcount", |_, c| Ok(Value::int(c.body().posonly as i64))),
-            field!("co_kwonlyargcount", |_, c| Ok(Value::int(c.body().kwonly as i64))),
+            field!("co_qualname", |t, c| Ok(to_reg(
+                t,
+                c.body().qualname.value()
+            ))),
+            field!("co_filename", |t, c| Ok(to_reg(
+                t,
+                c.body().filename.value()
+            ))),
+            field!("co_firstlineno", |_, c| Ok(Value::int(
+                c.body().first_line as i64
+            ))),
+            field!("co_argcount", |_, c| Ok(Value::int(
+                c.body().argcount as i64
+            ))),
+            field!("co_posonlyargcount", |_, c| Ok(Value::int(
+                c.body().posonly as i64
+            ))),
+            field!("co_kwonlyargcount", |_, c| Ok(Value::int(
+                c.body().kwonly as i64
+            ))),
             field!("co_flags", |_, c| Ok(Value::int(c.body().flags as i64))),
             field!("co_nlocals", |_, c| {
-                Ok(Value::int(c.body().locals.iter().filter(|(_, k)| *k != LOCAL_FREE).count() as i64))
+                Ok(Value::int(
+                    c.body()
+                        .locals
+                        .iter()
+                        .filter(|(_, k)| *k != LOCAL_FREE)
+                        .count() as i64,
+                ))
             }),
-            field!("co_stacksize", |_, c| Ok(Value::int((c.nregs - c.nlocals) as i64))),
+            field!("co_stacksize", |_, c| Ok(Value::int(
+                (c.nregs - c.nlocals) as i64
+            ))),
             field!("co_code", co_code),
             field!("_co_code_adaptive", co_code),
-            field!("co_consts", |t, c| Ok(Tuple::from_slice(t, &c.body().consts).into())),
-            field!("co_names", |t, c| Ok(Tuple::from_slice(t, &c.body().names).into())),
-            field!("co_linetable", |t, _| Ok(crate::bytes::Bytes::new(t, b"").into())),
-            field!("co_exceptiontable", |t, _| Ok(crate::bytes::Bytes::new(t, b"").into())),
-            field!("co_lnotab", |t, _| Ok(crate::bytes::Bytes::new(t, b"").into())),
+            field!("co_consts", |t, c| Ok(Tuple::from_slice(
+                t,
+                &c.body().consts
+            )
+            .into())),
+            field!("co_names", |t, c| Ok(
+                Tuple::from_slice(t, &c.body().names).into()
+            )),
+            field!("co_linetable", |t, _| Ok(
+                crate::bytes::Bytes::new(t, b"").into()
+            )),
+            field!("co_exceptiontable", |t, _| Ok(crate::bytes::Bytes::new(
+                t, b""
+            )
+            .into())),
+            field!("co_lnotab", |t, _| Ok(
+                crate::bytes::Bytes::new(t, b"").into()
+            )),
             GetSetDef::ro("co_varnames", |t, v| {
                 let params = Code::of(v).map_or(0, |c| c.param_count());
-                names_tuple(t, v, |i, k| k == LOCAL_FAST || k == LOCAL_CELL && i < params)
+                names_tuple(t, v, |i, k| {
+                    k == LOCAL_FAST || k == LOCAL_CELL && i < params
+                })
             }),
-            GetSetDef::ro("co_cellvars", |t, v| names_tuple(t, v, |_, k| k == LOCAL_CELL)),
-            GetSetDef::ro("co_freevars", |t, v| names_tuple(t, v, |_, k| k == LOCAL_FREE)),
+            GetSetDef::ro("co_cellvars", |t, v| {
+                names_tuple(t, v, |_, k| k == LOCAL_CELL)
+            }),
+            GetSetDef::ro("co_freevars", |t, v| {
+                names_tuple(t, v, |_, k| k == LOCAL_FREE)
+            }),
         ],
         ..Spec::EMPTY
     },

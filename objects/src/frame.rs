@@ -90,7 +90,11 @@ impl FrameObject {
     /// The running frame, if it is one of this thread's.
     pub fn running(&self, t: &Thread) -> Option<*mut Frame> {
         let p = self.record.load(std::sync::atomic::Ordering::Acquire);
-        if p == 0 || self.thread_tag.get() != t as *const Thread as u64 { None } else { Some(p as *mut Frame) }
+        if p == 0 || self.thread_tag.get() != t as *const Thread as u64 {
+            None
+        } else {
+            Some(p as *mut Frame)
+        }
     }
 
     pub fn code(&self) -> Option<&Code> {
@@ -121,12 +125,19 @@ pub fn object_of(t: &Thread, f: *mut Frame) -> Obj {
         let p = t.alloc(&FRAME.head, size_of::<FrameObject>()) as *mut FrameObject;
         let o = &*p;
         let h = &o.header;
-        let own = |v: Value| if v.is_null() { v } else { Obj::new(t, v).into_value() };
+        let own = |v: Value| {
+            if v.is_null() {
+                v
+            } else {
+                Obj::new(t, v).into_value()
+            }
+        };
         o.code.init(t, h, own((*(*f).code).header.value()));
         o.globals.init(t, h, own((*(*f).globals).header.value()));
         o.builtins.init(t, h, own((*(*f).builtins).header.value()));
         o.generator.init(t, h, own((*f).generator));
-        o.record.store(f as u64, std::sync::atomic::Ordering::Release);
+        o.record
+            .store(f as u64, std::sync::atomic::Ordering::Release);
         o.thread_tag.set(t as *const Thread as u64);
         let obj = Obj::from_raw(Value::from_ptr(h));
         (*f).object = obj.clone().into_value();
@@ -141,8 +152,12 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
     unsafe {
         let v = std::mem::replace(&mut (*f).object, Value::NULL);
         let o = Obj::from_raw(v);
-        let Some(fo) = FrameObject::of(o.value()) else { return };
-        if !o.header().is_local(t) || o.header().count.load(std::sync::atomic::Ordering::Relaxed) > 1 {
+        let Some(fo) = FrameObject::of(o.value()) else {
+            return;
+        };
+        if !o.header().is_local(t)
+            || o.header().count.load(std::sync::atomic::Ordering::Relaxed) > 1
+        {
             if (*f).namespace.is_null() {
                 let n = (*f).code().nlocals as usize;
                 let mut saved = Vec::with_capacity(n);
@@ -155,14 +170,16 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
                 }
                 *fo.saved.get() = saved;
             } else {
-                fo.locals.set(t, &fo.header, Obj::new(t, (*f).namespace).into_value());
+                fo.locals
+                    .set(t, &fo.header, Obj::new(t, (*f).namespace).into_value());
             }
             if let Some(back) = caller(t, f) {
                 let back = object_of(t, back);
                 fo.back.set(t, &fo.header, back.into_value());
             }
         }
-        fo.lasti.store((*f).instr() as u64, std::sync::atomic::Ordering::Relaxed);
+        fo.lasti
+            .store((*f).instr() as u64, std::sync::atomic::Ordering::Relaxed);
         fo.record.store(0, std::sync::atomic::Ordering::Release);
     }
 }
@@ -170,7 +187,11 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
 /// The frame that called this one.
 pub fn caller(t: &Thread, f: *mut Frame) -> Option<*mut Frame> {
     let first = t.vm().frames_base();
-    if f > first { Some(f.wrapping_sub(1)) } else { None }
+    if f > first {
+        Some(f.wrapping_sub(1))
+    } else {
+        None
+    }
 }
 
 /// The innermost running frame.
@@ -186,7 +207,11 @@ pub fn snapshot_locals(t: &Thread, f: *mut Frame) -> Obj {
             return Obj::new(t, (*f).namespace);
         }
         let code = (*f).code();
-        locals_dict(t, code, std::slice::from_raw_parts((*f).base, code.nlocals as usize))
+        locals_dict(
+            t,
+            code,
+            std::slice::from_raw_parts((*f).base, code.nlocals as usize),
+        )
     }
 }
 
@@ -202,7 +227,9 @@ fn locals_dict(t: &Thread, code: &Code, registers: &[Value]) -> Obj {
         } else if *kind != LOCAL_FAST {
             continue;
         }
-        if let (Some(d), Some(name), false) = (Dict::exact(d.value()), Str::of(name.value()), v.is_null()) {
+        if let (Some(d), Some(name), false) =
+            (Dict::exact(d.value()), Str::of(name.value()), v.is_null())
+        {
             d.set_str(t, name, v);
         }
     }
@@ -217,7 +244,16 @@ pub fn locals(t: &Thread, f: *mut Frame) -> Obj {
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a frame object.
     let o = unsafe { &*(h as *const FrameObject) };
-    for s in [&o.code, &o.globals, &o.builtins, &o.back, &o.locals, &o.generator, &o.extra, &o.trace] {
+    for s in [
+        &o.code,
+        &o.globals,
+        &o.builtins,
+        &o.back,
+        &o.locals,
+        &o.generator,
+        &o.extra,
+        &o.trace,
+    ] {
         f(s.get());
     }
     // SAFETY: set once, when the frame ends.
@@ -227,7 +263,16 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying frame object.
     let o = unsafe { &*(h as *const FrameObject) };
-    for s in [&o.code, &o.globals, &o.builtins, &o.back, &o.locals, &o.generator, &o.extra, &o.trace] {
+    for s in [
+        &o.code,
+        &o.globals,
+        &o.builtins,
+        &o.back,
+        &o.locals,
+        &o.generator,
+        &o.extra,
+        &o.trace,
+    ] {
         t.drop_value(s.take_local());
     }
     // SAFETY: as above.
@@ -254,7 +299,11 @@ fn get_locals(t: &mut Thread, v: Value) -> Res {
                 o.locals.set(t, &o.header, d.into_value());
             }
             let l = o.locals.get();
-            Ok(if l.is_null() { Dict::new(t).into() } else { to_reg(t, l) })
+            Ok(if l.is_null() {
+                Dict::new(t).into()
+            } else {
+                to_reg(t, l)
+            })
         }
     }
 }
@@ -268,7 +317,11 @@ fn get_back(t: &mut Thread, v: Value) -> Res {
         });
     }
     let b = o.back.get();
-    Ok(if b.is_null() { Value::NONE } else { to_reg(t, b) })
+    Ok(if b.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, b)
+    })
 }
 
 fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
@@ -293,10 +346,14 @@ pub static FRAME: Type = Type::builtin(
             let o = of(v);
             let line = o.line(t);
             let (file, name) = o.code().map_or((String::new(), String::new()), |c| {
-                let text = |o: &Obj| Str::of(o.value()).map_or(String::new(), |s| s.to_string_lossy());
+                let text =
+                    |o: &Obj| Str::of(o.value()).map_or(String::new(), |s| s.to_string_lossy());
                 (text(&c.body().filename), text(&c.body().name))
             });
-            let s = format!("<frame at {:#x}, file '{file}', line {line}, code {name}>", proto::address(v));
+            let s = format!(
+                "<frame at {:#x}, file '{file}', line {line}, code {name}>",
+                proto::address(v)
+            );
             Ok(Str::new(t, &s).into())
         }),
         methods: &[NativeDef::new("clear", "($self, /)", frame_clear)],
@@ -310,17 +367,29 @@ pub static FRAME: Type = Type::builtin(
             GetSetDef::ro("f_lineno", |t, v| Ok(Value::int(of(v).line(t) as i64))),
             GetSetDef::ro("f_generator", |t, v| {
                 let g = of(v).generator.get();
-                Ok(if g.is_null() { Value::NONE } else { to_reg(t, g) })
+                Ok(if g.is_null() {
+                    Value::NONE
+                } else {
+                    to_reg(t, g)
+                })
             }),
             GetSetDef::rw(
                 "f_trace",
                 |t, v| {
                     let x = of(v).trace.get();
-                    Ok(if x.is_null() { Value::NONE } else { to_reg(t, x) })
+                    Ok(if x.is_null() {
+                        Value::NONE
+                    } else {
+                        to_reg(t, x)
+                    })
                 },
                 |t, v, x| {
                     let o = of(v);
-                    let x = if x.is_null() { Value::NONE } else { Obj::new(t, x).into_value() };
+                    let x = if x.is_null() {
+                        Value::NONE
+                    } else {
+                        Obj::new(t, x).into_value()
+                    };
                     o.trace.set(t, &o.header, x);
                     Ok(())
                 },
@@ -343,7 +412,13 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
         let p = unsafe { t.alloc(&FRAME.head, size_of::<FrameObject>()) } as *mut FrameObject;
         // SAFETY: just made.
         let o = unsafe { &*p };
-        let own = |v: Value| if v.is_null() { v } else { Obj::new(t, v).into_value() };
+        let own = |v: Value| {
+            if v.is_null() {
+                v
+            } else {
+                Obj::new(t, v).into_value()
+            }
+        };
         let (globals, builtins) = match crate::function::Function::of(g.func.get()) {
             Some(f) => (f.globals.get(), f.builtins.get()),
             None => (Value::NULL, Value::NULL),
@@ -357,11 +432,16 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
     } else {
         Obj::new(t, old)
     };
-    let Some(fo) = FrameObject::of(o.value()) else { return Ok(o.into()) };
-    let Ok(state) = g.begin(t) else { return Ok(o.into()) };
+    let Some(fo) = FrameObject::of(o.value()) else {
+        return Ok(o.into());
+    };
+    let Ok(state) = g.begin(t) else {
+        return Ok(o.into());
+    };
     let first = g.code().body().instrs.as_ptr() as usize;
     let at = ((g.pc.get() as usize - first) / 8).saturating_sub(1);
-    fo.lasti.store(at as u64, std::sync::atomic::Ordering::Relaxed);
+    fo.lasti
+        .store(at as u64, std::sync::atomic::Ordering::Relaxed);
     // SAFETY: between `begin` and `end`.
     let d = locals_dict(t, g.code(), unsafe { g.registers() });
     g.end(state);

@@ -49,7 +49,9 @@ pub fn set_hooks(hooks: Hooks) {
 }
 
 pub(crate) fn hooks() -> &'static Hooks {
-    HOOKS.get().expect("the interpreter is set up before objects are used")
+    HOOKS
+        .get()
+        .expect("the interpreter is set up before objects are used")
 }
 
 impl Function {
@@ -60,10 +62,14 @@ impl Function {
 
     /// A function of this code in these globals.
     pub fn new(t: &Thread, code: Value, globals: &Dict, builtins: &Dict) -> Obj {
-        let Some(c) = Code::of(code) else { unreachable!("made from a code object") };
+        let Some(c) = Code::of(code) else {
+            unreachable!("made from a code object")
+        };
         // SAFETY: zeroed slots are empty.
         let o = unsafe {
-            Obj::from_raw(Value::from_ptr(t.alloc(&FUNCTION.head, size_of::<Function>())))
+            Obj::from_raw(Value::from_ptr(
+                t.alloc(&FUNCTION.head, size_of::<Function>()),
+            ))
         };
         // SAFETY: just made.
         let f = unsafe { &*(o.value().ptr() as *const Function) };
@@ -74,7 +80,9 @@ impl Function {
         f.builtins.init(t, h, own(builtins.header.value()));
         f.name.init(t, h, own(c.body().name.value()));
         f.qualname.init(t, h, own(c.body().qualname.value()));
-        let module = globals.get_str(t, crate::id!(t, "__name__")).map_or(Value::NONE, |v| v.value());
+        let module = globals
+            .get_str(t, crate::id!(t, "__name__"))
+            .map_or(Value::NONE, |v| v.value());
         f.module.init(t, h, own(module));
         o
     }
@@ -156,12 +164,20 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 
 fn none_if_empty(t: &Thread, s: &Slot) -> Res {
     let v = s.get();
-    Ok(if v.is_null() { Value::NONE } else { to_reg(t, v) })
+    Ok(if v.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, v)
+    })
 }
 
 /// Stores an attribute that must be of a certain kind; None and deletion empty it where `none` says so.
 fn put(t: &mut Thread, f: Value, slot: &Slot, v: Value) -> Res<()> {
-    let v = if v.is_null() { v } else { Obj::new(t, v).into_value() };
+    let v = if v.is_null() {
+        v
+    } else {
+        Obj::new(t, v).into_value()
+    };
     let h = &of(f).header;
     let old = {
         let _guard = lock(t, h);
@@ -179,7 +195,10 @@ fn set_code(t: &mut Thread, f: Value, v: Value) -> Res<()> {
     let have = Tuple::exact(of(f).closure.get()).map_or(0, |c| c.len());
     if c.free_count() != have {
         let name = Str::of(of(f).name.get()).map_or(String::new(), |s| s.to_string_lossy());
-        let msg = format!("{name}() requires a code object with {have} free vars, not {}", c.free_count());
+        let msg = format!(
+            "{name}() requires a code object with {have} free vars, not {}",
+            c.free_count()
+        );
         return Err(t.value_error(msg));
     }
     put(t, f, &of(f).code, v)
@@ -222,12 +241,18 @@ fn get_annotations(t: &mut Thread, v: Value) -> Res {
             let a = Obj::new(t, annotate);
             let d = proto::call(t, a.value(), &[Value::int(1)])?;
             if Dict::of(d.value()).is_none() {
-                let msg = format!("__annotate__ returned non-dict of type '{}'", type_of(d.value()).name());
+                let msg = format!(
+                    "__annotate__ returned non-dict of type '{}'",
+                    type_of(d.value()).name()
+                );
                 return Err(t.type_error(msg));
             }
             d
         };
-        if let Err(unused) = f.annotations.set_if(t, &f.header, Value::NULL, made.into_value()) {
+        if let Err(unused) = f
+            .annotations
+            .set_if(t, &f.header, Value::NULL, made.into_value())
+        {
             dec(t, unused);
         }
     }
@@ -270,11 +295,17 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     );
     let a = SIG.bind(t, args)?;
     let Some(code) = Code::of(a[0]) else {
-        let msg = format!("function() argument 'code' must be code, not {}", type_of(a[0]).name());
+        let msg = format!(
+            "function() argument 'code' must be code, not {}",
+            type_of(a[0]).name()
+        );
         return Err(t.type_error(msg));
     };
     let Some(globals) = Dict::of(a[1]) else {
-        let msg = format!("function() argument 'globals' must be dict, not {}", type_of(a[1]).name());
+        let msg = format!(
+            "function() argument 'globals' must be dict, not {}",
+            type_of(a[1]).name()
+        );
         return Err(t.type_error(msg));
     };
     let given = |v: Value| !v.is_null() && !v.is_none();
@@ -286,13 +317,20 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     if given(a[3]) {
         set_defaults(t, f.value(), a[3])?;
     }
-    let cells = if given(a[4]) { Tuple::of(a[4]).map(|c| c.len()) } else { Some(0) };
+    let cells = if given(a[4]) {
+        Tuple::of(a[4]).map(|c| c.len())
+    } else {
+        Some(0)
+    };
     let Some(cells) = cells else {
         return Err(t.type_error("arg 5 (closure) must be tuple".into()));
     };
     if cells != code.free_count() {
         let name = Str::of(code.body().name.value()).map_or(String::new(), |s| s.to_string_lossy());
-        let msg = format!("{name} requires closure of length {}, not {cells}", code.free_count());
+        let msg = format!(
+            "{name} requires closure of length {}, not {cells}",
+            code.free_count()
+        );
         return Err(t.value_error(msg));
     }
     if cells > 0 {
@@ -313,7 +351,11 @@ pub static FUNCTION: Type = Type::builtin(
         call: Some(function_call),
         descr_get: Some(function_get),
         repr: Some(|t, v| {
-            let s = format!("<function {} at {:#x}>", of(v).display_name(), proto::address(v));
+            let s = format!(
+                "<function {} at {:#x}>",
+                of(v).display_name(),
+                proto::address(v)
+            );
             Ok(Str::new(t, &s).into())
         }),
         getset: &[
@@ -321,8 +363,16 @@ pub static FUNCTION: Type = Type::builtin(
             GetSetDef::ro("__globals__", |t, v| Ok(to_reg(t, of(v).globals.get()))),
             GetSetDef::ro("__builtins__", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
             GetSetDef::ro("__closure__", |t, v| none_if_empty(t, &of(v).closure)),
-            GetSetDef::rw("__defaults__", |t, v| none_if_empty(t, &of(v).defaults), set_defaults),
-            GetSetDef::rw("__kwdefaults__", |t, v| none_if_empty(t, &of(v).kwdefaults), set_kwdefaults),
+            GetSetDef::rw(
+                "__defaults__",
+                |t, v| none_if_empty(t, &of(v).defaults),
+                set_defaults,
+            ),
+            GetSetDef::rw(
+                "__kwdefaults__",
+                |t, v| none_if_empty(t, &of(v).kwdefaults),
+                set_kwdefaults,
+            ),
             GetSetDef::rw(
                 "__name__",
                 |t, v| Ok(to_reg(t, of(v).name.get())),
@@ -340,12 +390,20 @@ pub static FUNCTION: Type = Type::builtin(
                 |t, v, x| put(t, v, &of(v).module, x),
             ),
             GetSetDef::rw("__annotations__", get_annotations, set_annotations),
-            GetSetDef::rw("__annotate__", |t, v| none_if_empty(t, &of(v).annotate), set_annotate),
+            GetSetDef::rw(
+                "__annotate__",
+                |t, v| none_if_empty(t, &of(v).annotate),
+                set_annotate,
+            ),
             GetSetDef::rw(
                 "__type_params__",
                 |t, v| {
                     let p = of(v).type_params.get();
-                    Ok(if p.is_null() { Tuple::empty(t).into() } else { to_reg(t, p) })
+                    Ok(if p.is_null() {
+                        Tuple::empty(t).into()
+                    } else {
+                        to_reg(t, p)
+                    })
                 },
                 set_type_params,
             ),

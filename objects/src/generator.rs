@@ -77,7 +77,13 @@ impl Generator {
     }
 
     /// A generator of the kind that the code's flags say, not begun. `registers` are moved in.
-    pub fn new(t: &Thread, func: Value, code: &Code, pc: *const AtomicU64, registers: Vec<Value>) -> Obj {
+    pub fn new(
+        t: &Thread,
+        func: Value,
+        code: &Code,
+        pc: *const AtomicU64,
+        registers: Vec<Value>,
+    ) -> Obj {
         let ty: &'static Type = match code.flags & (128 | 512) {
             0 => &GENERATOR,
             128 => &COROUTINE,
@@ -90,8 +96,16 @@ impl Generator {
             (*p).pc.set(pc);
             Obj::from_raw(Value::from_ptr(p as *const Header))
         };
-        let Some(g) = Generator::of(o.value()) else { return o };
-        let own = |v: Value| if v.is_null() { v } else { Obj::new(t, v).into_value() };
+        let Some(g) = Generator::of(o.value()) else {
+            return o;
+        };
+        let own = |v: Value| {
+            if v.is_null() {
+                v
+            } else {
+                Obj::new(t, v).into_value()
+            }
+        };
         let h = &g.header;
         g.func.init(t, h, own(func));
         g.code.init(t, h, own(code.header.value()));
@@ -127,7 +141,10 @@ impl Generator {
             if s >= RUNNING {
                 return Err(s);
             }
-            match self.state.compare_exchange_weak(s, RUNNING, Acquire, Relaxed) {
+            match self
+                .state
+                .compare_exchange_weak(s, RUNNING, Acquire, Relaxed)
+            {
                 Ok(s) => return Ok(s),
                 Err(now) => s = now,
             }
@@ -160,7 +177,16 @@ pub fn resume(t: &mut Thread, g: Value, how: Resume) -> Res<Outcome> {
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a generator; while it runs its registers are on a thread's stack and the vector is empty.
     let g = unsafe { &*(h as *const Generator) };
-    for s in [&g.func, &g.code, &g.name, &g.qualname, &g.handled, &g.frame, &g.origin, &g.finalizer] {
+    for s in [
+        &g.func,
+        &g.code,
+        &g.name,
+        &g.qualname,
+        &g.handled,
+        &g.frame,
+        &g.origin,
+        &g.finalizer,
+    ] {
         f(s.get());
     }
     // SAFETY: a generator that runs has none here; else nobody changes them during a traversal.
@@ -170,7 +196,16 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying generator.
     let g = unsafe { &*(h as *const Generator) };
-    for s in [&g.func, &g.code, &g.name, &g.qualname, &g.handled, &g.frame, &g.origin, &g.finalizer] {
+    for s in [
+        &g.func,
+        &g.code,
+        &g.name,
+        &g.qualname,
+        &g.handled,
+        &g.frame,
+        &g.origin,
+        &g.finalizer,
+    ] {
         t.drop_value(s.take_local());
     }
     // SAFETY: as above.
@@ -190,7 +225,12 @@ unsafe fn has_finalizer(h: *const Header) -> bool {
             let at = (g.pc.get() as usize - b.instrs.as_ptr() as usize) / 8;
             let at = at.saturating_sub(1) as u32;
             // More handlers than the one that turns StopIteration into RuntimeError.
-            b.handlers.iter().filter(|x| x.start <= at && at < x.end).count() > 1 || g.code().flags & 512 != 0
+            b.handlers
+                .iter()
+                .filter(|x| x.start <= at && at < x.end)
+                .count()
+                > 1
+                || g.code().flags & 512 != 0
         }
         CREATED => g.code().flags & 128 != 0,
         _ => false,
@@ -238,7 +278,11 @@ fn gen_send(t: &mut Thread, a: &[Value]) -> Res {
 
 /// The exception of a `throw(type[, value[, traceback]])`.
 pub fn thrown(t: &mut Thread, a: &[Value]) -> Res<Obj> {
-    let (ty, value, tb) = (a[0], a.get(1).copied().unwrap_or(Value::NULL), a.get(2).copied().unwrap_or(Value::NULL));
+    let (ty, value, tb) = (
+        a[0],
+        a.get(1).copied().unwrap_or(Value::NULL),
+        a.get(2).copied().unwrap_or(Value::NULL),
+    );
     let null = |v: Value| v.is_null() || v.is_none();
     let exc = if errors::is_exception_class(ty) {
         if null(value) {
@@ -294,7 +338,11 @@ pub fn close(t: &mut Thread, v: Value) -> Res {
     match resume(t, v, Resume::Throw(exit)) {
         Ok(Outcome::Yielded(y)) => {
             drop(Obj::own(y));
-            let what = if type_of(v).is(&COROUTINE) { "coroutine" } else { "generator" };
+            let what = if type_of(v).is(&COROUTINE) {
+                "coroutine"
+            } else {
+                "generator"
+            };
             Err(t.runtime_error(format!("{what} ignored GeneratorExit")))
         }
         Ok(Outcome::Returned(r)) => Ok(r),
@@ -377,7 +425,11 @@ fn set_text(t: &mut Thread, v: Value, slot: &Slot, x: Value, name: &str) -> Res<
 
 fn repr(t: &mut Thread, v: Value) -> Res {
     let name = Str::of(of(v).qualname.get()).map_or(String::new(), |s| s.to_string_lossy());
-    let s = format!("<{} object {name} at {:#x}>", type_of(v).name(), proto::address(v));
+    let s = format!(
+        "<{} object {name} at {:#x}>",
+        type_of(v).name(),
+        proto::address(v)
+    );
     Ok(Str::new(t, &s).into())
 }
 
@@ -409,7 +461,11 @@ pub static GENERATOR: Type = Type::builtin(
             NativeDef::new("send", "($self, object, /)", gen_send),
             NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", gen_throw),
             NativeDef::new("close", "($self, /)", gen_close),
-            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, item, /)",
+                crate::generic_alias::class_getitem,
+            ),
         ],
         getset: &[
             NAME,
@@ -431,8 +487,10 @@ pub static GENERATOR: Type = Type::builtin(
 fn coroutine_await(t: &mut Thread, v: Value) -> Res {
     // SAFETY: the slot is written before anything else happens.
     unsafe {
-        let p = t.alloc(&COROUTINE_WRAPPER.head, size_of::<CoroutineWrapper>()) as *mut CoroutineWrapper;
-        (*p).coroutine.init(t, &(*p).header, Obj::new(t, v).into_value());
+        let p = t.alloc(&COROUTINE_WRAPPER.head, size_of::<CoroutineWrapper>())
+            as *mut CoroutineWrapper;
+        (*p).coroutine
+            .init(t, &(*p).header, Obj::new(t, v).into_value());
         Ok(Value::from_ptr(p as *const Header))
     }
 }
@@ -449,7 +507,11 @@ pub static COROUTINE: Type = Type::builtin(
             NativeDef::new("send", "($self, object, /)", gen_send),
             NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", gen_throw),
             NativeDef::new("close", "($self, /)", gen_close),
-            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, item, /)",
+                crate::generic_alias::class_getitem,
+            ),
         ],
         getset: &[
             NAME,
@@ -461,7 +523,11 @@ pub static COROUTINE: Type = Type::builtin(
             GetSetDef::ro("cr_await", get_yield_from),
             GetSetDef::ro("cr_origin", |t, v| {
                 let o = of(v).origin.get();
-                Ok(if o.is_null() { Value::NONE } else { to_reg(t, o) })
+                Ok(if o.is_null() {
+                    Value::NONE
+                } else {
+                    to_reg(t, o)
+                })
             }),
         ],
         ..Spec::EMPTY
@@ -501,7 +567,9 @@ pub static COROUTINE_WRAPPER: Type = Type::builtin(
         iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
         iter_next: Some(|t, v| iter_next(t, wrapped(v))),
         methods: &[
-            NativeDef::new("send", "($self, object, /)", |t, a| gen_send(t, &[wrapped(a[0]), a[1]])),
+            NativeDef::new("send", "($self, object, /)", |t, a| {
+                gen_send(t, &[wrapped(a[0]), a[1]])
+            }),
             NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", |t, a| {
                 gen_throw(t, &[wrapped(a[0]), a[1], a[2], a[3]])
             }),
@@ -526,17 +594,31 @@ pub static ASYNC_GENERATOR: Type = Type::builtin(
         anext: Some(crate::async_generator::anext),
         finalize: Some(finalize),
         methods: &[
-            NativeDef::new("asend", "($self, value, /)", |t, a| crate::async_generator::asend(t, a[0], a[1])),
-            NativeDef::new("athrow", "($self, typ, val=None, tb=None, /)", crate::async_generator::athrow),
-            NativeDef::new("aclose", "($self, /)", |t, a| crate::async_generator::aclose(t, a[0])),
-            NativeDef::class("__class_getitem__", "($type, item, /)", crate::generic_alias::class_getitem),
+            NativeDef::new("asend", "($self, value, /)", |t, a| {
+                crate::async_generator::asend(t, a[0], a[1])
+            }),
+            NativeDef::new(
+                "athrow",
+                "($self, typ, val=None, tb=None, /)",
+                crate::async_generator::athrow,
+            ),
+            NativeDef::new("aclose", "($self, /)", |t, a| {
+                crate::async_generator::aclose(t, a[0])
+            }),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, item, /)",
+                crate::generic_alias::class_getitem,
+            ),
         ],
         getset: &[
             NAME,
             QUALNAME,
             GetSetDef::ro("ag_code", get_code),
             GetSetDef::ro("ag_frame", get_frame),
-            GetSetDef::ro("ag_running", |_, v| Ok(Value::bool(of(v).async_running.get()))),
+            GetSetDef::ro("ag_running", |_, v| {
+                Ok(Value::bool(of(v).async_running.get()))
+            }),
             GetSetDef::ro("ag_suspended", get_suspended),
             GetSetDef::ro("ag_await", get_yield_from),
         ],

@@ -76,7 +76,11 @@ impl Instance {
             return d.get_str(t, name);
         }
         // Names of slots are interned: a name that is not interned anywhere is no attribute.
-        let found = if name.is_interned() { None } else { Some(Str::find_interned(name.as_bytes())?) };
+        let found = if name.is_interned() {
+            None
+        } else {
+            Some(Str::find_interned(name.as_bytes())?)
+        };
         let name = found.unwrap_or(name);
         let i = Shape::by_id(self.shape.load(Acquire)).find(name)?;
         let v = self.slot(i).get();
@@ -87,7 +91,11 @@ impl Instance {
         drop(lock(t, &self.header));
         if self.is_inline() {
             let v = self.slot(i).get();
-            return if v.is_null() { None } else { Some(Borrowed::new(t, v)) };
+            return if v.is_null() {
+                None
+            } else {
+                Some(Borrowed::new(t, v))
+            };
         }
         Dict::of(self.dict.get())?.get_str(t, name)
     }
@@ -132,7 +140,9 @@ impl Instance {
                     cls.wants_more_slots(i + 1);
                     return false;
                 }
-                let Some(next) = shape.with(t, cls, name) else { return false };
+                let Some(next) = shape.with(t, cls, name) else {
+                    return false;
+                };
                 self.slot(i).init(t, &self.header, v);
                 // Release: who sees the shape sees the slot.
                 self.shape.store(next.id, Release);
@@ -196,7 +206,11 @@ pub fn dict_slot<'a>(v: Value) -> Option<&'a Slot> {
     }
     let offset = type_of(v).dict_offset.load(Relaxed) as usize;
     // SAFETY: the class says that a slot is there.
-    if offset == 0 { None } else { Some(unsafe { &*((v.ptr() as *const u8).add(offset) as *const Slot) }) }
+    if offset == 0 {
+        None
+    } else {
+        Some(unsafe { &*((v.ptr() as *const u8).add(offset) as *const Slot) })
+    }
 }
 
 /// The instance's dict, made if it has none yet. `None`: its class has no room for one.
@@ -227,10 +241,17 @@ pub fn set_dict(t: &mut Thread, v: Value, d: Value) -> Res<()> {
         return Err(t.attribute_error(v, crate::id!(t, "__dict__")));
     };
     if !d.is_null() && Dict::of(d).is_none() {
-        let msg = format!("__dict__ must be set to a dictionary, not a '{}'", type_of(d).name());
+        let msg = format!(
+            "__dict__ must be set to a dictionary, not a '{}'",
+            type_of(d).name()
+        );
         return Err(t.type_error(msg));
     }
-    let d = if d.is_null() { Dict::new(t) } else { Obj::new(t, d) };
+    let d = if d.is_null() {
+        Dict::new(t)
+    } else {
+        Obj::new(t, d)
+    };
     drop(get_dict(t, v));
     // SAFETY: `v` is an object, as it has a dict slot.
     let header = unsafe { v.header() };
@@ -261,7 +282,9 @@ pub fn generic_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     match generic_get_attr_opt(t, v, name)? {
         Some(v) => Ok(v),
         None => {
-            let Some(name) = Str::of(name) else { return Err(name_error(t, name)) };
+            let Some(name) = Str::of(name) else {
+                return Err(name_error(t, name));
+            };
             Err(t.attribute_error(v, name))
         }
     }
@@ -269,13 +292,18 @@ pub fn generic_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
 
 #[cold]
 fn name_error(t: &mut Thread, name: Value) -> Raised {
-    let msg = format!("attribute name must be string, not '{}'", type_of(name).name());
+    let msg = format!(
+        "attribute name must be string, not '{}'",
+        type_of(name).name()
+    );
     t.type_error(msg)
 }
 
 /// As [`generic_get_attr`], giving `None` where it would raise AttributeError itself.
 pub fn generic_get_attr_opt(t: &mut Thread, v: Value, name: Value) -> Res<Option<Value>> {
-    let Some(key) = Str::of(name) else { return Err(name_error(t, name)) };
+    let Some(key) = Str::of(name) else {
+        return Err(name_error(t, name));
+    };
     let ty = type_of(v);
     let descr = ty.lookup(t, key).map(|d| d.value());
     if let Some(d) = descr {
@@ -302,7 +330,9 @@ pub fn generic_get_attr_opt(t: &mut Thread, v: Value, name: Value) -> Res<Option
 
 /// `object.__setattr__` and `__delattr__`.
 pub fn generic_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()> {
-    let Some(key) = Str::of(name) else { return Err(name_error(t, name)) };
+    let Some(key) = Str::of(name) else {
+        return Err(name_error(t, name));
+    };
     let ty = type_of(v);
     let descr = ty.lookup(t, key).map(|d| d.value());
     if let Some(d) = descr
@@ -316,7 +346,10 @@ pub fn generic_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> 
     }
     if value.is_null() {
         let d = get_dict(t, v);
-        let removed = d.as_ref().and_then(|d| Dict::of(d.value())).and_then(|d| d.remove_str(t, key));
+        let removed = d
+            .as_ref()
+            .and_then(|d| Dict::of(d.value()))
+            .and_then(|d| d.remove_str(t, key));
         return match removed {
             Some(_) => Ok(()),
             None => Err(t.attribute_error(v, key)),
@@ -395,20 +428,26 @@ pub fn new_instance(t: &mut Thread, ty: &Type) -> Res {
 #[cold]
 fn excess_args(t: &mut Thread, ty: &Type, in_init: bool) -> Res<()> {
     let own_new = ty.slots.new.get().map(|f| f as usize) != Some(object_new as *const () as usize);
-    let own_init = ty.slots.init.get().map(|f| f as usize) != Some(object_init as *const () as usize);
+    let own_init =
+        ty.slots.init.get().map(|f| f as usize) != Some(object_init as *const () as usize);
     if in_init {
         if own_init {
             let msg = "object.__init__() takes exactly one argument (the instance to initialize)";
             return Err(t.type_error(msg.into()));
         }
         if !own_new {
-            let msg = format!("{}.__init__() takes exactly one argument (the instance to initialize)", ty.name());
+            let msg = format!(
+                "{}.__init__() takes exactly one argument (the instance to initialize)",
+                ty.name()
+            );
             return Err(t.type_error(msg));
         }
         return Ok(());
     }
     if own_new {
-        return Err(t.type_error("object.__new__() takes exactly one argument (the type to instantiate)".into()));
+        return Err(t.type_error(
+            "object.__new__() takes exactly one argument (the type to instantiate)".into(),
+        ));
     }
     if !own_init {
         let msg = format!("{}() takes no arguments", ty.name());
@@ -420,10 +459,17 @@ fn excess_args(t: &mut Thread, ty: &Type, in_init: bool) -> Res<()> {
 #[cold]
 fn abstract_error(t: &mut Thread, ty: &Type) -> Raised {
     let mut names: Vec<String> = Vec::new();
-    let set = ty.dict(t).and_then(|d| d.get_str(t, crate::id!(t, "__abstractmethods__"))).map(|v| v.to_obj(t));
+    let set = ty
+        .dict(t)
+        .and_then(|d| d.get_str(t, crate::id!(t, "__abstractmethods__")))
+        .map(|v| v.to_obj(t));
     if let Some(set) = set {
         match proto::to_vec(t, set.value()) {
-            Ok(v) => names.extend(v.iter().filter_map(|o| Str::of(o.value())).map(|s| format!("'{}'", s.to_string_lossy()))),
+            Ok(v) => names.extend(
+                v.iter()
+                    .filter_map(|o| Str::of(o.value()))
+                    .map(|s| format!("'{}'", s.to_string_lossy())),
+            ),
             Err(e) => return e,
         }
     }
@@ -439,12 +485,20 @@ fn abstract_error(t: &mut Thread, ty: &Type) -> Raised {
 
 /// `object.__init__`.
 pub fn object_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
-    if args.all().is_empty() { Ok(()) } else { excess_args(t, type_of(v), true) }
+    if args.all().is_empty() {
+        Ok(())
+    } else {
+        excess_args(t, type_of(v), true)
+    }
 }
 
 fn object_repr(t: &mut Thread, v: Value) -> Res {
     let name = type_of(v).full_name(t);
-    Ok(Str::new(t, &format!("<{name} object at {:#x}>", crate::proto::address(v))).into())
+    Ok(Str::new(
+        t,
+        &format!("<{name} object at {:#x}>", crate::proto::address(v)),
+    )
+    .into())
 }
 
 fn object_str(t: &mut Thread, v: Value) -> Res {
@@ -457,10 +511,16 @@ fn object_hash(_t: &mut Thread, v: Value) -> Res<i64> {
 
 fn object_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     match op {
-        CmpOp::Eq => Ok(if a.same(b) { Value::TRUE } else { Value::NOT_IMPLEMENTED }),
+        CmpOp::Eq => Ok(if a.same(b) {
+            Value::TRUE
+        } else {
+            Value::NOT_IMPLEMENTED
+        }),
         CmpOp::Ne => {
             // The inverse of `__eq__`, unless that has no answer.
-            let Some(f) = type_of(a).slots.compare.get() else { return Ok(Value::NOT_IMPLEMENTED) };
+            let Some(f) = type_of(a).slots.compare.get() else {
+                return Ok(Value::NOT_IMPLEMENTED);
+            };
             let r = f(t, a, b, CmpOp::Eq)?;
             if r == Value::NOT_IMPLEMENTED {
                 return Ok(r);
@@ -474,18 +534,26 @@ fn object_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 
 fn object_format(t: &mut Thread, a: &[Value]) -> Res {
     let Some(spec) = Str::of(a[1]) else {
-        let msg = format!("__format__() argument must be str, not {}", type_of(a[1]).name());
+        let msg = format!(
+            "__format__() argument must be str, not {}",
+            type_of(a[1]).name()
+        );
         return Err(t.type_error(msg));
     };
     if !spec.is_empty() {
-        let msg = format!("unsupported format string passed to {}.__format__", type_of(a[0]).name());
+        let msg = format!(
+            "unsupported format string passed to {}.__format__",
+            type_of(a[0]).name()
+        );
         return Err(t.type_error(msg));
     }
     proto::str(t, a[0]).map(Obj::into_value)
 }
 
 fn object_sizeof(_t: &mut Thread, a: &[Value]) -> Res {
-    Ok(Value::int(type_of(a[0]).head.basic_size.load(Relaxed) as i64))
+    Ok(Value::int(
+        type_of(a[0]).head.basic_size.load(Relaxed) as i64
+    ))
 }
 
 fn object_reduce(t: &mut Thread, a: &[Value]) -> Res {
@@ -548,14 +616,21 @@ pub(crate) static OBJECT_SPEC: Spec = Spec {
     get_attr: Some(generic_get_attr),
     set_attr: Some(generic_set_attr),
     methods: &[
-        NativeDef::new("__format__", "($self, format_spec, /)", object_format).doc("Default object formatter."),
-        NativeDef::new("__sizeof__", "($self, /)", object_sizeof).doc("Size of object in memory, in bytes."),
+        NativeDef::new("__format__", "($self, format_spec, /)", object_format)
+            .doc("Default object formatter."),
+        NativeDef::new("__sizeof__", "($self, /)", object_sizeof)
+            .doc("Size of object in memory, in bytes."),
         NativeDef::new("__reduce__", "($self, /)", object_reduce).doc("Helper for pickle."),
-        NativeDef::new("__reduce_ex__", "($self, protocol, /)", object_reduce_ex).doc("Helper for pickle."),
+        NativeDef::new("__reduce_ex__", "($self, protocol, /)", object_reduce_ex)
+            .doc("Helper for pickle."),
         NativeDef::new("__getstate__", "($self, /)", object_getstate).doc("Helper for pickle."),
         NativeDef::new("__dir__", "($self, /)", object_dir).doc("Default dir() implementation."),
         NativeDef::class("__init_subclass__", "($type, /)", object_init_subclass),
-        NativeDef::class("__subclasshook__", "($type, subclass, /)", object_subclasshook),
+        NativeDef::class(
+            "__subclasshook__",
+            "($type, subclass, /)",
+            object_subclasshook,
+        ),
     ],
     getset: &[GetSetDef::rw("__class__", get_class, set_class)],
     ..Spec::EMPTY

@@ -57,7 +57,7 @@ pub mod union;
 pub mod weakref;
 
 pub use errors::ThreadExt;
-pub use native::{bind, SigCell};
+pub use native::{SigCell, bind};
 pub use weft_gc::Raised;
 
 /// Result of whatever can raise: an owned register word by default.
@@ -77,7 +77,9 @@ pub mod prelude {
     pub use crate::tuple::Tuple;
     pub use crate::types::{Type, type_of};
     pub use crate::{Res, cast, cast_exact, proto};
-    pub use weft_gc::{Borrowed, Header, Obj, Raised, Slot, Thread, Value, dec, inc, lock, to_heap, to_reg};
+    pub use weft_gc::{
+        Borrowed, Header, Obj, Raised, Slot, Thread, Value, dec, inc, lock, to_heap, to_reg,
+    };
 }
 
 use types::{Type, type_of};

@@ -135,7 +135,9 @@ impl List {
     pub fn local_slot(&self, t: &Thread, i: i64) -> Option<&Slot> {
         debug_assert!(self.header.is_local(t));
         // SAFETY: a slot is a word, and this one holds a counted reference or an immediate.
-        self.raw.local_word(i).map(|w| unsafe { &*(w as *const _ as *const Slot) })
+        self.raw
+            .local_word(i)
+            .map(|w| unsafe { &*(w as *const _ as *const Slot) })
     }
 
     /// Appends a register word, which is taken over.

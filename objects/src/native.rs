@@ -42,19 +42,47 @@ pub struct NativeDef {
 impl NativeDef {
     /// A plain function or method.
     pub const fn new(name: &'static str, sig: &'static str, f: NativeFn) -> NativeDef {
-        NativeDef { name, sig, doc: "", f, raw: None, kind: NativeKind::Plain }
+        NativeDef {
+            name,
+            sig,
+            doc: "",
+            f,
+            raw: None,
+            kind: NativeKind::Plain,
+        }
     }
     /// A plain function or method that binds its arguments itself.
     pub const fn raw(name: &'static str, sig: &'static str, f: RawFn) -> NativeDef {
-        NativeDef { name, sig, doc: "", f: |_, _| Ok(Value::NONE), raw: Some(f), kind: NativeKind::Plain }
+        NativeDef {
+            name,
+            sig,
+            doc: "",
+            f: |_, _| Ok(Value::NONE),
+            raw: Some(f),
+            kind: NativeKind::Plain,
+        }
     }
     /// A class method: its first argument is the class (`$type`).
     pub const fn class(name: &'static str, sig: &'static str, f: NativeFn) -> NativeDef {
-        NativeDef { name, sig, doc: "", f, raw: None, kind: NativeKind::Class }
+        NativeDef {
+            name,
+            sig,
+            doc: "",
+            f,
+            raw: None,
+            kind: NativeKind::Class,
+        }
     }
     /// A static method.
     pub const fn static_(name: &'static str, sig: &'static str, f: NativeFn) -> NativeDef {
-        NativeDef { name, sig, doc: "", f, raw: None, kind: NativeKind::Static }
+        NativeDef {
+            name,
+            sig,
+            doc: "",
+            f,
+            raw: None,
+            kind: NativeKind::Static,
+        }
     }
     pub const fn doc(mut self, doc: &'static str) -> NativeDef {
         self.doc = doc;
@@ -75,14 +103,24 @@ pub struct GetSetDef {
 
 impl GetSetDef {
     pub const fn ro(name: &'static str, get: fn(&mut Thread, Value) -> Res) -> GetSetDef {
-        GetSetDef { name, get, set: None, doc: "" }
+        GetSetDef {
+            name,
+            get,
+            set: None,
+            doc: "",
+        }
     }
     pub const fn rw(
         name: &'static str,
         get: fn(&mut Thread, Value) -> Res,
         set: fn(&mut Thread, Value, Value) -> Res<()>,
     ) -> GetSetDef {
-        GetSetDef { name, get, set: Some(set), doc: "" }
+        GetSetDef {
+            name,
+            get,
+            set: Some(set),
+            doc: "",
+        }
     }
 }
 
@@ -133,10 +171,16 @@ impl Signature {
                 keyword_only = true;
             } else if let Some(name) = part.strip_prefix("**") {
                 s.star_star = Some(s.params.len());
-                s.params.push(Param { name: name.into(), default: None });
+                s.params.push(Param {
+                    name: name.into(),
+                    default: None,
+                });
             } else if let Some(name) = part.strip_prefix('*') {
                 s.star = Some(s.params.len());
-                s.params.push(Param { name: name.into(), default: None });
+                s.params.push(Param {
+                    name: name.into(),
+                    default: None,
+                });
                 keyword_only = true;
             } else {
                 let (name, default) = match part.split_once('=') {
@@ -152,7 +196,10 @@ impl Signature {
                         s.required = s.params.len() + 1;
                     }
                 }
-                s.params.push(Param { name: name.trim_start_matches('$').into(), default });
+                s.params.push(Param {
+                    name: name.trim_start_matches('$').into(),
+                    default,
+                });
             }
         }
         s.simple = s.posonly == s.params.len();
@@ -203,7 +250,11 @@ impl Native {
             def,
             f: def.f,
             min: sig.required as u16,
-            max: if sig.simple { sig.positional as u16 } else { u16::MAX },
+            max: if sig.simple {
+                sig.positional as u16
+            } else {
+                u16::MAX
+            },
             simple: sig.simple && def.raw.is_none(),
             method,
             sig: OnceLock::new(),
@@ -218,7 +269,11 @@ impl Native {
     /// Calls with positional arguments only (`self` included): the common case.
     #[inline(always)]
     pub fn call_positional(&self, t: &mut Thread, args: &[Value]) -> Res {
-        if self.simple && args.len() == self.max as usize { (self.f)(t, args) } else { self.call(t, Args::positional(args)) }
+        if self.simple && args.len() == self.max as usize {
+            (self.f)(t, args)
+        } else {
+            self.call(t, Args::positional(args))
+        }
     }
 
     /// Binds the arguments and calls.
@@ -229,7 +284,8 @@ impl Native {
         }
         if self.simple && !args.has_keywords() {
             let given = args.pos();
-            if given.len() >= self.min as usize && given.len() <= self.max as usize && self.max <= 8 {
+            if given.len() >= self.min as usize && given.len() <= self.max as usize && self.max <= 8
+            {
                 let mut padded = [Value::NULL; 8];
                 padded[..given.len()].copy_from_slice(given);
                 return (self.f)(t, &padded[..self.max as usize]);
@@ -243,7 +299,10 @@ impl Native {
     fn bind<'a>(&self, t: &mut Thread, args: Args<'a>) -> Res<Bound> {
         let sig = self.signature();
         let given = args.pos();
-        let mut bound = Bound { values: vec![Value::NULL; sig.params.len()], _own: Vec::new() };
+        let mut bound = Bound {
+            values: vec![Value::NULL; sig.params.len()],
+            _own: Vec::new(),
+        };
         let n = given.len().min(sig.positional);
         bound.values[..n].copy_from_slice(&given[..n]);
         if given.len() > sig.positional && sig.star.is_none() {
@@ -264,22 +323,37 @@ impl Native {
         }
         let m = usize::from(self.method);
         for (i, p) in sig.params.iter().enumerate() {
-            if bound.values[i].is_null() && p.default.is_none() && Some(i) != sig.star && Some(i) != sig.star_star {
+            if bound.values[i].is_null()
+                && p.default.is_none()
+                && Some(i) != sig.star
+                && Some(i) != sig.star_star
+            {
                 if i < sig.posonly {
                     return Err(self.count_error(t, given.len(), args.has_keywords()));
                 }
                 let (name, param, at) = (self.def.name, &p.name, i + 1 - m);
                 return Err(if i < sig.positional {
-                    t.type_error(format!("{name}() missing required argument '{param}' (pos {at})"))
+                    t.type_error(format!(
+                        "{name}() missing required argument '{param}' (pos {at})"
+                    ))
                 } else {
-                    t.type_error(format!("{name}() missing required keyword-only argument '{param}'"))
+                    t.type_error(format!(
+                        "{name}() missing required keyword-only argument '{param}'"
+                    ))
                 });
             }
         }
         Ok(bound)
     }
 
-    fn bind_keyword(&self, t: &mut Thread, sig: &Signature, bound: &mut Bound, name: Value, value: Value) -> Res<()> {
+    fn bind_keyword(
+        &self,
+        t: &mut Thread,
+        sig: &Signature,
+        bound: &mut Bound,
+        name: Value,
+        value: Value,
+    ) -> Res<()> {
         let fname = self.def.name;
         let Some(key) = Str::of(name) else {
             return Err(t.type_error("keywords must be strings".into()));
@@ -307,9 +381,14 @@ impl Native {
             return Ok(());
         }
         if sig.simple {
-            return Err(t.type_error(format!("{}() takes no keyword arguments", self.qualified(t))));
+            return Err(t.type_error(format!(
+                "{}() takes no keyword arguments",
+                self.qualified(t)
+            )));
         }
-        Err(t.type_error(format!("{fname}() got an unexpected keyword argument '{text}'")))
+        Err(t.type_error(format!(
+            "{fname}() got an unexpected keyword argument '{text}'"
+        )))
     }
 
     fn qualified(&self, _t: &Thread) -> String {
@@ -320,7 +399,11 @@ impl Native {
     fn count_error(&self, t: &mut Thread, given: usize, _keywords: bool) -> weft_gc::Raised {
         let sig = self.signature();
         let m = usize::from(self.method);
-        let (given, min, max) = (given.saturating_sub(m), sig.required.saturating_sub(m), sig.positional.saturating_sub(m));
+        let (given, min, max) = (
+            given.saturating_sub(m),
+            sig.required.saturating_sub(m),
+            sig.positional.saturating_sub(m),
+        );
         let name = self.def.name;
         let s = |n: usize| if n == 1 { "" } else { "s" };
         let msg = if sig.simple {
@@ -331,20 +414,36 @@ impl Native {
                     _ => format!("{name} expected {max} arguments, got {given}"),
                 }
             } else if given < min {
-                format!("{name} expected at least {min} argument{}, got {given}", s(min))
+                format!(
+                    "{name} expected at least {min} argument{}, got {given}",
+                    s(min)
+                )
             } else {
-                format!("{name} expected at most {max} argument{}, got {given}", s(max))
+                format!(
+                    "{name} expected at most {max} argument{}, got {given}",
+                    s(max)
+                )
             }
         } else if given > max {
             if max == 0 {
                 format!("{name}() takes no positional arguments")
             } else {
                 let how = if min == max { "exactly" } else { "at most" };
-                format!("{name}() takes {how} {max} positional argument{} ({given} given)", s(max))
+                format!(
+                    "{name}() takes {how} {max} positional argument{} ({given} given)",
+                    s(max)
+                )
             }
         } else {
-            let how = if min == max && sig.star.is_none() { "exactly" } else { "at least" };
-            format!("{name}() takes {how} {min} positional argument{} ({given} given)", s(min))
+            let how = if min == max && sig.star.is_none() {
+                "exactly"
+            } else {
+                "at least"
+            };
+            format!(
+                "{name}() takes {how} {min} positional argument{} ({given} given)",
+                s(min)
+            )
         };
         t.type_error(msg)
     }
@@ -386,10 +485,27 @@ impl BuiltinFunction {
     pub fn bind(t: &Thread, native: &'static Native, self_: Value, module: Value) -> Obj {
         // SAFETY: the layout is this type's; all words are written before anything else happens.
         unsafe {
-            let p = t.alloc(&BUILTIN_FUNCTION.head, size_of::<BuiltinFunction>()) as *mut BuiltinFunction;
+            let p = t.alloc(&BUILTIN_FUNCTION.head, size_of::<BuiltinFunction>())
+                as *mut BuiltinFunction;
             (&raw mut (*p).native).write(native);
-            (*p).self_.init(t, &(*p).header, if self_.is_null() { self_ } else { Obj::new(t, self_).into_value() });
-            (*p).module.init(t, &(*p).header, if module.is_null() { module } else { Obj::new(t, module).into_value() });
+            (*p).self_.init(
+                t,
+                &(*p).header,
+                if self_.is_null() {
+                    self_
+                } else {
+                    Obj::new(t, self_).into_value()
+                },
+            );
+            (*p).module.init(
+                t,
+                &(*p).header,
+                if module.is_null() {
+                    module
+                } else {
+                    Obj::new(t, module).into_value()
+                },
+            );
             Obj::from_raw(Value::from_ptr(p as *const Header))
         }
     }
@@ -409,7 +525,9 @@ impl BuiltinFunction {
             let mut buffer = [Value::NULL; 8];
             buffer[0] = self_;
             buffer[1..=all.len()].copy_from_slice(all);
-            return self.native.call(t, Args::new(&buffer[..=all.len()], args.names()));
+            return self
+                .native
+                .call(t, Args::new(&buffer[..=all.len()], args.names()));
         }
         let mut buffer = Vec::with_capacity(all.len() + 1);
         buffer.push(self_);
@@ -424,7 +542,8 @@ impl MethodDescr {
         unsafe {
             let p = t.alloc(&ty.head, size_of::<MethodDescr>()) as *mut MethodDescr;
             (&raw mut (*p).native).write(native);
-            (*p).owner.init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
+            (*p).owner
+                .init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
             Obj::from_raw(Value::from_ptr(p as *const Header))
         }
     }
@@ -440,7 +559,9 @@ impl MethodDescr {
             return Ok(());
         }
         let (n, o, got) = (self.native.def.name, owner.name(), type_of(self_).name());
-        Err(t.type_error(format!("descriptor '{n}' for '{o}' objects doesn't apply to a '{got}' object")))
+        Err(t.type_error(format!(
+            "descriptor '{n}' for '{o}' objects doesn't apply to a '{got}' object"
+        )))
     }
 }
 
@@ -457,7 +578,11 @@ fn method_descr_call(t: &mut Thread, f: Value, args: Args<'_>) -> Res {
     };
     let Some(&self_) = args.pos().first() else {
         let owner = Type::of_unchecked(m.owner.get());
-        let msg = format!("unbound method {}.{}() needs an argument", owner.name(), m.native.def.name);
+        let msg = format!(
+            "unbound method {}.{}() needs an argument",
+            owner.name(),
+            m.native.def.name
+        );
         return Err(t.type_error(msg));
     };
     m.check_self(t, self_)?;
@@ -478,7 +603,11 @@ fn method_descr_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
 fn class_method_descr_get(t: &mut Thread, d: Value, obj: Value, ty: Value) -> Res {
     // SAFETY: only objects of CLASS_METHOD_DESCRIPTOR have this slot, and they have MethodDescr's layout.
     let m = unsafe { &*(d.ptr() as *const MethodDescr) };
-    let cls = if ty.is_null() { type_of(obj).value() } else { ty };
+    let cls = if ty.is_null() {
+        type_of(obj).value()
+    } else {
+        ty
+    };
     Ok(BuiltinFunction::bind(t, m.native, cls, Value::NULL).into())
 }
 
@@ -487,7 +616,11 @@ fn class_method_descr_call(t: &mut Thread, d: Value, args: Args<'_>) -> Res {
     let m = unsafe { &*(d.ptr() as *const MethodDescr) };
     if args.pos().is_empty() {
         let owner = Type::of_unchecked(m.owner.get());
-        let msg = format!("unbound method {}.{}() needs an argument", owner.name(), m.native.def.name);
+        let msg = format!(
+            "unbound method {}.{}() needs an argument",
+            owner.name(),
+            m.native.def.name
+        );
         return Err(t.type_error(msg));
     }
     m.native.call(t, args)
@@ -499,30 +632,48 @@ fn native_of<'a>(v: Value) -> &'a MethodDescr {
 }
 
 fn repr_builtin(t: &mut Thread, v: Value) -> Res {
-    let Some(b) = BuiltinFunction::of(v) else { return Ok(Value::NONE) };
+    let Some(b) = BuiltinFunction::of(v) else {
+        return Ok(Value::NONE);
+    };
     let name = b.native.def.name;
     let self_ = b.self_.get();
     let s = if self_.is_null() || crate::module::Module::of(self_).is_some() {
         format!("<built-in function {name}>")
     } else {
-        format!("<built-in method {name} of {} object at {:#x}>", type_of(self_).name(), self_.ptr() as usize)
+        format!(
+            "<built-in method {name} of {} object at {:#x}>",
+            type_of(self_).name(),
+            self_.ptr() as usize
+        )
     };
     Ok(Str::new(t, &s).into())
 }
 
 fn repr_descr(t: &mut Thread, v: Value) -> Res {
     let m = native_of(v);
-    let s = format!("<method '{}' of '{}' objects>", m.native.def.name, Type::of_unchecked(m.owner.get()).name());
+    let s = format!(
+        "<method '{}' of '{}' objects>",
+        m.native.def.name,
+        Type::of_unchecked(m.owner.get()).name()
+    );
     Ok(Str::new(t, &s).into())
 }
 
 /// The `__doc__` and `__text_signature__` of a native.
 fn doc_of(t: &Thread, n: &Native) -> Res {
-    Ok(if n.def.doc.is_empty() { Value::NONE } else { Str::new(t, n.def.doc).into() })
+    Ok(if n.def.doc.is_empty() {
+        Value::NONE
+    } else {
+        Str::new(t, n.def.doc).into()
+    })
 }
 
 fn text_signature_of(t: &Thread, n: &Native) -> Res {
-    Ok(if n.def.sig.is_empty() { Value::NONE } else { Str::new(t, n.def.sig).into() })
+    Ok(if n.def.sig.is_empty() {
+        Value::NONE
+    } else {
+        Str::new(t, n.def.sig).into()
+    })
 }
 
 fn qualname_descr(t: &mut Thread, v: Value) -> Res {
@@ -534,11 +685,17 @@ fn qualname_descr(t: &mut Thread, v: Value) -> Res {
 
 fn builtin_self(t: &mut Thread, v: Value) -> Res {
     let s = BuiltinFunction::of(v).map_or(Value::NULL, |b| b.self_.get());
-    Ok(if s.is_null() { Value::NONE } else { to_reg(t, s) })
+    Ok(if s.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, s)
+    })
 }
 
 fn builtin_qualname(t: &mut Thread, v: Value) -> Res {
-    let Some(b) = BuiltinFunction::of(v) else { return Ok(Value::NONE) };
+    let Some(b) = BuiltinFunction::of(v) else {
+        return Ok(Value::NONE);
+    };
     let s = b.self_.get();
     if s.is_null() || crate::module::Module::of(s).is_some() {
         return Ok(Str::new(t, b.native.def.name).into());
@@ -549,7 +706,9 @@ fn builtin_qualname(t: &mut Thread, v: Value) -> Res {
 }
 
 fn builtin_reduce(t: &mut Thread, args: &[Value]) -> Res {
-    let Some(b) = BuiltinFunction::of(args[0]) else { return Ok(Value::NONE) };
+    let Some(b) = BuiltinFunction::of(args[0]) else {
+        return Ok(Value::NONE);
+    };
     let s = b.self_.get();
     if s.is_null() || crate::module::Module::of(s).is_some() {
         return Ok(Str::new(t, b.native.def.name).into());
@@ -562,7 +721,10 @@ fn builtin_reduce(t: &mut Thread, args: &[Value]) -> Res {
 fn descr_reduce(t: &mut Thread, args: &[Value]) -> Res {
     let m = native_of(args[0]);
     let getattr = crate::runtime::builtin(t, "getattr")?;
-    let pair = Tuple::from_vec(t, vec![Obj::new(t, m.owner.get()), Str::new(t, m.native.def.name)]);
+    let pair = Tuple::from_vec(
+        t,
+        vec![Obj::new(t, m.owner.get()), Str::new(t, m.native.def.name)],
+    );
     Ok(Tuple::from_vec(t, vec![getattr, pair]).into())
 }
 
@@ -581,7 +743,9 @@ fn compare_builtin(t: &mut Thread, a: Value, b: Value, op: crate::slots::CmpOp) 
 }
 
 fn hash_builtin(_t: &mut Thread, v: Value) -> Res<i64> {
-    let Some(b) = BuiltinFunction::of(v) else { return Ok(0) };
+    let Some(b) = BuiltinFunction::of(v) else {
+        return Ok(0);
+    };
     Ok((b.native as *const Native as i64 >> 4) ^ (b.self_.get().bare().0 as i64 >> 3))
 }
 
@@ -623,15 +787,22 @@ pub static BUILTIN_FUNCTION: Type = Type::builtin(
         methods: &[NativeDef::new("__reduce__", "($self, /)", builtin_reduce)],
         getset: &[
             GetSetDef::ro("__name__", |t, v| {
-                Ok(BuiltinFunction::of(v).map_or(Value::NONE, |b| Str::intern(t, b.native.def.name).into()))
+                Ok(BuiltinFunction::of(v)
+                    .map_or(Value::NONE, |b| Str::intern(t, b.native.def.name).into()))
             }),
             GetSetDef::ro("__qualname__", builtin_qualname),
             GetSetDef::ro("__self__", builtin_self),
             GetSetDef::ro("__module__", |t, v| {
                 let m = BuiltinFunction::of(v).map_or(Value::NULL, |b| b.module.get());
-                Ok(if m.is_null() { Value::NONE } else { to_reg(t, m) })
+                Ok(if m.is_null() {
+                    Value::NONE
+                } else {
+                    to_reg(t, m)
+                })
             }),
-            GetSetDef::ro("__doc__", |t, v| BuiltinFunction::of(v).map_or(Ok(Value::NONE), |b| doc_of(t, b.native))),
+            GetSetDef::ro("__doc__", |t, v| {
+                BuiltinFunction::of(v).map_or(Ok(Value::NONE), |b| doc_of(t, b.native))
+            }),
             GetSetDef::ro("__text_signature__", |t, v| {
                 BuiltinFunction::of(v).map_or(Ok(Value::NONE), |b| text_signature_of(t, b.native))
             }),
@@ -642,11 +813,17 @@ pub static BUILTIN_FUNCTION: Type = Type::builtin(
 .gc(traverse_builtin, clear_builtin);
 
 const DESCR_GETSET: &[GetSetDef] = &[
-    GetSetDef::ro("__name__", |t, v| Ok(Str::intern(t, native_of(v).native.def.name).into())),
+    GetSetDef::ro("__name__", |t, v| {
+        Ok(Str::intern(t, native_of(v).native.def.name).into())
+    }),
     GetSetDef::ro("__qualname__", qualname_descr),
-    GetSetDef::ro("__objclass__", |t, v| Ok(to_reg(t, native_of(v).owner.get()))),
+    GetSetDef::ro("__objclass__", |t, v| {
+        Ok(to_reg(t, native_of(v).owner.get()))
+    }),
     GetSetDef::ro("__doc__", |t, v| doc_of(t, native_of(v).native)),
-    GetSetDef::ro("__text_signature__", |t, v| text_signature_of(t, native_of(v).native)),
+    GetSetDef::ro("__text_signature__", |t, v| {
+        text_signature_of(t, native_of(v).native)
+    }),
 ];
 
 /// `method_descriptor`
@@ -695,13 +872,19 @@ pub struct SigCell {
 
 impl SigCell {
     pub const fn new(name: &'static str, text: &'static str) -> SigCell {
-        SigCell { name, text, made: OnceLock::new() }
+        SigCell {
+            name,
+            text,
+            made: OnceLock::new(),
+        }
     }
 
     /// One value per parameter, NULL for those not given.
     pub fn bind(&self, t: &mut Thread, args: Args<'_>) -> Res<BoundArgs> {
         let native = self.made.get_or_init(|| {
-            let def = Box::leak(Box::new(NativeDef::new(self.name, self.text, |_, _| Ok(Value::NONE))));
+            let def = Box::leak(Box::new(NativeDef::new(self.name, self.text, |_, _| {
+                Ok(Value::NONE)
+            })));
             Native::new(def, false)
         });
         native.bind(t, args).map(BoundArgs)

@@ -112,7 +112,9 @@ impl Special {
 #[inline]
 pub fn lookup_special_raw(t: &mut Thread, v: Value, name: &Str) -> Res<Option<Special>> {
     let ty = type_of(v);
-    let Some(d) = ty.lookup(t, name) else { return Ok(None) };
+    let Some(d) = ty.lookup(t, name) else {
+        return Ok(None);
+    };
     let f = d.to_obj(t);
     let ft = type_of(f.value());
     if ft.has(tf::METHOD_DESCRIPTOR) {
@@ -130,7 +132,9 @@ pub fn lookup_special_raw(t: &mut Thread, v: Value, name: &Str) -> Res<Option<Sp
 /// The bound special method of `v`, looked up in its class.
 pub fn lookup_special(t: &mut Thread, v: Value, name: &Str) -> Res<Option<Obj>> {
     let ty = type_of(v);
-    let Some(d) = ty.lookup(t, name) else { return Ok(None) };
+    let Some(d) = ty.lookup(t, name) else {
+        return Ok(None);
+    };
     let f = d.to_obj(t);
     match type_of(f.value()).slots.descr_get.get() {
         Some(get) => get(t, f.value(), v, ty.value()).map(|b| Some(Obj::own(b))),
@@ -190,7 +194,10 @@ pub fn repr(t: &mut Thread, v: Value) -> Res<Obj> {
             let r = Obj::own(f(t, v)?);
             must_be_str(t, r, "__repr__ returned non-string")
         }
-        None => Ok(Str::new(t, &format!("<{} object at {:#x}>", type_of(v).name(), address(v)))),
+        None => Ok(Str::new(
+            t,
+            &format!("<{} object at {:#x}>", type_of(v).name(), address(v)),
+        )),
     }
 }
 
@@ -220,7 +227,9 @@ pub fn str(t: &mut Thread, v: Value) -> Res<Obj> {
 /// `ascii(v)`: a str.
 pub fn ascii(t: &mut Thread, v: Value) -> Res<Obj> {
     let r = repr(t, v)?;
-    let Some(s) = Str::of(r.value()) else { return Ok(r) };
+    let Some(s) = Str::of(r.value()) else {
+        return Ok(r);
+    };
     if s.is_ascii() {
         return Ok(r);
     }
@@ -246,7 +255,10 @@ pub fn format(t: &mut Thread, v: Value, spec: &Str) -> Res<Obj> {
         Some(f) => {
             let r = f.call(t, &[spec.header.value()])?;
             if Str::of(r.value()).is_none() {
-                let msg = format!("__format__ must return a str, not {}", type_of(r.value()).name());
+                let msg = format!(
+                    "__format__ must return a str, not {}",
+                    type_of(r.value()).name()
+                );
                 return Err(t.type_error(msg));
             }
             Ok(r)
@@ -400,7 +412,9 @@ pub fn length_hint(t: &mut Thread, v: Value, default: usize) -> Res<usize> {
         }
     }
     let name = crate::id!(t, "__length_hint__");
-    let Some(f) = lookup_special_raw(t, v, name)? else { return Ok(default) };
+    let Some(f) = lookup_special_raw(t, v, name)? else {
+        return Ok(default);
+    };
     let r = match f.call(t, &[]) {
         Ok(r) => r,
         Err(e) if !t.exc_matches(&errors::TYPE_ERROR) => return Err(e),
@@ -419,7 +433,10 @@ pub fn length_hint(t: &mut Thread, v: Value, default: usize) -> Res<usize> {
             Err(t.overflow_error("Python int too large to convert to C ssize_t"))
         }
         None => {
-            let msg = format!("__length_hint__ must be an integer, not {}", type_of(r.value()).name());
+            let msg = format!(
+                "__length_hint__ must be an integer, not {}",
+                type_of(r.value()).name()
+            );
             Err(t.type_error(msg))
         }
     }
@@ -431,7 +448,10 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     if let Some(f) = ty.slots.iter.get() {
         let it = Obj::own(f(t, v)?);
         if !type_of(it.value()).slots.iter_next.is_set() {
-            let msg = format!("iter() returned non-iterator of type '{}'", type_of(it.value()).name());
+            let msg = format!(
+                "iter() returned non-iterator of type '{}'",
+                type_of(it.value()).name()
+            );
             return Err(t.type_error(msg));
         }
         return Ok(it);
@@ -447,7 +467,10 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
 pub fn is_sequence(t: &Thread, v: Value) -> bool {
     let ty = type_of(v);
     let _ = t;
-    ty.slots.get_item.is_set() && Dict::of(v).is_none() && Type::of(v).is_none() && !ty.is(&crate::mappingproxy::MAPPINGPROXY)
+    ty.slots.get_item.is_set()
+        && Dict::of(v).is_none()
+        && Type::of(v).is_none()
+        && !ty.is(&crate::mappingproxy::MAPPINGPROXY)
 }
 
 /// The next item of an iterator, or `None` at its end.
@@ -538,11 +561,18 @@ pub fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
     match type_of(v).slots.set_item.get() {
         Some(f) => f(t, v, key, x),
         None => {
-            let what = if x.is_null() { "deletion" } else { "assignment" };
+            let what = if x.is_null() {
+                "deletion"
+            } else {
+                "assignment"
+            };
             let msg = if x.is_null() {
                 format!("'{}' object doesn't support item {what}", type_of(v).name())
             } else {
-                format!("'{}' object does not support item {what}", type_of(v).name())
+                format!(
+                    "'{}' object does not support item {what}",
+                    type_of(v).name()
+                )
             };
             Err(t.type_error(msg))
         }
@@ -565,13 +595,20 @@ pub fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
 pub(crate) fn contains_by_iteration(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
     let ty = type_of(v);
     if !ty.slots.iter.is_set() && !ty.slots.get_item.is_set() {
-        let msg = format!("argument of type '{}' is not a container or iterable", ty.name());
+        let msg = format!(
+            "argument of type '{}' is not a container or iterable",
+            ty.name()
+        );
         return Err(t.type_error(msg));
     }
     let mut found = false;
     for_each(t, v, |t, x| {
         found = eq(t, x.value(), item)?;
-        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     })?;
     Ok(found)
 }
@@ -591,7 +628,11 @@ pub fn binary(t: &mut Thread, op: BinOp, a: Value, b: Value) -> Res {
 pub fn binary_raw(t: &mut Thread, op: BinOp, a: Value, b: Value) -> Res {
     let (ta, tb) = (type_of(a), type_of(b));
     let fa = ta.slots.binary[op as usize].get();
-    let fb = if ta.is(tb) { None } else { tb.slots.binary[op as usize].get() };
+    let fb = if ta.is(tb) {
+        None
+    } else {
+        tb.slots.binary[op as usize].get()
+    };
     let fb = match (fa, fb) {
         (Some(x), Some(y)) if std::ptr::fn_addr_eq(x, y) => None,
         _ => fb,
@@ -621,13 +662,21 @@ fn sequence_op(t: &mut Thread, op: BinOp, a: Value, b: Value, in_place: bool) ->
     let (sa, sb) = (&type_of(a).slots, &type_of(b).slots);
     match op {
         BinOp::Add => {
-            let f = if in_place { sa.in_place_concat.get().or(sa.concat.get()) } else { sa.concat.get() };
+            let f = if in_place {
+                sa.in_place_concat.get().or(sa.concat.get())
+            } else {
+                sa.concat.get()
+            };
             if let Some(f) = f {
                 return f(t, a, b);
             }
         }
         BinOp::Mul => {
-            let f = if in_place { sa.in_place_repeat.get().or(sa.repeat.get()) } else { sa.repeat.get() };
+            let f = if in_place {
+                sa.in_place_repeat.get().or(sa.repeat.get())
+            } else {
+                sa.repeat.get()
+            };
             if let Some(f) = f {
                 return repeat(t, f, a, b);
             }
@@ -642,7 +691,10 @@ fn sequence_op(t: &mut Thread, op: BinOp, a: Value, b: Value, in_place: bool) ->
 
 fn repeat(t: &mut Thread, f: crate::slots::BinaryFn, seq: Value, n: Value) -> Res {
     if !type_of(n).slots.index.is_set() {
-        let msg = format!("can't multiply sequence by non-int of type '{}'", type_of(n).name());
+        let msg = format!(
+            "can't multiply sequence by non-int of type '{}'",
+            type_of(n).name()
+        );
         return Err(t.type_error(msg));
     }
     f(t, seq, n)
@@ -650,7 +702,11 @@ fn repeat(t: &mut Thread, f: crate::slots::BinaryFn, seq: Value, n: Value) -> Re
 
 #[cold]
 fn binary_error(t: &mut Thread, op: BinOp, a: Value, b: Value, in_place: bool) -> Raised {
-    let symbol = if in_place { op.in_place_symbol() } else { op.symbol() };
+    let symbol = if in_place {
+        op.in_place_symbol()
+    } else {
+        op.symbol()
+    };
     let (na, nb) = (type_of(a).name(), type_of(b).name());
     let mut msg = format!("unsupported operand type(s) for {symbol}: '{na}' and '{nb}'");
     if op == BinOp::RShift && na == "builtin_function_or_method" && nb != na {
@@ -688,7 +744,9 @@ pub fn pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
         }
     }
     let (x, y, z) = (type_of(a).name(), type_of(b).name(), type_of(c).name());
-    Err(t.type_error(format!("unsupported operand type(s) for ** or pow(): '{x}', '{y}', '{z}'")))
+    Err(t.type_error(format!(
+        "unsupported operand type(s) for ** or pow(): '{x}', '{y}', '{z}'"
+    )))
 }
 
 macro_rules! unary_ops {
@@ -730,11 +788,17 @@ pub fn index(t: &mut Thread, v: Value) -> Res<Obj> {
             if crate::int::is_int(r.value()) {
                 return Ok(r);
             }
-            let msg = format!("__index__ returned non-int (type {})", type_of(r.value()).name());
+            let msg = format!(
+                "__index__ returned non-int (type {})",
+                type_of(r.value()).name()
+            );
             Err(t.type_error(msg))
         }
         None => {
-            let msg = format!("'{}' object cannot be interpreted as an integer", type_of(v).name());
+            let msg = format!(
+                "'{}' object cannot be interpreted as an integer",
+                type_of(v).name()
+            );
             Err(t.type_error(msg))
         }
     }
@@ -761,7 +825,10 @@ pub fn index_for(t: &mut Thread, v: Value) -> Res<i64> {
     match crate::int::as_i64(i.value()) {
         Some(i) => Ok(i),
         None => {
-            let msg = format!("cannot fit '{}' into an index-sized integer", type_of(v).name());
+            let msg = format!(
+                "cannot fit '{}' into an index-sized integer",
+                type_of(v).name()
+            );
             Err(t.index_error(msg))
         }
     }
@@ -795,7 +862,11 @@ pub fn as_f64(t: &mut Thread, v: Value) -> Res<f64> {
         if let Some(f) = crate::float::as_f64(r.value()) {
             return Ok(f);
         }
-        let msg = format!("{}.__float__ returned non-float (type {})", type_of(v).name(), type_of(r.value()).name());
+        let msg = format!(
+            "{}.__float__ returned non-float (type {})",
+            type_of(v).name(),
+            type_of(r.value()).name()
+        );
         return Err(t.type_error(msg));
     }
     if type_of(v).slots.index.is_set() {
@@ -866,7 +937,9 @@ pub fn is_instance_default(t: &mut Thread, o: Value, cls: Value) -> Res<bool> {
         return recursive_is_instance(t, o, c);
     }
     if bases_of(t, cls)?.is_none() {
-        return Err(t.type_error("isinstance() arg 2 must be a type, a tuple of types, or a union".into()));
+        return Err(
+            t.type_error("isinstance() arg 2 must be a type, a tuple of types, or a union".into())
+        );
     }
     let name = crate::id!(t, "__class__");
     match get_attr_opt(t, o, name)? {
@@ -885,7 +958,9 @@ fn abstract_subclass(t: &mut Thread, k: Value, cls: Value) -> Res<bool> {
         return Ok(true);
     }
     let _guard = t.enter_recursive(" in __subclasscheck__")?;
-    let Some(bases) = bases_of(t, k)? else { return Ok(false) };
+    let Some(bases) = bases_of(t, k)? else {
+        return Ok(false);
+    };
     let n = Tuple::of(bases.value()).map_or(0, |b| b.len());
     for i in 0..n {
         let b = Tuple::of(bases.value()).map_or(Value::NONE, |x| x.get(i));
@@ -930,7 +1005,9 @@ pub fn is_subclass_default(t: &mut Thread, k: Value, cls: Value) -> Res<bool> {
         return Err(t.type_error("issubclass() arg 1 must be a class".into()));
     }
     if bases_of(t, cls)?.is_none() {
-        return Err(t.type_error("issubclass() arg 2 must be a class, a tuple of classes, or a union".into()));
+        return Err(t.type_error(
+            "issubclass() arg 2 must be a class, a tuple of classes, or a union".into(),
+        ));
     }
     abstract_subclass(t, k, cls)
 }

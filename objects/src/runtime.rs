@@ -115,13 +115,18 @@ impl Vm {
     pub fn refresh_limit(&self) {
         let n = (self.frame_limit as usize - self.frames as usize) / size_of::<Frame>();
         // SAFETY: within the allocation.
-        self.soft_limit.set(unsafe { self.frames.add(recursion_limit().min(n - 8)) });
+        self.soft_limit
+            .set(unsafe { self.frames.add(recursion_limit().min(n - 8)) });
     }
     /// The innermost record.
     #[inline]
     pub fn top_frame(&self) -> Option<*mut Frame> {
         let p = self.frame_top.get();
-        if p > self.frames { Some(p.wrapping_sub(1)) } else { None }
+        if p > self.frames {
+            Some(p.wrapping_sub(1))
+        } else {
+            None
+        }
     }
     /// Number of running frames.
     #[inline(always)]
@@ -206,7 +211,10 @@ impl VmExt for Thread {
 #[cold]
 #[inline(never)]
 fn too_deep(t: &mut Thread, what: &str) -> Raised {
-    t.raise(&errors::RECURSION_ERROR, format!("maximum recursion depth exceeded{what}"))
+    t.raise(
+        &errors::RECURSION_ERROR,
+        format!("maximum recursion depth exceeded{what}"),
+    )
 }
 
 /// Ends the note of [`VmExt::repr_enter`].
@@ -225,7 +233,13 @@ impl Drop for ReprGuard {
 
 /// The exception being handled, as `sys.exception()` gives it.
 pub fn handled_exception(t: &Thread) -> Option<Borrowed<'_>> {
-    let v = t.vm().handled().iter().rev().find(|v| !v.is_null() && !v.is_none()).copied()?;
+    let v = t
+        .vm()
+        .handled()
+        .iter()
+        .rev()
+        .find(|v| !v.is_null() && !v.is_none())
+        .copied()?;
     Some(Borrowed::new(t, v))
 }
 
@@ -288,19 +302,25 @@ pub fn start_thread(
     struct Start(Box<Thread>);
     // SAFETY: the state is not entered yet: it holds no object.
     unsafe impl Send for Start {}
-    let stack = if stack_size == 0 { DEFAULT_STACK.load(Relaxed) } else { stack_size.max(1 << 20) };
+    let stack = if stack_size == 0 {
+        DEFAULT_STACK.load(Relaxed)
+    } else {
+        stack_size.max(1 << 20)
+    };
     let Some(state) = weft_gc::spawn_state(Some(t), THREAD_REGISTERS) else {
         return Err(std::io::Error::other("too many threads"));
     };
     let start = Start(state);
-    std::thread::Builder::new().stack_size(stack).spawn(move || {
-        let start = start;
-        let mut state = start.0;
-        state.set_ext(Box::into_raw(Vm::new(stack, THREAD_FRAMES)) as *mut ());
-        state.enter();
-        f(&mut state);
-        leave(state);
-    })
+    std::thread::Builder::new()
+        .stack_size(stack)
+        .spawn(move || {
+            let start = start;
+            let mut state = start.0;
+            state.set_ext(Box::into_raw(Vm::new(stack, THREAD_FRAMES)) as *mut ());
+            state.enter();
+            f(&mut state);
+            leave(state);
+        })
 }
 
 static DEFAULT_STACK: AtomicUsize = AtomicUsize::new(16 << 20);
@@ -311,7 +331,13 @@ pub fn leave(mut t: Box<Thread>) {
     let vm = t.vm();
     let locals: Vec<Obj> = vm.locals.borrow_mut().drain().map(|(_, o)| o).collect();
     drop(locals);
-    for v in [&vm.context, &vm.trace, &vm.profile, &vm.asyncgen_firstiter, &vm.asyncgen_finalizer] {
+    for v in [
+        &vm.context,
+        &vm.trace,
+        &vm.profile,
+        &vm.asyncgen_firstiter,
+        &vm.asyncgen_finalizer,
+    ] {
         dec(&t, v.replace(Value::NULL));
     }
     dec(&t, t.exc.replace(Value::NULL));
@@ -339,7 +365,11 @@ pub fn run_pending(t: &mut Thread) {
                     && let Err(e) = f(t, o.value())
                 {
                     let _: Raised = e;
-                    unraisable(t, "Exception ignored while calling deallocator", Some(o.value()));
+                    unraisable(
+                        t,
+                        "Exception ignored while calling deallocator",
+                        Some(o.value()),
+                    );
                 }
                 t.drop_finalized(o);
             }
@@ -486,7 +516,9 @@ pub fn builtins_for<'a>(t: &Thread, globals: &Dict) -> &'a Dict {
 /// A builtin by name.
 pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
     let key = crate::names::get(t, name);
-    let found = builtins_dict().and_then(|d| d.get_str(t, key)).map(|v| v.to_obj(t));
+    let found = builtins_dict()
+        .and_then(|d| d.get_str(t, key))
+        .map(|v| v.to_obj(t));
     match found {
         Some(o) => Ok(o),
         None => Err(t.raise(&errors::NAME_ERROR, format!("name '{name}' is not defined"))),
@@ -529,8 +561,15 @@ pub fn hash_key() -> &'static crate::text::hash::HashKey {
     HASH_KEY.get_or_init(|| match std::env::var("PYTHONHASHSEED").ok().as_deref() {
         None | Some("random" | "") => {
             use std::hash::{BuildHasher, Hasher};
-            let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-            crate::text::hash::HashKey { k0: random(), k1: random() }
+            let random = || {
+                std::collections::hash_map::RandomState::new()
+                    .build_hasher()
+                    .finish()
+            };
+            crate::text::hash::HashKey {
+                k0: random(),
+                k1: random(),
+            }
         }
         Some(s) => crate::text::hash::HashKey::from_seed(s.parse().unwrap_or(0)),
     })
@@ -547,18 +586,24 @@ pub fn set_delegate_hook(f: DelegateFn) {
 /// What a suspended generator is delegating to, or None.
 pub fn yield_from(t: &mut Thread, v: Value) -> Res {
     use crate::generator::{Generator, SUSPENDED};
-    let Some(g) = Generator::of(v) else { return Ok(Value::NONE) };
+    let Some(g) = Generator::of(v) else {
+        return Ok(Value::NONE);
+    };
     if g.state.load(Acquire) != SUSPENDED {
         return Ok(Value::NONE);
     }
-    let Ok(state) = g.begin(t) else { return Ok(Value::NONE) };
+    let Ok(state) = g.begin(t) else {
+        return Ok(Value::NONE);
+    };
     // SAFETY: a suspended generator's pc is behind the Yield that suspended it.
     let word = unsafe { (*g.pc.get().sub(1)).load(Relaxed) };
     let found = DELEGATE.get().and_then(|f| f(word)).and_then(|r| {
         // SAFETY: between `begin` and `end`.
         unsafe { g.registers() }.get(r).copied()
     });
-    let found = found.filter(|v| !v.is_null()).map_or(Value::NONE, |v| Obj::new(t, v).into());
+    let found = found
+        .filter(|v| !v.is_null())
+        .map_or(Value::NONE, |v| Obj::new(t, v).into());
     g.end(state);
     Ok(found)
 }
@@ -566,7 +611,9 @@ pub fn yield_from(t: &mut Thread, v: Value) -> Res {
 /// The frame object of a generator that is not finished.
 pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
     use crate::generator::{Generator, RUNNING};
-    let Some(g) = Generator::of(v) else { return Ok(Value::NONE) };
+    let Some(g) = Generator::of(v) else {
+        return Ok(Value::NONE);
+    };
     if g.state.load(Acquire) == RUNNING {
         let vm = t.vm();
         let mut f = vm.frame_top();

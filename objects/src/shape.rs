@@ -51,7 +51,14 @@ impl Shape {
             return None;
         }
         let len = parent.map_or(0, |p| p.len + 1);
-        let mut shape = Shape { id, parent, name, len, next: RwLock::new(Vec::new()), index: None };
+        let mut shape = Shape {
+            id,
+            parent,
+            name,
+            len,
+            next: RwLock::new(Vec::new()),
+            index: None,
+        };
         if len > 8 {
             let mut index = HashMap::new();
             let mut s = Some(&shape);
@@ -73,7 +80,10 @@ impl Shape {
             }
         }
         // SAFETY: the chunk is there and stays.
-        unsafe { (&(*slot.load(Acquire)))[id as usize % CHUNK].store(shape as *const Shape as *mut Shape, Release) };
+        unsafe {
+            (&(*slot.load(Acquire)))[id as usize % CHUNK]
+                .store(shape as *const Shape as *mut Shape, Release)
+        };
         Some(shape)
     }
 
@@ -84,7 +94,10 @@ impl Shape {
             return Some(Shape::by_id(id));
         }
         let shape = Shape::make(None, 0)?;
-        match class.root_shape.compare_exchange(0, shape.id, AcqRel, Acquire) {
+        match class
+            .root_shape
+            .compare_exchange(0, shape.id, AcqRel, Acquire)
+        {
             Ok(_) => Some(shape),
             Err(id) => Some(Shape::by_id(id)),
         }
@@ -158,7 +171,10 @@ impl Type {
 
     /// Whether some instance of the class has had an attribute `name` in a slot.
     pub fn is_shadowed(&self, name: &Str) -> bool {
-        SHADOWED.lock().get(&(self as *const Type as usize)).is_some_and(|n| n.contains(&(name as *const Str as u64)))
+        SHADOWED
+            .lock()
+            .get(&(self as *const Type as usize))
+            .is_some_and(|n| n.contains(&(name as *const Str as u64)))
     }
 
     /// The class is dying.
@@ -167,4 +183,5 @@ impl Type {
     }
 }
 
-static SHADOWED: Mutex<std::collections::BTreeMap<usize, Vec<u64>>> = Mutex::new(std::collections::BTreeMap::new());
+static SHADOWED: Mutex<std::collections::BTreeMap<usize, Vec<u64>>> =
+    Mutex::new(std::collections::BTreeMap::new());

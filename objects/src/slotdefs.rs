@@ -34,7 +34,9 @@ fn put<F: Copy>(s: &SlotFn<F>, to: SetTo, generic: F) {
     match to {
         SetTo::Generic => s.set(Some(generic)),
         // SAFETY: `p` was read from the same slot of another table.
-        SetTo::Raw(p) => s.set(Some(unsafe { std::mem::transmute_copy::<*const (), F>(&p) })),
+        SetTo::Raw(p) => s.set(Some(unsafe {
+            std::mem::transmute_copy::<*const (), F>(&p)
+        })),
         SetTo::Nothing => s.set(None),
     }
 }
@@ -47,7 +49,9 @@ unsafe fn func<F: Copy>(p: *const ()) -> F {
 
 /// Calls the special method `name` of `v`'s class. `Err` when there is none: TypeError with CPython's words is up to the caller.
 fn special(t: &mut Thread, v: Value, name: &Str, args: &[Value]) -> Res<Option<Obj>> {
-    let Some(f) = proto::lookup_special_raw(t, v, name)? else { return Ok(None) };
+    let Some(f) = proto::lookup_special_raw(t, v, name)? else {
+        return Ok(None);
+    };
     f.call(t, args).map(Some)
 }
 
@@ -128,7 +132,12 @@ fn slot_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 fn slot_binary<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
     let op = BinOp::ALL[OP as usize];
     let generic = slot_binary::<OP> as slots::BinaryFn as usize;
-    let mine = |v: Value| type_of(v).slots.binary[OP as usize].get().map(|f| f as usize) == Some(generic);
+    let mine = |v: Value| {
+        type_of(v).slots.binary[OP as usize]
+            .get()
+            .map(|f| f as usize)
+            == Some(generic)
+    };
     let (name, r_name, _) = op_names(t, op);
     let mut other = !type_of(a).is(type_of(b)) && mine(b);
     if mine(a) {
@@ -144,7 +153,11 @@ fn slot_binary<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
             return Ok(r);
         }
     }
-    if other { or_not_implemented(t, b, r_name, &[a]) } else { Ok(Value::NOT_IMPLEMENTED) }
+    if other {
+        or_not_implemented(t, b, r_name, &[a])
+    } else {
+        Ok(Value::NOT_IMPLEMENTED)
+    }
 }
 
 /// Whether `b`'s class has a reflected method other than the one that `a`'s has.
@@ -162,11 +175,19 @@ fn op_names(t: &Thread, op: BinOp) -> (&'static Str, &'static Str, &'static Str)
     use std::sync::OnceLock;
     static NAMES: [OnceLock<(usize, usize, usize)>; BIN_OPS] = [const { OnceLock::new() }; BIN_OPS];
     let (a, b, c) = NAMES[op as usize].get_or_init(|| {
-        let named = |prefix: &str| crate::names::get(t, &format!("__{prefix}{}__", op.stem())) as *const Str as usize;
+        let named = |prefix: &str| {
+            crate::names::get(t, &format!("__{prefix}{}__", op.stem())) as *const Str as usize
+        };
         (named(""), named("r"), named("i"))
     });
     // SAFETY: interned names live for ever.
-    unsafe { (&*(*a as *const Str), &*(*b as *const Str), &*(*c as *const Str)) }
+    unsafe {
+        (
+            &*(*a as *const Str),
+            &*(*b as *const Str),
+            &*(*c as *const Str),
+        )
+    }
 }
 
 fn slot_in_place<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
@@ -248,7 +269,9 @@ fn slot_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     let get = crate::id!(t, "__getattribute__");
     let hook = crate::id!(t, "__getattr__");
     let own = type_of(v).lookup(t, get).map(|d| d.value());
-    let is_object = own.and_then(WrapperDescr::of).is_some_and(|w| w.raw == generic_get_attr_ptr());
+    let is_object = own
+        .and_then(WrapperDescr::of)
+        .is_some_and(|w| w.raw == generic_get_attr_ptr());
     let first = if is_object {
         match crate::instance::generic_get_attr_opt(t, v, name) {
             Ok(Some(v)) => return Ok(v),
@@ -270,7 +293,9 @@ fn slot_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
             t.clear_exc();
         }
         None if !has_hook => {
-            let Some(name) = Str::of(name) else { return Err(t.type_error("attribute name must be string".into())) };
+            let Some(name) = Str::of(name) else {
+                return Err(t.type_error("attribute name must be string".into()));
+            };
             return Err(t.attribute_error(v, name));
         }
         None => {}
@@ -325,10 +350,15 @@ fn slot_descr_set(t: &mut Thread, d: Value, obj: Value, value: Value) -> Res<()>
 
 fn slot_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     let name = crate::id!(t, "__init__");
-    let Some(f) = proto::lookup_special_raw(t, v, name)? else { return Ok(()) };
+    let Some(f) = proto::lookup_special_raw(t, v, name)? else {
+        return Ok(());
+    };
     let r = f.call_args(t, args)?;
     if !r.value().is_none() {
-        let msg = format!("__init__() should return None, not '{}'", type_of(r.value()).name());
+        let msg = format!(
+            "__init__() should return None, not '{}'",
+            type_of(r.value()).name()
+        );
         return Err(t.type_error(msg));
     }
     Ok(())
@@ -354,7 +384,9 @@ fn slot_len(t: &mut Thread, v: Value) -> Res<usize> {
     match crate::int::as_i64(i.value()) {
         Some(n) if n >= 0 => Ok(n as usize),
         Some(_) => Err(t.value_error("__len__() should return >= 0")),
-        None if crate::int::to_bigint(i.value()).is_some_and(|b| b.sign() == num_bigint::Sign::Minus) => {
+        None if crate::int::to_bigint(i.value())
+            .is_some_and(|b| b.sign() == num_bigint::Sign::Minus) =>
+        {
             Err(t.value_error("__len__() should return >= 0"))
         }
         None => Err(t.overflow_error("cannot fit 'int' into an index-sized integer")),
@@ -375,8 +407,15 @@ fn slot_set_item(t: &mut Thread, v: Value, key: Value, value: Value) -> Res<()> 
     match special(t, v, name, &args)? {
         Some(_) => Ok(()),
         None => {
-            let what = if value.is_null() { "deletion" } else { "assignment" };
-            let msg = format!("'{}' object does not support item {what}", type_of(v).name());
+            let what = if value.is_null() {
+                "deletion"
+            } else {
+                "assignment"
+            };
+            let msg = format!(
+                "'{}' object does not support item {what}",
+                type_of(v).name()
+            );
             Err(t.type_error(msg))
         }
     }
@@ -402,7 +441,10 @@ fn slot_truth(t: &mut Thread, v: Value) -> Res<bool> {
     match special(t, v, name, &[])? {
         Some(o) if o.value().is_bool() => Ok(o.value() == Value::TRUE),
         Some(o) => {
-            let msg = format!("__bool__ should return bool, returned {}", type_of(o.value()).name());
+            let msg = format!(
+                "__bool__ should return bool, returned {}",
+                type_of(o.value()).name()
+            );
             Err(t.type_error(msg))
         }
         None => match type_of(v).slots.len.get() {
@@ -436,7 +478,11 @@ fn wrap_hash(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
 fn wrap_next(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
     // SAFETY: `p` came from the iter_next slot.
     let v = unsafe { func::<slots::IterNextFn>(p)(t, a[0]) }?;
-    if v.is_null() { Err(t.stop_iteration(None)) } else { Ok(v) }
+    if v.is_null() {
+        Err(t.stop_iteration(None))
+    } else {
+        Ok(v)
+    }
 }
 
 fn wrap_descr_get(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
@@ -454,11 +500,15 @@ fn wrap_set_attr(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
         && !ty.is(type_of(a[0]))
         && p == crate::instance::generic_set_attr as slots::SetAttrFn as *const ()
     {
-        let msg = format!("can't apply this __setattr__ to {} object", type_of(a[0]).name());
+        let msg = format!(
+            "can't apply this __setattr__ to {} object",
+            type_of(a[0]).name()
+        );
         return Err(t.type_error(msg));
     }
     // SAFETY: `p` came from the set_attr slot.
-    unsafe { func::<slots::SetAttrFn>(p)(t, a[0], a[1], a.get(2).copied().unwrap_or(Value::NULL)) }.map(|()| Value::NONE)
+    unsafe { func::<slots::SetAttrFn>(p)(t, a[0], a[1], a.get(2).copied().unwrap_or(Value::NULL)) }
+        .map(|()| Value::NONE)
 }
 
 const OTHERS: &[SlotDef] = &[
@@ -474,7 +524,11 @@ const OTHERS: &[SlotDef] = &[
         sig: "($self, /, *args, **kwargs)",
         get: |s| raw(&s.call),
         set: |s, to| put(&s.call, to, slot_call as slots::CallFn),
-        wrap: |t, p, a| with_args(t, a, |t, v, args| unsafe { func::<slots::CallFn>(p)(t, v, args) }),
+        wrap: |t, p, a| {
+            with_args(t, a, |t, v, args| unsafe {
+                func::<slots::CallFn>(p)(t, v, args)
+            })
+        },
     },
     SlotDef {
         name: "__getattribute__",
@@ -529,7 +583,9 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.descr_set),
         set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
         // SAFETY: `p` came from this slot.
-        wrap: |t, p, a| unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE),
+        wrap: |t, p, a| {
+            unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE)
+        },
     },
     SlotDef {
         name: "__delete__",
@@ -537,7 +593,10 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.descr_set),
         set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
         // SAFETY: `p` came from this slot.
-        wrap: |t, p, a| unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE),
+        wrap: |t, p, a| {
+            unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], Value::NULL) }
+                .map(|()| Value::NONE)
+        },
     },
     SlotDef {
         name: "__init__",
@@ -546,7 +605,9 @@ const OTHERS: &[SlotDef] = &[
         set: |s, to| put(&s.init, to, slot_init as slots::InitFn),
         wrap: |t, p, a| {
             // SAFETY: `p` came from this slot.
-            with_args(t, a, |t, v, args| unsafe { func::<slots::InitFn>(p)(t, v, args) }.map(|()| Value::NONE))
+            with_args(t, a, |t, v, args| {
+                unsafe { func::<slots::InitFn>(p)(t, v, args) }.map(|()| Value::NONE)
+            })
         },
     },
     SlotDef {
@@ -570,7 +631,9 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.len),
         set: |s, to| put(&s.len, to, slot_len as slots::LenFn),
         // SAFETY: `p` came from this slot.
-        wrap: |t, p, a| unsafe { func::<slots::LenFn>(p)(t, a[0]) }.map(|n| crate::int::from_usize(t, n)),
+        wrap: |t, p, a| {
+            unsafe { func::<slots::LenFn>(p)(t, a[0]) }.map(|n| crate::int::from_usize(t, n))
+        },
     },
     SlotDef {
         name: "__getitem__",
@@ -586,7 +649,9 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.set_item),
         set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
         // SAFETY: `p` came from this slot.
-        wrap: |t, p, a| unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE),
+        wrap: |t, p, a| {
+            unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE)
+        },
     },
     SlotDef {
         name: "__delitem__",
@@ -594,7 +659,9 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.set_item),
         set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
         // SAFETY: `p` came from this slot.
-        wrap: |t, p, a| unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE),
+        wrap: |t, p, a| {
+            unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE)
+        },
     },
     SlotDef {
         name: "__contains__",
@@ -662,8 +729,14 @@ const OTHERS: &[SlotDef] = &[
 ];
 
 /// Splits the bound `*args, **kwargs` of a wrapper again.
-fn with_args(t: &mut Thread, a: &[Value], f: impl FnOnce(&mut Thread, Value, Args<'_>) -> Res) -> Res {
-    let mut all: Vec<Value> = Tuple::exact(a[1]).map(|x| x.values().to_vec()).unwrap_or_default();
+fn with_args(
+    t: &mut Thread,
+    a: &[Value],
+    f: impl FnOnce(&mut Thread, Value, Args<'_>) -> Res,
+) -> Res {
+    let mut all: Vec<Value> = Tuple::exact(a[1])
+        .map(|x| x.values().to_vec())
+        .unwrap_or_default();
     let items = Dict::exact(a[2]).map(|d| d.items(t)).unwrap_or_default();
     if items.is_empty() {
         return f(t, a[0], Args::positional(&all));
@@ -675,7 +748,12 @@ fn with_args(t: &mut Thread, a: &[Value], f: impl FnOnce(&mut Thread, Value, Arg
 }
 
 fn all_defs() -> impl Iterator<Item = &'static SlotDef> {
-    UNARY.iter().chain(COMPARE).chain(BINARY).chain(IN_PLACE).chain(OTHERS)
+    UNARY
+        .iter()
+        .chain(COMPARE)
+        .chain(BINARY)
+        .chain(IN_PLACE)
+        .chain(OTHERS)
 }
 
 /// Puts a wrapper into the dict of a built-in type for each slot that it has itself.
@@ -686,7 +764,9 @@ pub fn add_wrappers(t: &Thread, ty: &'static Type) {
         if p.is_null() || def.sig.is_empty() {
             continue;
         }
-        if def.name == "__hash__" && p == crate::proto::hash_not_implemented as slots::HashFn as *const () {
+        if def.name == "__hash__"
+            && p == crate::proto::hash_not_implemented as slots::HashFn as *const ()
+        {
             continue;
         }
         let name = crate::names::get(t, def.name);
@@ -695,7 +775,9 @@ pub fn add_wrappers(t: &Thread, ty: &'static Type) {
             d.set_str(t, name, w.value());
         }
     }
-    if ty.slots.hash.get().map(|f| f as usize) == Some(crate::proto::hash_not_implemented as slots::HashFn as usize) {
+    if ty.slots.hash.get().map(|f| f as usize)
+        == Some(crate::proto::hash_not_implemented as slots::HashFn as usize)
+    {
         d.set_str(t, crate::id!(t, "__hash__"), Value::NONE);
     }
     if ty.slots.new.is_set() {
@@ -723,7 +805,10 @@ pub fn update(t: &Thread, ty: &Type, name: &Str) {
 
 /// Fills all slots of a new heap type from its MRO.
 pub fn fill(t: &Thread, ty: &Type) {
-    let mro: Vec<Value> = ty.mro_tuple().map(|m| m.values().to_vec()).unwrap_or_default();
+    let mro: Vec<Value> = ty
+        .mro_tuple()
+        .map(|m| m.values().to_vec())
+        .unwrap_or_default();
     for base in &mro[1..] {
         ty.slots.inherit_all(&Type::of_unchecked(*base).slots);
     }
@@ -762,7 +847,11 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
             }
         }
         Some(d) => match WrapperDescr::of(d) {
-            Some(w) if std::ptr::eq(w.def, def) && !sharers_python(t, ty, def) && ty.is_subtype(w.owner()) => {
+            Some(w)
+                if std::ptr::eq(w.def, def)
+                    && !sharers_python(t, ty, def)
+                    && ty.is_subtype(w.owner()) =>
+            {
                 (def.set)(&ty.slots, SetTo::Raw(w.raw))
             }
             // `list.__add__` is another slot than `int.__add__`, which stays as it is.
@@ -775,7 +864,9 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
         },
     }
     if def.name == "__pow__" {
-        let python = ty.lookup(t, name).is_some_and(|d| WrapperDescr::of(d.value()).is_none());
+        let python = ty
+            .lookup(t, name)
+            .is_some_and(|d| WrapperDescr::of(d.value()).is_none());
         if python {
             ty.slots.pow3.set(Some(slot_pow3));
         }
@@ -787,13 +878,17 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
 
 /// Whether another special method of the same slot is defined somewhere in the MRO.
 fn sharers(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
-    partner_names(def).iter().any(|n| ty.lookup(t, crate::names::get(t, n)).is_some())
+    partner_names(def)
+        .iter()
+        .any(|n| ty.lookup(t, crate::names::get(t, n)).is_some())
 }
 
 /// Whether one of them is written in Python (or anything but a wrapper of the same slot).
 fn sharers_python(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
     partner_names(def).iter().any(|n| {
-        ty.lookup(t, crate::names::get(t, n)).is_some_and(|d| !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n))
+        ty.lookup(t, crate::names::get(t, n)).is_some_and(|d| {
+            !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n)
+        })
     })
 }
 
@@ -807,9 +902,11 @@ fn partner_names(def: &SlotDef) -> Vec<&'static str> {
         "__delete__" => vec!["__set__"],
         "__setitem__" => vec!["__delitem__"],
         "__delitem__" => vec!["__setitem__"],
-        "__lt__" | "__le__" | "__eq__" | "__ne__" | "__gt__" | "__ge__" => {
-            COMPARE.iter().map(|d| d.name).filter(|n| *n != def.name).collect()
-        }
+        "__lt__" | "__le__" | "__eq__" | "__ne__" | "__gt__" | "__ge__" => COMPARE
+            .iter()
+            .map(|d| d.name)
+            .filter(|n| *n != def.name)
+            .collect(),
         name => match BINARY.iter().position(|d| d.name == name) {
             Some(i) => vec![BINARY[i ^ 1].name],
             None => Vec::new(),
@@ -856,11 +953,13 @@ impl WrapperDescr {
     pub fn new(t: &Thread, def: &'static SlotDef, owner: &Type, raw: *const ()) -> Obj {
         // SAFETY: every field is written before anything else happens.
         unsafe {
-            let p = t.alloc(&WRAPPER_DESCRIPTOR.head, size_of::<WrapperDescr>()) as *mut WrapperDescr;
+            let p =
+                t.alloc(&WRAPPER_DESCRIPTOR.head, size_of::<WrapperDescr>()) as *mut WrapperDescr;
             (&raw mut (*p).def).write(def);
             (&raw mut (*p).raw).write(raw);
             (&raw mut (*p).native).write(native_for(def));
-            (*p).owner.init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
+            (*p).owner
+                .init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
             Obj::from_raw(Value::from_ptr(p as *const Header))
         }
     }
@@ -873,22 +972,32 @@ impl WrapperDescr {
 
     fn call(&self, t: &mut Thread, args: Args<'_>) -> Res {
         let Some(&v) = args.pos().first() else {
-            let msg = format!("descriptor '{}' of '{}' object needs an argument", self.def.name, self.owner().name());
+            let msg = format!(
+                "descriptor '{}' of '{}' object needs an argument",
+                self.def.name,
+                self.owner().name()
+            );
             return Err(t.type_error(msg));
         };
         if !type_of(v).is_subtype(self.owner()) {
             let (n, o, got) = (self.def.name, self.owner().name(), type_of(v).name());
-            return Err(t.type_error(format!("descriptor '{n}' requires a '{o}' object but received a '{got}'")));
+            return Err(t.type_error(format!(
+                "descriptor '{n}' requires a '{o}' object but received a '{got}'"
+            )));
         }
         // The arguments are bound as for any native, then handed to the slot.
         let n = self.native;
         if self.def.sig.contains('*') {
             return match self.def.name {
                 // SAFETY: `raw` came from that slot.
-                "__call__" => unsafe { func::<slots::CallFn>(self.raw)(t, v, Args::new(&args.all()[1..], args.names())) },
+                "__call__" => unsafe {
+                    func::<slots::CallFn>(self.raw)(t, v, Args::new(&args.all()[1..], args.names()))
+                },
                 // SAFETY: as above.
-                _ => unsafe { func::<slots::InitFn>(self.raw)(t, v, Args::new(&args.all()[1..], args.names())) }
-                    .map(|()| Value::NONE),
+                _ => unsafe {
+                    func::<slots::InitFn>(self.raw)(t, v, Args::new(&args.all()[1..], args.names()))
+                }
+                .map(|()| Value::NONE),
             };
         }
         if args.has_keywords() {
@@ -912,12 +1021,17 @@ impl WrapperDescr {
 
 fn native_for(def: &'static SlotDef) -> &'static crate::native::Native {
     use std::collections::HashMap;
-    static MADE: parking_lot::Mutex<Option<HashMap<usize, &'static crate::native::Native>>> = parking_lot::Mutex::new(None);
+    static MADE: parking_lot::Mutex<Option<HashMap<usize, &'static crate::native::Native>>> =
+        parking_lot::Mutex::new(None);
     let mut made = MADE.lock();
-    made.get_or_insert_default().entry(def as *const SlotDef as usize).or_insert_with(|| {
-        let d = Box::leak(Box::new(NativeDef::new(def.name, def.sig, |_, _| Ok(Value::NONE))));
-        crate::native::Native::new(d, true)
-    })
+    made.get_or_insert_default()
+        .entry(def as *const SlotDef as usize)
+        .or_insert_with(|| {
+            let d = Box::leak(Box::new(NativeDef::new(def.name, def.sig, |_, _| {
+                Ok(Value::NONE)
+            })));
+            crate::native::Native::new(d, true)
+        })
 }
 
 fn descr_of<'a>(v: Value) -> &'a WrapperDescr {
@@ -945,13 +1059,17 @@ fn wrapper_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
     let w = descr_of(d);
     if !type_of(obj).is_subtype(w.owner()) {
         let (n, o, got) = (w.def.name, w.owner().name(), type_of(obj).name());
-        return Err(t.type_error(format!("descriptor '{n}' for '{o}' objects doesn't apply to a '{got}' object")));
+        return Err(t.type_error(format!(
+            "descriptor '{n}' for '{o}' objects doesn't apply to a '{got}' object"
+        )));
     }
     // SAFETY: both slots are written before anything else happens.
     unsafe {
         let p = t.alloc(&METHOD_WRAPPER.head, size_of::<MethodWrapper>()) as *mut MethodWrapper;
-        (*p).descr.init(t, &(*p).header, Obj::new(t, d).into_value());
-        (*p).self_.init(t, &(*p).header, Obj::new(t, obj).into_value());
+        (*p).descr
+            .init(t, &(*p).header, Obj::new(t, d).into_value());
+        (*p).self_
+            .init(t, &(*p).header, Obj::new(t, obj).into_value());
         Ok(Value::from_ptr(p as *const Header))
     }
 }
@@ -1006,24 +1124,37 @@ pub static WRAPPER_DESCRIPTOR: Type = Type::builtin(
         descr_get: Some(wrapper_get),
         repr: Some(|t, v| {
             let w = descr_of(v);
-            let s = format!("<slot wrapper '{}' of '{}' objects>", w.def.name, w.owner().name());
+            let s = format!(
+                "<slot wrapper '{}' of '{}' objects>",
+                w.def.name,
+                w.owner().name()
+            );
             Ok(Str::new(t, &s).into())
         }),
         getset: &[
-            GetSetDef::ro("__name__", |t, v| Ok(Str::intern(t, descr_of(v).def.name).into())),
+            GetSetDef::ro("__name__", |t, v| {
+                Ok(Str::intern(t, descr_of(v).def.name).into())
+            }),
             GetSetDef::ro("__qualname__", |t, v| {
                 let w = descr_of(v);
                 let s = format!("{}.{}", w.owner().name(), w.def.name);
                 Ok(Str::new(t, &s).into())
             }),
-            GetSetDef::ro("__objclass__", |t, v| Ok(to_reg(t, descr_of(v).owner.get()))),
-            GetSetDef::ro("__text_signature__", |t, v| Ok(sig_value(t, descr_of(v).def))),
-            GetSetDef::ro("__doc__", |t, v| Ok(Str::new(t, &format!("Implement {}.", descr_of(v).def.name)).into())),
+            GetSetDef::ro("__objclass__", |t, v| {
+                Ok(to_reg(t, descr_of(v).owner.get()))
+            }),
+            GetSetDef::ro("__text_signature__", |t, v| {
+                Ok(sig_value(t, descr_of(v).def))
+            }),
+            GetSetDef::ro("__doc__", |t, v| {
+                Ok(Str::new(t, &format!("Implement {}.", descr_of(v).def.name)).into())
+            }),
         ],
         methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
             let w = descr_of(a[0]);
             let getattr = crate::runtime::builtin(t, "getattr")?;
-            let pair = Tuple::from_vec(t, vec![Obj::new(t, w.owner.get()), Str::new(t, w.def.name)]);
+            let pair =
+                Tuple::from_vec(t, vec![Obj::new(t, w.owner.get()), Str::new(t, w.def.name)]);
             Ok(Tuple::from_vec(t, vec![getattr, pair]).into())
         })],
         ..Spec::EMPTY
@@ -1047,20 +1178,37 @@ pub static METHOD_WRAPPER: Type = Type::builtin(
             let m = wrapper_of(v);
             let name = descr_of(m.descr.get()).def.name;
             let (ty, at) = (type_of(m.self_.get()).name(), proto::address(m.self_.get()));
-            Ok(Str::new(t, &format!("<method-wrapper '{name}' of {ty} object at {at:#x}>")).into())
+            Ok(Str::new(
+                t,
+                &format!("<method-wrapper '{name}' of {ty} object at {at:#x}>"),
+            )
+            .into())
         }),
         getset: &[
             GetSetDef::ro("__self__", |t, v| Ok(to_reg(t, wrapper_of(v).self_.get()))),
-            GetSetDef::ro("__name__", |t, v| Ok(Str::intern(t, descr_of(wrapper_of(v).descr.get()).def.name).into())),
+            GetSetDef::ro("__name__", |t, v| {
+                Ok(Str::intern(t, descr_of(wrapper_of(v).descr.get()).def.name).into())
+            }),
             GetSetDef::ro("__qualname__", |t, v| {
                 let w = descr_of(wrapper_of(v).descr.get());
                 let s = format!("{}.{}", w.owner().name(), w.def.name);
                 Ok(Str::new(t, &s).into())
             }),
-            GetSetDef::ro("__objclass__", |t, v| Ok(to_reg(t, descr_of(wrapper_of(v).descr.get()).owner.get()))),
-            GetSetDef::ro("__text_signature__", |t, v| Ok(sig_value(t, descr_of(wrapper_of(v).descr.get()).def))),
+            GetSetDef::ro("__objclass__", |t, v| {
+                Ok(to_reg(t, descr_of(wrapper_of(v).descr.get()).owner.get()))
+            }),
+            GetSetDef::ro("__text_signature__", |t, v| {
+                Ok(sig_value(t, descr_of(wrapper_of(v).descr.get()).def))
+            }),
             GetSetDef::ro("__doc__", |t, v| {
-                Ok(Str::new(t, &format!("Implement {}.", descr_of(wrapper_of(v).descr.get()).def.name)).into())
+                Ok(Str::new(
+                    t,
+                    &format!(
+                        "Implement {}.",
+                        descr_of(wrapper_of(v).descr.get()).def.name
+                    ),
+                )
+                .into())
             }),
         ],
         methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
@@ -1074,4 +1222,3 @@ pub static METHOD_WRAPPER: Type = Type::builtin(
     },
 )
 .gc(traverse_bound, clear_bound);
-

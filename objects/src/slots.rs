@@ -3,8 +3,8 @@
 //! All [`Value`] parameters are borrowed; a [`Res`] is an owned register word. Slots are atomics, because a class attribute
 //! may be assigned while other threads use the class.
 
-use crate::args::Args;
 use crate::Res;
+use crate::args::Args;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use weft_gc::{Thread, Value};
@@ -22,7 +22,11 @@ impl<F: Copy> SlotFn<F> {
         const { assert!(size_of::<F>() == size_of::<*mut ()>()) };
         let p = self.0.load(Relaxed);
         // SAFETY: `F` is a function pointer type of pointer size and only `set` stores here.
-        if p.is_null() { None } else { Some(unsafe { std::mem::transmute_copy::<*mut (), F>(&p) }) }
+        if p.is_null() {
+            None
+        } else {
+            Some(unsafe { std::mem::transmute_copy::<*mut (), F>(&p) })
+        }
     }
     pub fn set(&self, f: Option<F>) {
         let p = match f {
@@ -124,16 +128,34 @@ impl BinOp {
         BinOp::DivMod,
     ];
     pub fn symbol(self) -> &'static str {
-        ["+", "-", "*", "/", "//", "%", "** or pow()", "<<", ">>", "&", "|", "^", "@", "divmod()"][self as usize]
+        [
+            "+",
+            "-",
+            "*",
+            "/",
+            "//",
+            "%",
+            "** or pow()",
+            "<<",
+            ">>",
+            "&",
+            "|",
+            "^",
+            "@",
+            "divmod()",
+        ][self as usize]
     }
     pub fn in_place_symbol(self) -> &'static str {
-        ["+=", "-=", "*=", "/=", "//=", "%=", "**=", "<<=", ">>=", "&=", "|=", "^=", "@=", "divmod()"][self as usize]
+        [
+            "+=", "-=", "*=", "/=", "//=", "%=", "**=", "<<=", ">>=", "&=", "|=", "^=", "@=",
+            "divmod()",
+        ][self as usize]
     }
     /// The name without underscores: `add`.
     pub fn stem(self) -> &'static str {
         [
-            "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and", "or", "xor", "matmul",
-            "divmod",
+            "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and",
+            "or", "xor", "matmul", "divmod",
         ][self as usize]
     }
 }

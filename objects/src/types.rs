@@ -141,7 +141,11 @@ impl Type {
     }
     /// Further [`TypeFlags`] bits.
     pub const fn gc_flags(mut self, flags: u32) -> Type {
-        let old = if self.head.traverse.is_some() { TypeFlags::CONTAINER } else { 0 };
+        let old = if self.head.traverse.is_some() {
+            TypeFlags::CONTAINER
+        } else {
+            0
+        };
         self.head.gc_flags = AtomicU32::new(old | flags);
         self
     }
@@ -180,7 +184,6 @@ impl Type {
         self
     }
 }
-
 
 /// The type of any value.
 #[inline(always)]
@@ -246,7 +249,12 @@ impl MethodCache {
         Box::into_raw(Box::new(MethodCache {
             version,
             len: AtomicU32::new(0),
-            entries: [const { CacheEntry { name: AtomicU64::new(0), value: AtomicU64::new(0) } }; CACHE_SIZE],
+            entries: [const {
+                CacheEntry {
+                    name: AtomicU64::new(0),
+                    value: AtomicU64::new(0),
+                }
+            }; CACHE_SIZE],
         }))
     }
 }
@@ -278,7 +286,11 @@ impl Type {
     /// The type object, if `v` is one.
     #[inline(always)]
     pub fn of<'a>(v: Value) -> Option<&'a Type> {
-        if v.is_ptr() && type_of(v).has(tf::TYPE_SUBCLASS) { Some(Type::of_unchecked(v)) } else { None }
+        if v.is_ptr() && type_of(v).has(tf::TYPE_SUBCLASS) {
+            Some(Type::of_unchecked(v))
+        } else {
+            None
+        }
     }
     /// The type object in a word that is known to be one.
     #[inline(always)]
@@ -302,7 +314,12 @@ impl Type {
     pub fn name(&self) -> String {
         match Str::of(self.name.get()) {
             Some(s) => s.to_string_lossy(),
-            None => self.static_name.rsplit('.').next().unwrap_or(self.static_name).to_string(),
+            None => self
+                .static_name
+                .rsplit('.')
+                .next()
+                .unwrap_or(self.static_name)
+                .to_string(),
         }
     }
     /// `__qualname__`.
@@ -318,7 +335,8 @@ impl Type {
             return Some(Str::intern(t, self.static_module));
         }
         let d = self.dict(t)?;
-        d.get_str(t, crate::id!(t, "__module__")).map(|v| v.to_obj(t))
+        d.get_str(t, crate::id!(t, "__module__"))
+            .map(|v| v.to_obj(t))
     }
     pub fn static_module(&self) -> &'static str {
         self.static_module
@@ -343,7 +361,11 @@ impl Type {
     }
     pub fn base_type(&self) -> Option<&Type> {
         let b = self.base.get();
-        if b.is_null() { None } else { Some(Type::of_unchecked(b)) }
+        if b.is_null() {
+            None
+        } else {
+            Some(Type::of_unchecked(b))
+        }
     }
     pub fn mro_tuple(&self) -> Option<&Tuple> {
         Tuple::exact(self.mro.get())
@@ -356,7 +378,9 @@ impl Type {
             return true;
         }
         match self.mro_tuple() {
-            Some(mro) => (0..mro.len()).any(|i| std::ptr::eq(mro.get(i).ptr() as *const Type, other)),
+            Some(mro) => {
+                (0..mro.len()).any(|i| std::ptr::eq(mro.get(i).ptr() as *const Type, other))
+            }
             // Not ready yet: built-in types derive from one base each.
             None => self.static_base.is_some_and(|b| b.is_subtype(other)),
         }
@@ -377,13 +401,21 @@ impl Type {
             let (version, index, cached) = t.vm().lookups.0[at].get();
             if version == mc.version && cached == key {
                 let v = mc.value(index as usize);
-                return if v.is_null() { None } else { Some(Borrowed::new(t, v)) };
+                return if v.is_null() {
+                    None
+                } else {
+                    Some(Borrowed::new(t, v))
+                };
             }
         }
         match self.lookup_index(t, name) {
             Some((mc, index)) => {
                 let v = mc.value(index);
-                if v.is_null() { None } else { Some(Borrowed::new(t, v)) }
+                if v.is_null() {
+                    None
+                } else {
+                    Some(Borrowed::new(t, v))
+                }
             }
             None => self.lookup_uncached(t, name),
         }
@@ -426,7 +458,9 @@ impl Type {
                 return Some((mc, i));
             }
         }
-        let found = self.lookup_uncached(t, name).map_or(Value::NULL, |v| v.value());
+        let found = self
+            .lookup_uncached(t, name)
+            .map_or(Value::NULL, |v| v.value());
         let _guard = lock(t, self.header());
         // Still the type's cache: so what was found is still what the MRO says.
         let n = mc.len.load(Acquire) as usize;
@@ -437,7 +471,14 @@ impl Type {
             // Start over: the old one goes as after a change.
             self.mcache.store(MethodCache::new(), Release);
             // SAFETY: out of sight for new readers.
-            unsafe { t.retire(self.header(), p as *mut u8, size_of::<MethodCache>(), free_cache) };
+            unsafe {
+                t.retire(
+                    self.header(),
+                    p as *mut u8,
+                    size_of::<MethodCache>(),
+                    free_cache,
+                )
+            };
             return None;
         }
         mc.entries[n].name.store(key, Relaxed);
@@ -453,7 +494,14 @@ impl Type {
         self.ctor.store(0, Release);
         if !p.is_null() {
             // SAFETY: out of sight; readers that have it may go on until their next safepoint (I7).
-            unsafe { t.retire(self.header(), p as *mut u8, size_of::<MethodCache>(), free_cache) };
+            unsafe {
+                t.retire(
+                    self.header(),
+                    p as *mut u8,
+                    size_of::<MethodCache>(),
+                    free_cache,
+                )
+            };
         }
         for sub in self.subclasses_snapshot() {
             Type::of_unchecked(sub).modified(t);
@@ -462,7 +510,11 @@ impl Type {
 
     /// Direct subclasses, not counted.
     pub fn subclasses_snapshot(&self) -> Vec<Value> {
-        self.subclasses.lock().iter().map(|&p| Value::from_ptr(p as *const Header)).collect()
+        self.subclasses
+            .lock()
+            .iter()
+            .map(|&p| Value::from_ptr(p as *const Header))
+            .collect()
     }
 
     pub fn add_subclass(&self, sub: &Type) {
@@ -498,18 +550,28 @@ impl Type {
         if self.state.swap(1, AcqRel) != 0 {
             return;
         }
-        let base: Option<&'static Type> =
-            if self.is(&OBJECT) { None } else { Some(self.static_base.unwrap_or(&OBJECT)) };
+        let base: Option<&'static Type> = if self.is(&OBJECT) {
+            None
+        } else {
+            Some(self.static_base.unwrap_or(&OBJECT))
+        };
         let mut flags = self.static_flags | self.flags.load(Relaxed);
         if let Some(b) = base {
             b.ready(t);
-            let inherited = tf::TYPE_SUBCLASS | tf::EXCEPTION | tf::SEQUENCE | tf::MAPPING | tf::MATCH_SELF | tf::VAR_SIZED;
+            let inherited = tf::TYPE_SUBCLASS
+                | tf::EXCEPTION
+                | tf::SEQUENCE
+                | tf::MAPPING
+                | tf::MATCH_SELF
+                | tf::VAR_SIZED;
             flags |= b.flags.load(Relaxed) & inherited;
             if self.dict_offset.load(Relaxed) == 0 {
                 self.dict_offset.store(b.dict_offset.load(Relaxed), Relaxed);
             }
             if self.head.gc_flags.load(Relaxed) == 0 {
-                self.head.gc_flags.store(b.head.gc_flags.load(Relaxed), Relaxed);
+                self.head
+                    .gc_flags
+                    .store(b.head.gc_flags.load(Relaxed), Relaxed);
             }
             if self.head.basic_size.load(Relaxed) == b.head.basic_size.load(Relaxed) {
                 flags &= !tf::SOLID;
@@ -517,7 +579,8 @@ impl Type {
         }
         self.flags.store(flags, Release);
         let d = Dict::new(t);
-        self.dict.init(t, self.header(), Obj::new(t, d.value()).into_value());
+        self.dict
+            .init(t, self.header(), Obj::new(t, d.value()).into_value());
         if let Some(b) = base {
             self.base.init(t, self.header(), b.value());
             b.add_subclass(self);
@@ -526,11 +589,15 @@ impl Type {
         let mut up = base;
         while let Some(b) = up {
             chain.push(b.value());
-            up = b.static_base.or(if b.is(&OBJECT) { None } else { Some(&OBJECT) });
+            up = b
+                .static_base
+                .or(if b.is(&OBJECT) { None } else { Some(&OBJECT) });
         }
-        self.mro.init(t, self.header(), Tuple::from_slice(t, &chain).into_value());
+        self.mro
+            .init(t, self.header(), Tuple::from_slice(t, &chain).into_value());
         let bases: Vec<Value> = base.iter().map(|b| b.value()).collect();
-        self.bases.init(t, self.header(), Tuple::from_slice(t, &bases).into_value());
+        self.bases
+            .init(t, self.header(), Tuple::from_slice(t, &bases).into_value());
         if let Some(spec) = self.spec {
             self.slots.fill(spec);
             self.add_natives(t, spec);
@@ -540,12 +607,16 @@ impl Type {
             self.slots.inherit(&b.slots);
         }
         if self.slots.compare.is_set() && !self.slots.hash.is_set() {
-            self.slots.hash.set(Some(crate::proto::hash_not_implemented));
+            self.slots
+                .hash
+                .set(Some(crate::proto::hash_not_implemented));
             self.set_name(t, crate::id!(t, "__hash__"), Value::NONE);
         }
         self.note_generic();
         let doc_key = crate::id!(t, "__doc__");
-        let has_doc = self.dict(t).is_some_and(|d| d.get_str(t, doc_key).is_some());
+        let has_doc = self
+            .dict(t)
+            .is_some_and(|d| d.get_str(t, doc_key).is_some());
         if !has_doc && !self.is(&TYPE) {
             let doc = match self.static_doc {
                 "" => Obj::own(Value::NONE),
@@ -557,13 +628,24 @@ impl Type {
     }
 
     fn add_natives(&'static self, t: &Thread, spec: &'static Spec) {
-        use crate::native::{CLASS_METHOD_DESCRIPTOR, METHOD_DESCRIPTOR, MethodDescr, Native, NativeKind};
+        use crate::native::{
+            CLASS_METHOD_DESCRIPTOR, METHOD_DESCRIPTOR, MethodDescr, Native, NativeKind,
+        };
         for def in spec.methods {
             let o = match def.kind {
-                NativeKind::Plain => MethodDescr::new(t, Native::new(def, true), self, &METHOD_DESCRIPTOR),
-                NativeKind::Class => MethodDescr::new(t, Native::new(def, true), self, &CLASS_METHOD_DESCRIPTOR),
+                NativeKind::Plain => {
+                    MethodDescr::new(t, Native::new(def, true), self, &METHOD_DESCRIPTOR)
+                }
+                NativeKind::Class => {
+                    MethodDescr::new(t, Native::new(def, true), self, &CLASS_METHOD_DESCRIPTOR)
+                }
                 NativeKind::Static => {
-                    let f = crate::native::BuiltinFunction::bind(t, Native::new(def, false), self.value(), Value::NULL);
+                    let f = crate::native::BuiltinFunction::bind(
+                        t,
+                        Native::new(def, false),
+                        self.value(),
+                        Value::NULL,
+                    );
                     crate::staticmethod::new_static(t, f)
                 }
             };
@@ -574,15 +656,24 @@ impl Type {
             self.set_name(t, crate::names::get(t, def.name), o.value());
         }
         for def in spec.members {
-            let o = crate::descr::new_member(t, def.name, def.offset, def.readonly, def.none_if_empty, self);
+            let o = crate::descr::new_member(
+                t,
+                def.name,
+                def.offset,
+                def.readonly,
+                def.none_if_empty,
+                self,
+            );
             self.set_name(t, crate::names::get(t, def.name), o.value());
         }
     }
 
     /// Notes in the flags whether attribute access is `object`'s own.
     pub fn note_generic(&self) {
-        let get = self.slots.get_attr.get().map(|f| f as usize) == Some(crate::instance::generic_get_attr as *const () as usize);
-        let set = self.slots.set_attr.get().map(|f| f as usize) == Some(crate::instance::generic_set_attr as *const () as usize);
+        let get = self.slots.get_attr.get().map(|f| f as usize)
+            == Some(crate::instance::generic_get_attr as *const () as usize);
+        let set = self.slots.set_attr.get().map(|f| f as usize)
+            == Some(crate::instance::generic_set_attr as *const () as usize);
         self.put_flag(tf::GENERIC_GETATTR, get);
         self.put_flag(tf::GENERIC_SETATTR, set);
         self.put_flag(tf::HAS_DESCR_SET, self.slots.descr_set.is_set());
@@ -620,7 +711,14 @@ pub const IS_TYPE: u8 = weft_gc::Flags::USER2;
 unsafe fn traverse_type(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a type object.
     let ty = unsafe { &*(h as *const Type) };
-    for s in [&ty.name, &ty.qualname, &ty.dict, &ty.base, &ty.bases, &ty.mro] {
+    for s in [
+        &ty.name,
+        &ty.qualname,
+        &ty.dict,
+        &ty.base,
+        &ty.bases,
+        &ty.mro,
+    ] {
         f(s.get());
     }
 }
@@ -638,7 +736,14 @@ unsafe fn clear_type(h: *mut Header, t: &Thread) {
         }
     }
     ty.forget_shadows();
-    for s in [&ty.name, &ty.qualname, &ty.dict, &ty.base, &ty.bases, &ty.mro] {
+    for s in [
+        &ty.name,
+        &ty.qualname,
+        &ty.dict,
+        &ty.base,
+        &ty.bases,
+        &ty.mro,
+    ] {
         t.drop_value(s.take_local());
     }
     let p = ty.mcache.swap(std::ptr::null_mut(), AcqRel);

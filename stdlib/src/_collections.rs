@@ -60,7 +60,10 @@ fn default_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
             if !f.is_none() && !proto::is_callable(*f) {
                 return Err(t.type_error("first argument must be callable or None".into()));
             }
-            (if f.is_none() { Value::NULL } else { *f }, Args::new(&args.all()[1..], args.names()))
+            (
+                if f.is_none() { Value::NULL } else { *f },
+                Args::new(&args.all()[1..], args.names()),
+            )
         }
     };
     let d = default_of(v);
@@ -74,9 +77,13 @@ fn default_missing(t: &mut Thread, a: &[Value]) -> Res {
 
 fn missing(t: &mut Thread, v: Value, key: Value) -> Res {
     let d = default_of(v);
-    let Some(factory) = own(t, &d.factory) else { return Err(t.key_error(key)) };
+    let Some(factory) = own(t, &d.factory) else {
+        return Err(t.key_error(key));
+    };
     let made = proto::call(t, factory.value(), &[])?;
-    if type_of(v).slots.set_item.get().map(|f| f as usize) == DICT.slots.set_item.get().map(|f| f as usize) {
+    if type_of(v).slots.set_item.get().map(|f| f as usize)
+        == DICT.slots.set_item.get().map(|f| f as usize)
+    {
         // If another thread has been quicker, its value is the one that all get.
         return d.dict.set_default(t, key, made.value());
     }
@@ -137,7 +144,11 @@ fn default_or(t: &mut Thread, a: Value, b: Value) -> Res {
     if Dict::of(a).is_none() || Dict::of(b).is_none() {
         return Ok(Value::NOT_IMPLEMENTED);
     }
-    let own_one = if type_of(a).is_subtype(&DEFAULTDICT) { a } else { b };
+    let own_one = if type_of(a).is_subtype(&DEFAULTDICT) {
+        a
+    } else {
+        b
+    };
     let factory = own(t, &default_of(own_one).factory).unwrap_or_else(support::none);
     let cls = Obj::new(t, type_of(own_one).value());
     let new = proto::call(t, cls.value(), &[factory.value(), a])?;
@@ -158,10 +169,15 @@ pub static DEFAULTDICT: Type = Type::builtin(
         binary: &[(BinOp::Or, default_or)],
         methods: &[
             NativeDef::new("__missing__", "($self, key, /)", default_missing),
-            NativeDef::new("copy", "($self, /)", default_copy).doc("D.copy() -> a shallow copy of D."),
+            NativeDef::new("copy", "($self, /)", default_copy)
+                .doc("D.copy() -> a shallow copy of D."),
             NativeDef::new("__copy__", "($self, /)", default_copy),
             NativeDef::new("__reduce__", "($self, /)", default_reduce),
-            NativeDef::class("__class_getitem__", "($type, object, /)", weft_objects::generic_alias::class_getitem),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, object, /)",
+                weft_objects::generic_alias::class_getitem,
+            ),
         ],
         members: &[MemberDef {
             name: "default_factory",
@@ -221,13 +237,20 @@ fn getter_get(t: &mut Thread, v: Value, obj: Value, _ty: Value) -> Res {
 }
 
 fn getter_set(t: &mut Thread, _v: Value, _obj: Value, new: Value) -> Res<()> {
-    let what = if new.is_null() { "can't delete attribute" } else { "can't set attribute" };
+    let what = if new.is_null() {
+        "can't delete attribute"
+    } else {
+        "can't set attribute"
+    };
     Err(t.raise(&errors::ATTRIBUTE_ERROR, what))
 }
 
 fn getter_reduce(t: &mut Thread, a: &[Value]) -> Res {
     let g = getter_of(a[0]);
-    let (index, doc) = (support::int_obj(t, g.index.get() as i64), Obj::own(or_none(t, g.doc.get())));
+    let (index, doc) = (
+        support::int_obj(t, g.index.get() as i64),
+        Obj::own(or_none(t, g.doc.get())),
+    );
     let args = Tuple::pair(t, index, doc);
     let cls = Obj::new(t, type_of(a[0]).value());
     Ok(Tuple::pair(t, cls, args).into())
@@ -237,7 +260,11 @@ fn getter_repr(t: &mut Thread, v: Value) -> Res {
     let g = getter_of(v);
     let doc = proto::repr(t, g.doc.get())?;
     let doc = Str::of(doc.value()).map_or_else(String::new, |s| s.to_string_lossy());
-    let s = format!("{}({}, {doc})", type_of(v).full_name(t), g.index.get() as i64);
+    let s = format!(
+        "{}({}, {doc})",
+        type_of(v).full_name(t),
+        g.index.get() as i64
+    );
     Ok(Str::from_string(t, s).into())
 }
 
@@ -270,7 +297,8 @@ fn count_elements(t: &mut Thread, a: &[Value]) -> Res {
     let get = weft_objects::id!(t, "get");
     let own_get = ty.lookup(t, get).map(|v| v.value().bare());
     let dict_get = DICT.lookup(t, get).map(|v| v.value().bare());
-    let plain_set = ty.slots.set_item.get().map(|f| f as usize) == DICT.slots.set_item.get().map(|f| f as usize);
+    let plain_set = ty.slots.set_item.get().map(|f| f as usize)
+        == DICT.slots.set_item.get().map(|f| f as usize);
     if let Some(d) = Dict::of(a[0])
         && own_get == dict_get
         && plain_set
@@ -298,12 +326,20 @@ fn count_elements(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
-static FUNCTIONS: &[NativeDef] = &[NativeDef::new("_count_elements", "(mapping, iterable, /)", count_elements)
-    .doc("Count elements in the iterable, updating the mapping")];
+static FUNCTIONS: &[NativeDef] =
+    &[
+        NativeDef::new("_count_elements", "(mapping, iterable, /)", count_elements)
+            .doc("Count elements in the iterable, updating the mapping"),
+    ];
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "_collections", "High performance data structures.", FUNCTIONS);
+    let m = support::module(
+        t,
+        "_collections",
+        "High performance data structures.",
+        FUNCTIONS,
+    );
     for ty in [
         &deque::DEQUE,
         &deque::DEQUE_ITERATOR,

@@ -25,7 +25,9 @@ pub static PLACEHOLDER_TYPE: Type = Type::builtin(
     &Spec {
         new: Some(placeholder_new),
         repr: Some(|t, _| Ok(Str::intern(t, "Placeholder").into())),
-        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, _| Ok(Str::intern(t, "Placeholder").into()))],
+        methods: &[NativeDef::new("__reduce__", "($self, /)", |t, _| {
+            Ok(Str::intern(t, "Placeholder").into())
+        })],
         ..Spec::EMPTY
     },
 )
@@ -60,7 +62,15 @@ struct Partial {
     holes: Count,
 }
 
-gc_slots!(Partial, traverse_partial, clear_partial, func, args, keywords, dict);
+gc_slots!(
+    Partial,
+    traverse_partial,
+    clear_partial,
+    func,
+    args,
+    keywords,
+    dict
+);
 
 fn partial_of<'a>(v: Value) -> &'a Partial {
     // SAFETY: slots and methods of PARTIAL get its instances alone.
@@ -72,7 +82,11 @@ fn fill_holes(t: &Thread, bound: &[Value], given: &[Value]) -> Vec<Obj> {
     let mut given = given.iter();
     let mut all = Vec::with_capacity(bound.len() + given.len());
     for b in bound {
-        let v = if is_placeholder(*b) { given.next().unwrap_or(b) } else { b };
+        let v = if is_placeholder(*b) {
+            given.next().unwrap_or(b)
+        } else {
+            b
+        };
         all.push(Obj::new(t, *v));
     }
     all.extend(given.map(|v| Obj::new(t, *v)));
@@ -101,12 +115,15 @@ fn partial_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if inner.is(&PARTIAL) || (inner.is_subtype(&PARTIAL) && Type::of_unchecked(cls).is(inner)) {
         // A partial of a partial is one partial, unless the inner one has attributes of its own.
         let p = partial_of(func.value());
-        let plain = p.dict.get().is_null() || Dict::exact(p.dict.get()).is_some_and(|d| d.is_empty());
+        let plain =
+            p.dict.get().is_null() || Dict::exact(p.dict.get()).is_some_and(|d| d.is_empty());
         if plain {
             if let Some(bound) = Tuple::of(p.args.get()) {
                 items = fill_holes(t, bound.values(), given);
             }
-            if let (Some(k), Some(inner)) = (Dict::exact(keywords.value()), Dict::of(p.keywords.get())) {
+            if let (Some(k), Some(inner)) =
+                (Dict::exact(keywords.value()), Dict::of(p.keywords.get()))
+            {
                 k.merge_from(t, inner)?;
             }
             func = Obj::new(t, p.func.get());
@@ -119,7 +136,8 @@ fn partial_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     }
     // SAFETY: `cls` is PARTIAL or a subclass.
     let (o, p) = unsafe { fresh::<Partial>(t, Type::of_unchecked(cls)) };
-    p.holes.set(items.iter().filter(|v| is_placeholder(v.value())).count() as u64);
+    p.holes
+        .set(items.iter().filter(|v| is_placeholder(v.value())).count() as u64);
     p.func.init(t, &p.header, func.into());
     p.args.init(t, &p.header, Tuple::from_vec(t, items).into());
     p.keywords.init(t, &p.header, keywords.into());
@@ -131,7 +149,8 @@ const FEW: usize = 12;
 
 fn partial_call(t: &mut Thread, v: Value, given: Args<'_>) -> Res {
     let p = partial_of(v);
-    let (Some(bound), Some(keywords)) = (Tuple::exact(p.args.get()), Dict::exact(p.keywords.get())) else {
+    let (Some(bound), Some(keywords)) = (Tuple::exact(p.args.get()), Dict::exact(p.keywords.get()))
+    else {
         return Err(t.type_error("partial object is not initialised".into()));
     };
     let (bound, all) = (bound.values(), given.all());
@@ -263,11 +282,20 @@ fn partial_setstate(t: &mut Thread, a: &[Value]) -> Res {
         k.merge_from(t, from)?;
     }
     let p = partial_of(a[0]);
-    p.holes.set(items.iter().filter(|v| is_placeholder(v.value())).count() as u64);
+    p.holes
+        .set(items.iter().filter(|v| is_placeholder(v.value())).count() as u64);
     p.func.set(t, &p.header, func.into());
     p.args.set(t, &p.header, Tuple::from_vec(t, items).into());
     p.keywords.set(t, &p.header, kw.into());
-    p.dict.set(t, &p.header, if dict.value().is_none() { Value::NULL } else { dict.into() });
+    p.dict.set(
+        t,
+        &p.header,
+        if dict.value().is_none() {
+            Value::NULL
+        } else {
+            dict.into()
+        },
+    );
     Ok(Value::NONE)
 }
 
@@ -283,14 +311,37 @@ pub static PARTIAL: Type = Type::builtin(
         methods: &[
             NativeDef::new("__reduce__", "($self, /)", partial_reduce),
             NativeDef::new("__setstate__", "($self, state, /)", partial_setstate),
-            NativeDef::class("__class_getitem__", "($type, object, /)", weft_objects::generic_alias::class_getitem),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, object, /)",
+                weft_objects::generic_alias::class_getitem,
+            ),
         ],
         members: &[
-            MemberDef { name: "func", offset: offset_of!(Partial, func), readonly: true, none_if_empty: true },
-            MemberDef { name: "args", offset: offset_of!(Partial, args), readonly: true, none_if_empty: true },
-            MemberDef { name: "keywords", offset: offset_of!(Partial, keywords), readonly: true, none_if_empty: true },
+            MemberDef {
+                name: "func",
+                offset: offset_of!(Partial, func),
+                readonly: true,
+                none_if_empty: true,
+            },
+            MemberDef {
+                name: "args",
+                offset: offset_of!(Partial, args),
+                readonly: true,
+                none_if_empty: true,
+            },
+            MemberDef {
+                name: "keywords",
+                offset: offset_of!(Partial, keywords),
+                readonly: true,
+                none_if_empty: true,
+            },
         ],
-        getset: &[GetSetDef::rw("__dict__", weft_objects::descr::get_dict, weft_objects::descr::set_dict)],
+        getset: &[GetSetDef::rw(
+            "__dict__",
+            weft_objects::descr::get_dict,
+            weft_objects::descr::set_dict,
+        )],
         ..Spec::EMPTY
     },
 )
@@ -320,7 +371,8 @@ fn new_key(t: &Thread, compare: Value, object: Value) -> Value {
     // SAFETY: the layout of KEY.
     let (o, k) = unsafe { fresh::<Key>(t, &KEY) };
     k.compare.init(t, &k.header, Obj::new(t, compare).into());
-    k.object.init(t, &k.header, weft_objects::cell::counted(t, object));
+    k.object
+        .init(t, &k.header, weft_objects::cell::counted(t, object));
     o.into()
 }
 
@@ -348,7 +400,12 @@ static KEY: Type = Type::builtin(
     &Spec {
         call: Some(key_call),
         compare: Some(key_compare),
-        members: &[MemberDef { name: "obj", offset: offset_of!(Key, object), readonly: false, none_if_empty: false }],
+        members: &[MemberDef {
+            name: "obj",
+            offset: offset_of!(Key, object),
+            readonly: false,
+            none_if_empty: false,
+        }],
         ..Spec::EMPTY
     },
 )
@@ -389,7 +446,12 @@ static FUNCTIONS: &[NativeDef] = &[
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "_functools", "Tools that operate on functions.", FUNCTIONS);
+    let m = support::module(
+        t,
+        "_functools",
+        "Tools that operate on functions.",
+        FUNCTIONS,
+    );
     support::add_type(t, &m, &PLACEHOLDER_TYPE);
     support::add_type(t, &m, &PARTIAL);
     support::add_type(t, &m, &lru_cache::LRU_CACHE);

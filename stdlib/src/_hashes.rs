@@ -116,7 +116,12 @@ unsafe fn clear(h: *mut Header, _t: &Thread) {
 }
 
 /// Runs `f` with the state, detached if that may take long or somebody else has it.
-fn with_state<R>(t: &mut Thread, state: &Mutex<State>, long: bool, f: impl FnOnce(&mut State) -> R) -> R {
+fn with_state<R>(
+    t: &mut Thread,
+    state: &Mutex<State>,
+    long: bool,
+    f: impl FnOnce(&mut State) -> R,
+) -> R {
     if !long && let Some(mut state) = state.try_lock() {
         return f(&mut state);
     }
@@ -182,7 +187,10 @@ fn digest_of(t: &mut Thread, v: Value, length: usize) -> Vec<u8> {
 
 fn hex(t: &Thread, bytes: &[u8]) -> Res {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let out = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).collect();
+    let out = bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
+        .collect();
     Ok(Str::from_vec(t, out).into())
 }
 
@@ -200,9 +208,10 @@ fn length(t: &mut Thread, v: Value) -> Res<usize> {
     }
 }
 
-const COPY: NativeDef = NativeDef::new("copy", "($self, /)", copy).doc("Return a copy of the hash object.");
-const UPDATE: NativeDef =
-    NativeDef::new("update", "($self, data, /)", update).doc("Update this hash object's state with the provided bytes.");
+const COPY: NativeDef =
+    NativeDef::new("copy", "($self, /)", copy).doc("Return a copy of the hash object.");
+const UPDATE: NativeDef = NativeDef::new("update", "($self, data, /)", update)
+    .doc("Update this hash object's state with the provided bytes.");
 
 const METHODS: &[NativeDef] = &[
     COPY,
@@ -257,7 +266,9 @@ const SPONGE_GETSET: &[GetSetDef] = &[
     GetSetDef::ro("digest_size", INFO[1].get),
     GetSetDef::ro("block_size", INFO[2].get),
     GetSetDef::ro("_rate_bits", |t, v| Ok(Value::int(info(t, v).2 as i64 * 8))),
-    GetSetDef::ro("_capacity_bits", |t, v| Ok(Value::int(1600 - info(t, v).2 as i64 * 8))),
+    GetSetDef::ro("_capacity_bits", |t, v| {
+        Ok(Value::int(1600 - info(t, v).2 as i64 * 8))
+    }),
     GetSetDef::ro("_suffix", |t, v| {
         // The bits that follow the message: 01 for SHA-3, 1111 for SHAKE, with the first bit of the padding.
         let suffix: u8 = if info(t, v).1 == 0 { 0x1f } else { 0x06 };
@@ -329,7 +340,12 @@ sponge! {
     SHAKE_256, "shake_256", Shake256, SHAKE_METHODS;
 }
 
-fn module(t: &Thread, name: &str, functions: &'static [NativeDef], types: &[(&str, &'static Type)]) -> Obj {
+fn module(
+    t: &Thread,
+    name: &str,
+    functions: &'static [NativeDef],
+    types: &[(&str, &'static Type)],
+) -> Obj {
     let m = support::module(t, name, "", functions);
     for (name, ty) in types {
         ty.ready(t);
@@ -353,8 +369,12 @@ pub fn init_sha1(t: &mut Thread) -> Res<Obj> {
 /// Makes `_sha2`.
 pub fn init_sha2(t: &mut Thread) -> Res<Obj> {
     static FUNCTIONS: &[NativeDef] = &[NEW_SHA224, NEW_SHA256, NEW_SHA384, NEW_SHA512];
-    let types: [(&str, &'static Type); 4] =
-        [("SHA224Type", &SHA224), ("SHA256Type", &SHA256), ("SHA384Type", &SHA384), ("SHA512Type", &SHA512)];
+    let types: [(&str, &'static Type); 4] = [
+        ("SHA224Type", &SHA224),
+        ("SHA256Type", &SHA256),
+        ("SHA384Type", &SHA384),
+        ("SHA512Type", &SHA512),
+    ];
     Ok(module(t, "_sha2", FUNCTIONS, &types))
 }
 
@@ -380,7 +400,11 @@ pub fn init_blake2(t: &mut Thread) -> Res<Obj> {
     let m = module(t, "_blake2", &[], &types);
     for (name, ty) in types {
         for (limit, n) in blake2::limits(name) {
-            support::add_ints(t, &m, &[(&format!("{}_{limit}", name.to_uppercase()), n as i64)]);
+            support::add_ints(
+                t,
+                &m,
+                &[(&format!("{}_{limit}", name.to_uppercase()), n as i64)],
+            );
             if READY.get().is_none() {
                 ty.set_name(t, names::get(t, limit), Value::int(n as i64));
             }

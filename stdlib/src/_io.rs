@@ -10,9 +10,9 @@ mod fileio;
 mod newline;
 mod rwpair;
 mod stringio;
-mod textio;
 mod text_position;
 mod text_read;
+mod textio;
 
 use crate::support::{self, add, add_ints};
 use weft_objects::bytes::Bytes;
@@ -32,7 +32,9 @@ static UNSUPPORTED: Global = Global::new();
 /// Raises `io.UnsupportedOperation`.
 #[cold]
 pub fn unsupported(t: &mut Thread, msg: &str) -> Raised {
-    let Some(cls) = UNSUPPORTED.get() else { return t.raise(&errors::OS_ERROR, msg) };
+    let Some(cls) = UNSUPPORTED.get() else {
+        return t.raise(&errors::OS_ERROR, msg);
+    };
     let msg = Str::new(t, msg);
     match proto::call(t, cls, &[msg.value()]) {
         Ok(exc) => t.raise_value(exc),
@@ -72,7 +74,9 @@ pub fn size_arg(t: &mut Thread, v: Value) -> Res<isize> {
 pub fn offset_arg(t: &mut Thread, v: Value) -> Res<i64> {
     if !type_of(v).slots.index.is_set() {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("'{got}' object cannot be interpreted as an integer")));
+        return Err(t.type_error(format!(
+            "'{got}' object cannot be interpreted as an integer"
+        )));
     }
     proto::index_i64(t, v)
 }
@@ -86,7 +90,11 @@ pub fn bytes_arg(t: &mut Thread, v: Value) -> Res<weft_objects::buffer::Buffer> 
 }
 
 /// Runs `first`, then `second` whatever came of it; of two exceptions the first is the context of the second.
-pub fn both(t: &mut Thread, first: Res<()>, second: impl FnOnce(&mut Thread) -> Res<()>) -> Res<()> {
+pub fn both(
+    t: &mut Thread,
+    first: Res<()>,
+    second: impl FnOnce(&mut Thread) -> Res<()>,
+) -> Res<()> {
     let Err(e) = first else { return second(t) };
     let kept = t.take_exc();
     match second(t) {
@@ -141,29 +149,41 @@ fn parse_mode(t: &mut Thread, mode: &str) -> Res<Mode> {
     if m.text && m.binary {
         return Err(t.value_error("can't have text and binary mode at once"));
     }
-    let kinds = [m.creating, m.reading, m.writing, m.appending].iter().filter(|k| **k).count();
+    let kinds = [m.creating, m.reading, m.writing, m.appending]
+        .iter()
+        .filter(|k| **k)
+        .count();
     if kinds != 1 {
         return Err(t.value_error("must have exactly one of create/read/write/append mode"));
     }
     Ok(m)
 }
 
-static OPEN_SIG: &str =
-    "(file, mode='r', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)";
+static OPEN_SIG: &str = "(file, mode='r', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)";
 
 fn open(t: &mut Thread, a: &[Value]) -> Res {
-    let mode = if a[1].is_null() { "r".to_string() } else { support::text(t, a[1], "open", "'mode'")? };
+    let mode = if a[1].is_null() {
+        "r".to_string()
+    } else {
+        support::text(t, a[1], "open", "'mode'")?
+    };
     let buffering = support::c_int_or(t, a[2], -1)?;
     for (v, what) in [(a[3], "encoding"), (a[4], "errors"), (a[5], "newline")] {
         if !v.is_null() && !v.is_none() && Str::of(v).is_none() {
             let got = type_of(v).name();
-            return Err(t.type_error(format!("open() argument '{what}' must be str or None, not {got}")));
+            return Err(t.type_error(format!(
+                "open() argument '{what}' must be str or None, not {got}"
+            )));
         }
     }
     let m = parse_mode(t, &mode)?;
     let present = |v: Value| !v.is_null() && !v.is_none();
     if m.binary {
-        let what = [(a[3], "an encoding"), (a[4], "an errors"), (a[5], "a newline")];
+        let what = [
+            (a[3], "an encoding"),
+            (a[4], "an errors"),
+            (a[5], "a newline"),
+        ];
         if let Some((_, what)) = what.iter().find(|(v, _)| present(*v)) {
             return Err(t.value_error(format!("binary mode doesn't take {what} argument")));
         }
@@ -175,7 +195,13 @@ fn open(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.value_error("invalid buffering size"));
     }
     let mut raw_mode = String::new();
-    for (on, c) in [(m.creating, 'x'), (m.reading, 'r'), (m.writing, 'w'), (m.appending, 'a'), (m.updating, '+')] {
+    for (on, c) in [
+        (m.creating, 'x'),
+        (m.reading, 'r'),
+        (m.writing, 'w'),
+        (m.appending, 'a'),
+        (m.updating, '+'),
+    ] {
         if on {
             raw_mode.push(c);
         }
@@ -183,14 +209,28 @@ fn open(t: &mut Thread, a: &[Value]) -> Res {
     let closefd = if a[6].is_null() { Value::TRUE } else { a[6] };
     let opener = if a[7].is_null() { Value::NONE } else { a[7] };
     let raw_mode = Str::from_string(t, raw_mode);
-    let raw = proto::call(t, FILE_IO.value(), &[a[0], raw_mode.value(), closefd, opener])?;
+    let raw = proto::call(
+        t,
+        FILE_IO.value(),
+        &[a[0], raw_mode.value(), closefd, opener],
+    )?;
     match open_on(t, &raw, m, &mode, buffering, a) {
         Ok(o) => Ok(o.into()),
-        Err(e) => both(t, Err(e), |t| proto::call_method(t, raw.value(), "close", &[]).map(drop)).map(|()| Value::NONE),
+        Err(e) => both(t, Err(e), |t| {
+            proto::call_method(t, raw.value(), "close", &[]).map(drop)
+        })
+        .map(|()| Value::NONE),
     }
 }
 
-fn open_on(t: &mut Thread, raw: &Obj, m: Mode, mode: &str, buffering: i32, a: &[Value]) -> Res<Obj> {
+fn open_on(
+    t: &mut Thread,
+    raw: &Obj,
+    m: Mode,
+    mode: &str,
+    buffering: i32,
+    a: &[Value],
+) -> Res<Obj> {
     let terminal = buffering == 1 || (buffering < 0 && fileio::is_terminal(raw.value()));
     let line_buffering = terminal && !m.binary;
     if buffering == 0 {
@@ -213,23 +253,38 @@ fn open_on(t: &mut Thread, raw: &Obj, m: Mode, mode: &str, buffering: i32, a: &[
         return Ok(buffer);
     }
     let or_none = |v: Value| if v.is_null() { Value::NONE } else { v };
-    let args = [buffer.value(), or_none(a[3]), or_none(a[4]), or_none(a[5]), Value::bool(line_buffering)];
+    let args = [
+        buffer.value(),
+        or_none(a[3]),
+        or_none(a[4]),
+        or_none(a[5]),
+        Value::bool(line_buffering),
+    ];
     let wrapper = match proto::call(t, TEXT_IO_WRAPPER.value(), &args) {
         Ok(w) => w,
         Err(e) => {
-            both(t, Err(e), |t| proto::call_method(t, buffer.value(), "close", &[]).map(drop))?;
+            both(t, Err(e), |t| {
+                proto::call_method(t, buffer.value(), "close", &[]).map(drop)
+            })?;
             return Ok(buffer);
         }
     };
     let mode = Str::new(t, mode);
-    proto::set_attr(t, wrapper.value(), weft_objects::id!(t, "mode"), mode.value())?;
+    proto::set_attr(
+        t,
+        wrapper.value(),
+        weft_objects::id!(t, "mode"),
+        mode.value(),
+    )?;
     Ok(wrapper)
 }
 
 fn open_code(t: &mut Thread, a: &[Value]) -> Res {
     if Str::of(a[0]).is_none() {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("open_code() argument 'path' must be str, not {got}")));
+        return Err(t.type_error(format!(
+            "open_code() argument 'path' must be str, not {got}"
+        )));
     }
     let mode = Str::new(t, "rb");
     let n = Value::NULL;
@@ -247,7 +302,9 @@ fn text_encoding(t: &mut Thread, a: &[Value]) -> Res {
 
 /// `sys.flags.utf8_mode`
 pub fn utf8_mode(t: &mut Thread) -> Res<bool> {
-    let Some(flags) = runtime::sys_attr(t, "flags") else { return Ok(true) };
+    let Some(flags) = runtime::sys_attr(t, "flags") else {
+        return Ok(true);
+    };
     match proto::get_attr_opt(t, flags.value(), weft_objects::id!(t, "utf8_mode"))? {
         Some(v) => proto::truth(t, v.value()),
         None => Ok(true),
@@ -260,27 +317,49 @@ pub fn expect_bytes<'a>(t: &mut Thread, o: &'a Obj, what: &str) -> Res<&'a [u8]>
         Some(b) => Ok(b.as_slice()),
         None => {
             let got = type_of(o.value()).name();
-            Err(t.type_error(format!("{what} should have returned a bytes object, not '{got}'")))
+            Err(t.type_error(format!(
+                "{what} should have returned a bytes object, not '{got}'"
+            )))
         }
     }
 }
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("open", OPEN_SIG, open).doc("Open file and return a stream.  Raise OSError upon failure."),
-    NativeDef::new("open_code", "(path)", open_code).doc("Opens the provided file with the intent to import the contents."),
-    NativeDef::new("text_encoding", "(encoding, stacklevel=2, /)", text_encoding)
-        .doc("A helper function to choose the text encoding."),
+    NativeDef::new("open", OPEN_SIG, open)
+        .doc("Open file and return a stream.  Raise OSError upon failure."),
+    NativeDef::new("open_code", "(path)", open_code)
+        .doc("Opens the provided file with the intent to import the contents."),
+    NativeDef::new(
+        "text_encoding",
+        "(encoding, stacklevel=2, /)",
+        text_encoding,
+    )
+    .doc("A helper function to choose the text encoding."),
 ];
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "_io", "The io module provides the Python interfaces to stream handling.", FUNCTIONS);
-    add_ints(t, &m, &[("DEFAULT_BUFFER_SIZE", DEFAULT_BUFFER_SIZE as i64)]);
+    let m = support::module(
+        t,
+        "_io",
+        "The io module provides the Python interfaces to stream handling.",
+        FUNCTIONS,
+    );
+    add_ints(
+        t,
+        &m,
+        &[("DEFAULT_BUFFER_SIZE", DEFAULT_BUFFER_SIZE as i64)],
+    );
     let bases = [&errors::OS_ERROR, &errors::VALUE_ERROR];
     let unsupported = crate::_signal::new_exception_class(t, "UnsupportedOperation", "io", &bases)?;
     UNSUPPORTED.set(t, unsupported.clone());
     add(t, &m, "UnsupportedOperation", unsupported);
-    add(t, &m, "BlockingIOError", Obj::new(t, errors::BLOCKING_IO_ERROR.value()));
+    add(
+        t,
+        &m,
+        "BlockingIOError",
+        Obj::new(t, errors::BLOCKING_IO_ERROR.value()),
+    );
     for ty in [
         &IO_BASE,
         &RAW_IO_BASE,

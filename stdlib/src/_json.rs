@@ -35,12 +35,18 @@ fn hex4(b: &[u8]) -> Option<u32> {
 
 /// The string that begins behind the quote before `start`: where it ends (behind the closing quote), and its text if that is not
 /// simply what lies between.
-fn scan_string(t: &mut Thread, doc: &Str, start: usize, strict: bool) -> Res<(Option<Vec<u8>>, usize)> {
+fn scan_string(
+    t: &mut Thread,
+    doc: &Str,
+    start: usize,
+    strict: bool,
+) -> Res<(Option<Vec<u8>>, usize)> {
     let b = doc.as_bytes();
     let mut out: Option<Vec<u8>> = None;
     let mut from = start;
     let mut i = start;
-    let unterminated = |t: &mut Thread| decode_error(t, "Unterminated string starting at", doc, start - 1);
+    let unterminated =
+        |t: &mut Thread| decode_error(t, "Unterminated string starting at", doc, start - 1);
     loop {
         while i < b.len() && b[i] != b'"' && b[i] != b'\\' && b[i] >= 0x20 {
             i += 1;
@@ -57,7 +63,9 @@ fn scan_string(t: &mut Thread, doc: &Str, start: usize, strict: bool) -> Res<(Op
                 let o = out.get_or_insert_with(Vec::new);
                 o.extend_from_slice(&b[from..i]);
                 i += 1;
-                let Some(c) = b.get(i) else { return Err(unterminated(t)) };
+                let Some(c) = b.get(i) else {
+                    return Err(unterminated(t));
+                };
                 i += 1;
                 match c {
                     b'"' | b'\\' | b'/' => o.push(*c),
@@ -84,7 +92,9 @@ fn scan_string(t: &mut Thread, doc: &Str, start: usize, strict: bool) -> Res<(Op
                 }
                 from = i;
             }
-            Some(_) if strict => return Err(decode_error(t, "Invalid control character at", doc, i)),
+            Some(_) if strict => {
+                return Err(decode_error(t, "Invalid control character at", doc, i));
+            }
             Some(_) => i += 1,
         }
     }
@@ -176,13 +186,19 @@ static FUNCTIONS: &[NativeDef] = &[
 /// Which of the functions here `v` is: whether it writes ASCII only.
 fn native_encoder(v: Value) -> Option<bool> {
     let f = weft_objects::native::BuiltinFunction::of(v)?.native.def;
-    FUNCTIONS[1..].iter().find(|def| std::ptr::eq(*def, f)).map(|def| std::ptr::eq(def, &FUNCTIONS[2]))
+    FUNCTIONS[1..]
+        .iter()
+        .find(|def| std::ptr::eq(*def, f))
+        .map(|def| std::ptr::eq(def, &FUNCTIONS[2]))
 }
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = support::module(t, "_json", "json speedups", FUNCTIONS);
-    for (name, ty) in [("make_scanner", &scanner::SCANNER), ("make_encoder", &encoder::ENCODER)] {
+    for (name, ty) in [
+        ("make_scanner", &scanner::SCANNER),
+        ("make_encoder", &encoder::ENCODER),
+    ] {
         ty.ready(t);
         support::add(t, &m, name, Obj::new(t, ty.value()));
     }

@@ -52,12 +52,21 @@ const JUMP: Ranges = &[
     (257, 260),
 ];
 const FREE: Ranges = &[(62, 62), (90, 90), (97, 97), (111, 111)];
-const LOCAL: Ranges = &[(3, 3), (63, 63), (83, 89), (112, 114), (261, 261), (266, 266)];
+const LOCAL: Ranges = &[
+    (3, 3),
+    (63, 63),
+    (83, 89),
+    (112, 114),
+    (261, 261),
+    (266, 266),
+];
 const EXC: Ranges = &[(263, 265)];
 
 fn has(t: &mut Thread, v: Value, ranges: Ranges) -> Res {
     let op = i64::from(support::c_int(t, v)?);
-    Ok(Value::bool(ranges.iter().any(|(a, b)| (*a..=*b).contains(&op))))
+    Ok(Value::bool(
+        ranges.iter().any(|(a, b)| (*a..=*b).contains(&op)),
+    ))
 }
 
 const OPERATORS: &[(&str, &str)] = &[
@@ -77,9 +86,15 @@ const OPERATORS: &[(&str, &str)] = &[
 ];
 
 fn operators(t: &mut Thread, _: &[Value]) -> Res {
-    let pair = |name: String, symbol: String| Tuple::pair(t, Str::from_string(t, name), Str::from_string(t, symbol));
-    let plain = OPERATORS.iter().map(|(name, symbol)| pair(format!("NB_{name}"), (*symbol).into()));
-    let in_place = OPERATORS.iter().map(|(name, symbol)| pair(format!("NB_INPLACE_{name}"), format!("{symbol}=")));
+    let pair = |name: String, symbol: String| {
+        Tuple::pair(t, Str::from_string(t, name), Str::from_string(t, symbol))
+    };
+    let plain = OPERATORS
+        .iter()
+        .map(|(name, symbol)| pair(format!("NB_{name}"), (*symbol).into()));
+    let in_place = OPERATORS
+        .iter()
+        .map(|(name, symbol)| pair(format!("NB_INPLACE_{name}"), format!("{symbol}=")));
     let subscript = std::iter::once_with(|| pair("NB_SUBSCR".into(), "[]".into()));
     Ok(List::from_vec(t, plain.chain(in_place).chain(subscript).collect()).into())
 }
@@ -122,14 +137,24 @@ fn get_executor(t: &mut Thread, a: &[Value]) -> Res {
 
 fn stack_effect(t: &mut Thread, a: &[Value]) -> Res {
     let op = support::c_int(t, a[0])?;
-    if !VALID.iter().any(|(a, b)| (*a..=*b).contains(&i64::from(op))) {
+    if !VALID
+        .iter()
+        .any(|(a, b)| (*a..=*b).contains(&i64::from(op)))
+    {
         return Err(t.value_error("invalid opcode or oparg"));
     }
-    Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, "stack_effect() of instructions that this interpreter does not have"))
+    Err(t.raise(
+        &errors::NOT_IMPLEMENTED_ERROR,
+        "stack_effect() of instructions that this interpreter does not have",
+    ))
 }
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("stack_effect", "(opcode, oparg=None, /, *, jump=None)", stack_effect),
+    NativeDef::new(
+        "stack_effect",
+        "(opcode, oparg=None, /, *, jump=None)",
+        stack_effect,
+    ),
     NativeDef::new("is_valid", "(opcode)", |t, a| has(t, a[0], VALID)),
     NativeDef::new("has_arg", "(opcode)", |t, a| has(t, a[0], ARG)),
     NativeDef::new("has_const", "(opcode)", |t, a| has(t, a[0], CONST)),

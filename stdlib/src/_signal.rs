@@ -48,7 +48,9 @@ fn set_errno(e: i32) {
 
 /// Notes a signal. May be called in a signal handler.
 fn note(signum: libc::c_int) {
-    let Some(p) = PENDING.get(signum as usize) else { return };
+    let Some(p) = PENDING.get(signum as usize) else {
+        return;
+    };
     p.store(true, Relaxed);
     ANY.store(true, Release);
     let main = MAIN.load(Acquire);
@@ -137,7 +139,11 @@ fn put_handler(t: &Thread, signum: i32, handler: Obj) -> Obj {
         weft_gc::share(t, handler.value());
     }
     let old = Value(HANDLERS[signum as usize].swap(handler.into_value().0, AcqRel));
-    if old.is_null() { none() } else { Obj::from_raw(old) }
+    if old.is_null() {
+        none()
+    } else {
+        Obj::from_raw(old)
+    }
 }
 
 fn signal(t: &mut Thread, a: &[Value]) -> Res {
@@ -165,7 +171,11 @@ fn signal(t: &mut Thread, a: &[Value]) -> Res {
 fn getsignal(t: &mut Thread, a: &[Value]) -> Res {
     let signum = signal_number(t, a[0])?;
     let h = Value(HANDLERS[signum as usize].load(Acquire));
-    Ok(if h.is_null() { Value::NONE } else { to_reg(t, h) })
+    Ok(if h.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, h)
+    })
 }
 
 fn default_int_handler(t: &mut Thread, _a: &[Value]) -> Res {
@@ -235,7 +245,9 @@ fn set_wakeup_fd(t: &mut Thread, a: &[Value]) -> Res {
     let fd = support::c_int(t, a[0])?;
     let warn = support::truth_or(t, a[1], true)?;
     if !crate::_thread::is_main_thread() {
-        return Err(t.value_error("set_wakeup_fd only works in main thread of the main interpreter"));
+        return Err(
+            t.value_error("set_wakeup_fd only works in main thread of the main interpreter")
+        );
     }
     if fd != -1 {
         // SAFETY: the structure is ours.
@@ -348,7 +360,10 @@ fn wait_info(t: &mut Thread, set: &libc::sigset_t, deadline: Option<i64>) -> Res
                     None => libc::sigwaitinfo(set, &mut info),
                     Some(d) => {
                         let left = (d - crate::time::monotonic_ns()).max(0);
-                        let ts = libc::timespec { tv_sec: left / 1_000_000_000, tv_nsec: left % 1_000_000_000 };
+                        let ts = libc::timespec {
+                            tv_sec: left / 1_000_000_000,
+                            tv_nsec: left % 1_000_000_000,
+                        };
                         libc::sigtimedwait(set, &mut info, &ts)
                     }
                 }
@@ -366,7 +381,15 @@ fn wait_info(t: &mut Thread, set: &libc::sigset_t, deadline: Option<i64>) -> Res
     }
     // SAFETY: these fields are there for every kind of signal, if not always of use.
     let (pid, uid, status) = unsafe { (info.si_pid(), info.si_uid(), info.si_status()) };
-    let ints = [info.si_signo, info.si_code, info.si_errno, pid, uid as i32, status, 0];
+    let ints = [
+        info.si_signo,
+        info.si_code,
+        info.si_errno,
+        pid,
+        uid as i32,
+        status,
+        0,
+    ];
     let fields = ints.iter().map(|i| int_obj(t, *i as i64)).collect();
     Ok(SIGINFO_DEF.make(t, fields).into())
 }
@@ -384,7 +407,11 @@ fn sigtimedwait(t: &mut Thread, a: &[Value]) -> Res {
     if ns < 0 {
         return Err(t.value_error("timeout must be non-negative"));
     }
-    wait_info(t, &set, Some(crate::time::monotonic_ns().saturating_add(ns)))
+    wait_info(
+        t,
+        &set,
+        Some(crate::time::monotonic_ns().saturating_add(ns)),
+    )
 }
 
 fn strsignal(t: &mut Thread, a: &[Value]) -> Res {
@@ -410,22 +437,33 @@ fn seconds(tv: libc::timeval) -> f64 {
 }
 
 fn timer_pair(t: &Thread, v: &libc::itimerval) -> Value {
-    let (value, interval) = (float_obj(t, seconds(v.it_value)), float_obj(t, seconds(v.it_interval)));
+    let (value, interval) = (
+        float_obj(t, seconds(v.it_value)),
+        float_obj(t, seconds(v.it_interval)),
+    );
     Tuple::pair(t, value, interval).into()
 }
 
 fn timeval(t: &mut Thread, v: Value) -> Res<libc::timeval> {
     if v.is_null() {
-        return Ok(libc::timeval { tv_sec: 0, tv_usec: 0 });
+        return Ok(libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        });
     }
     let us = support::nanos(t, v)?.div_euclid(1000);
-    Ok(libc::timeval { tv_sec: us.div_euclid(1_000_000) as _, tv_usec: us.rem_euclid(1_000_000) as _ })
+    Ok(libc::timeval {
+        tv_sec: us.div_euclid(1_000_000) as _,
+        tv_usec: us.rem_euclid(1_000_000) as _,
+    })
 }
 
 #[cold]
 fn timer_error(t: &mut Thread) -> Raised {
     let e = support::errno();
-    let Ok(m) = runtime::import(t, "_signal") else { return t.os_error(e, None) };
+    let Ok(m) = runtime::import(t, "_signal") else {
+        return t.os_error(e, None);
+    };
     let text = errors::strerror(e);
     let args = [int_obj(t, e as i64), Str::from_string(t, text)];
     let made = proto::get_attr(t, m.value(), weft_objects::id!(t, "ItimerError"))
@@ -438,13 +476,20 @@ fn timer_error(t: &mut Thread) -> Raised {
 
 fn setitimer(t: &mut Thread, a: &[Value]) -> Res {
     let which = support::c_int(t, a[0])?;
-    let new = libc::itimerval { it_value: timeval(t, a[1])?, it_interval: timeval(t, a[2])? };
+    let new = libc::itimerval {
+        it_value: timeval(t, a[1])?,
+        it_interval: timeval(t, a[2])?,
+    };
     // SAFETY: both structures are ours.
     let (r, old) = unsafe {
         let mut old: libc::itimerval = std::mem::zeroed();
         (libc::setitimer(which as _, &new, &mut old), old)
     };
-    if r != 0 { Err(timer_error(t)) } else { Ok(timer_pair(t, &old)) }
+    if r != 0 {
+        Err(timer_error(t))
+    } else {
+        Ok(timer_pair(t, &old))
+    }
 }
 
 fn getitimer(t: &mut Thread, a: &[Value]) -> Res {
@@ -454,13 +499,21 @@ fn getitimer(t: &mut Thread, a: &[Value]) -> Res {
         let mut now: libc::itimerval = std::mem::zeroed();
         (libc::getitimer(which as _, &mut now), now)
     };
-    if r != 0 { Err(timer_error(t)) } else { Ok(timer_pair(t, &now)) }
+    if r != 0 {
+        Err(timer_error(t))
+    } else {
+        Ok(timer_pair(t, &now))
+    }
 }
 
 static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("signal", "(signalnum, handler, /)", signal),
     NativeDef::new("getsignal", "(signalnum, /)", getsignal),
-    NativeDef::new("default_int_handler", "(signalnum, frame, /)", default_int_handler),
+    NativeDef::new(
+        "default_int_handler",
+        "(signalnum, frame, /)",
+        default_int_handler,
+    ),
     NativeDef::new("alarm", "(seconds, /)", alarm),
     NativeDef::new("pause", "()", pause),
     NativeDef::new("raise_signal", "(signalnum, /)", raise_signal),
@@ -469,7 +522,11 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("sigpending", "()", sigpending),
     NativeDef::new("sigwait", "(sigset, /)", sigwait),
     NativeDef::new("siginterrupt", "(signalnum, flag, /)", siginterrupt),
-    NativeDef::new("set_wakeup_fd", "(fd, /, *, warn_on_full_buffer=True)", set_wakeup_fd),
+    NativeDef::new(
+        "set_wakeup_fd",
+        "(fd, /, *, warn_on_full_buffer=True)",
+        set_wakeup_fd,
+    ),
     NativeDef::new("strsignal", "(signalnum, /)", strsignal),
     NativeDef::new("valid_signals", "()", valid_signals),
     NativeDef::new("setitimer", "(which, seconds, interval=0.0, /)", setitimer),
@@ -561,10 +618,22 @@ fn take_over(t: &Thread, m: &Obj) {
 
 /// Makes the module. The first call must be the main thread's: it is the one that handlers run in.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "_signal", "This module provides mechanisms to use signal handlers in Python.", FUNCTIONS);
+    let m = support::module(
+        t,
+        "_signal",
+        "This module provides mechanisms to use signal handlers in Python.",
+        FUNCTIONS,
+    );
     add_ints(t, &m, NAMES);
     #[cfg(target_os = "linux")]
-    add_ints(t, &m, &[("SIGRTMIN", libc::SIGRTMIN() as i64), ("SIGRTMAX", libc::SIGRTMAX() as i64)]);
+    add_ints(
+        t,
+        &m,
+        &[
+            ("SIGRTMIN", libc::SIGRTMIN() as i64),
+            ("SIGRTMAX", libc::SIGRTMAX() as i64),
+        ],
+    );
     SIGINFO_DEF.ready(t);
     support::add_type(t, &m, &SIGINFO);
     let error = new_exception_class(t, "itimer_error", "signal", &[&errors::OS_ERROR])?;
@@ -576,7 +645,12 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
 }
 
 /// A new exception class with these bases.
-pub fn new_exception_class(t: &mut Thread, name: &str, module: &str, bases: &[&'static Type]) -> Res<Obj> {
+pub fn new_exception_class(
+    t: &mut Thread,
+    name: &str,
+    module: &str,
+    bases: &[&'static Type],
+) -> Res<Obj> {
     let (name, module) = (Str::intern(t, name), Str::intern(t, module));
     let bases: Vec<Value> = bases.iter().map(|b| b.value()).collect();
     let bases = Tuple::from_slice(t, &bases);
@@ -584,5 +658,9 @@ pub fn new_exception_class(t: &mut Thread, name: &str, module: &str, bases: &[&'
     if let Some(d) = Dict::exact(ns.value()) {
         d.set_str(t, weft_objects::id!(t, "__module__"), module.value());
     }
-    proto::call(t, weft_objects::types::TYPE.value(), &[name.value(), bases.value(), ns.value()])
+    proto::call(
+        t,
+        weft_objects::types::TYPE.value(),
+        &[name.value(), bases.value(), ns.value()],
+    )
 }

@@ -128,7 +128,11 @@ fn lock_enter(t: &mut Thread, a: &[Value]) -> Res {
 
 fn lock_release(t: &mut Thread, a: &[Value]) -> Res {
     let l = lock_of(a[0]);
-    if l.lock.unlock(l.header.is_local(t)) { Ok(Value::NONE) } else { Err(t.runtime_error("release unlocked lock")) }
+    if l.lock.unlock(l.header.is_local(t)) {
+        Ok(Value::NONE)
+    } else {
+        Err(t.runtime_error("release unlocked lock"))
+    }
 }
 
 fn lock_locked(_t: &mut Thread, a: &[Value]) -> Res {
@@ -141,8 +145,16 @@ fn lock_reinit(_t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn lock_repr(t: &mut Thread, v: Value) -> Res {
-    let how = if lock_of(v).lock.is_locked() { "locked" } else { "unlocked" };
-    let s = format!("<{how} {} object at {:#x}>", type_of(v).full_name(t), proto::address(v));
+    let how = if lock_of(v).lock.is_locked() {
+        "locked"
+    } else {
+        "unlocked"
+    };
+    let s = format!(
+        "<{how} {} object at {:#x}>",
+        type_of(v).full_name(t),
+        proto::address(v)
+    );
     Ok(Str::from_string(t, s).into())
 }
 
@@ -154,14 +166,26 @@ pub static LOCK: Type = Type::builtin(
         new: Some(lock_new),
         repr: Some(lock_repr),
         methods: &[
-            NativeDef::new("acquire", "($self, /, blocking=True, timeout=-1)", lock_acquire),
-            NativeDef::new("acquire_lock", "($self, /, blocking=True, timeout=-1)", lock_acquire),
+            NativeDef::new(
+                "acquire",
+                "($self, /, blocking=True, timeout=-1)",
+                lock_acquire,
+            ),
+            NativeDef::new(
+                "acquire_lock",
+                "($self, /, blocking=True, timeout=-1)",
+                lock_acquire,
+            ),
             NativeDef::new("release", "($self, /)", lock_release),
             NativeDef::new("release_lock", "($self, /)", lock_release),
             NativeDef::new("locked", "($self, /)", lock_locked),
             NativeDef::new("locked_lock", "($self, /)", lock_locked),
             NativeDef::new("__enter__", "($self, /)", lock_enter),
-            NativeDef::new("__exit__", "($self, exc_type=None, exc_value=None, exc_tb=None, /)", lock_release),
+            NativeDef::new(
+                "__exit__",
+                "($self, exc_type=None, exc_value=None, exc_tb=None, /)",
+                lock_release,
+            ),
             NativeDef::new("_at_fork_reinit", "($self, /)", lock_reinit),
         ],
         ..Spec::EMPTY
@@ -279,7 +303,11 @@ fn rlock_locked(_t: &mut Thread, a: &[Value]) -> Res {
 
 fn rlock_recursion_count(_t: &mut Thread, a: &[Value]) -> Res {
     let l = rlock_of(a[0]);
-    Ok(Value::int(if l.mine() { l.count.load(Relaxed) as i64 } else { 0 }))
+    Ok(Value::int(if l.mine() {
+        l.count.load(Relaxed) as i64
+    } else {
+        0
+    }))
 }
 
 /// Gives the lock up altogether, for `Condition.wait`: a tuple for `_acquire_restore`.
@@ -298,9 +326,13 @@ fn rlock_release_save(t: &mut Thread, a: &[Value]) -> Res {
 
 fn rlock_acquire_restore(t: &mut Thread, a: &[Value]) -> Res {
     let l = rlock_of(a[0]);
-    let count = Tuple::of(a[1]).filter(|s| s.len() == 2).and_then(|s| int::as_i64(s.get(0)));
+    let count = Tuple::of(a[1])
+        .filter(|s| s.len() == 2)
+        .and_then(|s| int::as_i64(s.get(0)));
     let Some(count) = count else {
-        return Err(t.type_error("_acquire_restore() argument 1 must be a tuple of two ints".into()));
+        return Err(
+            t.type_error("_acquire_restore() argument 1 must be a tuple of two ints".into())
+        );
     };
     if !l.lock.try_lock(l.header.is_local(t)) {
         // The caller counts on having the lock, whatever signal handlers raise.
@@ -331,9 +363,20 @@ fn rlock_reinit(_t: &mut Thread, a: &[Value]) -> Res {
 
 fn rlock_repr(t: &mut Thread, v: Value) -> Res {
     let l = rlock_of(v);
-    let how = if l.lock.is_locked() { "locked" } else { "unlocked" };
-    let (owner, count, at) = (l.owner.load(Relaxed), l.count.load(Relaxed), proto::address(v));
-    let s = format!("<{how} {} object owner={owner} count={count} at {at:#x}>", type_of(v).full_name(t));
+    let how = if l.lock.is_locked() {
+        "locked"
+    } else {
+        "unlocked"
+    };
+    let (owner, count, at) = (
+        l.owner.load(Relaxed),
+        l.count.load(Relaxed),
+        proto::address(v),
+    );
+    let s = format!(
+        "<{how} {} object owner={owner} count={count} at {at:#x}>",
+        type_of(v).full_name(t)
+    );
     Ok(Str::from_string(t, s).into())
 }
 
@@ -345,15 +388,27 @@ pub static RLOCK: Type = Type::builtin(
         new: Some(rlock_new),
         repr: Some(rlock_repr),
         methods: &[
-            NativeDef::new("acquire", "($self, /, blocking=True, timeout=-1)", rlock_acquire),
+            NativeDef::new(
+                "acquire",
+                "($self, /, blocking=True, timeout=-1)",
+                rlock_acquire,
+            ),
             NativeDef::new("release", "($self, /)", rlock_release),
             NativeDef::new("locked", "($self, /)", rlock_locked),
             NativeDef::new("__enter__", "($self, /)", rlock_enter),
-            NativeDef::new("__exit__", "($self, exc_type=None, exc_value=None, exc_tb=None, /)", rlock_release),
+            NativeDef::new(
+                "__exit__",
+                "($self, exc_type=None, exc_value=None, exc_tb=None, /)",
+                rlock_release,
+            ),
             NativeDef::new("_is_owned", "($self, /)", rlock_is_owned),
             NativeDef::new("_recursion_count", "($self, /)", rlock_recursion_count),
             NativeDef::new("_release_save", "($self, /)", rlock_release_save),
-            NativeDef::new("_acquire_restore", "($self, state, /)", rlock_acquire_restore),
+            NativeDef::new(
+                "_acquire_restore",
+                "($self, state, /)",
+                rlock_acquire_restore,
+            ),
             NativeDef::new("_at_fork_reinit", "($self, /)", rlock_reinit),
         ],
         ..Spec::EMPTY
@@ -466,7 +521,11 @@ fn handle_set_done(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn handle_repr(t: &mut Thread, v: Value) -> Res {
-    let s = format!("<{} object: ident={}>", type_of(v).name(), state_of(v).ident.load(Relaxed));
+    let s = format!(
+        "<{} object: ident={}>",
+        type_of(v).name(),
+        state_of(v).ident.load(Relaxed)
+    );
     Ok(Str::from_string(t, s).into())
 }
 
@@ -479,9 +538,13 @@ static HANDLE: Type = Type::builtin(
         methods: &[
             NativeDef::new("join", "($self, timeout=None, /)", handle_join),
             NativeDef::new("_set_done", "($self, /)", handle_set_done),
-            NativeDef::new("is_done", "($self, /)", |_, a| Ok(Value::bool(state_of(a[0]).done.is_set()))),
+            NativeDef::new("is_done", "($self, /)", |_, a| {
+                Ok(Value::bool(state_of(a[0]).done.is_set()))
+            }),
         ],
-        getset: &[GetSetDef::ro("ident", |t, v| Ok(int::from_u64(t, state_of(v).ident.load(Relaxed))))],
+        getset: &[GetSetDef::ro("ident", |t, v| {
+            Ok(int::from_u64(t, state_of(v).ident.load(Relaxed)))
+        })],
         ..Spec::EMPTY
     },
 )
@@ -495,7 +558,11 @@ static HANDLE: Type = Type::builtin(
 fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>) -> Res<()> {
     let func = Obj::new(t, func);
     let func = SharedObj::new(t, func);
-    let args = if args.is_null() { Tuple::empty(t) } else { Obj::new(t, args) };
+    let args = if args.is_null() {
+        Tuple::empty(t)
+    } else {
+        Obj::new(t, args)
+    };
     let args = SharedObj::new(t, args);
     let kwargs = support::given(t, kwargs).map(|k| SharedObj::new(t, k));
     let state = s.clone();
@@ -514,7 +581,7 @@ fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>
     };
     match runtime::start_thread(t, Box::new(body), size) {
         Ok(os) => {
-            s.ident.store(os.as_pthread_t() as u64, Relaxed);
+            s.ident.store(os.as_pthread_t(), Relaxed);
             *s.os.lock() = Some(os);
             s.phase.store(STARTED, Release);
             Ok(())
@@ -543,12 +610,18 @@ fn run(t: &mut Thread, func: SharedObj, args: SharedObj, kwargs: Option<SharedOb
 /// `f(*args, **kwargs)`, of a tuple and a dict.
 pub fn call_with(t: &mut Thread, f: Value, args: Value, kwargs: Option<Value>) -> Res<Obj> {
     let positional = Tuple::of(args).map_or_else(Vec::new, |a| a.to_vec(t));
-    let named = kwargs.and_then(Dict::of).map_or_else(Vec::new, |d| d.items(t));
+    let named = kwargs
+        .and_then(Dict::of)
+        .map_or_else(Vec::new, |d| d.items(t));
     let mut all: Vec<Value> = positional.iter().map(Obj::value).collect();
     all.extend(named.iter().map(|(_, v)| v.value()));
     let names: Vec<Value> = named.iter().map(|(k, _)| k.value()).collect();
     let names = Tuple::from_slice(t, &names);
-    let names_word = if named.is_empty() { Value::NULL } else { names.value() };
+    let names_word = if named.is_empty() {
+        Value::NULL
+    } else {
+        names.value()
+    };
     proto::call_kw(t, f, Args::new(&all, names_word))
 }
 
@@ -581,7 +654,10 @@ fn start_joinable_thread(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error("'handle' must be a _ThreadHandle".into()));
     };
     let daemon = support::truth_or(t, a[2], true)?;
-    if s.phase.compare_exchange(NOT_STARTED, STARTING, AcqRel, Acquire).is_err() {
+    if s.phase
+        .compare_exchange(NOT_STARTED, STARTING, AcqRel, Acquire)
+        .is_err()
+    {
         return Err(t.runtime_error("thread already started"));
     }
     if !daemon {
@@ -600,7 +676,10 @@ pub fn shutdown(t: &mut Thread) -> Res<()> {
     loop {
         let next = {
             let awaited = AWAITED.lock();
-            awaited.iter().find(|s| s.ident.load(Relaxed) != me && s.phase.load(Acquire) == STARTED).cloned()
+            awaited
+                .iter()
+                .find(|s| s.ident.load(Relaxed) != me && s.phase.load(Acquire) == STARTED)
+                .cloned()
         };
         let Some(s) = next else { return Ok(()) };
         join(t, &s, None)?;
@@ -713,7 +792,9 @@ crate::struct_sequence!(EXCEPT_HOOK_ARGS, EXCEPT_HOOK_ARGS_DEF, "_ExceptHookArgs
 
 /// `threading.excepthook`: prints the exception that has ended a thread.
 fn excepthook(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(args) = Tuple::of(a[0]).filter(|x| x.len() == 4 && type_of(a[0]).is(&EXCEPT_HOOK_ARGS)) else {
+    let Some(args) =
+        Tuple::of(a[0]).filter(|x| x.len() == 4 && type_of(a[0]).is(&EXCEPT_HOOK_ARGS))
+    else {
         return Err(t.type_error("_thread.excepthook argument type must be ExceptHookArgs".into()));
     };
     let [ty, exc, tb, thread] = [0, 1, 2, 3].map(|i| Obj::new(t, args.get(i)));
@@ -742,7 +823,13 @@ fn excepthook(t: &mut Thread, a: &[Value]) -> Res {
     let name = Str::of(name.value()).map_or_else(String::new, |s| s.to_string_lossy());
     let line = Str::from_string(t, format!("Exception in thread {name}:\n"));
     proto::call_method(t, file.value(), "write", &[line.value()])?;
-    let args = [ty.value(), exc.value(), tb.value(), Value::NONE, file.value()];
+    let args = [
+        ty.value(),
+        exc.value(),
+        tb.value(),
+        Value::NONE,
+        file.value(),
+    ];
     let printed = runtime::import(t, "traceback")
         .and_then(|m| proto::call_method(t, m.value(), "print_exception", &args));
     if printed.is_err() {
@@ -758,25 +845,47 @@ fn excepthook(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("start_new_thread", "(function, args, kwargs=None, /)", start_new_thread),
-    NativeDef::new("start_new", "(function, args, kwargs=None, /)", start_new_thread),
-    NativeDef::new("start_joinable_thread", "(function, handle=None, daemon=True)", start_joinable_thread),
+    NativeDef::new(
+        "start_new_thread",
+        "(function, args, kwargs=None, /)",
+        start_new_thread,
+    ),
+    NativeDef::new(
+        "start_new",
+        "(function, args, kwargs=None, /)",
+        start_new_thread,
+    ),
+    NativeDef::new(
+        "start_joinable_thread",
+        "(function, handle=None, daemon=True)",
+        start_joinable_thread,
+    ),
     NativeDef::new("daemon_threads_allowed", "()", |_, _| Ok(Value::TRUE)),
     NativeDef::new("allocate_lock", "()", |t, _| Ok(make_lock(t).into())),
     NativeDef::new("allocate", "()", |t, _| Ok(make_lock(t).into())),
     NativeDef::new("exit", "()", exit),
     NativeDef::new("exit_thread", "()", exit),
-    NativeDef::new("interrupt_main", "(signum=signal.SIGINT, /)", interrupt_main),
+    NativeDef::new(
+        "interrupt_main",
+        "(signum=signal.SIGINT, /)",
+        interrupt_main,
+    ),
     NativeDef::new("get_ident", "()", |t, _| Ok(int::from_u64(t, ident()))),
-    NativeDef::new("get_native_id", "()", |t, _| Ok(int::from_u64(t, native_id()))),
-    NativeDef::new("_count", "()", |t, _| Ok(int::from_usize(t, RUNNING.load(Relaxed)))),
+    NativeDef::new("get_native_id", "()", |t, _| {
+        Ok(int::from_u64(t, native_id()))
+    }),
+    NativeDef::new("_count", "()", |t, _| {
+        Ok(int::from_usize(t, RUNNING.load(Relaxed)))
+    }),
     NativeDef::new("stack_size", "(size=0, /)", stack_size),
     NativeDef::new("set_name", "(name)", set_name),
     NativeDef::new("_excepthook", "(exc_info, /)", excepthook),
     NativeDef::new("_is_main_interpreter", "()", |_, _| Ok(Value::TRUE)),
     NativeDef::new("_shutdown", "()", |t, _| shutdown(t).map(|()| Value::NONE)),
     NativeDef::new("_make_thread_handle", "(ident, /)", make_thread_handle),
-    NativeDef::new("_get_main_thread_ident", "()", |t, _| Ok(int::from_u64(t, main_ident()))),
+    NativeDef::new("_get_main_thread_ident", "()", |t, _| {
+        Ok(int::from_u64(t, main_ident()))
+    }),
 ];
 
 /// Makes the module. The first call is the main thread's.

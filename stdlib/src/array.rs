@@ -71,7 +71,12 @@ impl Array {
             // SAFETY: as in `with`.
             (self.exports.load(Acquire) == 0).then(|| f(unsafe { &mut *self.data.get() }))
         };
-        done.ok_or_else(|| t.raise(&errors::BUFFER_ERROR, "cannot resize an array that is exporting buffers"))
+        done.ok_or_else(|| {
+            t.raise(
+                &errors::BUFFER_ERROR,
+                "cannot resize an array that is exporting buffers",
+            )
+        })
     }
 
     /// Number of items.
@@ -94,7 +99,11 @@ impl Array {
             }
             None => false,
         });
-        if found { self.code.unpack(t, &bits).map(Some) } else { Ok(None) }
+        if found {
+            self.code.unpack(t, &bits).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The objects for all items.
@@ -113,7 +122,7 @@ impl Array {
     }
 
     fn push_bytes(&self, t: &mut Thread, bytes: &[u8]) -> Res<()> {
-        if bytes.len() % self.code.size() != 0 {
+        if !bytes.len().is_multiple_of(self.code.size()) {
             return Err(t.value_error("bytes length not a multiple of item size"));
         }
         if bytes.is_empty() {
@@ -157,7 +166,9 @@ impl Array {
 
 unsafe fn clear(h: *mut Header, _t: &Thread) {
     // SAFETY: a dying object, whose memory nobody views: views hold a reference.
-    drop(std::mem::take(unsafe { (*(h as *mut Array)).data.get_mut() }));
+    drop(std::mem::take(unsafe {
+        (*(h as *mut Array)).data.get_mut()
+    }));
 }
 
 /// Reads an index or slice.
@@ -170,7 +181,11 @@ fn key(t: &mut Thread, key: Value, len: usize, range: &str) -> Res<Key> {
     }
     let i = proto::index_for(t, key)?;
     let at = if i < 0 { i + len as i64 } else { i };
-    if at < 0 || at >= len as i64 { Err(t.index_error(range)) } else { Ok(Key::At(at as usize)) }
+    if at < 0 || at >= len as i64 {
+        Err(t.index_error(range))
+    } else {
+        Ok(Key::At(at as usize))
+    }
 }
 
 fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
@@ -205,7 +220,9 @@ fn set_item(t: &mut Thread, v: Value, k: Value, item: Value) -> Res<()> {
     }
     const RANGE: &str = "array assignment index out of range";
     let len = a.len(t);
-    let Key::At(i) = key(t, k, len, RANGE)? else { return Ok(()) };
+    let Key::At(i) = key(t, k, len, RANGE)? else {
+        return Ok(());
+    };
     let range = i * size..(i + 1) * size;
     let done = if item.is_null() {
         a.resize(t, |b| {
@@ -217,9 +234,17 @@ fn set_item(t: &mut Thread, v: Value, k: Value, item: Value) -> Res<()> {
         })?
     } else {
         let bits = a.code.pack(t, item)?;
-        a.with(t, |b| b.get_mut(range).map(|p| p.copy_from_slice(&bits[..size])).is_some())
+        a.with(t, |b| {
+            b.get_mut(range)
+                .map(|p| p.copy_from_slice(&bits[..size]))
+                .is_some()
+        })
     };
-    if done { Ok(()) } else { Err(t.index_error(RANGE)) }
+    if done {
+        Ok(())
+    } else {
+        Err(t.index_error(RANGE))
+    }
 }
 
 fn set_slice(t: &mut Thread, a: &Array, k: Value, item: Value) -> Res<()> {
@@ -229,7 +254,9 @@ fn set_slice(t: &mut Thread, a: &Array, k: Value, item: Value) -> Res<()> {
     } else {
         let Some(other) = Array::of(item) else {
             let got = type_of(item).name();
-            return Err(t.type_error(format!("can only assign array (not \"{got}\") to array slice")));
+            return Err(t.type_error(format!(
+                "can only assign array (not \"{got}\") to array slice"
+            )));
         };
         if other.code != a.code {
             return Err(t.type_error("bad argument type for built-in operation".into()));
@@ -237,11 +264,15 @@ fn set_slice(t: &mut Thread, a: &Array, k: Value, item: Value) -> Res<()> {
         other.to_vec(t)
     };
     let len = a.len(t);
-    let Key::Span(start, step, n) = index::key(t, k, len, "array")? else { return Ok(()) };
+    let Key::Span(start, step, n) = index::key(t, k, len, "array")? else {
+        return Ok(());
+    };
     if step == 1 {
         if new.len() == n * size {
             let range = start as usize * size..start as usize * size + new.len();
-            if a.with(t, |b| b.get_mut(range).map(|p| p.copy_from_slice(&new)).is_some()) {
+            if a.with(t, |b| {
+                b.get_mut(range).map(|p| p.copy_from_slice(&new)).is_some()
+            }) {
                 return Ok(());
             }
         }
@@ -252,11 +283,17 @@ fn set_slice(t: &mut Thread, a: &Array, k: Value, item: Value) -> Res<()> {
         });
     }
     if item.is_null() {
-        return if n == 0 { Ok(()) } else { a.resize(t, |b| delete(b, size, start, step, n)) };
+        return if n == 0 {
+            Ok(())
+        } else {
+            a.resize(t, |b| delete(b, size, start, step, n))
+        };
     }
     if new.len() != n * size {
         let m = new.len() / size;
-        return Err(t.value_error(format!("attempt to assign array of size {m} to extended slice of size {n}")));
+        return Err(t.value_error(format!(
+            "attempt to assign array of size {m} to extended slice of size {n}"
+        )));
     }
     a.with(t, |b| {
         for (i, item) in Key::indexes(start, step, n).zip(new.chunks_exact(size)) {
@@ -270,7 +307,11 @@ fn set_slice(t: &mut Thread, a: &Array, k: Value, item: Value) -> Res<()> {
 
 /// Takes out the `n` items from `start` on, every `step`th.
 fn delete(b: &mut Vec<u8>, size: usize, start: isize, step: isize, n: usize) {
-    let first = if step < 0 { start + (n as isize - 1) * step } else { start } as usize;
+    let first = if step < 0 {
+        start + (n as isize - 1) * step
+    } else {
+        start
+    } as usize;
     let step = step.unsigned_abs();
     let mut at = 0;
     b.retain(|_| {
@@ -333,10 +374,14 @@ fn compare(t: &mut Thread, v: Value, w: Value, op: CmpOp) -> Res {
     }
     if equality && a.code == b.code && !a.code.is_float() {
         let other = b.to_vec(t);
-        return Ok(Value::bool(a.with(t, |data| *data == other[..]) == (op == CmpOp::Eq)));
+        return Ok(Value::bool(
+            a.with(t, |data| *data == other[..]) == (op == CmpOp::Eq),
+        ));
     }
     for i in 0..n.min(m) {
-        let (Some(x), Some(y)) = (a.get(t, i)?, b.get(t, i)?) else { break };
+        let (Some(x), Some(y)) = (a.get(t, i)?, b.get(t, i)?) else {
+            break;
+        };
         // Not by identity: a NaN differs from itself.
         if !proto::compare_bool(t, x.value(), y.value(), CmpOp::Eq)? {
             return match op {
@@ -377,13 +422,21 @@ fn buffer(t: &mut Thread, v: Value, _writable: bool) -> Res<Buffer> {
     let b = Buffer::new(Obj::new(t, v), ptr, len, false, Some(release));
     Ok(match a.code.format() {
         "B" => b,
-        format => b.with_layout(Arc::new(Layout::row(format, a.code.size(), len / a.code.size()))),
+        format => b.with_layout(Arc::new(Layout::row(
+            format,
+            a.code.size(),
+            len / a.code.size(),
+        ))),
     })
 }
 
 fn release(h: &Header) {
     // SAFETY: only buffers of arrays have this function.
-    unsafe { (*(h as *const Header as *const Array)).exports.fetch_sub(1, AcqRel) };
+    unsafe {
+        (*(h as *const Header as *const Array))
+            .exports
+            .fetch_sub(1, AcqRel)
+    };
 }
 
 /// `array(typecode, initializer=())`
@@ -416,12 +469,16 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             return Err(t.type_error(msg));
         }
         if Array::of(initial).is_some_and(|a| a.code.is_text()) {
-            let msg = format!("cannot use a unicode array to initialize an array with typecode '{as_char}'");
+            let msg = format!(
+                "cannot use a unicode array to initialize an array with typecode '{as_char}'"
+            );
             return Err(t.type_error(msg));
         }
     }
     let Some(code) = code else {
-        return Err(t.value_error("bad typecode (must be b, B, u, w, h, H, i, I, l, L, q, Q, f or d)"));
+        return Err(
+            t.value_error("bad typecode (must be b, B, u, w, h, H, i, I, l, L, q, Q, f or d)")
+        );
     };
     let o = Array::new(t, ty, code, Vec::new());
     fill(t, Array::this(o.value()), initial)?;

@@ -453,6 +453,8 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
 }
 
 #[cfg(test)]
+// Expected values as CPython prints them.
+#[allow(clippy::approx_constant, clippy::type_complexity)]
 mod tests {
     use super::*;
     const INF: f64 = f64::INFINITY;

@@ -40,19 +40,29 @@ pub fn collect_all(t: &mut Thread) -> usize {
 }
 
 fn tell(t: &mut Thread, phase: &str, generation: i64, found: usize) {
-    let Some(callbacks) = CALLBACKS.get().and_then(List::of) else { return };
+    let Some(callbacks) = CALLBACKS.get().and_then(List::of) else {
+        return;
+    };
     if callbacks.is_empty() {
         return;
     }
     let info = Dict::new(t);
-    let numbers = [("generation", generation), ("collected", found as i64), ("uncollectable", 0)];
+    let numbers = [
+        ("generation", generation),
+        ("collected", found as i64),
+        ("uncollectable", 0),
+    ];
     for (name, n) in numbers {
         Dict::of_obj(&info).set_str(t, weft_objects::names::get(t, name), Value::int(n));
     }
     let phase = Str::intern(t, phase);
     for f in callbacks.to_vec(t) {
         if proto::call(t, f.value(), &[phase.value(), info.value()]).is_err() {
-            runtime::unraisable(t, "Exception ignored while calling GC callback", Some(f.value()));
+            runtime::unraisable(
+                t,
+                "Exception ignored while calling GC callback",
+                Some(f.value()),
+            );
         }
     }
 }
@@ -87,7 +97,12 @@ fn three(t: &Thread, n: [i64; 3]) -> Value {
 /// The tags of the other threads.
 fn other_tags(t: &Thread) -> Vec<u16> {
     let mine = t.tag();
-    world().peers().iter().map(|p| p.tag()).filter(|tag| *tag != mine).collect()
+    world()
+        .peers()
+        .iter()
+        .map(|p| p.tag())
+        .filter(|tag| *tag != mine)
+        .collect()
 }
 
 /// Whether this thread may be given the object.
@@ -102,7 +117,9 @@ fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
             return Err(t.value_error("generation parameter cannot be negative"));
         }
         if n > 2 {
-            return Err(t.value_error("generation parameter must be less than the number of available generations (3)"));
+            return Err(t.value_error(
+                "generation parameter must be less than the number of available generations (3)",
+            ));
         }
     }
     let others = other_tags(t);
@@ -124,7 +141,9 @@ fn traverse(h: &Header, f: &mut dyn FnMut(Value)) {
 }
 
 fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
-    let targets: Vec<u64> = Tuple::of(a[0]).map_or_else(Vec::new, |x| x.values().iter().map(|v| v.bare().0).collect());
+    let targets: Vec<u64> = Tuple::of(a[0]).map_or_else(Vec::new, |x| {
+        x.values().iter().map(|v| v.bare().0).collect()
+    });
     let others = other_tags(t);
     let (mut found, own_args) = (Vec::new(), a[0].bare());
     for_each_object(t, &mut |h| {
@@ -143,7 +162,13 @@ fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
 
 /// Words that stand for Python objects.
 fn is_object(v: Value) -> bool {
-    v.is_ptr() || v.is_int() || v.is_float() || v.is_bool() || v.is_none() || v == Value::NOT_IMPLEMENTED || v == Value::ELLIPSIS
+    v.is_ptr()
+        || v.is_int()
+        || v.is_float()
+        || v.is_bool()
+        || v.is_none()
+        || v == Value::NOT_IMPLEMENTED
+        || v == Value::ELLIPSIS
 }
 
 fn get_referents(t: &mut Thread, a: &[Value]) -> Res {
@@ -172,7 +197,13 @@ fn header_of<'a>(v: Value) -> Option<&'a Header> {
 }
 
 fn freeze(t: &mut Thread, on: bool) {
-    for_each_object(t, &mut |h| if on { h.set_flag(Flags::FROZEN) } else { h.clear_flag(Flags::FROZEN) });
+    for_each_object(t, &mut |h| {
+        if on {
+            h.set_flag(Flags::FROZEN)
+        } else {
+            h.clear_flag(Flags::FROZEN)
+        }
+    });
 }
 
 fn get_freeze_count(t: &mut Thread, _a: &[Value]) -> Res {
@@ -187,7 +218,11 @@ fn get_stats(t: &mut Thread, _a: &[Value]) -> Res {
     for generation in 0..3 {
         let d = Dict::new(t);
         let (n, found) = if generation == 2 { automatic } else { (0, 0) };
-        for (name, n) in [("collections", n), ("collected", found), ("uncollectable", 0)] {
+        for (name, n) in [
+            ("collections", n),
+            ("collected", found),
+            ("uncollectable", 0),
+        ] {
             let n = Obj::own(int::from_u64(t, n));
             Dict::of_obj(&d).set_str(t, weft_objects::names::get(t, name), n.value());
         }
@@ -214,19 +249,35 @@ static FUNCTIONS: &[NativeDef] = &[
         update();
         Ok(Value::NONE)
     }),
-    NativeDef::new("isenabled", "()", |_, _| Ok(Value::bool(ENABLED.load(Relaxed)))),
-    NativeDef::new("get_threshold", "()", |t, _| Ok(three(t, [0, 1, 2].map(|i| THRESHOLDS[i].load(Relaxed))))),
-    NativeDef::new("set_threshold", "(threshold0, threshold1=10, threshold2=0, /)", set_threshold),
+    NativeDef::new("isenabled", "()", |_, _| {
+        Ok(Value::bool(ENABLED.load(Relaxed)))
+    }),
+    NativeDef::new("get_threshold", "()", |t, _| {
+        Ok(three(t, [0, 1, 2].map(|i| THRESHOLDS[i].load(Relaxed))))
+    }),
+    NativeDef::new(
+        "set_threshold",
+        "(threshold0, threshold1=10, threshold2=0, /)",
+        set_threshold,
+    ),
     NativeDef::new("get_count", "()", |t, _| Ok(three(t, [0, 0, 0])))
         .doc("Collections are timed by bytes, not by counts of objects: always zero."),
-    NativeDef::new("get_debug", "()", |t, _| Ok(int::from_i64(t, DEBUG.load(Relaxed)))),
+    NativeDef::new("get_debug", "()", |t, _| {
+        Ok(int::from_i64(t, DEBUG.load(Relaxed)))
+    }),
     NativeDef::new("set_debug", "(flags, /)", set_debug),
     NativeDef::new("get_objects", "(generation=None)", get_objects),
     NativeDef::new("get_referrers", "(*objs)", get_referrers),
     NativeDef::new("get_referents", "(*objs)", get_referents),
-    NativeDef::new("is_tracked", "(obj, /)", |_, a| Ok(Value::bool(header_of(a[0]).is_some_and(Header::is_container)))),
+    NativeDef::new("is_tracked", "(obj, /)", |_, a| {
+        Ok(Value::bool(
+            header_of(a[0]).is_some_and(Header::is_container),
+        ))
+    }),
     NativeDef::new("is_finalized", "(obj, /)", |_, a| {
-        Ok(Value::bool(header_of(a[0]).is_some_and(|h| h.has_flag(Flags::FINALIZED))))
+        Ok(Value::bool(
+            header_of(a[0]).is_some_and(|h| h.has_flag(Flags::FINALIZED)),
+        ))
     }),
     NativeDef::new("freeze", "()", |t, _| {
         freeze(t, true);
@@ -242,14 +293,23 @@ static FUNCTIONS: &[NativeDef] = &[
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "gc", "This module provides access to the garbage collector.", FUNCTIONS);
-    add_ints(t, &m, &[
-        ("DEBUG_STATS", 1),
-        ("DEBUG_COLLECTABLE", 2),
-        ("DEBUG_UNCOLLECTABLE", 4),
-        ("DEBUG_SAVEALL", 32),
-        ("DEBUG_LEAK", 38),
-    ]);
+    let m = support::module(
+        t,
+        "gc",
+        "This module provides access to the garbage collector.",
+        FUNCTIONS,
+    );
+    add_ints(
+        t,
+        &m,
+        &[
+            ("DEBUG_STATS", 1),
+            ("DEBUG_COLLECTABLE", 2),
+            ("DEBUG_UNCOLLECTABLE", 4),
+            ("DEBUG_SAVEALL", 32),
+            ("DEBUG_LEAK", 38),
+        ],
+    );
     let callbacks = List::new(t);
     CALLBACKS.set(t, callbacks.clone());
     add(t, &m, "callbacks", callbacks);

@@ -89,7 +89,9 @@ fn accumulate_next(t: &mut Thread, v: Value) -> Res {
             return Ok(first.into());
         }
     }
-    let Some(x) = proto::next(t, i.a.get())? else { return Ok(Value::NULL) };
+    let Some(x) = proto::next(t, i.a.get())? else {
+        return Ok(Value::NULL);
+    };
     let total = match own(t, &i.c) {
         None => x,
         Some(total) => {
@@ -105,7 +107,14 @@ fn accumulate_next(t: &mut Thread, v: Value) -> Res {
     Ok(total.into())
 }
 
-iterator!(ACCUMULATE, "accumulate", accumulate_new, accumulate_next, &[], "Return series of accumulated sums.");
+iterator!(
+    ACCUMULATE,
+    "accumulate",
+    accumulate_new,
+    accumulate_next,
+    &[],
+    "Return series of accumulated sums."
+);
 
 // --- batched: a iterator, n size, stop 1 if strict ---
 
@@ -126,7 +135,9 @@ fn batched_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 
 fn batched_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
-    let Some(source) = own(t, &i.a) else { return Ok(Value::NULL) };
+    let Some(source) = own(t, &i.a) else {
+        return Ok(Value::NULL);
+    };
     let n = i.n.get() as usize;
     let mut items = Vec::with_capacity(n.min(1 << 16));
     while items.len() < n {
@@ -186,7 +197,9 @@ fn chain_next(t: &mut Thread, v: Value) -> Res {
             }
             i.b.set(t, &i.header, Value::NULL);
         }
-        let Some(source) = own(t, &i.a) else { return Ok(Value::NULL) };
+        let Some(source) = own(t, &i.a) else {
+            return Ok(Value::NULL);
+        };
         let active = match proto::next(t, source.value()) {
             Ok(Some(x)) => proto::iter(t, x.value()),
             Ok(None) => {
@@ -212,7 +225,11 @@ iterator!(
     chain_next,
     &[
         NativeDef::class("from_iterable", "($type, iterable, /)", chain_from_iterable),
-        NativeDef::class("__class_getitem__", "($type, object, /)", weft_objects::generic_alias::class_getitem),
+        NativeDef::class(
+            "__class_getitem__",
+            "($type, object, /)",
+            weft_objects::generic_alias::class_getitem
+        ),
     ],
     "Return a chain object whose .__next__() method returns elements from the first iterable until it is exhausted."
 );
@@ -224,14 +241,20 @@ fn compress_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     let data = proto::iter(t, a[0])?;
     let selectors = proto::iter(t, a[1])?;
-    Ok(make(t, cls, [Some(data), Some(selectors), None, None]).0.into())
+    Ok(make(t, cls, [Some(data), Some(selectors), None, None])
+        .0
+        .into())
 }
 
 fn compress_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
     loop {
-        let Some(x) = proto::next(t, i.a.get())? else { return Ok(Value::NULL) };
-        let Some(s) = proto::next(t, i.b.get())? else { return Ok(Value::NULL) };
+        let Some(x) = proto::next(t, i.a.get())? else {
+            return Ok(Value::NULL);
+        };
+        let Some(s) = proto::next(t, i.b.get())? else {
+            return Ok(Value::NULL);
+        };
         if proto::truth(t, s.value())? {
             return Ok(x.into());
         }
@@ -259,7 +282,11 @@ fn count_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let step = if a[1].is_null() { Value::int(1) } else { a[1] };
     for v in [start, step] {
         let s = &type_of(v).slots;
-        if !(s.index.is_set() || s.int.is_set() || s.float.is_set() || weft_objects::complex::of(v).is_some()) {
+        if !(s.index.is_set()
+            || s.int.is_set()
+            || s.float.is_set()
+            || weft_objects::complex::of(v).is_some())
+        {
             return Err(t.type_error("a number is required".into()));
         }
     }
@@ -278,7 +305,9 @@ fn count_next(t: &mut Thread, v: Value) -> Res {
         return Ok(Value::int(i.n.take_next(i.header.is_local(t)) as i64));
     }
     loop {
-        let Some(now) = own(t, &i.a) else { return Ok(Value::NULL) };
+        let Some(now) = own(t, &i.a) else {
+            return Ok(Value::NULL);
+        };
         let next = proto::binary(t, BinOp::Add, now.value(), i.b.get())?;
         match i.a.set_if(t, &i.header, now.value(), next) {
             Ok(()) => {
@@ -329,12 +358,16 @@ fn cycle_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     let source = proto::iter(t, a[0])?;
     let saved = List::new(t);
-    Ok(make(t, cls, [Some(source), Some(saved), None, None]).0.into())
+    Ok(make(t, cls, [Some(source), Some(saved), None, None])
+        .0
+        .into())
 }
 
 fn cycle_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
-    let Some(saved) = List::exact(i.b.get()) else { return Ok(Value::NULL) };
+    let Some(saved) = List::exact(i.b.get()) else {
+        return Ok(Value::NULL);
+    };
     if let Some(source) = own(t, &i.a) {
         if let Some(x) = proto::next(t, source.value())? {
             saved.push(t, x.clone().into());
@@ -383,7 +416,9 @@ fn dropwhile_next(t: &mut Thread, v: Value) -> Res {
         return proto::next_value(t, i.a.get());
     }
     loop {
-        let Some(x) = proto::next(t, i.a.get())? else { return Ok(Value::NULL) };
+        let Some(x) = proto::next(t, i.a.get())? else {
+            return Ok(Value::NULL);
+        };
         let r = proto::call(t, i.b.get(), &[x.value()])?;
         if !proto::truth(t, r.value())? {
             i.n.set(1);
@@ -411,7 +446,9 @@ fn takewhile_next(t: &mut Thread, v: Value) -> Res {
     if i.n.get() != 0 {
         return Ok(Value::NULL);
     }
-    let Some(x) = proto::next(t, i.a.get())? else { return Ok(Value::NULL) };
+    let Some(x) = proto::next(t, i.a.get())? else {
+        return Ok(Value::NULL);
+    };
     let r = proto::call(t, i.b.get(), &[x.value()])?;
     if proto::truth(t, r.value())? {
         return Ok(x.into());
@@ -439,7 +476,9 @@ fn filterfalse_next(t: &mut Thread, v: Value) -> Res {
     let f = i.b.get();
     let plain = f.is_none() || f.same(int::BOOL.value());
     loop {
-        let Some(x) = proto::next(t, i.a.get())? else { return Ok(Value::NULL) };
+        let Some(x) = proto::next(t, i.a.get())? else {
+            return Ok(Value::NULL);
+        };
         let good = if plain {
             proto::truth(t, x.value())?
         } else {
@@ -468,7 +507,9 @@ fn starmap_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 
 fn starmap_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
-    let Some(x) = proto::next(t, i.a.get())? else { return Ok(Value::NULL) };
+    let Some(x) = proto::next(t, i.a.get())? else {
+        return Ok(Value::NULL);
+    };
     if let Some(args) = Tuple::exact(x.value()) {
         return proto::call_value(t, i.b.get(), Args::positional(args.values()));
     }
@@ -513,7 +554,11 @@ fn islice_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         [x, start, stop, step] => (x, start, stop, step),
         ref other => {
             let n = other.len();
-            let msg = if n < 2 { "at least 2 arguments" } else { "at most 4 arguments" };
+            let msg = if n < 2 {
+                "at least 2 arguments"
+            } else {
+                "at most 4 arguments"
+            };
             return Err(t.type_error(format!("islice expected {msg}, got {n}")));
         }
     };
@@ -543,7 +588,9 @@ fn islice_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 /// `n` counts down what is to be skipped before the next item; `stop` what may still be taken from the iterator.
 fn islice_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
-    let Some(source) = own(t, &i.a) else { return Ok(Value::NULL) };
+    let Some(source) = own(t, &i.a) else {
+        return Ok(Value::NULL);
+    };
     let (skip, left) = (i.n.get(), i.stop.get());
     let skip_now = skip.min(left);
     for _ in 0..skip_now {
@@ -552,7 +599,11 @@ fn islice_next(t: &mut Thread, v: Value) -> Res {
             return Ok(Value::NULL);
         }
     }
-    let left = if left == u64::MAX { left } else { left - skip_now };
+    let left = if left == u64::MAX {
+        left
+    } else {
+        left - skip_now
+    };
     if left == 0 {
         i.stop.set(0);
         i.a.set(t, &i.header, Value::NULL);
@@ -588,7 +639,9 @@ fn pairwise_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 
 fn pairwise_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
-    let Some(source) = own(t, &i.a) else { return Ok(Value::NULL) };
+    let Some(source) = own(t, &i.a) else {
+        return Ok(Value::NULL);
+    };
     let before = match own(t, &i.b) {
         Some(x) => x,
         None => match proto::next(t, source.value())? {
@@ -634,7 +687,11 @@ iterator!(
 fn repeat_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     static SIG: SigCell = SigCell::new("repeat", "(object, times=None)");
     let a = SIG.bind(t, args)?;
-    let n = if a[1].is_null() { u64::MAX } else { proto::index_i64(t, a[1])?.max(0) as u64 };
+    let n = if a[1].is_null() {
+        u64::MAX
+    } else {
+        proto::index_i64(t, a[1])?.max(0) as u64
+    };
     let x = Obj::new(t, a[0]);
     let (o, i) = make(t, cls, [Some(x), None, None, None]);
     i.n.set(n);
@@ -653,7 +710,11 @@ fn repeat_repr(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
     let r = proto::repr(t, i.a.get())?;
     let (name, n) = (type_of(v).name(), i.n.get());
-    let s = if n == u64::MAX { format!("{name}({})", text(&r)) } else { format!("{name}({}, {n})", text(&r)) };
+    let s = if n == u64::MAX {
+        format!("{name}({})", text(&r))
+    } else {
+        format!("{name}({}, {n})", text(&r))
+    };
     Ok(Str::from_string(t, s).into())
 }
 
@@ -698,14 +759,18 @@ fn zip_longest_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 
 fn zip_longest_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
-    let Some(its) = List::exact(i.a.get()) else { return Ok(Value::NULL) };
+    let Some(its) = List::exact(i.a.get()) else {
+        return Ok(Value::NULL);
+    };
     let n = its.len();
     if n == 0 || i.n.get() == 0 {
         return Ok(Value::NULL);
     }
     let mut items = Vec::with_capacity(n);
     for k in 0..n {
-        let Some(source) = its.get(t, k).map(|x| x.to_obj(t)) else { return Ok(Value::NULL) };
+        let Some(source) = its.get(t, k).map(|x| x.to_obj(t)) else {
+            return Ok(Value::NULL);
+        };
         let x = if source.value().is_none() {
             None
         } else {
@@ -744,7 +809,12 @@ static FUNCTIONS: &[NativeDef] = &[NativeDef::new("tee", "(iterable, n=2, /)", t
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "itertools", "Functional tools for creating and using iterators.", FUNCTIONS);
+    let m = support::module(
+        t,
+        "itertools",
+        "Functional tools for creating and using iterators.",
+        FUNCTIONS,
+    );
     for ty in [
         &ACCUMULATE,
         &BATCHED,

@@ -45,8 +45,11 @@ pub mod wait;
 
 use weft_objects::prelude::*;
 
+/// Makes a module.
+pub type Init = fn(&mut Thread) -> Res<Obj>;
+
 /// Every native module by name, with what makes it.
-pub static MODULES: &[(&str, fn(&mut Thread) -> Res<Obj>)] = &[
+pub static MODULES: &[(&str, Init)] = &[
     ("_abc", _abc::init),
     ("_bisect", _bisect::init),
     ("_blake2", _hashes::init_blake2),

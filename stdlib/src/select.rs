@@ -15,7 +15,8 @@ impl Deadline {
         Deadline(time.and_then(|d| Instant::now().checked_add(d)))
     }
     fn left(self) -> Option<Duration> {
-        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+        self.0
+            .map(|at| at.saturating_duration_since(Instant::now()))
     }
     /// In whole milliseconds, rounded up; -1 for ever.
     fn millis(self) -> i32 {
@@ -90,7 +91,10 @@ impl Set {
             }
             Err(e) => return Err(e),
         };
-        let mut set = Set { objects: Vec::new(), bits: empty() };
+        let mut set = Set {
+            objects: Vec::new(),
+            bits: empty(),
+        };
         for o in items {
             let fd = fileno(t, o.value())?;
             if fd as usize >= libc::FD_SETSIZE {
@@ -109,7 +113,10 @@ impl Set {
     /// The objects whose descriptors are in `ready`.
     fn ready(&self, t: &Thread, ready: &libc::fd_set) -> Obj {
         // SAFETY: the numbers are in range.
-        let found = self.objects.iter().filter(|(_, fd)| unsafe { libc::FD_ISSET(*fd, ready) });
+        let found = self
+            .objects
+            .iter()
+            .filter(|(_, fd)| unsafe { libc::FD_ISSET(*fd, ready) });
         List::from_vec(t, found.map(|(o, _)| o.clone()).collect())
     }
 }
@@ -125,7 +132,12 @@ fn select(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.value_error("timeout must be non-negative"));
     }
     let sets = [Set::new(t, a[0])?, Set::new(t, a[1])?, Set::new(t, a[2])?];
-    let max = sets.iter().flat_map(|s| &s.objects).map(|(_, fd)| *fd + 1).max().unwrap_or(0);
+    let max = sets
+        .iter()
+        .flat_map(|s| &s.objects)
+        .map(|(_, fd)| *fd + 1)
+        .max()
+        .unwrap_or(0);
     let deadline = Deadline::after(time.map(|n| Duration::from_nanos(n as u64)));
     let mut ready = [empty(); 3];
     let n = wait(t, deadline, |deadline| {
@@ -144,7 +156,11 @@ fn select(t: &mut Thread, a: &[Value]) -> Res {
     if n == 0 {
         ready = [empty(); 3];
     }
-    let lists = sets.iter().zip(&ready).map(|(set, bits)| set.ready(t, bits)).collect();
+    let lists = sets
+        .iter()
+        .zip(&ready)
+        .map(|(set, bits)| set.ready(t, bits))
+        .collect();
     Ok(Tuple::from_vec(t, lists).into())
 }
 
@@ -210,7 +226,11 @@ fn poll_modify(t: &mut Thread, a: &[Value]) -> Res {
         }
         None => false,
     });
-    if known { Ok(Value::NONE) } else { Err(t.os_error(libc::ENOENT, None)) }
+    if known {
+        Ok(Value::NONE)
+    } else {
+        Err(t.os_error(libc::ENOENT, None))
+    }
 }
 
 fn poll_unregister(t: &mut Thread, a: &[Value]) -> Res {
@@ -219,7 +239,11 @@ fn poll_unregister(t: &mut Thread, a: &[Value]) -> Res {
         let at = fds.iter().position(|r| r.0 == fd);
         at.map(|i| fds.remove(i)).is_some()
     });
-    if known { Ok(Value::NONE) } else { Err(t.key_error(Value::int(i64::from(fd)))) }
+    if known {
+        Ok(Value::NONE)
+    } else {
+        Err(t.key_error(Value::int(i64::from(fd))))
+    }
 }
 
 fn poll_poll(t: &mut Thread, a: &[Value]) -> Res {
@@ -227,18 +251,30 @@ fn poll_poll(t: &mut Thread, a: &[Value]) -> Res {
     if time.is_some_and(|n| n / 1_000_000 > i64::from(i32::MAX)) {
         return Err(t.overflow_error("timeout is too large"));
     }
-    let time = time.filter(|n| *n >= 0).map(|n| Duration::from_nanos(n as u64));
+    let time = time
+        .filter(|n| *n >= 0)
+        .map(|n| Duration::from_nanos(n as u64));
     let this = Poll::this(a[0]);
     if this.busy.swap(true, Acquire) {
         return Err(t.runtime_error("concurrent poll() invocation"));
     }
     let mut fds: Vec<libc::pollfd> = this.with(t, |fds| {
-        let one = |r: &(i32, u16)| libc::pollfd { fd: r.0, events: r.1 as i16, revents: 0 };
+        let one = |r: &(i32, u16)| libc::pollfd {
+            fd: r.0,
+            events: r.1 as i16,
+            revents: 0,
+        };
         fds.iter().map(one).collect()
     });
     let n = wait(t, Deadline::after(time), |deadline| {
         // SAFETY: the array is valid for the call.
-        unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, deadline.millis()) }
+        unsafe {
+            libc::poll(
+                fds.as_mut_ptr(),
+                fds.len() as libc::nfds_t,
+                deadline.millis(),
+            )
+        }
     });
     this.busy.store(false, Release);
     n?;
@@ -334,7 +370,10 @@ fn epoll_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 fn epoll_control(t: &mut Thread, v: Value, op: i32, fd: Value, events: u32) -> Res {
     let epfd = Epoll::this(v).fd(t)?;
     let fd = fileno(t, fd)?;
-    let mut event = libc::epoll_event { events, u64: fd as u64 };
+    let mut event = libc::epoll_event {
+        events,
+        u64: fd as u64,
+    };
     // SAFETY: the event is valid for the call.
     if unsafe { libc::epoll_ctl(epfd, op, fd, &mut event) } < 0 {
         return Err(t.os_error(support::errno(), None));
@@ -364,10 +403,14 @@ fn epoll_poll(t: &mut Thread, a: &[Value]) -> Res {
     }
     let max = match support::c_int_or(t, a[2], -1)? {
         -1 => libc::FD_SETSIZE as i32 - 1,
-        n if n < 1 => return Err(t.value_error(format!("maxevents must be greater than 0, got {n}"))),
+        n if n < 1 => {
+            return Err(t.value_error(format!("maxevents must be greater than 0, got {n}")));
+        }
         n => n,
     };
-    let time = time.filter(|n| *n >= 0).map(|n| Duration::from_nanos(n as u64));
+    let time = time
+        .filter(|n| *n >= 0)
+        .map(|n| Duration::from_nanos(n as u64));
     let mut events = Vec::new();
     if events.try_reserve_exact(max as usize).is_err() {
         return Err(t.memory_error());

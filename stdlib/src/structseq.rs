@@ -25,7 +25,11 @@ static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
 /// The struct sequence type that `ty` is or derives from.
 fn def_of(ty: &Type) -> Option<&'static Def> {
-    KNOWN.lock().iter().find(|k| ty.is_subtype(k.0.ty)).map(|k| k.0)
+    KNOWN
+        .lock()
+        .iter()
+        .find(|k| ty.is_subtype(k.0.ty))
+        .map(|k| k.0)
 }
 
 impl Def {
@@ -40,17 +44,26 @@ impl Def {
         }
         self.ty.ready(t);
         let unnamed = self.fields.iter().filter(|f| f.is_empty()).count();
-        let ints =
-            [("n_sequence_fields", self.visible), ("n_fields", self.fields.len()), ("n_unnamed_fields", unnamed)];
+        let ints = [
+            ("n_sequence_fields", self.visible),
+            ("n_fields", self.fields.len()),
+            ("n_unnamed_fields", unnamed),
+        ];
         for (name, n) in ints {
-            self.ty.set_name(t, weft_objects::names::get(t, name), Value::int(n as i64));
+            self.ty
+                .set_name(t, weft_objects::names::get(t, name), Value::int(n as i64));
         }
         if unnamed > 0 {
             self.ty.set_name(t, weft_objects::id!(t, ""), Value::NULL);
         }
-        let names = self.fields[..self.visible].iter().filter(|f| !f.is_empty()).map(|f| Str::intern(t, f)).collect();
+        let names = self.fields[..self.visible]
+            .iter()
+            .filter(|f| !f.is_empty())
+            .map(|f| Str::intern(t, f))
+            .collect();
         let names = Tuple::from_vec(t, names);
-        self.ty.set_name(t, weft_objects::id!(t, "__match_args__"), names.value());
+        self.ty
+            .set_name(t, weft_objects::id!(t, "__match_args__"), names.value());
     }
 
     /// An instance with these fields, as many as there are.
@@ -65,7 +78,8 @@ fn make(t: &Thread, def: &Def, cls: &Type, mut fields: Vec<Obj>) -> Obj {
     let o = Tuple::new_instance(t, cls, fields);
     if !hidden.is_empty() {
         let s = this(o.value());
-        s.hidden.init(t, &s.tuple.header, Tuple::from_vec(t, hidden).into());
+        s.hidden
+            .init(t, &s.tuple.header, Tuple::from_vec(t, hidden).into());
     }
     o
 }
@@ -97,7 +111,9 @@ pub fn repr(t: &mut Thread, v: Value) -> Res {
     let ty = type_of(v);
     let mut out = ty.full_name(t).into_bytes();
     out.push(b'(');
-    let Some(def) = def_of(ty) else { return Ok(Str::from_vec(t, out).into()) };
+    let Some(def) = def_of(ty) else {
+        return Ok(Str::from_vec(t, out).into());
+    };
     let names = def.fields.iter().filter(|f| !f.is_empty());
     for (i, name) in names.take(def.visible).enumerate() {
         if i > 0 {
@@ -120,7 +136,9 @@ pub fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     static SIG: SigCell = SigCell::new("structseq", "(sequence, dict=None)");
     let a = SIG.bind(t, args)?;
     let ty = Type::of_unchecked(cls);
-    let Some(def) = def_of(ty) else { return Err(t.type_error("not a struct sequence type".into())) };
+    let Some(def) = def_of(ty) else {
+        return Err(t.type_error("not a struct sequence type".into()));
+    };
     if !a[1].is_null() && !a[1].is_none() && Dict::of(a[1]).is_none() {
         let name = ty.full_name(t);
         return Err(t.type_error(format!("{name}() takes a dict as second arg, if any")));
@@ -138,12 +156,16 @@ pub fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             (_, true) => format!("an at least {min}"),
             _ => format!("an at most {max}"),
         };
-        return Err(t.type_error(format!("{name}() takes {which}-sequence ({n}-sequence given)")));
+        return Err(t.type_error(format!(
+            "{name}() takes {which}-sequence ({n}-sequence given)"
+        )));
     }
     for name in &def.fields[n..] {
         let mut found = None;
         if let Some(d) = Dict::of(a[1]) {
-            found = d.get_str(t, weft_objects::names::get(t, name)).map(|v| v.to_obj(t));
+            found = d
+                .get_str(t, weft_objects::names::get(t, name))
+                .map(|v| v.to_obj(t));
         }
         items.push(found.unwrap_or_else(crate::support::none));
     }
@@ -163,7 +185,9 @@ fn hidden_dict(t: &Thread, v: Value, def: &Def) -> Obj {
 
 fn reduce(t: &mut Thread, a: &[Value]) -> Res {
     let ty = type_of(a[0]);
-    let Some(def) = def_of(ty) else { return Err(t.type_error("not a struct sequence type".into())) };
+    let Some(def) = def_of(ty) else {
+        return Err(t.type_error("not a struct sequence type".into()));
+    };
     let items = Tuple::from_slice(t, this(a[0]).tuple.values());
     let args = Tuple::from_vec(t, vec![items, hidden_dict(t, a[0], def)]);
     let cls = Obj::new(t, ty.value());
@@ -172,14 +196,18 @@ fn reduce(t: &mut Thread, a: &[Value]) -> Res {
 
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let ty = type_of(a[0]);
-    let Some(def) = def_of(ty) else { return Err(t.type_error("not a struct sequence type".into())) };
+    let Some(def) = def_of(ty) else {
+        return Err(t.type_error("not a struct sequence type".into()));
+    };
     if def.fields.iter().any(|f| f.is_empty()) {
         let name = ty.full_name(t);
         return Err(t.type_error(format!(
             "__replace__() is not supported for {name} because it has unnamed field(s)"
         )));
     }
-    let mut items: Vec<Obj> = (0..def.fields.len()).map(|i| Obj::own(read(t, a[0], i))).collect();
+    let mut items: Vec<Obj> = (0..def.fields.len())
+        .map(|i| Obj::own(read(t, a[0], i)))
+        .collect();
     let mut unknown = Vec::new();
     if let Some(kw) = Dict::of(a[1]) {
         for (k, v) in kw.items(t) {

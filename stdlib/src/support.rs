@@ -87,7 +87,13 @@ pub fn fs_decode(t: &Thread, bytes: &[u8]) -> Obj {
         return Str::new(t, s);
     }
     use weft_objects::text::codec;
-    let text = codec::decode(codec::Encoding::Utf8, bytes, codec::Errors::SurrogateEscape, true).text;
+    let text = codec::decode(
+        codec::Encoding::Utf8,
+        bytes,
+        codec::Errors::SurrogateEscape,
+        true,
+    )
+    .text;
     Str::from_vec(t, text)
 }
 
@@ -99,14 +105,18 @@ pub fn fspath(t: &mut Thread, v: Value) -> Res<Obj> {
     let name = weft_objects::id!(t, "__fspath__");
     let Some(f) = proto::lookup_special(t, v, name)? else {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("expected str, bytes or os.PathLike object, not {got}")));
+        return Err(t.type_error(format!(
+            "expected str, bytes or os.PathLike object, not {got}"
+        )));
     };
     let r = proto::call(t, f.value(), &[])?;
     if Str::of(r.value()).is_some() || Bytes::of(r.value()).is_some() {
         return Ok(r);
     }
     let (ty, got) = (type_of(v).name(), type_of(r.value()).name());
-    Err(t.type_error(format!("expected {ty}.__fspath__() to return str or bytes, not {got}")))
+    Err(t.type_error(format!(
+        "expected {ty}.__fspath__() to return str or bytes, not {got}"
+    )))
 }
 
 /// A path argument: what the program gave (for errors), and its bytes for the system.
@@ -123,7 +133,11 @@ impl Path {
     }
     /// Text or bytes of the kind that the argument was.
     pub fn wrap(&self, t: &Thread, bytes: &[u8]) -> Obj {
-        if self.is_bytes { Bytes::new(t, bytes) } else { fs_decode(t, bytes) }
+        if self.is_bytes {
+            Bytes::new(t, bytes)
+        } else {
+            fs_decode(t, bytes)
+        }
     }
 }
 
@@ -142,14 +156,25 @@ pub fn path(t: &mut Thread, v: Value, func: &str, param: &str) -> Res<Path> {
 }
 
 /// The path or descriptor in an argument of `func`.
-pub fn path_or_fd(t: &mut Thread, v: Value, func: &str, param: &str, fd_too: bool) -> Res<PathOrFd> {
-    if fd_too && !Str::of(v).is_some() && Bytes::of(v).is_none() && type_of(v).slots.index.is_set() {
+pub fn path_or_fd(
+    t: &mut Thread,
+    v: Value,
+    func: &str,
+    param: &str,
+    fd_too: bool,
+) -> Res<PathOrFd> {
+    if fd_too && Str::of(v).is_none() && Bytes::of(v).is_none() && type_of(v).slots.index.is_set() {
         return Ok(PathOrFd::Fd(fd_number(t, v)?));
     }
     let name = weft_objects::id!(t, "__fspath__");
-    let known = Str::of(v).is_some() || Bytes::of(v).is_some() || type_of(v).lookup(t, name).is_some();
+    let known =
+        Str::of(v).is_some() || Bytes::of(v).is_some() || type_of(v).lookup(t, name).is_some();
     if !known {
-        let kinds = if fd_too { "string, bytes, os.PathLike or integer" } else { "string, bytes or os.PathLike" };
+        let kinds = if fd_too {
+            "string, bytes, os.PathLike or integer"
+        } else {
+            "string, bytes or os.PathLike"
+        };
         let got = type_of(v).name();
         return Err(t.type_error(format!("{func}: {param} should be {kinds}, not {got}")));
     }
@@ -163,7 +188,11 @@ pub fn path_or_fd(t: &mut Thread, v: Value, func: &str, param: &str, fd_too: boo
         return Err(t.raise_value(e));
     };
     match CString::new(bytes) {
-        Ok(c) => Ok(PathOrFd::Path(Path { given: p, c, is_bytes })),
+        Ok(c) => Ok(PathOrFd::Path(Path {
+            given: p,
+            c,
+            is_bytes,
+        })),
         Err(_) => {
             let what = if is_bytes { "byte" } else { "character" };
             Err(t.value_error(format!("{func}: embedded null {what} in {param}")))
@@ -190,11 +219,17 @@ pub fn fileno(t: &mut Thread, v: Value) -> Res<i32> {
                 }
                 c_int(t, r.value())?
             }
-            None => return Err(t.type_error("argument must be an int, or have a fileno() method.".into())),
+            None => {
+                return Err(
+                    t.type_error("argument must be an int, or have a fileno() method.".into())
+                );
+            }
         }
     };
     if fd < 0 {
-        return Err(t.value_error(format!("file descriptor cannot be a negative integer ({fd})")));
+        return Err(t.value_error(format!(
+            "file descriptor cannot be a negative integer ({fd})"
+        )));
     }
     Ok(fd)
 }
@@ -205,8 +240,13 @@ pub fn c_int(t: &mut Thread, v: Value) -> Res<i32> {
     match int::as_i64(i.value()).map(i32::try_from) {
         Some(Ok(i)) => Ok(i),
         Some(Err(_)) | None => {
-            let low = int::to_bigint(i.value()).is_some_and(|b| b.sign() == num_bigint::Sign::Minus);
-            let msg = if low { "signed integer is less than minimum" } else { "signed integer is greater than maximum" };
+            let low =
+                int::to_bigint(i.value()).is_some_and(|b| b.sign() == num_bigint::Sign::Minus);
+            let msg = if low {
+                "signed integer is less than minimum"
+            } else {
+                "signed integer is greater than maximum"
+            };
             Err(t.overflow_error(msg))
         }
     }
@@ -214,12 +254,20 @@ pub fn c_int(t: &mut Thread, v: Value) -> Res<i32> {
 
 /// An optional C int.
 pub fn c_int_or(t: &mut Thread, v: Value, default: i32) -> Res<i32> {
-    if v.is_null() { Ok(default) } else { c_int(t, v) }
+    if v.is_null() {
+        Ok(default)
+    } else {
+        c_int(t, v)
+    }
 }
 
 /// The truth of an optional argument.
 pub fn truth_or(t: &mut Thread, v: Value, default: bool) -> Res<bool> {
-    if v.is_null() { Ok(default) } else { proto::truth(t, v) }
+    if v.is_null() {
+        Ok(default)
+    } else {
+        proto::truth(t, v)
+    }
 }
 
 /// The text of a str argument.
@@ -280,7 +328,9 @@ pub fn nanos(t: &mut Thread, v: Value) -> Res<i64> {
     }
     if !int::is_int(v) && !type_of(v).slots.index.is_set() {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("'{got}' object cannot be interpreted as an integer")));
+        return Err(t.type_error(format!(
+            "'{got}' object cannot be interpreted as an integer"
+        )));
     }
     let i = proto::index(t, v)?;
     match int::as_i64(i.value()).and_then(|s| s.checked_mul(1_000_000_000)) {
@@ -323,7 +373,9 @@ impl Count {
             self.set(n.saturating_sub(1));
             n > 0
         } else {
-            self.0.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_ok()
+            self.0
+                .fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1))
+                .is_ok()
         }
     }
 }

@@ -57,7 +57,11 @@ fn this<'a>(v: Value) -> &'a Local {
 #[inline(always)]
 fn dict(t: &mut Thread, v: Value) -> Res<Value> {
     let (id, d) = LAST.get();
-    if id == this(v).id { Ok(d) } else { find_dict(t, v) }
+    if id == this(v).id {
+        Ok(d)
+    } else {
+        find_dict(t, v)
+    }
 }
 
 #[inline(never)]
@@ -81,14 +85,21 @@ fn make_dict(t: &mut Thread, v: Value) -> Res<Value> {
     let word = d.value();
     t.vm().locals.borrow_mut().insert(l.id, d);
     LAST.set((l.id, word));
-    let Some(args) = own(t, &l.args) else { return Ok(word) };
+    let Some(args) = own(t, &l.args) else {
+        return Ok(word);
+    };
     let kwargs = own(t, &l.kwargs);
     let ty = Obj::new(t, type_of(v).value());
     let init = proto::get_attr(t, ty.value(), weft_objects::id!(t, "__init__"))?;
     let mut all = vec![Obj::new(t, v)];
     all.extend(Tuple::of(args.value()).map_or_else(Vec::new, |a| a.to_vec(t)));
     let all = Tuple::from_vec(t, all);
-    match crate::_thread::call_with(t, init.value(), all.value(), kwargs.as_ref().map(Obj::value)) {
+    match crate::_thread::call_with(
+        t,
+        init.value(),
+        all.value(),
+        kwargs.as_ref().map(Obj::value),
+    ) {
         Ok(_) => {
             LAST.set((l.id, word));
             Ok(word)
@@ -124,7 +135,8 @@ fn local_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     // SAFETY: a new object that nobody else knows.
     unsafe { (&raw const l.id).cast_mut().write(id) };
     if !plain_init {
-        l.args.init(t, &l.header, Tuple::from_slice(t, args.pos()).into());
+        l.args
+            .init(t, &l.header, Tuple::from_slice(t, args.pos()).into());
         if args.has_keywords() {
             let kw = Dict::new(t);
             for (name, value) in args.keywords() {
@@ -142,7 +154,9 @@ fn local_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 }
 
 fn local_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
-    let Some(key) = Str::of(name) else { return Err(bad_name(t, name)) };
+    let Some(key) = Str::of(name) else {
+        return Err(bad_name(t, name));
+    };
     let d = dict(t, v)?;
     let ty = type_of(v);
     let descr = ty.lookup(t, key).map(|d| d.value());
@@ -156,7 +170,9 @@ fn local_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     if let Some(found) = Dict::exact(d).and_then(|d| d.get_str(t, key)) {
         return Ok(found.to_reg(t));
     }
-    let Some(f) = descr else { return Err(t.attribute_error(v, key)) };
+    let Some(f) = descr else {
+        return Err(t.attribute_error(v, key));
+    };
     match type_of(f).slots.descr_get.get() {
         Some(get) => {
             let f = Obj::new(t, f);
@@ -168,11 +184,16 @@ fn local_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
 
 #[cold]
 fn bad_name(t: &Thread, name: Value) -> Raised {
-    t.type_error(format!("attribute name must be string, not '{}'", type_of(name).name()))
+    t.type_error(format!(
+        "attribute name must be string, not '{}'",
+        type_of(name).name()
+    ))
 }
 
 fn local_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()> {
-    let Some(key) = Str::of(name) else { return Err(bad_name(t, name)) };
+    let Some(key) = Str::of(name) else {
+        return Err(bad_name(t, name));
+    };
     let d = dict(t, v)?;
     let ty = type_of(v);
     if let Some(f) = ty.lookup(t, key).map(|d| d.value()) {
@@ -185,7 +206,9 @@ fn local_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()
             return set(t, f.value(), v, value);
         }
     }
-    let Some(d) = Dict::exact(d) else { return Err(t.attribute_error(v, key)) };
+    let Some(d) = Dict::exact(d) else {
+        return Err(t.attribute_error(v, key));
+    };
     if value.is_null() {
         return match d.remove_str(t, key) {
             Some(_) => Ok(()),
@@ -215,10 +238,15 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     unsafe { traverse_slots(h, f) };
     // The thread's own dict counts as the object's while both are local: so that a cycle through it can be collected. (An object
     // that is being published is no longer local, and its dict stays so.)
-    let Some(t) = Thread::try_current() else { return };
+    let Some(t) = Thread::try_current() else {
+        return;
+    };
     // SAFETY: as above.
     let l = unsafe { &*(h as *const Local) };
-    let mine = cfg!(not(feature = "gil")) && l.header.is_local(t) && !l.header.is_immortal() && !t.ext().is_null();
+    let mine = cfg!(not(feature = "gil"))
+        && l.header.is_local(t)
+        && !l.header.is_immortal()
+        && !t.ext().is_null();
     if mine
         && let Ok(dicts) = t.vm().locals.try_borrow()
         && let Some(d) = dicts.get(&l.id)

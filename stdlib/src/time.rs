@@ -13,12 +13,15 @@ crate::struct_sequence!(STRUCT_TIME, STRUCT_TIME_DEF, "struct_time" in "time", i
 
 /// What a clock of the system shows, in nanoseconds.
 pub fn read_clock(clock: libc::clockid_t) -> Result<i64, i32> {
-    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut ts = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the structure is ours.
     if unsafe { libc::clock_gettime(clock, &mut ts) } != 0 {
         return Err(support::errno());
     }
-    Ok(ts.tv_sec as i64 * 1_000_000_000 + ts.tv_nsec as i64)
+    Ok(ts.tv_sec * 1_000_000_000 + ts.tv_nsec)
 }
 
 /// The monotonic clock.
@@ -27,7 +30,10 @@ pub fn monotonic_ns() -> i64 {
 }
 
 fn timespec(ns: i64) -> libc::timespec {
-    libc::timespec { tv_sec: ns.div_euclid(1_000_000_000) as _, tv_nsec: ns.rem_euclid(1_000_000_000) as _ }
+    libc::timespec {
+        tv_sec: ns.div_euclid(1_000_000_000) as _,
+        tv_nsec: ns.rem_euclid(1_000_000_000) as _,
+    }
 }
 
 fn seconds<const CLOCK: i32>(t: &mut Thread, _a: &[Value]) -> Res {
@@ -44,10 +50,10 @@ fn nanoseconds<const CLOCK: i32>(t: &mut Thread, _a: &[Value]) -> Res {
     }
 }
 
-const REAL: i32 = libc::CLOCK_REALTIME as i32;
-const MONOTONIC: i32 = libc::CLOCK_MONOTONIC as i32;
-const PROCESS: i32 = libc::CLOCK_PROCESS_CPUTIME_ID as i32;
-const THREAD: i32 = libc::CLOCK_THREAD_CPUTIME_ID as i32;
+const REAL: i32 = libc::CLOCK_REALTIME;
+const MONOTONIC: i32 = libc::CLOCK_MONOTONIC;
+const PROCESS: i32 = libc::CLOCK_PROCESS_CPUTIME_ID;
+const THREAD: i32 = libc::CLOCK_THREAD_CPUTIME_ID;
 
 fn clock_gettime(t: &mut Thread, a: &[Value]) -> Res {
     let clock = support::c_int(t, a[0])?;
@@ -66,7 +72,10 @@ fn clock_gettime_ns(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn resolution(clock: libc::clockid_t) -> Result<f64, i32> {
-    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut ts = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the structure is ours.
     if unsafe { libc::clock_getres(clock, &mut ts) } != 0 {
         return Err(support::errno());
@@ -122,7 +131,14 @@ fn sleep(t: &mut Thread, a: &[Value]) -> Res {
 fn sleep_until(until: i64) -> bool {
     let ts = timespec(until);
     // SAFETY: the structure is ours.
-    let r = unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &ts, std::ptr::null_mut()) };
+    let r = unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &ts,
+            std::ptr::null_mut(),
+        )
+    };
     r == libc::EINTR
 }
 
@@ -143,7 +159,9 @@ fn sleep_until(until: i64) -> bool {
 /// Whole seconds of a time given as an int, a float, or not at all.
 fn when(t: &mut Thread, v: Value) -> Res<libc::time_t> {
     if v.is_null() || v.is_none() {
-        return Ok((read_clock(libc::CLOCK_REALTIME).unwrap_or(0).div_euclid(1_000_000_000)) as libc::time_t);
+        return Ok((read_clock(libc::CLOCK_REALTIME)
+            .unwrap_or(0)
+            .div_euclid(1_000_000_000)) as libc::time_t);
     }
     let out_of_range = "timestamp out of range for platform time_t";
     if let Some(f) = float::as_f64(v) {
@@ -188,7 +206,7 @@ fn struct_time(t: &Thread, tm: &libc::tm) -> Obj {
     ];
     let mut fields: Vec<Obj> = ints.iter().map(|i| int_obj(t, *i)).collect();
     fields.push(zone);
-    fields.push(int_obj(t, tm.tm_gmtoff as i64));
+    fields.push(int_obj(t, tm.tm_gmtoff));
     STRUCT_TIME_DEF.make(t, fields)
 }
 
@@ -196,7 +214,13 @@ fn break_down(t: &mut Thread, v: Value, local: bool) -> Res<libc::tm> {
     let secs = when(t, v)?;
     let mut tm = empty_tm();
     // SAFETY: both structures are ours.
-    let p = unsafe { if local { libc::localtime_r(&secs, &mut tm) } else { libc::gmtime_r(&secs, &mut tm) } };
+    let p = unsafe {
+        if local {
+            libc::localtime_r(&secs, &mut tm)
+        } else {
+            libc::gmtime_r(&secs, &mut tm)
+        }
+    };
     if p.is_null() {
         return Err(match support::errno() {
             libc::EOVERFLOW | 0 => t.overflow_error("timestamp out of range for platform time_t"),
@@ -230,7 +254,9 @@ fn parse_tm(t: &mut Thread, v: Value) -> Res<libc::tm> {
     for (i, n) in n.iter_mut().enumerate() {
         *n = support::c_int(t, items.get(i))?;
     }
-    let Some(year) = n[0].checked_sub(1900) else { return Err(t.overflow_error("year out of range")) };
+    let Some(year) = n[0].checked_sub(1900) else {
+        return Err(t.overflow_error("year out of range"));
+    };
     let mut tm = empty_tm();
     tm.tm_year = year;
     tm.tm_mon = n[1].wrapping_sub(1);
@@ -308,7 +334,9 @@ fn mktime(t: &mut Thread, a: &[Value]) -> Res {
 
 fn ascii_time(t: &Thread, tm: &libc::tm) -> Obj {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let s = format!(
         "{} {}{:3} {:02}:{:02}:{:02} {}",
         DAYS[tm.tm_wday.rem_euclid(7) as usize],
@@ -333,7 +361,12 @@ fn ctime(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 unsafe extern "C" {
-    fn strftime(s: *mut libc::c_char, max: usize, format: *const libc::c_char, tm: *const libc::tm) -> usize;
+    fn strftime(
+        s: *mut libc::c_char,
+        max: usize,
+        format: *const libc::c_char,
+        tm: *const libc::tm,
+    ) -> usize;
     fn tzset();
     static tzname: [*const libc::c_char; 2];
 }
@@ -373,7 +406,9 @@ fn format_part(t: &Thread, part: &[u8], tm: &libc::tm, out: &mut Vec<u8>) -> Res
     if part.is_empty() {
         return Ok(());
     }
-    let Ok(c) = CString::new(part) else { return Ok(()) };
+    let Ok(c) = CString::new(part) else {
+        return Ok(());
+    };
     let mut size = 256.max(part.len() * 4);
     loop {
         let mut buffer = vec![0u8; size];
@@ -384,7 +419,9 @@ fn format_part(t: &Thread, part: &[u8], tm: &libc::tm, out: &mut Vec<u8>) -> Res
             match std::str::from_utf8(done) {
                 Ok(_) => out.extend_from_slice(done),
                 // Text with surrogates went through unchanged.
-                Err(_) if weft_objects::text::wtf8::validate(done).is_ok() => out.extend_from_slice(done),
+                Err(_) if weft_objects::text::wtf8::validate(done).is_ok() => {
+                    out.extend_from_slice(done)
+                }
                 Err(_) => {
                     let s = support::fs_decode(t, done);
                     out.extend_from_slice(Str::of(s.value()).map_or(&[], |s| s.as_bytes()));
@@ -413,20 +450,27 @@ fn init_timezone(t: &Thread, m: &Obj) {
         let mut tm = empty_tm();
         // SAFETY: both structures are ours.
         unsafe { libc::localtime_r(&secs, &mut tm) };
-        (tm.tm_gmtoff as i64, tm.tm_isdst)
+        (tm.tm_gmtoff, tm.tm_isdst)
     };
     // Winter and summer of this year tell the two offsets apart.
     let now = read_clock(libc::CLOCK_REALTIME).unwrap_or(0) / 1_000_000_000;
     let year = 365 * 24 * 3600 + 6 * 3600;
     let january = (now / year) * year;
-    let (a, b) = (offset(january as libc::time_t), offset((january + year / 2) as libc::time_t));
+    let (a, b) = (
+        offset(january as libc::time_t),
+        offset((january + year / 2) as libc::time_t),
+    );
     let (standard, summer) = if a.0 <= b.0 { (a.0, b.0) } else { (b.0, a.0) };
     add(t, m, "timezone", int_obj(t, -standard));
     add(t, m, "altzone", int_obj(t, -summer));
     add(t, m, "daylight", int_obj(t, (standard != summer) as i64));
     let names = names.map(|p| {
         // SAFETY: zero-terminated names of the system.
-        if p.is_null() { Str::empty(t) } else { support::fs_decode(t, unsafe { CStr::from_ptr(p) }.to_bytes()) }
+        if p.is_null() {
+            Str::empty(t)
+        } else {
+            support::fs_decode(t, unsafe { CStr::from_ptr(p) }.to_bytes())
+        }
     });
     add(t, m, "tzname", Tuple::from_vec(t, names.into()));
 }
@@ -442,10 +486,30 @@ fn time_tzset(t: &mut Thread, _a: &[Value]) -> Res {
 fn get_clock_info(t: &mut Thread, a: &[Value]) -> Res {
     let name = support::text(t, a[0], "get_clock_info", "1")?;
     let (clock, call, monotonic, adjustable) = match name.as_str() {
-        "time" => (libc::CLOCK_REALTIME, "clock_gettime(CLOCK_REALTIME)", false, true),
-        "monotonic" | "perf_counter" => (libc::CLOCK_MONOTONIC, "clock_gettime(CLOCK_MONOTONIC)", true, false),
-        "process_time" => (libc::CLOCK_PROCESS_CPUTIME_ID, "clock_gettime(CLOCK_PROCESS_CPUTIME_ID)", true, false),
-        "thread_time" => (libc::CLOCK_THREAD_CPUTIME_ID, "clock_gettime(CLOCK_THREAD_CPUTIME_ID)", true, false),
+        "time" => (
+            libc::CLOCK_REALTIME,
+            "clock_gettime(CLOCK_REALTIME)",
+            false,
+            true,
+        ),
+        "monotonic" | "perf_counter" => (
+            libc::CLOCK_MONOTONIC,
+            "clock_gettime(CLOCK_MONOTONIC)",
+            true,
+            false,
+        ),
+        "process_time" => (
+            libc::CLOCK_PROCESS_CPUTIME_ID,
+            "clock_gettime(CLOCK_PROCESS_CPUTIME_ID)",
+            true,
+            false,
+        ),
+        "thread_time" => (
+            libc::CLOCK_THREAD_CPUTIME_ID,
+            "clock_gettime(CLOCK_THREAD_CPUTIME_ID)",
+            true,
+            false,
+        ),
         _ => return Err(t.value_error("unknown clock")),
     };
     let call = Str::new(t, call);
@@ -505,27 +569,50 @@ static FUNCTIONS: &[NativeDef] = &[
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let m = support::module(t, "time", "This module provides various functions to manipulate time values.", FUNCTIONS);
+    let m = support::module(
+        t,
+        "time",
+        "This module provides various functions to manipulate time values.",
+        FUNCTIONS,
+    );
     STRUCT_TIME_DEF.ready(t);
     support::add_type(t, &m, &STRUCT_TIME);
-    add_ints(t, &m, &[
-        ("_STRUCT_TM_ITEMS", 11),
-        ("CLOCK_REALTIME", libc::CLOCK_REALTIME as i64),
-        ("CLOCK_MONOTONIC", libc::CLOCK_MONOTONIC as i64),
-        ("CLOCK_PROCESS_CPUTIME_ID", libc::CLOCK_PROCESS_CPUTIME_ID as i64),
-        ("CLOCK_THREAD_CPUTIME_ID", libc::CLOCK_THREAD_CPUTIME_ID as i64),
-    ]);
+    add_ints(
+        t,
+        &m,
+        &[
+            ("_STRUCT_TM_ITEMS", 11),
+            ("CLOCK_REALTIME", libc::CLOCK_REALTIME as i64),
+            ("CLOCK_MONOTONIC", libc::CLOCK_MONOTONIC as i64),
+            (
+                "CLOCK_PROCESS_CPUTIME_ID",
+                libc::CLOCK_PROCESS_CPUTIME_ID as i64,
+            ),
+            (
+                "CLOCK_THREAD_CPUTIME_ID",
+                libc::CLOCK_THREAD_CPUTIME_ID as i64,
+            ),
+        ],
+    );
     #[cfg(target_os = "linux")]
     {
-        static MORE: &[NativeDef] = &[NativeDef::new("pthread_getcpuclockid", "(thread_id, /)", pthread_getcpuclockid)];
+        static MORE: &[NativeDef] = &[NativeDef::new(
+            "pthread_getcpuclockid",
+            "(thread_id, /)",
+            pthread_getcpuclockid,
+        )];
         if let Some(module) = Module::of(m.value()) {
             module.add_functions(t, MORE);
         }
-        add_ints(t, &m, &[
-            ("CLOCK_MONOTONIC_RAW", libc::CLOCK_MONOTONIC_RAW as i64),
-            ("CLOCK_BOOTTIME", libc::CLOCK_BOOTTIME as i64),
-            ("CLOCK_TAI", libc::CLOCK_TAI as i64),
-        ]);
+        add_ints(
+            t,
+            &m,
+            &[
+                ("CLOCK_MONOTONIC_RAW", libc::CLOCK_MONOTONIC_RAW as i64),
+                ("CLOCK_BOOTTIME", libc::CLOCK_BOOTTIME as i64),
+                ("CLOCK_TAI", libc::CLOCK_TAI as i64),
+            ],
+        );
     }
     init_timezone(t, &m);
     Ok(m)

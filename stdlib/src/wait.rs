@@ -19,7 +19,10 @@ pub enum Wake {
 /// Sleeps while the word has this value, until somebody wakes us, the deadline (of the monotonic clock, in nanoseconds) or a signal.
 #[cfg(target_os = "linux")]
 pub fn sleep_on(word: &AtomicU32, value: u32, deadline: Option<i64>) -> Wake {
-    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut ts = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     let mut timeout: *const libc::timespec = std::ptr::null();
     if let Some(d) = deadline {
         let d = d.max(0);
@@ -139,7 +142,9 @@ impl WaitLock {
             self.0.store(HELD, Relaxed);
             return true;
         }
-        self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok()
+        self.0
+            .compare_exchange(FREE, HELD, Acquire, Relaxed)
+            .is_ok()
     }
 
     /// Gives it up. False: it was free.

@@ -7,7 +7,7 @@ import threading
 
 from _common import THREADS, check, done, same, scaled, together
 
-NAMES = "calendar colorsys csv difflib fractions html json pprint statistics textwrap uuid".split()
+NAMES = "calendar colorsys string difflib fractions html json pprint statistics textwrap uuid".split()
 
 
 def import_std(number, got):

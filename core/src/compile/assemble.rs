@@ -263,14 +263,22 @@ impl<'a> Unit<'a> {
 
     /// The instruction written last.
     pub fn last_instr(&self) -> Instr {
-        self.ins.last().map_or(Instr::new(Op::Nop, 0, 0, 0, 0), |i| i.word)
+        self.ins
+            .last()
+            .map_or(Instr::new(Op::Nop, 0, 0, 0, 0), |i| i.word)
     }
 
     /// The result of the call written last is not wanted.
     pub fn discard_last_result(&mut self) {
         if let Some(i) = self.ins.last_mut() {
             let w = i.word;
-            i.word = Instr::new(Op::Call, w.x(), super::bytecode::DISCARD, w.b() as u16, w.c() as u16);
+            i.word = Instr::new(
+                Op::Call,
+                w.x(),
+                super::bytecode::DISCARD,
+                w.b() as u16,
+                w.c() as u16,
+            );
         }
     }
 

@@ -304,7 +304,10 @@ impl<'a> Compiler<'a> {
         let o = self.operand(e)?;
         if o.temp {
             let last = self.u.last_instr();
-            if matches!(e, Expr::Call(_)) && last.op() == Op::Call as u8 && last.a() == o.reg as usize {
+            if matches!(e, Expr::Call(_))
+                && last.op() == Op::Call as u8
+                && last.a() == o.reg as usize
+            {
                 self.u.discard_last_result();
             } else {
                 self.clear(o.reg);

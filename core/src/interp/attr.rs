@@ -1,6 +1,8 @@
 //! Attributes: filling the inline caches, and everything that they do not cover.
 
-use super::frames::{Enter, cache, cache_name, name, own_operand, reg, set_reg, take_operand, take_reg};
+use super::frames::{
+    Enter, cache, cache_name, name, own_operand, reg, set_reg, take_operand, take_reg,
+};
 use super::globals::unbound_local;
 use super::run::{cache as kind, copy_reg, drop_reg};
 use crate::compile::bytecode::{Instr, XA, XB};
@@ -21,7 +23,11 @@ pub fn cached_method(ty: &Type, w: u64) -> Value {
     }
     // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
     let mc = unsafe { &*mc };
-    if mc.version as u64 == w >> 32 { mc.value(((w >> 8) & 0xff_ffff) as usize) } else { Value::NULL }
+    if mc.version as u64 == w >> 32 {
+        mc.value(((w >> 8) & 0xff_ffff) as usize)
+    } else {
+        Value::NULL
+    }
 }
 
 /// What a GetAttr cache word other than SLOT stands for, or NULL.
@@ -41,7 +47,10 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
 #[inline(always)]
 pub fn cached_module(t: &Thread, v: Value, w: u64) -> Value {
     match Module::exact(v) {
-        Some(m) => m.dict().value_at(t, (w >> 32) as u32, ((w >> 8) & 0xff_ffff) as u32).map_or(Value::NULL, |v| v.value()),
+        Some(m) => m
+            .dict()
+            .value_at(t, (w >> 32) as u32, ((w >> 8) & 0xff_ffff) as u32)
+            .map_or(Value::NULL, |v| v.value()),
         None => Value::NULL,
     }
 }
@@ -85,8 +94,14 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     if ty.has(tf::INLINE) && h.has_flag(INLINE) {
         let shape = Shape::by_id(Instance::of_unchecked(v).shape.load(Acquire));
         if let Some(slot) = shape.find(key) {
-            if descr.is_none_or(|d| !type_of(d).has(tf::HAS_DESCR_SET)) && slot < 256 && shape.id < 1 << 24 {
-                cache(f, at).store(kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16, Relaxed);
+            if descr.is_none_or(|d| !type_of(d).has(tf::HAS_DESCR_SET))
+                && slot < 256
+                && shape.id < 1 << 24
+            {
+                cache(f, at).store(
+                    kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16,
+                    Relaxed,
+                );
             }
             return;
         }
@@ -136,7 +151,8 @@ fn enter_getter(t: &mut Thread, f: *mut Frame, i: Instr, v: Value, getter: Obj) 
     let top = t.regs.top();
     let code = weft_objects::function::Function::of(getter.value()).map(|x| x.code());
     if let Some(code) = code
-        && code.call_flags == weft_objects::code::Code::SIMPLE | weft_objects::code::Code::POSITIONAL
+        && code.call_flags
+            == weft_objects::code::Code::SIMPLE | weft_objects::code::Code::POSITIONAL
         && code.argcount == 1
         && top.wrapping_add(2 + code.nregs as usize) <= t.regs.limit()
     {
@@ -145,7 +161,16 @@ fn enter_getter(t: &mut Thread, f: *mut Frame, i: Instr, v: Value, getter: Obj) 
             *top = getter.value();
             *top.add(1) = v;
         }
-        super::frames::push(t, getter.value(), code, top.wrapping_add(1), 1, Frame::BELOW, i.a() as u32).inspect_err(|_| {
+        super::frames::push(
+            t,
+            getter.value(),
+            code,
+            top.wrapping_add(1),
+            1,
+            Frame::BELOW,
+            i.a() as u32,
+        )
+        .inspect_err(|_| {
             // SAFETY: as above.
             unsafe {
                 *top = Value::NULL;
@@ -191,7 +216,10 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
     if !x.is_ptr() || !ty.has(tf::INLINE) || !ty.has(tf::GENERIC_SETATTR) {
         return false;
     }
-    if ty.lookup(t, key).is_some_and(|d| type_of(d.value()).has(tf::HAS_DESCR_SET)) {
+    if ty
+        .lookup(t, key)
+        .is_some_and(|d| type_of(d.value()).has(tf::HAS_DESCR_SET))
+    {
         return false;
     }
     let o = Instance::of_unchecked(x);
@@ -205,7 +233,9 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
         return false;
     }
     let after = Shape::by_id(o.shape.load(Acquire));
-    let Some(slot) = before.find(key).or_else(|| after.find(key)) else { return true };
+    let Some(slot) = before.find(key).or_else(|| after.find(key)) else {
+        return true;
+    };
     if o.is_inline() && slot < 256 && after.id < 1 << 24 {
         let w = if before.id == after.id {
             kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 16
@@ -250,7 +280,8 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         && weft_objects::instance::own_attr(t, v, key).is_none()
     {
         let m = d.to_reg(t);
-        let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+        let no_dict =
+            ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
         if no_dict && let Some((mc, index)) = ty.lookup_index(t, key) {
             cache(f, i.c()).store(version_word(kind::METHOD, mc.version, index), Relaxed);
         }
@@ -346,7 +377,11 @@ pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<
     let key = name(f, i.c());
     let (sup, cls, obj) = (reg(f, i.b()), reg(f, i.b() + 1), reg(f, i.b() + 2));
     if cls.is_null() || obj.is_null() {
-        return Err(t.runtime_error(if obj.is_null() { "super(): no arguments" } else { "super(): empty __class__ cell" }));
+        return Err(t.runtime_error(if obj.is_null() {
+            "super(): no arguments"
+        } else {
+            "super(): empty __class__ cell"
+        }));
     }
     let plain = sup.ptr() as *const Type == &raw const weft_objects::super_::SUPER;
     let (m, self_) = if plain {
@@ -366,7 +401,10 @@ pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<
     } else {
         let args: &[Value] = if i.arg() == 1 { &[] } else { &[cls, obj] };
         let s = proto::call(t, sup, args)?;
-        (proto::get_attr_value(t, s.value(), key.header.value())?, Value::NULL)
+        (
+            proto::get_attr_value(t, s.value(), key.header.value())?,
+            Value::NULL,
+        )
     };
     for n in 0..3 {
         let v = take_reg(f, i.b() + n);

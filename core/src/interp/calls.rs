@@ -50,7 +50,14 @@ pub fn call_kw(t: &mut Thread, f: *mut Frame, i: Instr, ext: Instr) -> Res<Enter
 }
 
 /// Calls `r[b]` with `argc` arguments from `r[b + 2]` on, the last ones named by `names`.
-fn dispatch(t: &mut Thread, f: *mut Frame, dst: usize, b: usize, argc: usize, names: Value) -> Res<Enter> {
+fn dispatch(
+    t: &mut Thread,
+    f: *mut Frame,
+    dst: usize,
+    b: usize,
+    argc: usize,
+    names: Value,
+) -> Res<Enter> {
     let p = reg_ptr(f, b);
     // SAFETY: the registers of a call lie in a row.
     let (callee, self_) = unsafe { (*p, *p.add(1)) };
@@ -81,9 +88,16 @@ fn dispatch(t: &mut Thread, f: *mut Frame, dst: usize, b: usize, argc: usize, na
             return Ok(e);
         }
     }
-    let (start, n) = if self_.is_null() { (2, argc) } else { (1, argc + 1) };
+    let (start, n) = if self_.is_null() {
+        (2, argc)
+    } else {
+        (1, argc + 1)
+    };
     // SAFETY: as above.
-    let args = Args::new(unsafe { std::slice::from_raw_parts(p.add(start), n) }, names);
+    let args = Args::new(
+        unsafe { std::slice::from_raw_parts(p.add(start), n) },
+        names,
+    );
     let v = match type_of(callee).slots.call.get() {
         Some(c) => {
             let _guard = t.enter_recursive(" while calling a Python object")?;
@@ -150,10 +164,21 @@ fn clear_beyond(t: &mut Thread, base: *mut Value, n: usize) {
 
 /// Binds `n` arguments at `base` (the last ones named by `names`) to the parameters, in place. Gives the number of registers that are
 /// bound.
-fn bind(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, n: usize, names: Value) -> Res<usize> {
+fn bind(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    n: usize,
+    names: Value,
+) -> Res<usize> {
     let body = code.body();
     let argcount = body.argcount as usize;
-    let names = if names.is_null() { None } else { Tuple::exact(names) };
+    let names = if names.is_null() {
+        None
+    } else {
+        Tuple::exact(names)
+    };
     let nkw = names.map_or(0, |x| x.len());
     let npos = n - nkw;
     if code.call_flags & Code::POSITIONAL != 0 && nkw == 0 {
@@ -186,7 +211,14 @@ fn bind(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, n: usize
 }
 
 #[cold]
-fn bind_slow(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, npos: usize, names: Option<&Tuple>) -> Res<usize> {
+fn bind_slow(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    npos: usize,
+    names: Option<&Tuple>,
+) -> Res<usize> {
     let body = code.body();
     let (argcount, kwonly) = (body.argcount as usize, body.kwonly as usize);
     let (has_star, has_star_star) = (body.flags & 4 != 0, body.flags & 8 != 0);
@@ -206,15 +238,24 @@ fn bind_slow(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, npo
     }
     params.resize_with(total, || None);
     let star = if has_star {
-        let rest: Vec<Obj> = given[npos.min(argcount)..npos].iter_mut().filter_map(Option::take).collect();
+        let rest: Vec<Obj> = given[npos.min(argcount)..npos]
+            .iter_mut()
+            .filter_map(Option::take)
+            .collect();
         Some(Tuple::from_vec(t, rest))
     } else {
         None
     };
-    let star_star = if has_star_star { Some(Dict::new(t)) } else { None };
+    let star_star = if has_star_star {
+        Some(Dict::new(t))
+    } else {
+        None
+    };
     for k in 0..nkw {
         let key = names.map_or(Value::NULL, |x| x.get(k));
-        let Some(v) = given[npos + k].take() else { continue };
+        let Some(v) = given[npos + k].take() else {
+            continue;
+        };
         bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref())?;
     }
     if npos > argcount && !has_star {
@@ -227,7 +268,9 @@ fn bind_slow(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, npo
     for (k, slot) in params.iter_mut().enumerate().take(argcount) {
         if slot.is_none() {
             match defaults {
-                Some(d) if k + have >= argcount => *slot = Some(Obj::new(t, d.get(k + have - argcount))),
+                Some(d) if k + have >= argcount => {
+                    *slot = Some(Obj::new(t, d.get(k + have - argcount)))
+                }
                 _ => missing.push(k),
             }
         }
@@ -236,13 +279,15 @@ fn bind_slow(t: &mut Thread, func: &Function, code: &Code, base: *mut Value, npo
         return Err(missing_args(t, func, code, &missing, "positional"));
     }
     let kwdefaults = Dict::of(func.kwdefaults.get());
-    for k in argcount..total {
-        if params[k].is_none() {
+    for (k, slot) in params.iter_mut().enumerate().skip(argcount) {
+        if slot.is_none() {
             let key = Str::of(body.locals[k].0.value());
-            let v = kwdefaults.zip(key).and_then(|(d, key)| d.get_str(t, key)).map(|v| v.to_obj(t));
-            match v {
-                Some(v) => params[k] = Some(v),
-                None => missing.push(k),
+            *slot = kwdefaults
+                .zip(key)
+                .and_then(|(d, key)| d.get_str(t, key))
+                .map(|v| v.to_obj(t));
+            if slot.is_none() {
+                missing.push(k);
             }
         }
     }
@@ -271,7 +316,10 @@ fn bind_keyword(
     let body = code.body();
     let total = body.argcount as usize + body.kwonly as usize;
     let Some(name) = Str::of(key) else {
-        return Err(t.type_error(format!("{}() keywords must be strings", func.display_name())));
+        return Err(t.type_error(format!(
+            "{}() keywords must be strings",
+            func.display_name()
+        )));
     };
     let same = |k: usize| {
         let p = body.locals[k].0.value();
@@ -279,7 +327,11 @@ fn bind_keyword(
     };
     if let Some(k) = (body.posonly as usize..total).find(|k| same(*k)) {
         if params[k].is_some() {
-            let msg = format!("{}() got multiple values for argument '{}'", func.display_name(), name.to_string_lossy());
+            let msg = format!(
+                "{}() got multiple values for argument '{}'",
+                func.display_name(),
+                name.to_string_lossy()
+            );
             return Err(t.type_error(msg));
         }
         params[k] = Some(v);
@@ -296,7 +348,10 @@ fn bind_keyword(
                     func.display_name()
                 )
             } else {
-                format!("{}() got an unexpected keyword argument '{text}'", func.display_name())
+                format!(
+                    "{}() got an unexpected keyword argument '{text}'",
+                    func.display_name()
+                )
             };
             Err(t.type_error(msg))
         }
@@ -304,7 +359,13 @@ fn bind_keyword(
 }
 
 #[cold]
-fn too_many(t: &mut Thread, func: &Function, code: &Code, given: usize, kwonly_given: usize) -> Raised {
+fn too_many(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    given: usize,
+    kwonly_given: usize,
+) -> Raised {
     let argcount = code.body().argcount as usize;
     let have = Tuple::exact(func.defaults.get()).map_or(0, |d| d.len());
     let (plural, takes) = if have > 0 {
@@ -314,21 +375,44 @@ fn too_many(t: &mut Thread, func: &Function, code: &Code, given: usize, kwonly_g
     };
     let extra = if kwonly_given > 0 {
         let s = |n: usize| if n == 1 { "" } else { "s" };
-        format!(" positional argument{} (and {kwonly_given} keyword-only argument{})", s(given), s(kwonly_given))
+        format!(
+            " positional argument{} (and {kwonly_given} keyword-only argument{})",
+            s(given),
+            s(kwonly_given)
+        )
     } else {
         String::new()
     };
-    let were = if given == 1 && kwonly_given == 0 { "was" } else { "were" };
+    let were = if given == 1 && kwonly_given == 0 {
+        "was"
+    } else {
+        "were"
+    };
     let s = if plural { "s" } else { "" };
-    let msg = format!("{}() takes {takes} positional argument{s} but {given}{extra} {were} given", func.display_name());
+    let msg = format!(
+        "{}() takes {takes} positional argument{s} but {given}{extra} {were} given",
+        func.display_name()
+    );
     t.type_error(msg)
 }
 
 #[cold]
-fn missing_args(t: &mut Thread, func: &Function, code: &Code, missing: &[usize], kind: &str) -> Raised {
+fn missing_args(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    missing: &[usize],
+    kind: &str,
+) -> Raised {
     let names: Vec<String> = missing
         .iter()
-        .map(|&k| format!("'{}'", Str::of(code.body().locals[k].0.value()).map_or(String::new(), |s| s.to_string_lossy())))
+        .map(|&k| {
+            format!(
+                "'{}'",
+                Str::of(code.body().locals[k].0.value())
+                    .map_or(String::new(), |s| s.to_string_lossy())
+            )
+        })
         .collect();
     let list = match names.len() {
         1 => names[0].clone(),
@@ -336,26 +420,43 @@ fn missing_args(t: &mut Thread, func: &Function, code: &Code, missing: &[usize],
         n => format!("{}, and {}", names[..n - 1].join(", "), names[n - 1]),
     };
     let s = if names.len() == 1 { "" } else { "s" };
-    let msg = format!("{}() missing {} required {kind} argument{s}: {list}", func.display_name(), names.len());
+    let msg = format!(
+        "{}() missing {} required {kind} argument{s}: {list}",
+        func.display_name(),
+        names.len()
+    );
     t.type_error(msg)
 }
 
 /// A call of a Python class whose `__new__` is `object`'s and whose `__init__` is a Python function: makes the instance and enters
 /// `__init__` in this loop.
-fn construct(t: &mut Thread, p: *mut Value, callee: Value, argc: usize, names: Value, dst: usize) -> Res<Option<Enter>> {
+fn construct(
+    t: &mut Thread,
+    p: *mut Value,
+    callee: Value,
+    argc: usize,
+    names: Value,
+    dst: usize,
+) -> Res<Option<Enter>> {
     let cls = Type::of_unchecked(callee);
     let Some(init) = constructor(t, cls) else {
         if cls.ctor.load(Acquire) != NO_INIT || argc != 0 {
             return Ok(None);
         }
-        let Some(obj) = Instance::new(t, cls) else { return Err(t.memory_error()) };
+        let Some(obj) = Instance::new(t, cls) else {
+            return Err(t.memory_error());
+        };
         clear_call(t, p, 0);
         let f = t.vm().frame_top().wrapping_sub(1);
         set_result(t, f, dst, obj.into_value());
         return Ok(Some(Enter::Done));
     };
-    let Some(func) = Function::of(init) else { return Ok(None) };
-    let Some(obj) = Instance::new(t, cls) else { return Err(t.memory_error()) };
+    let Some(func) = Function::of(init) else {
+        return Ok(None);
+    };
+    let Some(obj) = Instance::new(t, cls) else {
+        return Err(t.memory_error());
+    };
     let code = func.code();
     // SAFETY: the registers of a call lie in a row.
     unsafe {
@@ -367,7 +468,15 @@ fn construct(t: &mut Thread, p: *mut Value, callee: Value, argc: usize, names: V
         *base = obj.clone().into_value();
         let bound = bind(t, func, code, base, argc + 1, names);
         let pushed = match bound {
-            Ok(n) => push(t, init, code, base, n, Frame::BELOW | Frame::CONSTRUCTOR, dst as u32),
+            Ok(n) => push(
+                t,
+                init,
+                code,
+                base,
+                n,
+                Frame::BELOW | Frame::CONSTRUCTOR,
+                dst as u32,
+            ),
             Err(e) => Err(e),
         };
         if pushed.is_ok() {
@@ -404,12 +513,14 @@ fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
     // then the cache is another one.
     let key = weft_objects::id!(t, "__init__");
     let (mc, index) = cls.lookup_index(t, key)?;
-    let plain_new = cls.slots.new.get().map(|x| x as usize) == Some(weft_objects::instance::object_new as *const () as usize);
+    let plain_new = cls.slots.new.get().map(|x| x as usize)
+        == Some(weft_objects::instance::object_new as *const () as usize);
     let init = mc.value(index);
-    let plain_init =
-        cls.slots.init.get().map(|x| x as usize) == Some(weft_objects::instance::object_init as *const () as usize);
+    let plain_init = cls.slots.init.get().map(|x| x as usize)
+        == Some(weft_objects::instance::object_init as *const () as usize);
     let bare = cls.has(tf::INLINE) && !cls.has(tf::ABSTRACT) && plain_new;
-    let simple = bare && Function::of(init).is_some_and(|x| x.code().call_flags & Code::GENERATOR == 0);
+    let simple =
+        bare && Function::of(init).is_some_and(|x| x.code().call_flags & Code::GENERATOR == 0);
     let word = if simple {
         init.0
     } else if bare && plain_init {
@@ -462,7 +573,10 @@ pub fn call_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
             }
         }
         all.extend(pairs.iter().map(|(_, v)| v.value()));
-        Some(Tuple::from_vec(t, pairs.iter().map(|(k, _)| k.clone()).collect()))
+        Some(Tuple::from_vec(
+            t,
+            pairs.iter().map(|(k, _)| k.clone()).collect(),
+        ))
     };
     let args = Args::new(&all, names.as_ref().map_or(Value::NULL, |n| n.value()));
     if let Some(func) = Function::of(callee) {
@@ -476,7 +590,16 @@ pub fn call_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
         lay_down(t, top, own, args);
         // SAFETY: just laid down.
         let func_word = unsafe { *top };
-        let entered = call_function(t, top, func, func_word, all.len(), args.names(), Frame::BELOW, i.a());
+        let entered = call_function(
+            t,
+            top,
+            func,
+            func_word,
+            all.len(),
+            args.names(),
+            Frame::BELOW,
+            i.a(),
+        );
         if entered.is_err() {
             clear_beyond(t, top, 2 + all.len() + code.nlocals as usize);
         }
@@ -493,7 +616,11 @@ pub fn call_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
 fn star_args(t: &mut Thread, callee: Value, star: Value) -> Res<Vec<Obj>> {
     let ty = type_of(star);
     if !ty.slots.iter.is_set() && !proto::is_sequence(t, star) {
-        let msg = format!("{} argument after * must be an iterable, not {}", call_name(t, callee), ty.name());
+        let msg = format!(
+            "{} argument after * must be an iterable, not {}",
+            call_name(t, callee),
+            ty.name()
+        );
         return Err(t.type_error(msg));
     }
     proto::to_vec(t, star)
@@ -508,11 +635,19 @@ pub fn call_name(t: &mut Thread, callee: Value) -> String {
         && let Some(q) = Str::of(q.value())
     {
         let text = q.to_string_lossy();
-        let module = proto::get_attr_opt(t, callee, weft_objects::id!(t, "__module__")).ok().flatten();
-        return format!("{}()", with_module(t, module.as_ref().map_or(Value::NONE, |m| m.value()), &text));
+        let module = proto::get_attr_opt(t, callee, weft_objects::id!(t, "__module__"))
+            .ok()
+            .flatten();
+        return format!(
+            "{}()",
+            with_module(t, module.as_ref().map_or(Value::NONE, |m| m.value()), &text)
+        );
     }
     t.clear_exc();
-    proto::str(t, callee).ok().and_then(|s| Str::of(s.value()).map(|s| s.to_string_lossy())).unwrap_or_default()
+    proto::str(t, callee)
+        .ok()
+        .and_then(|s| Str::of(s.value()).map(|s| s.to_string_lossy()))
+        .unwrap_or_default()
 }
 
 fn with_module(_t: &Thread, module: Value, name: &str) -> String {
@@ -536,7 +671,9 @@ fn lay_down(t: &Thread, p: *mut Value, callee: Value, args: Args<'_>) {
 
 /// The hook for calls of Python functions by native code.
 pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
-    let Some(func) = Function::of(callee) else { return Err(proto::not_callable(t, callee)) };
+    let Some(func) = Function::of(callee) else {
+        return Err(proto::not_callable(t, callee));
+    };
     let top = t.regs.top();
     let code = func.code();
     if top.wrapping_add(2 + args.all().len() + code.nregs as usize) > t.regs.limit() {
@@ -549,7 +686,16 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
     let own = Obj::new(t, callee).into_value();
     lay_down(t, top, own, args);
     let n = args.all().len();
-    match call_function(t, top, func, own, n, args.names(), Frame::BELOW | Frame::ENTRY, 0) {
+    match call_function(
+        t,
+        top,
+        func,
+        own,
+        n,
+        args.names(),
+        Frame::BELOW | Frame::ENTRY,
+        0,
+    ) {
         Ok(_) => run(t),
         Err(e) => {
             clear_beyond(t, top, 2 + n + code.nlocals as usize);
@@ -578,7 +724,11 @@ pub fn run_in_namespace(
     unsafe {
         (*f).globals = globals;
         (*f).builtins = builtins;
-        (*f).namespace = if namespace.is_null() { namespace } else { Obj::new(t, namespace).into_value() };
+        (*f).namespace = if namespace.is_null() {
+            namespace
+        } else {
+            Obj::new(t, namespace).into_value()
+        };
     }
     run(t)
 }

@@ -1,13 +1,17 @@
 //! Leaving frames that are not plain calls, and generators: suspending, resuming, delegating.
 
-use super::frames::{own_operand, pop, push, reg, set_reg, take_operand, take_reg, too_deep, unwind_top};
+use super::frames::{
+    own_operand, pop, push, reg, set_reg, take_operand, take_reg, too_deep, unwind_top,
+};
 use super::globals::unbound_local;
 use super::run::{drop_reg, run, run_raising};
 use crate::compile::bytecode::{Instr, Op, XB};
 use std::sync::atomic::Ordering::*;
 use weft_objects::async_generator;
 use weft_objects::frame::{Frame, FrameObject};
-use weft_objects::generator::{self, CREATED, FINISHED, Generator, Outcome, RUNNING, Resume, SUSPENDED};
+use weft_objects::generator::{
+    self, CREATED, FINISHED, Generator, Outcome, RUNNING, Resume, SUSPENDED,
+};
 use weft_objects::prelude::*;
 
 /// Where a frame's result goes.
@@ -38,14 +42,21 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
     if flags & Frame::CONSTRUCTOR != 0 {
         if !v.is_none() {
             let v = Obj::own(v);
-            let msg = format!("__init__() should return None, not '{}'", type_of(v.value()).name());
+            let msg = format!(
+                "__init__() should return None, not '{}'",
+                type_of(v.value()).name()
+            );
             return Err(t.type_error(msg));
         }
         // SAFETY: the innermost frame.
         v = unsafe { std::mem::replace(&mut (*f).instance, Value::NULL) };
     }
     pop(t, f);
-    Ok(if flags & Frame::ENTRY != 0 { Left::Out(v) } else { Left::Caller(v, dst) })
+    Ok(if flags & Frame::ENTRY != 0 {
+        Left::Out(v)
+    } else {
+        Left::Caller(v, dst)
+    })
 }
 
 /// A generator returns `v`.
@@ -87,7 +98,10 @@ pub fn return_generator(t: &mut Thread, f: *mut Frame) -> Left {
         let n = code.nregs as usize;
         let mut registers = Vec::with_capacity(n);
         for k in 0..n {
-            registers.push(to_heap(std::mem::replace(&mut *(*f).base.add(k), Value::NULL)));
+            registers.push(to_heap(std::mem::replace(
+                &mut *(*f).base.add(k),
+                Value::NULL,
+            )));
         }
         let g = Generator::new(t, (*f).func, code, (*f).pc, registers);
         let (flags, dst) = ((*f).flags, (*f).dst as usize);
@@ -95,7 +109,11 @@ pub fn return_generator(t: &mut Thread, f: *mut Frame) -> Left {
             note_origin(t, f, &g);
         }
         pop(t, f);
-        if flags & Frame::ENTRY != 0 { Left::Out(g.into_value()) } else { Left::Caller(g.into_value(), dst) }
+        if flags & Frame::ENTRY != 0 {
+            Left::Out(g.into_value())
+        } else {
+            Left::Caller(g.into_value(), dst)
+        }
     }
 }
 
@@ -126,7 +144,9 @@ pub fn suspend(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the innermost frame; this thread has the generator's running flag.
     unsafe {
         let (flags, dst) = ((*f).flags, (*f).dst as usize);
-        let Some(g) = Generator::of((*f).generator) else { return Left::Out(v) };
+        let Some(g) = Generator::of((*f).generator) else {
+            return Left::Out(v);
+        };
         let local = g.header.is_local(t);
         let saved = g.registers();
         let n = (*(*f).code).nregs as usize;
@@ -170,7 +190,15 @@ pub fn suspend(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
 }
 
 /// Pushes the frame of a generator whose running flag has been taken (`state` is what it was before), to go on with `v`.
-fn push_generator(t: &mut Thread, g: &Generator, gv: Value, state: u8, flags: u32, dst: u32, v: Value) -> Res<()> {
+fn push_generator(
+    t: &mut Thread,
+    g: &Generator,
+    gv: Value,
+    state: u8,
+    flags: u32,
+    dst: u32,
+    v: Value,
+) -> Res<()> {
     let code = g.code();
     let top = t.regs.top();
     let n = code.nregs as usize;
@@ -179,7 +207,15 @@ fn push_generator(t: &mut Thread, g: &Generator, gv: Value, state: u8, flags: u3
         drop_reg(t, v);
         return Err(too_deep(t));
     }
-    if let Err(e) = push(t, g.func.get(), code, top, code.nlocals as usize, flags | Frame::GENERATOR, dst) {
+    if let Err(e) = push(
+        t,
+        g.func.get(),
+        code,
+        top,
+        code.nlocals as usize,
+        flags | Frame::GENERATOR,
+        dst,
+    ) {
         g.end(state);
         drop_reg(t, v);
         return Err(e);
@@ -206,14 +242,25 @@ fn push_generator(t: &mut Thread, g: &Generator, gv: Value, state: u8, flags: u3
             }
         }
     }
-    let handled = if g.handled.get().is_null() { Value::NULL } else { g.handled.take() };
+    let handled = if g.handled.get().is_null() {
+        Value::NULL
+    } else {
+        g.handled.take()
+    };
     t.vm().push_handled(handled);
     Ok(())
 }
 
 /// Enters a generator from the loop of its consumer. False: it is finished.
 #[inline]
-pub fn enter_generator(t: &mut Thread, _f: *mut Frame, g: &Generator, gv: Value, dst: u32, v: Value) -> Res<bool> {
+pub fn enter_generator(
+    t: &mut Thread,
+    _f: *mut Frame,
+    g: &Generator,
+    gv: Value,
+    dst: u32,
+    v: Value,
+) -> Res<bool> {
     if t.interrupted() {
         weft_objects::runtime::safepoint(t)?;
     }
@@ -235,13 +282,19 @@ pub fn enter_generator(t: &mut Thread, _f: *mut Frame, g: &Generator, gv: Value,
 
 #[cold]
 fn running_error(t: &mut Thread, g: Value) -> Raised {
-    let what = if type_of(g).is(&generator::COROUTINE) { "coroutine" } else { "generator" };
+    let what = if type_of(g).is(&generator::COROUTINE) {
+        "coroutine"
+    } else {
+        "generator"
+    };
     t.value_error(format!("{what} already executing"))
 }
 
 /// The hook for `send` and `throw` by native code.
 pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
-    let Some(g) = Generator::of(gv) else { return Err(t.type_error("not a generator".into())) };
+    let Some(g) = Generator::of(gv) else {
+        return Err(t.type_error("not a generator".into()));
+    };
     let _guard = t.enter_recursive("")?;
     let state = match g.begin(t) {
         Ok(s) => s,
@@ -265,7 +318,9 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
                 } else {
                     "generator"
                 };
-                return Err(t.type_error(format!("can't send non-None value to a just-started {what}")));
+                return Err(t.type_error(format!(
+                    "can't send non-None value to a just-started {what}"
+                )));
             }
             push_generator(t, g, gv, state, Frame::ENTRY, 0, v)?;
             ended(t, false)
@@ -302,7 +357,11 @@ fn finished(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
 /// Runs the frame just pushed to its next yield or its end.
 fn ended(t: &mut Thread, raising: bool) -> Res<Outcome> {
     let v = if raising { run_raising(t)? } else { run(t)? };
-    Ok(if t.vm().yielded.get() { Outcome::Yielded(v) } else { Outcome::Returned(v) })
+    Ok(if t.vm().yielded.get() {
+        Outcome::Yielded(v)
+    } else {
+        Outcome::Returned(v)
+    })
 }
 
 /// Throws into a suspended generator whose running flag has been taken: into what it delegates to, if it does.
@@ -310,14 +369,22 @@ fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
     // SAFETY: a suspended generator's pc is behind a Yield; its registers are ours while we have the flag.
     let (i, receiver) = unsafe {
         let i = Instr((*g.pc.get().sub(1)).load(Relaxed));
-        let receiver = if i.arg() == 1 { g.registers().get(i.c()).copied() } else { None };
+        let receiver = if i.arg() == 1 {
+            g.registers().get(i.c()).copied()
+        } else {
+            None
+        };
         (i, receiver.filter(|v| !v.is_null()).map(|v| Obj::new(t, v)))
     };
     let _ = i;
-    let Some(receiver) = receiver else { return throw_here(t, g, gv, exc) };
+    let Some(receiver) = receiver else {
+        return throw_here(t, g, gv, exc);
+    };
     if proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
         if let Err(_raised) = close_receiver(t, receiver.value()) {
-            let Some(other) = t.take_exc() else { return throw_here(t, g, gv, exc) };
+            let Some(other) = t.take_exc() else {
+                return throw_here(t, g, gv, exc);
+            };
             return throw_here(t, g, gv, other);
         }
         return throw_here(t, g, gv, exc);
@@ -325,7 +392,9 @@ fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
     let outcome = match Generator::of(receiver.value()) {
         Some(_) => resume(t, receiver.value(), Resume::Throw(exc)),
         None => match proto::get_attr_opt(t, receiver.value(), weft_objects::id!(t, "throw")) {
-            Ok(Some(m)) => proto::call(t, m.value(), &[exc.value()]).map(|o| Outcome::Yielded(o.into_value())),
+            Ok(Some(m)) => {
+                proto::call(t, m.value(), &[exc.value()]).map(|o| Outcome::Yielded(o.into_value()))
+            }
             Ok(None) => return throw_here(t, g, gv, exc),
             Err(e) => Err(e),
         },
@@ -467,11 +536,15 @@ pub fn get_yield_from_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let is_coroutine = type_of(v).is(&generator::COROUTINE)
         || Generator::exact(v).is_some_and(|g| g.code().flags & 256 != 0);
     if type_of(v).is(&generator::COROUTINE) && outer & (128 | 256) == 0 {
-        return Err(t.type_error("cannot 'yield from' a coroutine object in a non-coroutine generator".into()));
+        return Err(t.type_error(
+            "cannot 'yield from' a coroutine object in a non-coroutine generator".into(),
+        ));
     }
     // `GetYieldFromIter/1` makes the argument of a generator expression: what is iterated as it is stays as it is.
     let as_it_is = i.arg() == 1
-        && (List::exact(v).is_some() || Tuple::exact(v).is_some() || weft_objects::range::Range::of(v).is_some());
+        && (List::exact(v).is_some()
+            || Tuple::exact(v).is_some()
+            || weft_objects::range::Range::of(v).is_some());
     if is_coroutine || as_it_is || Generator::exact(v).is_some() {
         let v = own_operand(t, f, i, XB, i.b());
         set_reg(t, f, i.a(), v);
@@ -484,7 +557,12 @@ pub fn get_yield_from_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     Ok(())
 }
 
-fn one(t: &mut Thread, f: *mut Frame, i: Instr, g: impl FnOnce(&mut Thread, Value) -> Res) -> Res<()> {
+fn one(
+    t: &mut Thread,
+    f: *mut Frame,
+    i: Instr,
+    g: impl FnOnce(&mut Thread, Value) -> Res,
+) -> Res<()> {
     let v = reg(f, i.b());
     if v.is_null() {
         return unbound_local(t, f, i.b());
@@ -497,7 +575,9 @@ fn one(t: &mut Thread, f: *mut Frame, i: Instr, g: impl FnOnce(&mut Thread, Valu
 }
 
 pub fn get_awaitable(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
-    one(t, f, i, |t, v| async_generator::get_awaitable(t, v, i.arg()))
+    one(t, f, i, |t, v| {
+        async_generator::get_awaitable(t, v, i.arg())
+    })
 }
 
 pub fn get_aiter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {

@@ -39,7 +39,11 @@ pub fn regs<'a>(f: *mut Frame, n: usize, count: usize) -> &'a mut [Value] {
 /// Operands b and c (a register, or a constant).
 #[inline(always)]
 pub fn operands(f: *mut Frame, i: Instr, konst: bool) -> (Value, Value) {
-    let y = if konst { constant(f, i.c()) } else { reg(f, i.c()) };
+    let y = if konst {
+        constant(f, i.c())
+    } else {
+        reg(f, i.c())
+    };
     (reg(f, i.b()), y)
 }
 
@@ -61,7 +65,7 @@ pub fn name<'a>(f: *mut Frame, n: usize) -> &'a Str {
 #[inline(always)]
 pub fn cache<'a>(f: *mut Frame, n: usize) -> &'a std::sync::atomic::AtomicU64 {
     // SAFETY: a running frame's code is alive.
-    unsafe { &*(&raw const (&(*(*f).code).body().caches)[n]) }
+    unsafe { &(&(*(*f).code).body().caches)[n] }
 }
 
 /// The name that cache `n` is for.
@@ -100,13 +104,21 @@ pub fn take_reg(f: *mut Frame, n: usize) -> Value {
 /// Takes a consumed operand out of its register; NULL if it is not consumed.
 #[inline(always)]
 pub fn take_operand(f: *mut Frame, i: Instr, flag: u8, n: usize) -> Value {
-    if i.x() & flag != 0 { take_reg(f, n) } else { Value::NULL }
+    if i.x() & flag != 0 {
+        take_reg(f, n)
+    } else {
+        Value::NULL
+    }
 }
 
 /// An owned register word of an operand: taken if it is consumed, else copied.
 #[inline(always)]
 pub fn own_operand(t: &Thread, f: *mut Frame, i: Instr, flag: u8, n: usize) -> Value {
-    if i.x() & flag != 0 { take_reg(f, n) } else { super::run::copy_reg(t, reg(f, n)) }
+    if i.x() & flag != 0 {
+        take_reg(f, n)
+    } else {
+        super::run::copy_reg(t, reg(f, n))
+    }
 }
 
 /// RecursionError.
@@ -119,7 +131,15 @@ pub fn too_deep(t: &mut Thread) -> Raised {
 ///
 /// # Errors
 /// RecursionError if there is no room.
-pub fn push(t: &mut Thread, func: Value, code: &Code, base: *mut Value, bound: usize, flags: u32, dst: u32) -> Res<()> {
+pub fn push(
+    t: &mut Thread,
+    func: Value,
+    code: &Code,
+    base: *mut Value,
+    bound: usize,
+    flags: u32,
+    dst: u32,
+) -> Res<()> {
     let vm = t.vm();
     let f = vm.frame_top();
     let end = base.wrapping_add(code.nregs as usize);
@@ -162,7 +182,11 @@ pub fn pop(t: &mut Thread, f: *mut Frame) {
         if !(*f).object.is_null() {
             weft_objects::frame::detach_object(t, f);
         }
-        let mut p = if (*f).flags & Frame::BELOW != 0 { (*f).base.wrapping_sub(1) } else { (*f).base };
+        let mut p = if (*f).flags & Frame::BELOW != 0 {
+            (*f).base.wrapping_sub(1)
+        } else {
+            (*f).base
+        };
         let end = (*f).base.add((*(*f).code).nregs as usize);
         while p < end {
             let old = *p;

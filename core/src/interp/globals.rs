@@ -182,7 +182,11 @@ pub fn delete_name(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 
 pub fn load_locals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let ns = namespace(f);
-    let v = if ns.is_null() { weft_objects::frame::locals(t, f).into_value() } else { to_reg(t, ns) };
+    let v = if ns.is_null() {
+        weft_objects::frame::locals(t, f).into_value()
+    } else {
+        to_reg(t, ns)
+    };
     set_reg(t, f, i.a(), v);
     Ok(())
 }
@@ -194,7 +198,10 @@ pub fn load_from_dict_or_globals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res
     let v = match found {
         Some(v) => v,
         None => {
-            let g = globals(f).get_str(t, key).or_else(|| builtins(f).get_str(t, key)).map(|v| v.to_reg(t));
+            let g = globals(f)
+                .get_str(t, key)
+                .or_else(|| builtins(f).get_str(t, key))
+                .map(|v| v.to_reg(t));
             match g {
                 Some(v) => v,
                 None => match special_dict(t, f, key)? {
@@ -235,7 +242,10 @@ pub fn copy_free(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let func = unsafe { (*f).func };
     let cells = Function::of(func).and_then(|x| Tuple::exact(x.closure.get()));
     let Some(cells) = cells.filter(|c| c.len() >= i.b()) else {
-        return Err(t.raise(&errors::SYSTEM_ERROR, "a function without the cells that its code needs"));
+        return Err(t.raise(
+            &errors::SYSTEM_ERROR,
+            "a function without the cells that its code needs",
+        ));
     };
     for n in 0..i.b() {
         let v = to_reg(t, cells.get(n));
@@ -255,8 +265,13 @@ fn local_name<'a>(f: *mut Frame, n: usize) -> &'a Str {
 pub fn unbound_local<T>(t: &mut Thread, f: *mut Frame, n: usize) -> Res<T> {
     // SAFETY: a running frame's code is alive.
     let named = unsafe { (*(*f).code).body().locals.len() } > n;
-    let name = if named { local_name(f, n).to_string_lossy() } else { String::from("?") };
-    let msg = format!("cannot access local variable '{name}' where it is not associated with a value");
+    let name = if named {
+        local_name(f, n).to_string_lossy()
+    } else {
+        String::from("?")
+    };
+    let msg =
+        format!("cannot access local variable '{name}' where it is not associated with a value");
     let e = t.raise(&errors::UNBOUND_LOCAL_ERROR, msg);
     if named {
         errors::note_name(t, local_name(f, n));
@@ -274,8 +289,10 @@ pub fn unbound_deref<T>(t: &mut Thread, f: *mut Frame, n: usize) -> Res<T> {
         return unbound_local(t, f, n);
     }
     let key = local_name(f, n);
-    let msg =
-        format!("cannot access free variable '{}' where it is not associated with a value in enclosing scope", key.to_string_lossy());
+    let msg = format!(
+        "cannot access free variable '{}' where it is not associated with a value in enclosing scope",
+        key.to_string_lossy()
+    );
     let e = t.raise(&errors::NAME_ERROR, msg);
     errors::note_name(t, key);
     Err(e)

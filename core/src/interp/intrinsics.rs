@@ -34,7 +34,9 @@ pub fn call(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         | Intrinsic::SetFunctionTypeParams => 2,
         _ => 1,
     };
-    let args: Vec<Obj> = (0..operands).map(|k| Obj::own(non_null(take_reg(f, i.b() + k)))).collect();
+    let args: Vec<Obj> = (0..operands)
+        .map(|k| Obj::own(non_null(take_reg(f, i.b() + k))))
+        .collect();
     let v = run(t, which, &args)?;
     set_reg(t, f, i.a(), v);
     Ok(())
@@ -54,14 +56,24 @@ fn run(t: &mut Thread, which: Intrinsic, a: &[Obj]) -> Res {
         }
         Intrinsic::AssertionError => Ok(errors::ASSERTION_ERROR.value()),
         Intrinsic::TypeVar => typing(t, "_typevar", &[a[0].value()]),
-        Intrinsic::TypeVarWithBound => typing(t, "_typevar_with_bound", &[a[0].value(), a[1].value()]),
-        Intrinsic::TypeVarWithConstraints => typing(t, "_typevar_with_constraints", &[a[0].value(), a[1].value()]),
+        Intrinsic::TypeVarWithBound => {
+            typing(t, "_typevar_with_bound", &[a[0].value(), a[1].value()])
+        }
+        Intrinsic::TypeVarWithConstraints => typing(
+            t,
+            "_typevar_with_constraints",
+            &[a[0].value(), a[1].value()],
+        ),
         Intrinsic::ParamSpec => typing(t, "_paramspec", &[a[0].value()]),
         Intrinsic::TypeVarTuple => typing(t, "_typevartuple", &[a[0].value()]),
-        Intrinsic::SetTypeparamDefault => typing(t, "_set_typeparam_default", &[a[0].value(), a[1].value()]),
+        Intrinsic::SetTypeparamDefault => {
+            typing(t, "_set_typeparam_default", &[a[0].value(), a[1].value()])
+        }
         Intrinsic::SubscriptGeneric => typing(t, "_subscript_generic", &[a[0].value()]),
         Intrinsic::TypeAlias => {
-            let parts = Tuple::of(a[0].value()).map(|x| x.to_vec(t)).unwrap_or_default();
+            let parts = Tuple::of(a[0].value())
+                .map(|x| x.to_vec(t))
+                .unwrap_or_default();
             let args: Vec<Value> = parts.iter().map(|o| o.value()).collect();
             typing(t, "_typealias", &args)
         }
@@ -88,19 +100,31 @@ fn typing(t: &mut Thread, name: &str, args: &[Value]) -> Res {
 /// StopIteration (or, in an asynchronous generator, StopAsyncIteration) must not leave a generator as it is.
 fn stop_iteration_error(t: &mut Thread, exc: &Obj) -> Res {
     // SAFETY: the innermost frame is the generator's.
-    let flags = t.vm().top_frame().map_or(0, |f| unsafe { (*f).code().flags });
+    let flags = t
+        .vm()
+        .top_frame()
+        .map_or(0, |f| unsafe { (*f).code().flags });
     let what = match flags & (32 | 128 | 512) {
         512 => "async generator",
         128 => "coroutine",
         _ => "generator",
     };
     let stop = proto::is_instance(t, exc.value(), errors::STOP_ITERATION.value())?;
-    let stop_async = flags & 512 != 0 && proto::is_instance(t, exc.value(), errors::STOP_ASYNC_ITERATION.value())?;
+    let stop_async = flags & 512 != 0
+        && proto::is_instance(t, exc.value(), errors::STOP_ASYNC_ITERATION.value())?;
     if !stop && !stop_async {
         return Ok(exc.clone().into_value());
     }
-    let name = if stop { "StopIteration" } else { "StopAsyncIteration" };
-    let made = errors::instance_of(t, &errors::RUNTIME_ERROR, Some(&format!("{what} raised {name}")));
+    let name = if stop {
+        "StopIteration"
+    } else {
+        "StopAsyncIteration"
+    };
+    let made = errors::instance_of(
+        t,
+        &errors::RUNTIME_ERROR,
+        Some(&format!("{what} raised {name}")),
+    );
     if let Some(e) = errors::Exception::of(made.value()) {
         e.set_cause(t, Some(exc.clone()));
         e.set_context(t, Some(exc.clone()));

@@ -28,13 +28,20 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     } else if Generator::exact(v).is_some() {
         it = super::frames::own_operand(t, f, i, XB, i.b());
     } else if let Some((start, 1, n)) = Range::of(v).and_then(|r| r.small())
-        && let (Some(a), Some(b)) = (Value::try_int(start), start.checked_add(n as i64).and_then(Value::try_int))
+        && let (Some(a), Some(b)) = (
+            Value::try_int(start),
+            start.checked_add(n as i64).and_then(Value::try_int),
+        )
     {
         let old = take_operand(f, i, XB, i.b());
         drop_reg(t, old);
         (it, position, last) = (Value::RANGE_MARK, a, b);
     } else {
-        let o = if is_iterator { Obj::new(t, v) } else { proto::iter(t, v)? };
+        let o = if is_iterator {
+            Obj::new(t, v)
+        } else {
+            proto::iter(t, v)?
+        };
         let old = take_operand(f, i, XB, i.b());
         drop_reg(t, old);
         it = o.into_value();
@@ -102,14 +109,19 @@ pub fn unpack(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         match proto::next(t, it.value())? {
             Some(o) => items.push(o),
             None => {
-                let msg = format!("not enough values to unpack (expected {n}, got {})", items.len());
+                let msg = format!(
+                    "not enough values to unpack (expected {n}, got {})",
+                    items.len()
+                );
                 return Err(t.value_error(msg));
             }
         }
     }
     if let Some(extra) = proto::next(t, it.value())? {
         drop(extra);
-        let known = List::of(v).map(|l| l.len()).or_else(|| Dict::of(v).map(|d| d.len()));
+        let known = List::of(v)
+            .map(|l| l.len())
+            .or_else(|| Dict::of(v).map(|d| d.len()));
         return Err(match known {
             Some(got) => wrong_count(t, got, n),
             None => t.value_error(format!("too many values to unpack (expected {n})")),
@@ -154,7 +166,10 @@ pub fn unpack_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     }
     if items.len() < before + after {
         let at_least = before + after;
-        let msg = format!("not enough values to unpack (expected at least {at_least}, got {})", items.len());
+        let msg = format!(
+            "not enough values to unpack (expected at least {at_least}, got {})",
+            items.len()
+        );
         return Err(t.value_error(msg));
     }
     let tail = items.split_off(items.len() - after);

@@ -71,7 +71,12 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let o = Function::new(t, code, globals, builtins);
     if let Some(x) = Function::of(o.value()) {
         let mut at = i.c();
-        for (bit, slot) in [(1, &x.defaults), (2, &x.kwdefaults), (4, &x.annotate), (8, &x.closure)] {
+        for (bit, slot) in [
+            (1, &x.defaults),
+            (2, &x.kwdefaults),
+            (4, &x.annotate),
+            (8, &x.closure),
+        ] {
             if i.arg() & bit != 0 {
                 let v = take_reg(f, at);
                 slot.set(t, &x.header, v);
@@ -133,7 +138,9 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
             done(t, f, i, XB, i.b())
         }
         Op::ListToTuple => {
-            let items = List::of(reg(f, i.b())).map(|l| l.to_vec(t)).unwrap_or_default();
+            let items = List::of(reg(f, i.b()))
+                .map(|l| l.to_vec(t))
+                .unwrap_or_default();
             let x = Tuple::from_vec(t, items);
             done(t, f, i, XB, i.b())?;
             set_reg(t, f, i.a(), x.into_value());
@@ -142,7 +149,13 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         Op::Format => format(t, f, i),
         Op::BuildInterpolation => {
             let p = take_many(t, f, i.b(), 4)?;
-            let o = weft_objects::template::Interpolation::new(t, p[0].value(), p[1].value(), p[2].value(), p[3].value());
+            let o = weft_objects::template::Interpolation::new(
+                t,
+                p[0].value(),
+                p[1].value(),
+                p[2].value(),
+                p[3].value(),
+            );
             set_reg(t, f, i.a(), o.into_value());
             Ok(())
         }
@@ -178,7 +191,9 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         Op::LoadBuildClass => {
             // SAFETY: a running frame keeps its builtins.
             let builtins = unsafe { &*(*f).builtins };
-            let found = builtins.get_str(t, weft_objects::id!(t, "__build_class__")).map(|v| v.to_reg(t));
+            let found = builtins
+                .get_str(t, weft_objects::id!(t, "__build_class__"))
+                .map(|v| v.to_reg(t));
             match found {
                 Some(v) => {
                     set_reg(t, f, i.a(), v);
@@ -215,8 +230,14 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
             Ok(())
         }
         Op::PrepReraiseStar => {
-            let items = List::of(reg(f, i.c())).map(|l| l.to_vec(t)).unwrap_or_default();
-            let raised: Vec<Value> = items.iter().map(|o| o.value()).filter(|v| !v.is_none()).collect();
+            let items = List::of(reg(f, i.c()))
+                .map(|l| l.to_vec(t))
+                .unwrap_or_default();
+            let raised: Vec<Value> = items
+                .iter()
+                .map(|o| o.value())
+                .filter(|v| !v.is_none())
+                .collect();
             let o = groups::after_except_star(t, reg(f, i.b()), &raised)?;
             done(t, f, i, XC, i.c())?;
             set_reg(t, f, i.a(), o.map_or(Value::NONE, Obj::into_value));
@@ -238,7 +259,11 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
 /// Register `n`, which must be bound.
 fn bound(t: &mut Thread, f: *mut Frame, n: usize) -> Res {
     let v = reg(f, n);
-    if v.is_null() { unbound_local(t, f, n) } else { Ok(v) }
+    if v.is_null() {
+        unbound_local(t, f, n)
+    } else {
+        Ok(v)
+    }
 }
 
 /// Drops a consumed operand.
@@ -249,16 +274,23 @@ fn done(t: &mut Thread, f: *mut Frame, i: Instr, flag: u8, n: usize) -> Res<()> 
 }
 
 fn extend(t: &mut Thread, list: Value, v: Value) -> Res<()> {
-    let Some(l) = List::exact(list) else { return Ok(()) };
+    let Some(l) = List::exact(list) else {
+        return Ok(());
+    };
     if !type_of(v).slots.iter.is_set() && !proto::is_sequence(t, v) {
-        let msg = format!("Value after * must be an iterable, not {}", type_of(v).name());
+        let msg = format!(
+            "Value after * must be an iterable, not {}",
+            type_of(v).name()
+        );
         return Err(t.type_error(msg));
     }
     l.extend(t, v)
 }
 
 fn dict_update(t: &mut Thread, d: Value, v: Value) -> Res<()> {
-    let Some(d) = Dict::exact(d) else { return Ok(()) };
+    let Some(d) = Dict::exact(d) else {
+        return Ok(());
+    };
     if Dict::of(v).is_none() && proto::get_attr_opt(t, v, weft_objects::id!(t, "keys"))?.is_none() {
         let msg = format!("'{}' object is not a mapping", type_of(v).name());
         return Err(t.type_error(msg));
@@ -268,13 +300,18 @@ fn dict_update(t: &mut Thread, d: Value, v: Value) -> Res<()> {
 
 /// Adds `**v` to the keyword arguments `d` of a call of `callee`.
 fn dict_merge(t: &mut Thread, d: Value, v: Value, callee: Value) -> Res<()> {
-    let Some(d) = Dict::exact(d) else { return Ok(()) };
+    let Some(d) = Dict::exact(d) else {
+        return Ok(());
+    };
     let pairs = match Dict::exact(v) {
         Some(other) => other.items(t),
         None => {
             let Some(keys) = proto::get_attr_opt(t, v, weft_objects::id!(t, "keys"))? else {
                 let name = super::calls::call_name(t, callee);
-                let msg = format!("{name} argument after ** must be a mapping, not {}", type_of(v).name());
+                let msg = format!(
+                    "{name} argument after ** must be a mapping, not {}",
+                    type_of(v).name()
+                );
                 return Err(t.type_error(msg));
             };
             let keys = proto::call(t, keys.value(), &[])?;
@@ -290,7 +327,9 @@ fn dict_merge(t: &mut Thread, d: Value, v: Value, callee: Value) -> Res<()> {
         if Str::of(k.value()).is_some() && d.contains(t, k.value())? {
             let name = super::calls::call_name(t, callee);
             let key = Str::of(k.value()).map_or(String::new(), |s| s.to_string_lossy());
-            return Err(t.type_error(format!("{name} got multiple values for keyword argument '{key}'")));
+            return Err(t.type_error(format!(
+                "{name} got multiple values for keyword argument '{key}'"
+            )));
         }
         d.set(t, k.value(), item.value())?;
     }
@@ -307,7 +346,11 @@ fn format(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         _ => Convert::Ascii,
     };
     let has_spec = i.arg() & 4 != 0;
-    let spec = if has_spec { Str::of(reg(f, i.c())) } else { None };
+    let spec = if has_spec {
+        Str::of(reg(f, i.c()))
+    } else {
+        None
+    };
     let s = weft_objects::str::format_value(t, v, spec, convert)?;
     done(t, f, i, XB, i.b())?;
     if has_spec {
@@ -360,7 +403,11 @@ fn match_keys(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
             (None, Some(d)) => d.get(t, k.value())?.map(Obj::own),
             (Some(get), _) => {
                 let v = proto::call(t, get.value(), &[k.value(), dummy.value()])?;
-                if v.value().same(dummy.value()) { None } else { Some(v) }
+                if v.value().same(dummy.value()) {
+                    None
+                } else {
+                    Some(v)
+                }
             }
             _ => None,
         };
@@ -400,7 +447,11 @@ pub fn match_class(t: &mut Thread, f: *mut Frame, i: Instr, positional: usize) -
             }
         }
     }
-    let v = if ok { Tuple::from_vec(t, found).into_value() } else { Value::NONE };
+    let v = if ok {
+        Tuple::from_vec(t, found).into_value()
+    } else {
+        Value::NONE
+    };
     set_reg(t, f, i.a(), v);
     Ok(())
 }
@@ -421,7 +472,11 @@ fn match_positional(
         Some(a) => match Tuple::exact(a.value()) {
             Some(x) => x.to_vec(t),
             None => {
-                let msg = format!("{}.__match_args__ must be a tuple (got {})", class.name(), type_of(a.value()).name());
+                let msg = format!(
+                    "{}.__match_args__ must be a tuple (got {})",
+                    class.name(),
+                    type_of(a.value()).name()
+                );
                 return Err(t.type_error(msg));
             }
         },
@@ -431,7 +486,10 @@ fn match_positional(
     let allowed = if self_match { 1 } else { args.len() };
     if positional > allowed {
         let s = if allowed == 1 { "" } else { "s" };
-        let msg = format!("{}() accepts {allowed} positional sub-pattern{s} ({positional} given)", class.name());
+        let msg = format!(
+            "{}() accepts {allowed} positional sub-pattern{s} ({positional} given)",
+            class.name()
+        );
         return Err(t.type_error(msg));
     }
     if self_match {
@@ -440,7 +498,10 @@ fn match_positional(
     }
     for n in args.iter().take(positional) {
         if Str::exact(n.value()).is_none() {
-            let msg = format!("__match_args__ elements must be strings (got {})", type_of(n.value()).name());
+            let msg = format!(
+                "__match_args__ elements must be strings (got {})",
+                type_of(n.value()).name()
+            );
             return Err(t.type_error(msg));
         }
         if !match_attr(t, subject, class, n.value(), found, seen)? {
@@ -458,10 +519,15 @@ fn match_attr(
     found: &mut Vec<Obj>,
     seen: &mut Vec<String>,
 ) -> Res<bool> {
-    let Some(key) = Str::of(name) else { return Ok(false) };
+    let Some(key) = Str::of(name) else {
+        return Ok(false);
+    };
     let text = key.to_string_lossy();
     if seen.contains(&text) {
-        let msg = format!("{}() got multiple sub-patterns for attribute '{text}'", class.name());
+        let msg = format!(
+            "{}() got multiple sub-patterns for attribute '{text}'",
+            class.name()
+        );
         return Err(t.type_error(msg));
     }
     seen.push(text);

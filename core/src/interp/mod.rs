@@ -19,11 +19,19 @@ use weft_objects::prelude::*;
 
 /// Gives the object layer its way to run Python code. Once, before anything runs.
 pub fn install() {
-    set_hooks(Hooks { call: calls::call_from_native, class_body, resume: flow::resume });
+    set_hooks(Hooks {
+        call: calls::call_from_native,
+        class_body,
+        resume: flow::resume,
+    });
     weft_objects::runtime::set_delegate_hook(|word| {
         let i = crate::compile::bytecode::Instr(word);
         let yields = i.op() == crate::compile::bytecode::Op::Yield as u8;
-        if yields && i.arg() == 1 { Some(i.c()) } else { None }
+        if yields && i.arg() == 1 {
+            Some(i.c())
+        } else {
+            None
+        }
     });
 }
 
@@ -43,12 +51,21 @@ pub fn exec_code(t: &mut Thread, code: Value, globals: &Obj, locals: &Obj) -> Re
 ///
 /// # Errors
 /// What the code raises.
-pub fn exec_closure(t: &mut Thread, code: Value, globals: &Obj, locals: &Obj, closure: Value) -> Res {
-    let Some(g) = Dict::of(globals.value()) else { return Err(t.type_error("globals must be a dict".into())) };
+pub fn exec_closure(
+    t: &mut Thread,
+    code: Value,
+    globals: &Obj,
+    locals: &Obj,
+    closure: Value,
+) -> Res {
+    let Some(g) = Dict::of(globals.value()) else {
+        return Err(t.type_error("globals must be a dict".into()));
+    };
     let builtins = weft_objects::runtime::builtins_for(t, g);
     let func = Function::new(t, code, g, builtins);
     if let Some(x) = Function::of(func.value()) {
-        x.closure.set(t, &x.header, Obj::new(t, closure).into_value());
+        x.closure
+            .set(t, &x.header, Obj::new(t, closure).into_value());
     }
     class_body_in(t, func.value(), locals.value())
 }
@@ -58,9 +75,13 @@ fn class_body(t: &mut Thread, func: Value, ns: Value) -> Res {
 }
 
 fn class_body_in(t: &mut Thread, func: Value, ns: Value) -> Res {
-    let Some(x) = Function::of(func) else { return Err(t.type_error("a class body must be a function".into())) };
+    let Some(x) = Function::of(func) else {
+        return Err(t.type_error("a class body must be a function".into()));
+    };
     let code = Obj::new(t, x.code.get());
-    let Some(c) = Code::of(code.value()) else { return Ok(Value::NONE) };
+    let Some(c) = Code::of(code.value()) else {
+        return Ok(Value::NONE);
+    };
     calls::run_in_namespace(t, c, func, x.globals(), x.builtins(), ns)
 }
 

@@ -21,15 +21,21 @@ pub fn number(v: Value) -> Option<f64> {
 
 #[inline(always)]
 pub fn add(x: Value, y: Value) -> Option<Value> {
-    (x.0 as i64).checked_add(y.0 as i64 - 1).map(|v| Value(v as u64))
+    (x.0 as i64)
+        .checked_add(y.0 as i64 - 1)
+        .map(|v| Value(v as u64))
 }
 #[inline(always)]
 pub fn sub(x: Value, y: Value) -> Option<Value> {
-    (x.0 as i64).checked_sub(y.0 as i64 - 1).map(|v| Value(v as u64))
+    (x.0 as i64)
+        .checked_sub(y.0 as i64 - 1)
+        .map(|v| Value(v as u64))
 }
 #[inline(always)]
 pub fn mul(x: Value, y: Value) -> Option<Value> {
-    x.as_int().checked_mul(y.0 as i64 - 1).map(|v| Value(v as u64 | 1))
+    x.as_int()
+        .checked_mul(y.0 as i64 - 1)
+        .map(|v| Value(v as u64 | 1))
 }
 /// Exact when both ints are exact as floats.
 #[inline(always)]
@@ -44,7 +50,11 @@ pub fn true_div(x: Value, y: Value) -> Option<Value> {
 }
 #[inline(always)]
 pub fn float_div(u: f64, w: f64) -> Option<Value> {
-    if w != 0.0 { Value::try_float(u / w) } else { None }
+    if w != 0.0 {
+        Value::try_float(u / w)
+    } else {
+        None
+    }
 }
 #[inline(always)]
 pub fn floor_div(x: Value, y: Value) -> Option<Value> {
@@ -53,7 +63,11 @@ pub fn floor_div(x: Value, y: Value) -> Option<Value> {
         return None;
     }
     let q = a / b;
-    let q = if a % b != 0 && (a < 0) != (b < 0) { q - 1 } else { q };
+    let q = if a % b != 0 && (a < 0) != (b < 0) {
+        q - 1
+    } else {
+        q
+    };
     Value::try_int(q)
 }
 #[inline(always)]
@@ -63,7 +77,11 @@ pub fn modulo(x: Value, y: Value) -> Option<Value> {
         return None;
     }
     let m = a % b;
-    Some(Value::int(if m != 0 && (m < 0) != (b < 0) { m + b } else { m }))
+    Some(Value::int(if m != 0 && (m < 0) != (b < 0) {
+        m + b
+    } else {
+        m
+    }))
 }
 #[inline(always)]
 pub fn lshift(x: Value, y: Value) -> Option<Value> {
@@ -77,7 +95,11 @@ pub fn lshift(x: Value, y: Value) -> Option<Value> {
 #[inline(always)]
 pub fn rshift(x: Value, y: Value) -> Option<Value> {
     let n = y.as_int();
-    if n < 0 { None } else { Some(Value::int(x.as_int() >> n.min(63))) }
+    if n < 0 {
+        None
+    } else {
+        Some(Value::int(x.as_int() >> n.min(63)))
+    }
 }
 
 /// An unbound operand, if there is one, is an error before anything else.
@@ -102,9 +124,17 @@ pub fn binary(t: &mut Thread, f: *mut Frame, i: Instr, op: BinOp, konst: bool) -
     if op == BinOp::Add && append_in_place(t, f, i, x, y, konst) {
         return Ok(());
     }
-    let v = if i.arg() == 1 { proto::in_place(t, op, x, y)? } else { proto::binary(t, op, x, y)? };
+    let v = if i.arg() == 1 {
+        proto::in_place(t, op, x, y)?
+    } else {
+        proto::binary(t, op, x, y)?
+    };
     let x = take_operand(f, i, XB, i.b());
-    let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
+    let y = if konst {
+        Value::NULL
+    } else {
+        take_operand(f, i, XC, i.c())
+    };
     set_reg(t, f, i.a(), v);
     drop_reg(t, x);
     drop_reg(t, y);
@@ -112,11 +142,20 @@ pub fn binary(t: &mut Thread, f: *mut Frame, i: Instr, op: BinOp, konst: bool) -
 }
 
 /// `s = s + x` and `s += x` for strings: the left string is taken out of its register, so that it can grow where it is.
-fn append_in_place(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, y: Value, konst: bool) -> bool {
+fn append_in_place(
+    t: &mut Thread,
+    f: *mut Frame,
+    i: Instr,
+    x: Value,
+    y: Value,
+    konst: bool,
+) -> bool {
     if i.a() != i.b() && i.x() & XB == 0 {
         return false;
     }
-    let (Some(_), Some(right)) = (Str::exact(x), Str::exact(y)) else { return false };
+    let (Some(_), Some(right)) = (Str::exact(x), Str::exact(y)) else {
+        return false;
+    };
     if x.same(y) {
         return false;
     }
@@ -124,7 +163,11 @@ fn append_in_place(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, y: Value, 
     let left = unsafe { std::mem::replace(&mut *(*f).base.add(i.b()), Value::NULL) };
     let left = Obj::own(left);
     let v = Str::append_in_place(t, left, right);
-    let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
+    let y = if konst {
+        Value::NULL
+    } else {
+        take_operand(f, i, XC, i.c())
+    };
     set_reg(t, f, i.a(), v.into_value());
     drop_reg(t, y);
     true
@@ -195,7 +238,11 @@ pub fn compare_jump(t: &mut Thread, f: *mut Frame, i: Instr, op: CmpOp, konst: b
     // SAFETY: operands lie within the frame and the constants.
     let (x, y) = unsafe {
         let x = *(*f).base.add(i.a());
-        let y = if konst { (&(*(*f).code).body().consts)[i.b()] } else { *(*f).base.add(i.b()) };
+        let y = if konst {
+            (&(*(*f).code).body().consts)[i.b()]
+        } else {
+            *(*f).base.add(i.b())
+        };
         (x, y)
     };
     if x.is_null() || y.is_null() {
@@ -207,7 +254,11 @@ pub fn compare_jump(t: &mut Thread, f: *mut Frame, i: Instr, op: CmpOp, konst: b
         None => proto::compare_bool(t, x, y, op)?,
     };
     let x = take_operand(f, i, XA, i.a());
-    let y = if konst { Value::NULL } else { take_operand(f, i, XB, i.b()) };
+    let y = if konst {
+        Value::NULL
+    } else {
+        take_operand(f, i, XB, i.b())
+    };
     drop_reg(t, x);
     drop_reg(t, y);
     Ok(hit)
@@ -244,31 +295,45 @@ pub fn contains(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 #[inline(always)]
 pub fn get_item_fast(t: &Thread, x: Value, y: Value) -> Value {
     // SAFETY: a register's object is alive.
-    let ty = unsafe { x.header() }.ty.load(std::sync::atomic::Ordering::Relaxed) as *const Type;
+    let ty = unsafe { x.header() }
+        .ty
+        .load(std::sync::atomic::Ordering::Relaxed) as *const Type;
     if y.is_int() {
         if ty == &raw const weft_objects::list::LIST {
             // SAFETY: of that type.
             let l = unsafe { &*(x.ptr() as *const List) };
             let n = y.as_int();
             let n = if n < 0 { n + l.len() as i64 } else { n };
-            return if n < 0 { Value::NULL } else { l.get(t, n as usize).map_or(Value::NULL, |v| v.value()) };
+            return if n < 0 {
+                Value::NULL
+            } else {
+                l.get(t, n as usize).map_or(Value::NULL, |v| v.value())
+            };
         }
         if ty == &raw const weft_objects::tuple::TUPLE {
             // SAFETY: of that type.
             let x = unsafe { &*(x.ptr() as *const Tuple) };
             let n = y.as_int();
             let n = if n < 0 { n + x.len() as i64 } else { n };
-            return if n < 0 || n as usize >= x.len() { Value::NULL } else { x.get(n as usize) };
+            return if n < 0 || n as usize >= x.len() {
+                Value::NULL
+            } else {
+                x.get(n as usize)
+            };
         }
         if ty == &raw const weft_objects::dict::DICT {
             // SAFETY: of that type.
-            return unsafe { &*(x.ptr() as *const Dict) }.get_int(t, y).map_or(Value::NULL, |v| v.value());
+            return unsafe { &*(x.ptr() as *const Dict) }
+                .get_int(t, y)
+                .map_or(Value::NULL, |v| v.value());
         }
     } else if ty == &raw const weft_objects::dict::DICT
         && let Some(key) = Str::exact(y)
     {
         // SAFETY: of that type.
-        return unsafe { &*(x.ptr() as *const Dict) }.get_str(t, key).map_or(Value::NULL, |v| v.value());
+        return unsafe { &*(x.ptr() as *const Dict) }
+            .get_str(t, key)
+            .map_or(Value::NULL, |v| v.value());
     }
     Value::NULL
 }
@@ -282,7 +347,11 @@ pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<()>
     }
     let v = proto::get_item_value(t, x, y)?;
     let x = take_operand(f, i, XB, i.b());
-    let y = if konst { Value::NULL } else { take_operand(f, i, XC, i.c()) };
+    let y = if konst {
+        Value::NULL
+    } else {
+        take_operand(f, i, XC, i.c())
+    };
     set_reg(t, f, i.a(), v);
     drop_reg(t, x);
     drop_reg(t, y);
@@ -292,7 +361,13 @@ pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<()>
 #[inline(never)]
 pub fn set_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     // SAFETY: operands lie within the frame.
-    let (x, y, v) = unsafe { (*(*f).base.add(i.a()), *(*f).base.add(i.b()), *(*f).base.add(i.c())) };
+    let (x, y, v) = unsafe {
+        (
+            *(*f).base.add(i.a()),
+            *(*f).base.add(i.b()),
+            *(*f).base.add(i.c()),
+        )
+    };
     if x.is_null() || y.is_null() || v.is_null() {
         return check_bound(t, f, &[i.c(), i.a(), i.b()]);
     }

@@ -16,7 +16,6 @@ use weft_objects::instance::{INLINE, Instance};
 use weft_objects::native::{BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr};
 use weft_objects::prelude::*;
 
-
 /// Drops a register word.
 #[inline(always)]
 pub fn drop_reg(t: &mut Thread, v: Value) {
@@ -92,6 +91,8 @@ pub fn run_raising(t: &mut Thread) -> Res {
     run_from(t, true)
 }
 
+// The macros are used inside and outside of unsafe blocks.
+#[allow(unused_unsafe)]
 fn run_from(t: &mut Thread, raising: bool) -> Res {
     let vm: *const weft_objects::runtime::Vm = t.vm();
     // SAFETY for the whole function: the frame records, registers and code objects of running frames stay valid while they run;
@@ -283,7 +284,9 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                             }
                         } else if g.has_keys_id(id) {
                             let w = (*cc.add(i.c() + 1)).load(Relaxed);
-                            if let Some(v) = (*(*f).builtins).value_at(t, (w >> 32) as u32, w as u32) {
+                            if let Some(v) =
+                                (*(*f).builtins).value_at(t, (w >> 32) as u32, w as u32)
+                            {
                                 set!(i.a(), v.to_reg(t));
                                 continue;
                             }
@@ -380,46 +383,102 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                     set!(i.a(), v);
                 }
 
-                Op::Add => binary!(reg!(i.c()), false, BinOp::Add, |x, y| ops::add(x, y), |u, w| Value::try_float(u + w)),
-                Op::Sub => binary!(reg!(i.c()), false, BinOp::Sub, |x, y| ops::sub(x, y), |u, w| Value::try_float(u - w)),
-                Op::Mul => binary!(reg!(i.c()), false, BinOp::Mul, |x, y| ops::mul(x, y), |u, w| Value::try_float(u * w)),
+                Op::Add => binary!(
+                    reg!(i.c()),
+                    false,
+                    BinOp::Add,
+                    |x, y| ops::add(x, y),
+                    |u, w| Value::try_float(u + w)
+                ),
+                Op::Sub => binary!(
+                    reg!(i.c()),
+                    false,
+                    BinOp::Sub,
+                    |x, y| ops::sub(x, y),
+                    |u, w| Value::try_float(u - w)
+                ),
+                Op::Mul => binary!(
+                    reg!(i.c()),
+                    false,
+                    BinOp::Mul,
+                    |x, y| ops::mul(x, y),
+                    |u, w| Value::try_float(u * w)
+                ),
                 Op::TrueDiv => {
-                    binary!(reg!(i.c()), false, BinOp::TrueDiv, |x, y| ops::true_div(x, y), |u, w| ops::float_div(u, w))
+                    binary!(
+                        reg!(i.c()),
+                        false,
+                        BinOp::TrueDiv,
+                        |x, y| ops::true_div(x, y),
+                        |u, w| ops::float_div(u, w)
+                    )
                 }
-                Op::FloorDiv => int_only!(reg!(i.c()), false, BinOp::FloorDiv, |x, y| ops::floor_div(x, y)),
+                Op::FloorDiv => {
+                    int_only!(reg!(i.c()), false, BinOp::FloorDiv, |x, y| ops::floor_div(
+                        x, y
+                    ))
+                }
                 Op::Mod => int_only!(reg!(i.c()), false, BinOp::Mod, |x, y| ops::modulo(x, y)),
                 Op::Pow => {
                     save!();
                     check!(ops::binary(t, f, i, BinOp::Pow, false));
                 }
-                Op::LShift => int_only!(reg!(i.c()), false, BinOp::LShift, |x, y| ops::lshift(x, y)),
-                Op::RShift => int_only!(reg!(i.c()), false, BinOp::RShift, |x, y| ops::rshift(x, y)),
-                Op::And => int_only!(reg!(i.c()), false, BinOp::And, |x, y| Some(Value(x.0 & y.0))),
+                Op::LShift => {
+                    int_only!(reg!(i.c()), false, BinOp::LShift, |x, y| ops::lshift(x, y))
+                }
+                Op::RShift => {
+                    int_only!(reg!(i.c()), false, BinOp::RShift, |x, y| ops::rshift(x, y))
+                }
+                Op::And => int_only!(reg!(i.c()), false, BinOp::And, |x, y| Some(Value(
+                    x.0 & y.0
+                ))),
                 Op::Or => int_only!(reg!(i.c()), false, BinOp::Or, |x, y| Some(Value(x.0 | y.0))),
-                Op::Xor => int_only!(reg!(i.c()), false, BinOp::Xor, |x, y| Some(Value((x.0 ^ y.0) | 1))),
+                Op::Xor => int_only!(reg!(i.c()), false, BinOp::Xor, |x, y| Some(Value(
+                    (x.0 ^ y.0) | 1
+                ))),
                 Op::MatMul => {
                     save!();
                     check!(ops::binary(t, f, i, BinOp::MatMul, false));
                 }
                 // SAFETY (constants): see the top of the function.
-                Op::AddK => binary!(unsafe { *k.add(i.c()) }, true, BinOp::Add, |x, y| ops::add(x, y), |u, w| {
-                    Value::try_float(u + w)
-                }),
-                Op::SubK => binary!(unsafe { *k.add(i.c()) }, true, BinOp::Sub, |x, y| ops::sub(x, y), |u, w| {
-                    Value::try_float(u - w)
-                }),
-                Op::MulK => binary!(unsafe { *k.add(i.c()) }, true, BinOp::Mul, |x, y| ops::mul(x, y), |u, w| {
-                    Value::try_float(u * w)
-                }),
+                Op::AddK => binary!(
+                    unsafe { *k.add(i.c()) },
+                    true,
+                    BinOp::Add,
+                    |x, y| ops::add(x, y),
+                    |u, w| { Value::try_float(u + w) }
+                ),
+                Op::SubK => binary!(
+                    unsafe { *k.add(i.c()) },
+                    true,
+                    BinOp::Sub,
+                    |x, y| ops::sub(x, y),
+                    |u, w| { Value::try_float(u - w) }
+                ),
+                Op::MulK => binary!(
+                    unsafe { *k.add(i.c()) },
+                    true,
+                    BinOp::Mul,
+                    |x, y| ops::mul(x, y),
+                    |u, w| { Value::try_float(u * w) }
+                ),
                 Op::TrueDivK => {
-                    binary!(unsafe { *k.add(i.c()) }, true, BinOp::TrueDiv, |x, y| ops::true_div(x, y), |u, w| {
-                        ops::float_div(u, w)
-                    })
+                    binary!(
+                        unsafe { *k.add(i.c()) },
+                        true,
+                        BinOp::TrueDiv,
+                        |x, y| ops::true_div(x, y),
+                        |u, w| { ops::float_div(u, w) }
+                    )
                 }
                 Op::FloorDivK => {
-                    int_only!(unsafe { *k.add(i.c()) }, true, BinOp::FloorDiv, |x, y| ops::floor_div(x, y))
+                    int_only!(unsafe { *k.add(i.c()) }, true, BinOp::FloorDiv, |x, y| {
+                        ops::floor_div(x, y)
+                    })
                 }
-                Op::ModK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::Mod, |x, y| ops::modulo(x, y)),
+                Op::ModK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::Mod, |x, y| {
+                    ops::modulo(x, y)
+                }),
                 Op::PowK => {
                     let (x, y) = (reg!(i.b()), unsafe { *k.add(i.c()) });
                     if y == Value::int(2)
@@ -432,11 +491,21 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                     save!();
                     check!(ops::binary(t, f, i, BinOp::Pow, true));
                 }
-                Op::LShiftK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::LShift, |x, y| ops::lshift(x, y)),
-                Op::RShiftK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::RShift, |x, y| ops::rshift(x, y)),
-                Op::AndK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::And, |x, y| Some(Value(x.0 & y.0))),
-                Op::OrK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::Or, |x, y| Some(Value(x.0 | y.0))),
-                Op::XorK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::Xor, |x, y| Some(Value((x.0 ^ y.0) | 1))),
+                Op::LShiftK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::LShift, |x, y| {
+                    ops::lshift(x, y)
+                }),
+                Op::RShiftK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::RShift, |x, y| {
+                    ops::rshift(x, y)
+                }),
+                Op::AndK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::And, |x, y| Some(
+                    Value(x.0 & y.0)
+                )),
+                Op::OrK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::Or, |x, y| Some(
+                    Value(x.0 | y.0)
+                )),
+                Op::XorK => int_only!(unsafe { *k.add(i.c()) }, true, BinOp::Xor, |x, y| Some(
+                    Value((x.0 ^ y.0) | 1)
+                )),
                 Op::Neg => {
                     let x = reg!(i.b());
                     if x.is_int()
@@ -486,7 +555,11 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                     let (x, y) = (reg!(i.b()), reg!(i.c()));
                     if x.is_null() || y.is_null() {
                         save!();
-                        check!(globals::unbound_local(t, f, if x.is_null() { i.b() } else { i.c() }));
+                        check!(globals::unbound_local(
+                            t,
+                            f,
+                            if x.is_null() { i.b() } else { i.c() }
+                        ));
                     }
                     let v = Value::bool(x.same(y) != (i.arg() != 0));
                     let (x, y) = (take_if!(i, XB, i.b()), take_if!(i, XC, i.c()));
@@ -568,7 +641,9 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                         let (w, h) = unsafe { ((*cc.add(i.c())).load(Relaxed), x.header()) };
                         let found = if w & 0xff == cache::SLOT {
                             let o = Instance::of_unchecked(x);
-                            if h.flags.load(Relaxed) & INLINE != 0 && o.shape.load(Acquire) == (w >> 16) as u32 & 0xff_ffff {
+                            if h.flags.load(Relaxed) & INLINE != 0
+                                && o.shape.load(Acquire) == (w >> 16) as u32 & 0xff_ffff
+                            {
                                 o.slot(((w >> 8) & 0xff) as usize).get()
                             } else {
                                 Value::NULL
@@ -785,7 +860,9 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                                 let func = &*(callee.ptr() as *const Function);
                                 let code = func.code();
                                 let n = argc + usize::from(!no_self);
-                                if code.call_flags == Code::SIMPLE | Code::POSITIONAL && n as u32 == code.argcount {
+                                if code.call_flags == Code::SIMPLE | Code::POSITIONAL
+                                    && n as u32 == code.argcount
+                                {
                                     let base = if no_self {
                                         // The function's word goes next to the arguments.
                                         *p = Value::NULL;
@@ -797,7 +874,10 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                                     (*f).pc = pc;
                                     let nf = f.wrapping_add(1);
                                     let end = base.add(code.nregs as usize);
-                                    if nf < (*vm).soft_limit() && end <= t.regs.limit() && !t.interrupted() {
+                                    if nf < (*vm).soft_limit()
+                                        && end <= t.regs.limit()
+                                        && !t.interrupted()
+                                    {
                                         let body = code.body();
                                         (*nf).base = base;
                                         pc = body.instrs.as_ptr();
@@ -849,7 +929,10 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                                 }
                             } else if ty == &raw const BUILTIN_FUNCTION && no_self {
                                 let b = &*(callee.ptr() as *const BuiltinFunction);
-                                if b.native.simple && !b.native.method && argc == b.native.max as usize {
+                                if b.native.simple
+                                    && !b.native.method
+                                    && argc == b.native.max as usize
+                                {
                                     (*f).pc = pc;
                                     let args = std::slice::from_raw_parts(p.add(2), argc);
                                     let v = check!((b.native.f)(t, args));
@@ -1085,7 +1168,14 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                         if ty == &raw const weft_objects::generator::GENERATOR {
                             let g = &*(it.ptr() as *const Generator);
                             save!();
-                            if check!(flow::enter_generator(t, f, g, it, i.b() as u32, Value::NONE)) {
+                            if check!(flow::enter_generator(
+                                t,
+                                f,
+                                g,
+                                it,
+                                i.b() as u32,
+                                Value::NONE
+                            )) {
                                 f = f.wrapping_add(1);
                                 load_frame!();
                                 continue;
@@ -1114,12 +1204,16 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
 
                 Op::BuildTuple => {
                     // SAFETY: see the top of the function: c registers in a row, which are consumed.
-                    let o = Tuple::from_regs(t, unsafe { std::slice::from_raw_parts_mut(r.add(i.b()), i.c()) });
+                    let o = Tuple::from_regs(t, unsafe {
+                        std::slice::from_raw_parts_mut(r.add(i.b()), i.c())
+                    });
                     set!(i.a(), o.into_value());
                 }
                 Op::BuildList => {
                     // SAFETY: as above.
-                    let o = List::from_regs(t, unsafe { std::slice::from_raw_parts_mut(r.add(i.b()), i.c()) });
+                    let o = List::from_regs(t, unsafe {
+                        std::slice::from_raw_parts_mut(r.add(i.b()), i.c())
+                    });
                     set!(i.a(), o.into_value());
                 }
                 Op::BuildSet => {

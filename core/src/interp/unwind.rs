@@ -34,7 +34,11 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             }
             note = true;
             let body = code.body();
-            if let Some(h) = body.handlers.iter().find(|h| (h.start as usize) <= at && at < h.end as usize) {
+            if let Some(h) = body
+                .handlers
+                .iter()
+                .find(|h| (h.start as usize) <= at && at < h.end as usize)
+            {
                 let depth = h.depth as usize;
                 for n in depth..code.nregs as usize {
                     let v = take_reg(f, n);
@@ -115,4 +119,3 @@ pub fn matches(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     drop_reg(t, class);
     Ok(())
 }
-

@@ -14,7 +14,9 @@ pub fn displayhook(t: &mut Thread, a: &[Value]) -> Res {
     if v.is_none() {
         return Ok(Value::NONE);
     }
-    let Some(builtins) = runtime::builtins_dict() else { return Err(t.runtime_error("lost builtins module")) };
+    let Some(builtins) = runtime::builtins_dict() else {
+        return Err(t.runtime_error("lost builtins module"));
+    };
     let underscore = weft_objects::id!(t, "_");
     builtins.set_str(t, underscore, Value::NONE);
     let Some(out) = sys_attr(t, "stdout").filter(|o| !o.value().is_none()) else {
@@ -43,7 +45,12 @@ fn write_escaped(t: &mut Thread, out: &Obj, text: &Obj) -> Res<()> {
         return proto::call_method(t, buffer.value(), "write", &[bytes.value()]).map(drop);
     }
     let strict = Str::intern(t, "strict");
-    let text = proto::call_method(t, bytes.value(), "decode", &[encoding.value(), strict.value()])?;
+    let text = proto::call_method(
+        t,
+        bytes.value(),
+        "decode",
+        &[encoding.value(), strict.value()],
+    )?;
     proto::call_method(t, out.value(), "write", &[text.value()]).map(drop)
 }
 
@@ -94,7 +101,11 @@ pub fn display(t: &mut Thread, exc: Value) {
 fn by_module(t: &mut Thread, exc: Value) -> Res<()> {
     crate::start::register_command_source(t);
     let module = runtime::import(t, "traceback")?;
-    let print = proto::get_attr(t, module.value(), weft_objects::id!(t, "_print_exception_bltin"))?;
+    let print = proto::get_attr(
+        t,
+        module.value(),
+        weft_objects::id!(t, "_print_exception_bltin"),
+    )?;
     proto::call(t, print.value(), &[exc]).map(drop)
 }
 
@@ -107,12 +118,18 @@ pub fn flush(t: &mut Thread, stream: &Obj) {
 
 /// `sys.unraisablehook(unraisable)`
 pub fn unraisablehook(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(err) = sys_attr(t, "stderr").filter(|e| !e.value().is_none()) else { return Ok(Value::NONE) };
+    let Some(err) = sys_attr(t, "stderr").filter(|e| !e.value().is_none()) else {
+        return Ok(Value::NONE);
+    };
     let field = |t: &mut Thread, name: &'static str| {
         let name = weft_objects::names::get(t, name);
         proto::get_attr(t, a[0], name)
     };
-    let (ty, value, tb) = (field(t, "exc_type")?, field(t, "exc_value")?, field(t, "exc_traceback")?);
+    let (ty, value, tb) = (
+        field(t, "exc_type")?,
+        field(t, "exc_value")?,
+        field(t, "exc_traceback")?,
+    );
     let (msg, object) = (field(t, "err_msg")?, field(t, "object")?);
     let mut text = match Str::of(msg.value()) {
         Some(m) => m.to_string_lossy(),
@@ -181,9 +198,16 @@ pub fn print_uncaught(t: &mut Thread) {
 
 /// What `pdb.pm()` and the like look at.
 fn set_last(t: &mut Thread, exc: &Obj, tb: &Obj) {
-    let Some(d) = runtime::SYS.get().and_then(Dict::of) else { return };
+    let Some(d) = runtime::SYS.get().and_then(Dict::of) else {
+        return;
+    };
     let ty = type_of(exc.value()).value();
-    for (name, v) in [("last_exc", exc.value()), ("last_type", ty), ("last_value", exc.value()), ("last_traceback", tb.value())] {
+    for (name, v) in [
+        ("last_exc", exc.value()),
+        ("last_type", ty),
+        ("last_value", exc.value()),
+        ("last_traceback", tb.value()),
+    ] {
         let name = weft_objects::names::get(t, name);
         d.set_str(t, name, v);
     }
@@ -191,7 +215,11 @@ fn set_last(t: &mut Thread, exc: &Obj, tb: &Obj) {
 
 /// `sys.breakpointhook(*args, **kws)`
 pub fn breakpointhook(t: &mut Thread, a: &[Value]) -> Res {
-    let env = if crate::start::config().ignore_environment { None } else { std::env::var("PYTHONBREAKPOINT").ok() };
+    let env = if crate::start::config().ignore_environment {
+        None
+    } else {
+        std::env::var("PYTHONBREAKPOINT").ok()
+    };
     let name = match env.as_deref() {
         Some("0") => return Ok(Value::NONE),
         None | Some("") => "pdb.set_trace",
@@ -204,11 +232,19 @@ pub fn breakpointhook(t: &mut Thread, a: &[Value]) -> Res {
     });
     let hook = match hook {
         Ok(h) => h,
-        Err(e) if !t.exc_matches(&errors::IMPORT_ERROR) && !t.exc_matches(&errors::ATTRIBUTE_ERROR) => return Err(e),
+        Err(e)
+            if !t.exc_matches(&errors::IMPORT_ERROR)
+                && !t.exc_matches(&errors::ATTRIBUTE_ERROR) =>
+        {
+            return Err(e);
+        }
         Err(_) => {
             t.clear_exc();
             let warnings = runtime::import(t, "warnings")?;
-            let msg = Str::new(t, &format!("Ignoring unimportable $PYTHONBREAKPOINT: \"{name}\""));
+            let msg = Str::new(
+                t,
+                &format!("Ignoring unimportable $PYTHONBREAKPOINT: \"{name}\""),
+            );
             let args = [msg.value(), errors::RUNTIME_WARNING.value(), Value::int(1)];
             proto::call_method(t, warnings.value(), "warn", &args)?;
             return Ok(Value::NONE);
@@ -258,7 +294,9 @@ pub fn sys_audit(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error(format!("audit() argument 1 must be str, not {got}")));
     };
     let event = event.to_string_lossy();
-    let args = Tuple::of(a[1]).map(|x| x.values().to_vec()).unwrap_or_default();
+    let args = Tuple::of(a[1])
+        .map(|x| x.values().to_vec())
+        .unwrap_or_default();
     audit(t, &event, &args)?;
     Ok(Value::NONE)
 }
@@ -283,7 +321,9 @@ pub fn addaudithook(t: &mut Thread, a: &[Value]) -> Res {
 pub fn call_tracing(t: &mut Thread, a: &[Value]) -> Res {
     let Some(args) = Tuple::of(a[1]) else {
         let got = type_of(a[1]).name();
-        return Err(t.type_error(format!("call_tracing() argument 2 must be tuple, not {got}")));
+        return Err(t.type_error(format!(
+            "call_tracing() argument 2 must be tuple, not {got}"
+        )));
     };
     let args = args.values().to_vec();
     proto::call_value(t, a[0], Args::positional(&args))
@@ -330,6 +370,7 @@ pub fn exit_code(t: &mut Thread, exc: &Obj) -> i32 {
 
 /// Whether a traceback's frame runs code of the import system.
 pub fn is_import_code(c: &Code) -> bool {
-    Str::of(c.body().filename.value())
-        .is_some_and(|f| f.is("<frozen importlib._bootstrap>") || f.is("<frozen importlib._bootstrap_external>"))
+    Str::of(c.body().filename.value()).is_some_and(|f| {
+        f.is("<frozen importlib._bootstrap>") || f.is("<frozen importlib._bootstrap_external>")
+    })
 }

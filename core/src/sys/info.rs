@@ -41,7 +41,11 @@ struct_sequence!(UNRAISABLE, UNRAISABLE_DEF, "UnraisableHookArgs" in "sys", item
 /// The module's name, as the first part of what is written here.
 pub const CACHE_TAG: &str = "weft-314";
 /// What the library's directory is called below `lib` of the prefix.
-pub const LIB_NAME: &str = if FREE_THREADED { "weft3.14t" } else { "weft3.14" };
+pub const LIB_NAME: &str = if FREE_THREADED {
+    "weft3.14t"
+} else {
+    "weft3.14"
+};
 
 fn boolean(b: bool) -> Obj {
     Obj::from_raw(Value::bool(b))
@@ -68,7 +72,9 @@ fn hex_version(v: [i64; 3]) -> i64 {
 }
 
 fn own_version() -> [i64; 3] {
-    let mut parts = env!("CARGO_PKG_VERSION").split('.').map(|p| p.parse().unwrap_or(0));
+    let mut parts = env!("CARGO_PKG_VERSION")
+        .split('.')
+        .map(|p| p.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
@@ -143,7 +149,14 @@ fn hash_info(t: &Thread) -> Obj {
 
 fn thread_info(t: &Thread) -> Obj {
     let version = thread_library().map_or_else(none, |v| Str::new(t, &v));
-    THREAD_INFO_DEF.make(t, vec![Str::intern(t, "pthread"), Str::intern(t, "mutex+cond"), version])
+    THREAD_INFO_DEF.make(
+        t,
+        vec![
+            Str::intern(t, "pthread"),
+            Str::intern(t, "mutex+cond"),
+            version,
+        ],
+    )
 }
 
 /// Name and version of the system's thread library.
@@ -151,7 +164,13 @@ fn thread_info(t: &Thread) -> Obj {
 fn thread_library() -> Option<String> {
     let mut buffer = [0u8; 128];
     // SAFETY: the buffer is ours and its length is given.
-    let n = unsafe { libc::confstr(libc::_CS_GNU_LIBPTHREAD_VERSION, buffer.as_mut_ptr() as *mut _, buffer.len()) };
+    let n = unsafe {
+        libc::confstr(
+            libc::_CS_GNU_LIBPTHREAD_VERSION,
+            buffer.as_mut_ptr() as *mut _,
+            buffer.len(),
+        )
+    };
     let end = n.checked_sub(1).filter(|n| *n < buffer.len())?;
     String::from_utf8(buffer[..end].to_vec()).ok()
 }
@@ -168,7 +187,13 @@ fn implementation(t: &mut Thread) -> Res<Obj> {
         ("cache_tag", Str::intern(t, CACHE_TAG)),
         ("version", version(t, own, "final")),
         ("hexversion", int_obj(t, hex_version(own))),
-        ("_multiarch", Str::new(t, &format!("{}-{}-gnu", std::env::consts::ARCH, std::env::consts::OS))),
+        (
+            "_multiarch",
+            Str::new(
+                t,
+                &format!("{}-{}-gnu", std::env::consts::ARCH, std::env::consts::OS),
+            ),
+        ),
         ("supports_isolated_interpreters", boolean(false)),
     ];
     let ns = weft_objects::namespace::new(t);
@@ -192,13 +217,24 @@ pub fn add(t: &mut Thread, m: &Module, c: &Config) -> Res<()> {
     for (name, i) in ints {
         m.add(t, name, int_obj(t, i));
     }
-    let platform = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
+    let platform = if cfg!(target_os = "macos") {
+        "darwin"
+    } else {
+        std::env::consts::OS
+    };
     let abiflags = if FREE_THREADED { "t" } else { "" };
-    let endian = if cfg!(target_endian = "big") { "big" } else { "little" };
+    let endian = if cfg!(target_endian = "big") {
+        "big"
+    } else {
+        "little"
+    };
     let version_line = version_text();
     let texts = [
         ("version", version_line.as_str()),
-        ("copyright", "Copyright (c) the Weft developers.\nThe standard library is copyright (c) the Python Software Foundation."),
+        (
+            "copyright",
+            "Copyright (c) the Weft developers.\nThe standard library is copyright (c) the Python Software Foundation.",
+        ),
         ("platform", platform),
         ("byteorder", endian),
         ("abiflags", abiflags),
@@ -209,12 +245,22 @@ pub fn add(t: &mut Thread, m: &Module, c: &Config) -> Res<()> {
     for (name, s) in texts {
         m.add(t, name, Str::intern(t, s));
     }
-    let git = Tuple::from_vec(t, ["weft", "", ""].iter().map(|s| Str::intern(t, s)).collect());
+    let git = Tuple::from_vec(
+        t,
+        ["weft", "", ""].iter().map(|s| Str::intern(t, s)).collect(),
+    );
     m.add(t, "_git", git);
     m.add(t, "version_info", version(t, VERSION_INFO, "final"));
     m.add(t, "flags", flags(t, c));
     m.add(t, "float_info", float_info(t));
-    m.add(t, "int_info", INT_INFO_DEF.make(t, [30, 4, 4300, 640].iter().map(|n| int_obj(t, *n)).collect()));
+    m.add(
+        t,
+        "int_info",
+        INT_INFO_DEF.make(
+            t,
+            [30, 4, 4300, 640].iter().map(|n| int_obj(t, *n)).collect(),
+        ),
+    );
     m.add(t, "hash_info", hash_info(t));
     m.add(t, "thread_info", thread_info(t));
     let own = implementation(t)?;
@@ -247,7 +293,10 @@ fn paths(t: &Thread, m: &Module, c: &Config) {
     m.add(t, "executable", executable);
     m.add(t, "_stdlib_dir", fs_decode(t, &stdlib_dir(c)));
     m.add(t, "_home", none());
-    let cache = c.pycache_prefix.as_ref().map_or_else(none, |p| fs_decode(t, p));
+    let cache = c
+        .pycache_prefix
+        .as_ref()
+        .map_or_else(none, |p| fs_decode(t, p));
     m.add(t, "pycache_prefix", cache);
     m.add(t, "dont_write_bytecode", boolean(c.dont_write_bytecode));
     let all = |items: &[Vec<u8>]| items.iter().map(|a| fs_decode(t, a)).collect::<Vec<Obj>>();

@@ -141,7 +141,11 @@ impl Lexer {
     }
 
     fn byte(&self, ahead: usize) -> u8 {
-        self.text.as_bytes().get(self.at + ahead).copied().unwrap_or(0)
+        self.text
+            .as_bytes()
+            .get(self.at + ahead)
+            .copied()
+            .unwrap_or(0)
     }
 
     fn rest(&self) -> &str {
@@ -153,11 +157,19 @@ impl Lexer {
     }
 
     fn error<T>(&self, at: usize, msg: impl Into<String>) -> Res<T> {
-        Err(Error { kind: Kind::Syntax, msg: msg.into(), at })
+        Err(Error {
+            kind: Kind::Syntax,
+            msg: msg.into(),
+            at,
+        })
     }
 
     fn line_of(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1
+        self.text.as_bytes()[..at.min(self.text.len())]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1
     }
 
     /// Length of a newline here, 0 if there is none.
@@ -170,7 +182,11 @@ impl Lexer {
     }
 
     fn token(&mut self, kind: u8, start: usize) -> Res<Option<Token>> {
-        Ok(Some(Token { kind, start, end: self.at }))
+        Ok(Some(Token {
+            kind,
+            start,
+            end: self.at,
+        }))
     }
 
     /// The next token; `None` after the end marker.
@@ -232,7 +248,10 @@ impl Lexer {
                 self.at += 1;
                 let newline = self.newline();
                 if newline == 0 {
-                    return self.error(self.at, "unexpected character after line continuation character");
+                    return self.error(
+                        self.at,
+                        "unexpected character after line continuation character",
+                    );
                 }
                 self.at += newline;
                 if self.ended() {
@@ -277,11 +296,19 @@ impl Lexer {
             return Ok(());
         }
         let inconsistent = |at| {
-            Err(Error { kind: Kind::Tab, msg: "inconsistent use of tabs and spaces in indentation".into(), at })
+            Err(Error {
+                kind: Kind::Tab,
+                msg: "inconsistent use of tabs and spaces in indentation".into(),
+                at,
+            })
         };
         let (top, top_alt) = self.indents.last().copied().unwrap_or((0, 0));
         if col == top {
-            return if alt == top_alt { Ok(()) } else { inconsistent(self.at) };
+            return if alt == top_alt {
+                Ok(())
+            } else {
+                inconsistent(self.at)
+            };
         }
         if col > top {
             if alt <= top_alt {
@@ -289,7 +316,11 @@ impl Lexer {
             }
             if self.indents.len() >= 100 {
                 let msg = "too many levels of indentation".into();
-                return Err(Error { kind: Kind::Indentation, msg, at: self.at });
+                return Err(Error {
+                    kind: Kind::Indentation,
+                    msg,
+                    at: self.at,
+                });
             }
             self.indents.push((col, alt));
             self.pending = -1;
@@ -318,7 +349,9 @@ impl Lexer {
     /// A name, number, string or operator.
     fn plain(&mut self) -> Res<Option<Token>> {
         let start = self.at;
-        let Some(c) = self.rest().chars().next() else { return self.end() };
+        let Some(c) = self.rest().chars().next() else {
+            return self.end();
+        };
         if let Some(prefix) = self.string_prefix() {
             return self.string(start, prefix);
         }
@@ -334,11 +367,21 @@ impl Lexer {
 
     /// Length of a string's prefix, if there is a quote behind it.
     fn string_prefix(&self) -> Option<usize> {
-        let n = self.rest().bytes().take(3).take_while(|b| b"bBuUrRfFtT".contains(b)).count();
+        let n = self
+            .rest()
+            .bytes()
+            .take(3)
+            .take_while(|b| b"bBuUrRfFtT".contains(b))
+            .count();
         if !matches!(self.byte(n), b'"' | b'\'') {
             return None;
         }
-        let mut letters: Vec<u8> = self.rest().bytes().take(n).map(|b| b.to_ascii_lowercase()).collect();
+        let mut letters: Vec<u8> = self
+            .rest()
+            .bytes()
+            .take(n)
+            .map(|b| b.to_ascii_lowercase())
+            .collect();
         letters.sort_unstable();
         let known: [&[u8]; 9] = [b"", b"b", b"u", b"r", b"f", b"t", b"br", b"fr", b"rt"];
         known.contains(&letters.as_slice()).then_some(n)
@@ -350,12 +393,19 @@ impl Lexer {
             let cp = c as u32;
             let fits = if c.is_ascii() {
                 c == '_' || c.is_ascii_alphanumeric()
-            } else if if first { is_identifier_start(cp) } else { is_identifier_continue(cp) } {
+            } else if if first {
+                is_identifier_start(cp)
+            } else {
+                is_identifier_continue(cp)
+            } {
                 true
             } else if is_printable(cp) {
                 return self.error(self.at, format!("invalid character '{c}' (U+{cp:04X})"));
             } else {
-                return self.error(self.at, format!("invalid non-printable character U+{cp:04X}"));
+                return self.error(
+                    self.at,
+                    format!("invalid non-printable character U+{cp:04X}"),
+                );
             };
             if !fits {
                 break;
@@ -401,7 +451,10 @@ impl Lexer {
                 self.digits(what, is_digit)?;
                 let b = self.byte(0);
                 if b.is_ascii_digit() {
-                    return self.error(self.at, format!("invalid digit '{}' in {what} literal", b as char));
+                    return self.error(
+                        self.at,
+                        format!("invalid digit '{}' in {what} literal", b as char),
+                    );
                 }
                 return self.number_end(what);
             }
@@ -464,16 +517,31 @@ impl Lexer {
         };
         if kind != 0 {
             let raw = letters.contains(&b'r');
-            let mode =
-                Mode { quote, triple, raw, kind, start, text: true, in_spec: false, open: Vec::new() };
+            let mode = Mode {
+                quote,
+                triple,
+                raw,
+                kind,
+                start,
+                text: true,
+                in_spec: false,
+                open: Vec::new(),
+            };
             self.modes.push(mode);
             return self.token(kind, start);
         }
         loop {
             if self.ended() {
                 let line = self.line_of(self.text.len().saturating_sub(1));
-                let what = if triple { "triple-quoted string" } else { "string" };
-                return self.error(start, format!("unterminated {what} literal (detected at line {line})"));
+                let what = if triple {
+                    "triple-quoted string"
+                } else {
+                    "string"
+                };
+                return self.error(
+                    start,
+                    format!("unterminated {what} literal (detected at line {line})"),
+                );
             }
             if self.at_quote(quote, triple) {
                 self.at += if triple { 3 } else { 1 };
@@ -481,7 +549,10 @@ impl Lexer {
             }
             if !triple && self.newline() > 0 {
                 let line = self.line_of(self.at);
-                return self.error(start, format!("unterminated string literal (detected at line {line})"));
+                return self.error(
+                    start,
+                    format!("unterminated string literal (detected at line {line})"),
+                );
             }
             self.skip_char(true);
         }
@@ -506,15 +577,28 @@ impl Lexer {
 
     /// Text of an f-string up to a brace or its end, or one of these.
     fn string_text(&mut self) -> Res<Option<Token>> {
-        let Some(m) = self.modes.last() else { return self.end() };
+        let Some(m) = self.modes.last() else {
+            return self.end();
+        };
         let (quote, triple, raw, kind, in_spec) = (m.quote, m.triple, m.raw, m.kind, m.in_spec);
         let (begin, start) = (m.start, self.at);
         loop {
             if self.ended() || !triple && self.newline() > 0 {
                 let letter = if kind == FSTRING_START { 'f' } else { 't' };
-                let line = self.line_of(if self.ended() { self.text.len().saturating_sub(1) } else { self.at });
-                let what = if triple { format!("triple-quoted {letter}-string") } else { format!("{letter}-string") };
-                return self.error(begin, format!("unterminated {what} literal (detected at line {line})"));
+                let line = self.line_of(if self.ended() {
+                    self.text.len().saturating_sub(1)
+                } else {
+                    self.at
+                });
+                let what = if triple {
+                    format!("triple-quoted {letter}-string")
+                } else {
+                    format!("{letter}-string")
+                };
+                return self.error(
+                    begin,
+                    format!("unterminated {what} literal (detected at line {line})"),
+                );
             }
             if self.at_quote(quote, triple) {
                 if self.at > start {
@@ -547,7 +631,10 @@ impl Lexer {
                 b'}' => {
                     if !in_spec {
                         let letter = if kind == FSTRING_START { 'f' } else { 't' };
-                        return self.error(self.at, format!("{letter}-string: single '}}' is not allowed"));
+                        return self.error(
+                            self.at,
+                            format!("{letter}-string: single '}}' is not allowed"),
+                        );
                     }
                     return self.close_expression(start);
                 }
@@ -560,7 +647,9 @@ impl Lexer {
                 b'\\' if matches!(self.byte(1), b'{' | b'}') => self.at += 1,
                 b'\\' if self.byte(1) == b'N' && self.byte(2) == b'{' && !in_spec => {
                     let name = self.rest();
-                    let end = name.find('}').filter(|e| !name[..*e].contains(['\n', quote as char]));
+                    let end = name
+                        .find('}')
+                        .filter(|e| !name[..*e].contains(['\n', quote as char]));
                     self.at += end.map_or(2, |e| e + 1);
                 }
                 _ => self.skip_char(!raw),
@@ -588,7 +677,11 @@ impl Lexer {
 
     fn operator(&mut self, start: usize, c: char) -> Res<Option<Token>> {
         // At the outermost level of an f-string's expression.
-        let level = self.modes.last().and_then(|m| m.open.last()).map(|(_, level)| *level);
+        let level = self
+            .modes
+            .last()
+            .and_then(|m| m.open.last())
+            .map(|(_, level)| *level);
         if level == Some(self.brackets.len()) {
             if c == '}' {
                 return self.close_expression(start);
@@ -603,9 +696,14 @@ impl Lexer {
             }
         }
         if (c as u32) < 0x20 || c as u32 == 0x7f {
-            return self.error(self.at, format!("invalid non-printable character U+{:04X}", c as u32));
+            return self.error(
+                self.at,
+                format!("invalid non-printable character U+{:04X}", c as u32),
+            );
         }
-        let found = OPERATORS.iter().find(|(text, _)| self.rest().starts_with(text));
+        let found = OPERATORS
+            .iter()
+            .find(|(text, _)| self.rest().starts_with(text));
         let Some(&(text, exact)) = found else {
             self.at += c.len_utf8();
             return self.token(OP, start);
@@ -625,15 +723,24 @@ impl Lexer {
     }
 
     fn close(&mut self, start: usize, c: char) -> Res<()> {
-        let Some((open, at)) = self.brackets.pop() else { return self.error(start, format!("unmatched '{c}'")) };
+        let Some((open, at)) = self.brackets.pop() else {
+            return self.error(start, format!("unmatched '{c}'"));
+        };
         if matches!((open, c), (b'(', ')') | (b'[', ']') | (b'{', '}')) {
             return Ok(());
         }
         let (line, here) = (self.line_of(at), self.line_of(start));
-        let place = if line == here { String::new() } else { format!(" on line {line}") };
+        let place = if line == here {
+            String::new()
+        } else {
+            format!(" on line {line}")
+        };
         self.error(
             start,
-            format!("closing parenthesis '{c}' does not match opening parenthesis '{}'{place}", open as char),
+            format!(
+                "closing parenthesis '{c}' does not match opening parenthesis '{}'{place}",
+                open as char
+            ),
         )
     }
 }
@@ -661,29 +768,58 @@ mod tests {
         let kinds: Vec<u8> = found.iter().map(|f| f.0).collect();
         assert_eq!(
             kinds,
-            [NAME, NAME, OP, COMMENT, NEWLINE, NL, INDENT, NAME, OP, NUMBER, NEWLINE, DEDENT, NAME, NEWLINE, ENDMARKER]
+            [
+                NAME, NAME, OP, COMMENT, NEWLINE, NL, INDENT, NAME, OP, NUMBER, NEWLINE, DEDENT,
+                NAME, NEWLINE, ENDMARKER
+            ]
         );
-        assert_eq!(all("if x:\n    y\n  z\n").unwrap_err(), "unindent does not match any outer indentation level");
-        assert_eq!(all("(1\n").unwrap_err(), "unexpected EOF in multi-line statement");
-        assert_eq!(all("(1]\n").unwrap_err(), "closing parenthesis ']' does not match opening parenthesis '('");
+        assert_eq!(
+            all("if x:\n    y\n  z\n").unwrap_err(),
+            "unindent does not match any outer indentation level"
+        );
+        assert_eq!(
+            all("(1\n").unwrap_err(),
+            "unexpected EOF in multi-line statement"
+        );
+        assert_eq!(
+            all("(1]\n").unwrap_err(),
+            "closing parenthesis ']' does not match opening parenthesis '('"
+        );
     }
 
     #[test]
     fn numbers_and_names() {
-        assert_eq!(texts("0x_fF 1_0.5e-3j 1if é_1 ...\n")[..6], ["0x_fF", "1_0.5e-3j", "1", "if", "é_1", "..."]);
+        assert_eq!(
+            texts("0x_fF 1_0.5e-3j 1if é_1 ...\n")[..6],
+            ["0x_fF", "1_0.5e-3j", "1", "if", "é_1", "..."]
+        );
         assert_eq!(all("1_\n").unwrap_err(), "invalid decimal literal");
-        assert_eq!(all("0b12\n").unwrap_err(), "invalid digit '2' in binary literal");
+        assert_eq!(
+            all("0b12\n").unwrap_err(),
+            "invalid digit '2' in binary literal"
+        );
         assert_eq!(all("1abc\n").unwrap_err(), "invalid decimal literal");
     }
 
     #[test]
     fn strings() {
-        assert_eq!(texts("Rb'a\\'' '''x\ny'''\n")[..2], ["Rb'a\\''", "'''x\ny'''"]);
+        assert_eq!(
+            texts("Rb'a\\'' '''x\ny'''\n")[..2],
+            ["Rb'a\\''", "'''x\ny'''"]
+        );
         assert_eq!(
             texts("f'a{{b{x!r:>{w}}}}c'\n")[..14],
-            ["f'", "a{", "b", "{", "x", "!", "r", ":", ">", "{", "w", "}", "}", "}"]
+            [
+                "f'", "a{", "b", "{", "x", "!", "r", ":", ">", "{", "w", "}", "}", "}"
+            ]
         );
-        assert_eq!(all("'abc\n").unwrap_err(), "unterminated string literal (detected at line 1)");
-        assert_eq!(all("f'{x\n").unwrap_err(), "unexpected EOF in multi-line statement");
+        assert_eq!(
+            all("'abc\n").unwrap_err(),
+            "unterminated string literal (detected at line 1)"
+        );
+        assert_eq!(
+            all("f'{x\n").unwrap_err(),
+            "unexpected EOF in multi-line statement"
+        );
     }
 }

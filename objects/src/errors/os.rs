@@ -93,10 +93,12 @@ fn os_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if args.has_keywords() {
         return Err(t.type_error(format!("{}() takes no keyword arguments", ty.name())));
     }
-    if std::ptr::eq(ty, &OS_ERROR) && (2..=5).contains(&given.len())
-        && let Some(n) = crate::int::as_i64(given[0]) {
-            ty = class_for_errno(n);
-        }
+    if std::ptr::eq(ty, &OS_ERROR)
+        && (2..=5).contains(&given.len())
+        && let Some(n) = crate::int::as_i64(given[0])
+    {
+        ty = class_for_errno(n);
+    }
     let e = instance(t, ty, Tuple::from_slice(t, given));
     fill(t, e.value(), given)?;
     Ok(e.into())

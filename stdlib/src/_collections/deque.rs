@@ -71,7 +71,11 @@ impl Deque {
                 if max == 0 {
                     return v;
                 }
-                if left { items.pop_back() } else { items.pop_front() }
+                if left {
+                    items.pop_back()
+                } else {
+                    items.pop_front()
+                }
             } else {
                 None
             };
@@ -86,7 +90,13 @@ impl Deque {
     }
 
     fn pop(&self, t: &Thread, left: bool) -> Option<Value> {
-        self.change(t, |items| if left { items.pop_front() } else { items.pop_back() })
+        self.change(t, |items| {
+            if left {
+                items.pop_front()
+            } else {
+                items.pop_back()
+            }
+        })
     }
 
     /// Item `i`.
@@ -97,7 +107,11 @@ impl Deque {
 
     fn to_vec(&self, t: &Thread) -> Vec<Obj> {
         let guard = lock(t, &self.header);
-        self.items.get(&guard).iter().map(|v| Obj::new(t, *v)).collect()
+        self.items
+            .get(&guard)
+            .iter()
+            .map(|v| Obj::new(t, *v))
+            .collect()
     }
 
     fn len(&self) -> usize {
@@ -192,7 +206,11 @@ fn popleft(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn rotate(t: &mut Thread, a: &[Value]) -> Res {
-    let n = if a[1].is_null() { 1 } else { proto::index_i64(t, a[1])? };
+    let n = if a[1].is_null() {
+        1
+    } else {
+        proto::index_i64(t, a[1])?
+    };
     this(a[0]).change(t, |items| {
         if items.len() > 1 {
             let k = n.rem_euclid(items.len() as i64) as usize;
@@ -208,7 +226,12 @@ fn reverse(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// Calls `f` with each item from `start` on until it says stop; RuntimeError if the deque changes meanwhile.
-fn walk(t: &mut Thread, d: &Deque, range: std::ops::Range<usize>, mut f: impl FnMut(&mut Thread, usize, Obj) -> Res<bool>) -> Res<()> {
+fn walk(
+    t: &mut Thread,
+    d: &Deque,
+    range: std::ops::Range<usize>,
+    mut f: impl FnMut(&mut Thread, usize, Obj) -> Res<bool>,
+) -> Res<()> {
     let state = d.state.get();
     for i in range {
         let Some(x) = d.get(t, i) else { return Ok(()) };
@@ -256,7 +279,11 @@ fn bound(t: &mut Thread, v: Value, default: usize, len: usize) -> Res<usize> {
         return Ok(default);
     }
     let i = proto::index_clamped(t, v)?;
-    let i = if i < 0 { i.saturating_add(len as isize).max(0) } else { i };
+    let i = if i < 0 {
+        i.saturating_add(len as isize).max(0)
+    } else {
+        i
+    };
     Ok((i as usize).min(len))
 }
 
@@ -346,7 +373,9 @@ fn copy(t: &mut Thread, a: &[Value]) -> Res {
 fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
     if !type_of(b).is_subtype(&DEQUE) {
         let got = type_of(b).name();
-        return Err(t.type_error(format!("can only concatenate deque (not \"{got}\") to deque")));
+        return Err(t.type_error(format!(
+            "can only concatenate deque (not \"{got}\") to deque"
+        )));
     }
     let mut items = this(a).to_vec(t);
     items.extend(this(b).to_vec(t));
@@ -366,8 +395,16 @@ fn repeated(t: &mut Thread, v: Value, n: Value) -> Res<Vec<Obj>> {
         return Ok(Vec::new());
     }
     // With a limit, only the last rounds stay.
-    let rounds = if d.limit.get() == 0 { n } else { n.min(d.max() / items.len() + 2) };
-    if items.len().checked_mul(rounds).is_none_or(|total| total > isize::MAX as usize / 16) {
+    let rounds = if d.limit.get() == 0 {
+        n
+    } else {
+        n.min(d.max() / items.len() + 2)
+    };
+    if items
+        .len()
+        .checked_mul(rounds)
+        .is_none_or(|total| total > isize::MAX as usize / 16)
+    {
         return Err(t.memory_error());
     }
     let mut all = Vec::with_capacity(items.len() * rounds);
@@ -440,14 +477,20 @@ fn set_item(t: &mut Thread, v: Value, i: Value, x: Value) -> Res<()> {
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {
-    let Some(_guard) = t.repr_enter(v) else { return Ok(Str::new(t, "[...]").into()) };
+    let Some(_guard) = t.repr_enter(v) else {
+        return Ok(Str::new(t, "[...]").into());
+    };
     let d = this(v);
     let items = d.to_vec(t);
     let list = List::from_vec(t, items);
     let r = proto::repr(t, list.value())?;
     let name = type_of(v).name();
     let r = Str::of(r.value()).map_or_else(Vec::new, |s| s.as_bytes().to_vec());
-    let end = if d.limit.get() == 0 { ")".to_string() } else { format!(", maxlen={})", d.max()) };
+    let end = if d.limit.get() == 0 {
+        ")".to_string()
+    } else {
+        format!(", maxlen={})", d.max())
+    };
     Ok(Str::from_parts(t, &[name.as_bytes(), b"(", &r, end.as_bytes()]).into())
 }
 
@@ -490,7 +533,10 @@ fn size_of_deque(t: &mut Thread, a: &[Value]) -> Res {
     let t = &*t;
     let d = this(a[0]);
     let guard = lock(t, &d.header);
-    Ok(int::from_usize(t, size_of::<Deque>() + d.items.get(&guard).capacity() * 8))
+    Ok(int::from_usize(
+        t,
+        size_of::<Deque>() + d.items.get(&guard).capacity() * 8,
+    ))
 }
 
 /// `collections.deque`
@@ -513,13 +559,18 @@ pub static DEQUE: Type = Type::builtin(
         in_place_concat: Some(in_place_concat),
         in_place_repeat: Some(in_place_repeat),
         methods: &[
-            NativeDef::new("append", "($self, item, /)", append).doc("Add an element to the right side of the deque."),
+            NativeDef::new("append", "($self, item, /)", append)
+                .doc("Add an element to the right side of the deque."),
             NativeDef::new("appendleft", "($self, item, /)", appendleft)
                 .doc("Add an element to the left side of the deque."),
-            NativeDef::new("pop", "($self, /)", pop).doc("Remove and return the rightmost element."),
-            NativeDef::new("popleft", "($self, /)", popleft).doc("Remove and return the leftmost element."),
-            NativeDef::new("extend", "($self, iterable, /)", |t, a| extend(t, a[0], a[1], false).map(|()| Value::NONE))
-                .doc("Extend the right side of the deque with elements from the iterable."),
+            NativeDef::new("pop", "($self, /)", pop)
+                .doc("Remove and return the rightmost element."),
+            NativeDef::new("popleft", "($self, /)", popleft)
+                .doc("Remove and return the leftmost element."),
+            NativeDef::new("extend", "($self, iterable, /)", |t, a| {
+                extend(t, a[0], a[1], false).map(|()| Value::NONE)
+            })
+            .doc("Extend the right side of the deque with elements from the iterable."),
             NativeDef::new("extendleft", "($self, iterable, /)", |t, a| {
                 extend(t, a[0], a[1], true).map(|()| Value::NONE)
             })
@@ -527,24 +578,44 @@ pub static DEQUE: Type = Type::builtin(
             NativeDef::new("rotate", "($self, n=1, /)", rotate)
                 .doc("Rotate the deque n steps to the right.  If n is negative, rotates left."),
             NativeDef::new("reverse", "($self, /)", reverse).doc("Reverse *IN PLACE*."),
-            NativeDef::new("count", "($self, value, /)", count).doc("Return number of occurrences of value."),
-            NativeDef::new("index", "($self, value, start=0, stop=sys.maxsize, /)", index)
-                .doc("Return first index of value.\n\nRaises ValueError if the value is not present."),
-            NativeDef::new("insert", "($self, index, value, /)", insert).doc("Insert value before index."),
-            NativeDef::new("remove", "($self, value, /)", remove).doc("Remove first occurrence of value."),
-            NativeDef::new("clear", "($self, /)", clear_method).doc("Remove all elements from the deque."),
+            NativeDef::new("count", "($self, value, /)", count)
+                .doc("Return number of occurrences of value."),
+            NativeDef::new(
+                "index",
+                "($self, value, start=0, stop=sys.maxsize, /)",
+                index,
+            )
+            .doc("Return first index of value.\n\nRaises ValueError if the value is not present."),
+            NativeDef::new("insert", "($self, index, value, /)", insert)
+                .doc("Insert value before index."),
+            NativeDef::new("remove", "($self, value, /)", remove)
+                .doc("Remove first occurrence of value."),
+            NativeDef::new("clear", "($self, /)", clear_method)
+                .doc("Remove all elements from the deque."),
             NativeDef::new("copy", "($self, /)", copy).doc("Return a shallow copy of a deque."),
             NativeDef::new("__copy__", "($self, /)", copy).doc("Return a shallow copy of a deque."),
-            NativeDef::new("__reduce__", "($self, /)", reduce).doc("Return state information for pickling."),
-            NativeDef::new("__reversed__", "($self, /)", |t, a| Ok(new_iter(t, a[0], &DEQUE_REVERSE_ITERATOR).into()))
-                .doc("Return a reverse iterator over the deque."),
-            NativeDef::new("__sizeof__", "($self, /)", size_of_deque).doc("Return the size of the deque in memory, in bytes."),
-            NativeDef::class("__class_getitem__", "($type, object, /)", weft_objects::generic_alias::class_getitem)
-                .doc("See PEP 585"),
+            NativeDef::new("__reduce__", "($self, /)", reduce)
+                .doc("Return state information for pickling."),
+            NativeDef::new("__reversed__", "($self, /)", |t, a| {
+                Ok(new_iter(t, a[0], &DEQUE_REVERSE_ITERATOR).into())
+            })
+            .doc("Return a reverse iterator over the deque."),
+            NativeDef::new("__sizeof__", "($self, /)", size_of_deque)
+                .doc("Return the size of the deque in memory, in bytes."),
+            NativeDef::class(
+                "__class_getitem__",
+                "($type, object, /)",
+                weft_objects::generic_alias::class_getitem,
+            )
+            .doc("See PEP 585"),
         ],
         getset: &[GetSetDef::ro("maxlen", |t, v| {
             let d = this(v);
-            Ok(if d.limit.get() == 0 { Value::NONE } else { int::from_usize(t, d.max()) })
+            Ok(if d.limit.get() == 0 {
+                Value::NONE
+            } else {
+                int::from_usize(t, d.max())
+            })
         })],
         ..Spec::EMPTY
     },
@@ -582,7 +653,9 @@ fn iter_of<'a>(v: Value) -> &'a DequeIter {
 
 fn iter_next(t: &mut Thread, v: Value, reverse: bool) -> Res {
     let it = iter_of(v);
-    let Some(held) = own(t, &it.deque) else { return Ok(Value::NULL) };
+    let Some(held) = own(t, &it.deque) else {
+        return Ok(Value::NULL);
+    };
     let d = this(held.value());
     let i = it.index.get() as usize;
     let (n, changed) = (d.len(), d.state.get() != it.state.get());
@@ -595,7 +668,8 @@ fn iter_next(t: &mut Thread, v: Value, reverse: bool) -> Res {
         return Ok(Value::NULL);
     }
     it.index.set(i as u64 + 1);
-    Ok(d.get(t, if reverse { n - 1 - i } else { i }).map_or(Value::NULL, Obj::into_value))
+    Ok(d.get(t, if reverse { n - 1 - i } else { i })
+        .map_or(Value::NULL, Obj::into_value))
 }
 
 fn iter_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
@@ -603,9 +677,15 @@ fn iter_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     if !type_of(a[0]).is_subtype(&DEQUE) {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("_deque_iterator() argument 1 must be collections.deque, not {got}")));
+        return Err(t.type_error(format!(
+            "_deque_iterator() argument 1 must be collections.deque, not {got}"
+        )));
     }
-    let i = if a[1].is_null() { 0 } else { proto::index_i64(t, a[1])? };
+    let i = if a[1].is_null() {
+        0
+    } else {
+        proto::index_i64(t, a[1])?
+    };
     let o = new_iter(t, a[0], Type::of_unchecked(cls));
     iter_of(o.value()).index.set(i.max(0) as u64);
     Ok(o.into())
@@ -614,7 +694,11 @@ fn iter_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 fn length_hint(_t: &mut Thread, a: &[Value]) -> Res {
     let it = iter_of(a[0]);
     let d = it.deque.get();
-    let left = if d.is_null() { 0 } else { this(d).len().saturating_sub(it.index.get() as usize) };
+    let left = if d.is_null() {
+        0
+    } else {
+        this(d).len().saturating_sub(it.index.get() as usize)
+    };
     Ok(Value::int(left as i64))
 }
 

@@ -101,12 +101,19 @@ fn update_from(t: &mut Thread, v: Value, pos: &[Value], name: &str) -> Res<()> {
     let other = match pos {
         [] => return Ok(()),
         [other] => *other,
-        more => return Err(t.type_error(format!("{name} expected at most 1 argument, got {}", more.len()))),
+        more => {
+            return Err(t.type_error(format!(
+                "{name} expected at most 1 argument, got {}",
+                more.len()
+            )));
+        }
     };
     if plain(v) {
         return this(v).dict.update(t, other);
     }
-    if Dict::exact(other).is_some() || proto::get_attr_opt(t, other, weft_objects::id!(t, "keys"))?.is_some() {
+    if Dict::exact(other).is_some()
+        || proto::get_attr_opt(t, other, weft_objects::id!(t, "keys"))?.is_some()
+    {
         let keys = proto::call_method(t, other, "keys", &[])?;
         let it = proto::iter(t, keys.value())?;
         while let Some(k) = proto::next(t, it.value())? {
@@ -120,7 +127,14 @@ fn update_from(t: &mut Thread, v: Value, pos: &[Value], name: &str) -> Res<()> {
         let items = proto::to_vec(t, pair.value())?;
         let [k, x] = &items[..] else {
             let n = items.len();
-            let msg = if n < 2 { format!("need more than {n} value{} to unpack", if n == 1 { "" } else { "s" }) } else { "too many values to unpack (expected 2)".into() };
+            let msg = if n < 2 {
+                format!(
+                    "need more than {n} value{} to unpack",
+                    if n == 1 { "" } else { "s" }
+                )
+            } else {
+                "too many values to unpack (expected 2)".into()
+            };
             return Err(t.value_error(msg));
         };
         proto::set_item(t, v, k.value(), x.value())?;
@@ -187,7 +201,9 @@ fn move_to_end(t: &mut Thread, a: &[Value]) -> Res {
     let o = this(a[0]);
     let last = support::truth_or(t, a[2], true)?;
     let hash = hash_key(t, a[1])?;
-    let Some(x) = o.dict.get_hashed(t, a[1], hash)?.map(Obj::own) else { return Err(t.key_error(a[1])) };
+    let Some(x) = o.dict.get_hashed(t, a[1], hash)?.map(Obj::own) else {
+        return Err(t.key_error(a[1]));
+    };
     if last {
         // Nothing to do for the key that is there already.
         let mut at = o.dict.end();
@@ -250,7 +266,9 @@ fn fromkeys(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
-    let Some(f) = DICT.slots.compare.get() else { return Ok(Value::NOT_IMPLEMENTED) };
+    let Some(f) = DICT.slots.compare.get() else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let r = f(t, a, b, CmpOp::Eq)?;
     if r == Value::NOT_IMPLEMENTED || !matches!(op, CmpOp::Eq | CmpOp::Ne) {
         return Ok(Value::NOT_IMPLEMENTED);
@@ -274,7 +292,9 @@ fn repr(t: &mut Thread, v: Value) -> Res {
     if o.dict.is_empty() {
         return Ok(Str::from_string(t, format!("{name}()")).into());
     }
-    let Some(_guard) = t.repr_enter(v) else { return Ok(Str::new(t, "...").into()) };
+    let Some(_guard) = t.repr_enter(v) else {
+        return Ok(Str::new(t, "...").into());
+    };
     let d = if type_of(v).is(&ORDERED_DICT) {
         o.dict.copy(t)
     } else {
@@ -291,7 +311,11 @@ fn or(t: &mut Thread, a: Value, b: Value) -> Res {
     if Dict::of(a).is_none() || Dict::of(b).is_none() {
         return Ok(Value::NOT_IMPLEMENTED);
     }
-    let own_one = if type_of(a).is_subtype(&ORDERED_DICT) { a } else { b };
+    let own_one = if type_of(a).is_subtype(&ORDERED_DICT) {
+        a
+    } else {
+        b
+    };
     let cls = Obj::new(t, type_of(own_one).value());
     let new = proto::call(t, cls.value(), &[a])?;
     update_from(t, new.value(), &[b], "update")?;
@@ -333,14 +357,21 @@ pub static ORDERED_DICT: Type = Type::builtin(
                 .doc("Insert key with a value of default if key is not in the dictionary."),
             NativeDef::new("move_to_end", "($self, /, key, last=True)", move_to_end)
                 .doc("Move an existing element to the end (or beginning if last is false)."),
-            NativeDef::new("clear", "($self, /)", clear_method).doc("Remove all items from ordered dict."),
+            NativeDef::new("clear", "($self, /)", clear_method)
+                .doc("Remove all items from ordered dict."),
             NativeDef::new("copy", "($self, /)", copy).doc("A shallow copy of ordered dict."),
             NativeDef::new("__copy__", "($self, /)", copy),
-            NativeDef::new("__reduce__", "($self, /)", reduce).doc("Return state information for pickling"),
-            NativeDef::class("fromkeys", "($type, /, iterable, value=None)", fromkeys)
-                .doc("Create a new ordered dictionary with keys from iterable and values set to value."),
+            NativeDef::new("__reduce__", "($self, /)", reduce)
+                .doc("Return state information for pickling"),
+            NativeDef::class("fromkeys", "($type, /, iterable, value=None)", fromkeys).doc(
+                "Create a new ordered dictionary with keys from iterable and values set to value.",
+            ),
         ],
-        getset: &[GetSetDef::rw("__dict__", weft_objects::descr::get_dict, weft_objects::descr::set_dict)],
+        getset: &[GetSetDef::rw(
+            "__dict__",
+            weft_objects::descr::get_dict,
+            weft_objects::descr::set_dict,
+        )],
         ..Spec::EMPTY
     },
 )

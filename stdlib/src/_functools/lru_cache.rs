@@ -91,7 +91,10 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     unsafe {
         let c = &*(h as *const Cache);
         if let Some(order) = c.order.take() {
-            order.0.iter().for_each(|Reverse((_, e))| t.drop_value(Value(*e)));
+            order
+                .0
+                .iter()
+                .for_each(|Reverse((_, e))| t.drop_value(Value(*e)));
         }
         drop(c.shared_hits.take());
         for s in [&c.func, &c.results, &c.info_type, &c.dict] {
@@ -111,7 +114,10 @@ fn entry_of<'a>(v: Value) -> &'a Entry {
 }
 
 fn cache_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
-    static SIG: SigCell = SigCell::new("lru_cache", "(user_function, maxsize, typed, cache_info_type)");
+    static SIG: SigCell = SigCell::new(
+        "lru_cache",
+        "(user_function, maxsize, typed, cache_info_type)",
+    );
     let a = SIG.bind(t, args)?;
     if !proto::is_callable(a[0]) {
         return Err(t.type_error("the first argument must be callable".into()));
@@ -291,7 +297,12 @@ fn cache_info(t: &mut Thread, a: &[Value]) -> Res {
     let hits = Obj::own(int::from_u64(t, c.all_hits()));
     let misses = Obj::own(int::from_u64(t, c.misses.get()));
     let size = Value::int(c.dict().len() as i64);
-    proto::call(t, c.info_type.get(), &[hits.value(), misses.value(), max.value(), size]).map(Obj::into_value)
+    proto::call(
+        t,
+        c.info_type.get(),
+        &[hits.value(), misses.value(), max.value(), size],
+    )
+    .map(Obj::into_value)
 }
 
 fn cache_clear(t: &mut Thread, a: &[Value]) -> Res {
@@ -339,12 +350,17 @@ pub static LRU_CACHE: Type = Type::builtin(
         descr_get: Some(bind),
         methods: &[
             NativeDef::new("cache_info", "($self, /)", cache_info).doc("Report cache statistics"),
-            NativeDef::new("cache_clear", "($self, /)", cache_clear).doc("Clear the cache and cache statistics"),
+            NativeDef::new("cache_clear", "($self, /)", cache_clear)
+                .doc("Clear the cache and cache statistics"),
             NativeDef::new("__reduce__", "($self, /)", reduce),
             NativeDef::new("__copy__", "($self, /)", same),
             NativeDef::new("__deepcopy__", "($self, memo, /)", same),
         ],
-        getset: &[GetSetDef::rw("__dict__", weft_objects::descr::get_dict, weft_objects::descr::set_dict)],
+        getset: &[GetSetDef::rw(
+            "__dict__",
+            weft_objects::descr::get_dict,
+            weft_objects::descr::set_dict,
+        )],
         ..Spec::EMPTY
     },
 )

@@ -18,13 +18,28 @@ struct Limits {
     offset_bits: u32,
 }
 
-const B: Limits = Limits { name: "Blake2b", max: 64, salt: 16, offset_bits: 64 };
-const S: Limits = Limits { name: "Blake2s", max: 32, salt: 8, offset_bits: 48 };
+const B: Limits = Limits {
+    name: "Blake2b",
+    max: 64,
+    salt: 16,
+    offset_bits: 64,
+};
+const S: Limits = Limits {
+    name: "Blake2s",
+    max: 32,
+    salt: 8,
+    offset_bits: 48,
+};
 
 /// The class attributes of a variant.
 pub fn limits(name: &str) -> [(&'static str, usize); 4] {
     let l = if name == "blake2b" { B } else { S };
-    [("SALT_SIZE", l.salt), ("PERSON_SIZE", l.salt), ("MAX_KEY_SIZE", l.max), ("MAX_DIGEST_SIZE", l.max)]
+    [
+        ("SALT_SIZE", l.salt),
+        ("PERSON_SIZE", l.salt),
+        ("MAX_KEY_SIZE", l.max),
+        ("MAX_DIGEST_SIZE", l.max),
+    ]
 }
 
 /// The arguments, checked.
@@ -86,7 +101,8 @@ fn bytes(t: &mut Thread, v: Value, max: usize, what: &str) -> Res<Vec<u8>> {
 impl Params {
     fn new(t: &mut Thread, a: &[Value], l: &Limits) -> Res<Params> {
         let (name, max) = (l.name, l.max);
-        let size = format!("digest_size for {name} must be between 1 and {max} bytes, here it is {{}}");
+        let size =
+            format!("digest_size for {name} must be between 1 and {max} bytes, here it is {{}}");
         let inner = format!("inner_size must be between 0 and is {max}");
         Ok(Params {
             digest_size: ranged(t, a[1], max as i64, 1, max as i64, &size)? as usize,

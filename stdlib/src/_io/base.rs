@@ -86,7 +86,11 @@ pub fn closed_error(t: &mut Thread) -> Raised {
 }
 
 pub fn check_closed(t: &mut Thread, v: Value) -> Res<()> {
-    if flag(t, v, "closed")? { Err(closed_error(t)) } else { Ok(()) }
+    if flag(t, v, "closed")? {
+        Err(closed_error(t))
+    } else {
+        Ok(())
+    }
 }
 
 fn check(t: &mut Thread, v: Value, method: &str, what: &str) -> Res {
@@ -143,18 +147,31 @@ fn io_readline(t: &mut Thread, a: &[Value]) -> Res {
             let seen = proto::call(t, peek.value(), &[Value::int(1)])?;
             let Some(seen) = Bytes::of(seen.value()) else {
                 let got = type_of(seen.value()).name();
-                return Err(t.raise(&errors::OS_ERROR, format!("peek() should have returned a bytes object, not '{got}'")));
+                return Err(t.raise(
+                    &errors::OS_ERROR,
+                    format!("peek() should have returned a bytes object, not '{got}'"),
+                ));
             };
             let seen = seen.as_slice();
             if !seen.is_empty() {
-                let most = if limit < 0 { seen.len() } else { seen.len().min(limit as usize - line.len()) };
-                ahead = seen[..most].iter().position(|b| *b == b'\n').map_or(most, |i| i + 1);
+                let most = if limit < 0 {
+                    seen.len()
+                } else {
+                    seen.len().min(limit as usize - line.len())
+                };
+                ahead = seen[..most]
+                    .iter()
+                    .position(|b| *b == b'\n')
+                    .map_or(most, |i| i + 1);
             }
         }
         let got = proto::call_method(t, a[0], "read", &[Value::int(ahead as i64)])?;
         let Some(bytes) = Bytes::of(got.value()) else {
             let got = type_of(got.value()).name();
-            return Err(t.raise(&errors::OS_ERROR, format!("read() should have returned a bytes object, not '{got}'")));
+            return Err(t.raise(
+                &errors::OS_ERROR,
+                format!("read() should have returned a bytes object, not '{got}'"),
+            ));
         };
         if bytes.is_empty() {
             break;
@@ -216,18 +233,30 @@ pub static IO_BASE: Type = Type::builtin(
         iter: Some(io_iter),
         iter_next: Some(io_next),
         methods: &[
-            NativeDef::new("seek", "($self, offset, whence=0, /)", |t, _| Err(unsupported(t, "seek"))),
+            NativeDef::new("seek", "($self, offset, whence=0, /)", |t, _| {
+                Err(unsupported(t, "seek"))
+            }),
             NativeDef::new("tell", "($self, /)", io_tell),
-            NativeDef::new("truncate", "($self, size=None, /)", |t, _| Err(unsupported(t, "truncate"))),
+            NativeDef::new("truncate", "($self, size=None, /)", |t, _| {
+                Err(unsupported(t, "truncate"))
+            }),
             NativeDef::new("flush", "($self, /)", io_flush),
             NativeDef::new("close", "($self, /)", io_close),
             NativeDef::new("seekable", "($self, /)", |_, _| Ok(Value::FALSE)),
             NativeDef::new("readable", "($self, /)", |_, _| Ok(Value::FALSE)),
             NativeDef::new("writable", "($self, /)", |_, _| Ok(Value::FALSE)),
-            NativeDef::new("_checkClosed", "($self, /, *args)", |t, a| check_closed(t, a[0]).map(|()| Value::NONE)),
-            NativeDef::new("_checkSeekable", "($self, /, *args)", |t, a| check(t, a[0], "seekable", "seekable")),
-            NativeDef::new("_checkReadable", "($self, /, *args)", |t, a| check(t, a[0], "readable", "readable")),
-            NativeDef::new("_checkWritable", "($self, /, *args)", |t, a| check(t, a[0], "writable", "writable")),
+            NativeDef::new("_checkClosed", "($self, /, *args)", |t, a| {
+                check_closed(t, a[0]).map(|()| Value::NONE)
+            }),
+            NativeDef::new("_checkSeekable", "($self, /, *args)", |t, a| {
+                check(t, a[0], "seekable", "seekable")
+            }),
+            NativeDef::new("_checkReadable", "($self, /, *args)", |t, a| {
+                check(t, a[0], "readable", "readable")
+            }),
+            NativeDef::new("_checkWritable", "($self, /, *args)", |t, a| {
+                check(t, a[0], "writable", "writable")
+            }),
             NativeDef::new("fileno", "($self, /)", |t, _| Err(unsupported(t, "fileno"))),
             NativeDef::new("isatty", "($self, /)", io_isatty),
             NativeDef::new("__enter__", "($self, /)", io_enter),
@@ -237,8 +266,14 @@ pub static IO_BASE: Type = Type::builtin(
             NativeDef::new("writelines", "($self, lines, /)", io_writelines),
         ],
         getset: &[
-            GetSetDef::ro("closed", |_, v| Ok(Value::bool(base(v).closed.load(Acquire)))),
-            GetSetDef::rw("__dict__", weft_objects::descr::get_dict, weft_objects::descr::set_dict),
+            GetSetDef::ro("closed", |_, v| {
+                Ok(Value::bool(base(v).closed.load(Acquire)))
+            }),
+            GetSetDef::rw(
+                "__dict__",
+                weft_objects::descr::get_dict,
+                weft_objects::descr::set_dict,
+            ),
         ],
         ..Spec::EMPTY
     },
@@ -274,7 +309,12 @@ fn raw_readall(t: &mut Thread, a: &[Value]) -> Res {
     let mut all: Vec<u8> = Vec::new();
     let mut any = false;
     loop {
-        let r = proto::call_method(t, a[0], "read", &[Value::int(super::DEFAULT_BUFFER_SIZE as i64)])?;
+        let r = proto::call_method(
+            t,
+            a[0],
+            "read",
+            &[Value::int(super::DEFAULT_BUFFER_SIZE as i64)],
+        )?;
         if r.value().is_none() {
             if !any {
                 return Ok(Value::NONE);
@@ -300,7 +340,8 @@ pub static RAW_IO_BASE: Type = Type::builtin(
     &Spec {
         methods: &[
             NativeDef::new("read", "($self, size=-1, /)", raw_read),
-            NativeDef::new("readall", "($self, /)", raw_readall).doc("Read until EOF, using multiple read() call."),
+            NativeDef::new("readall", "($self, /)", raw_readall)
+                .doc("Read until EOF, using multiple read() call."),
         ],
         ..Spec::EMPTY
     },
@@ -315,12 +356,18 @@ pub static RAW_IO_BASE: Type = Type::builtin(
 
 fn into_buffer(t: &mut Thread, a: &[Value], method: &str) -> Res {
     let mut b = weft_objects::buffer::get_writable(t, a[1], method, 0)?;
-    let name = if method == "readinto1" { "read1" } else { "read" };
+    let name = if method == "readinto1" {
+        "read1"
+    } else {
+        "read"
+    };
     let got = proto::call_method(t, a[0], name, &[Value::int(b.len as i64)])?;
     let bytes = super::expect_bytes(t, &got, &format!("{name}()"))?;
     if bytes.len() > b.len {
         let (want, n) = (b.len, bytes.len());
-        return Err(t.value_error(format!("{name}() returned too much data: {want} bytes requested, {n} returned")));
+        return Err(t.value_error(format!(
+            "{name}() returned too much data: {want} bytes requested, {n} returned"
+        )));
     }
     b.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
     Ok(Value::int(bytes.len() as i64))
@@ -333,11 +380,21 @@ pub static BUFFERED_IO_BASE: Type = Type::builtin(
     &Spec {
         methods: &[
             NativeDef::new("detach", "($self, /)", |t, _| Err(unsupported(t, "detach"))),
-            NativeDef::new("read", "($self, size=-1, /)", |t, _| Err(unsupported(t, "read"))),
-            NativeDef::new("read1", "($self, size=-1, /)", |t, _| Err(unsupported(t, "read1"))),
-            NativeDef::new("readinto", "($self, buffer, /)", |t, a| into_buffer(t, a, "readinto")),
-            NativeDef::new("readinto1", "($self, buffer, /)", |t, a| into_buffer(t, a, "readinto1")),
-            NativeDef::new("write", "($self, b, /)", |t, _| Err(unsupported(t, "write"))),
+            NativeDef::new("read", "($self, size=-1, /)", |t, _| {
+                Err(unsupported(t, "read"))
+            }),
+            NativeDef::new("read1", "($self, size=-1, /)", |t, _| {
+                Err(unsupported(t, "read1"))
+            }),
+            NativeDef::new("readinto", "($self, buffer, /)", |t, a| {
+                into_buffer(t, a, "readinto")
+            }),
+            NativeDef::new("readinto1", "($self, buffer, /)", |t, a| {
+                into_buffer(t, a, "readinto1")
+            }),
+            NativeDef::new("write", "($self, b, /)", |t, _| {
+                Err(unsupported(t, "write"))
+            }),
         ],
         ..Spec::EMPTY
     },
@@ -355,9 +412,15 @@ pub static TEXT_IO_BASE: Type = Type::builtin(
     &Spec {
         methods: &[
             NativeDef::new("detach", "($self, /)", |t, _| Err(unsupported(t, "detach"))),
-            NativeDef::new("read", "($self, size=-1, /)", |t, _| Err(unsupported(t, "read"))),
-            NativeDef::new("readline", "($self, size=-1, /)", |t, _| Err(unsupported(t, "readline"))),
-            NativeDef::new("write", "($self, s, /)", |t, _| Err(unsupported(t, "write"))),
+            NativeDef::new("read", "($self, size=-1, /)", |t, _| {
+                Err(unsupported(t, "read"))
+            }),
+            NativeDef::new("readline", "($self, size=-1, /)", |t, _| {
+                Err(unsupported(t, "readline"))
+            }),
+            NativeDef::new("write", "($self, s, /)", |t, _| {
+                Err(unsupported(t, "write"))
+            }),
         ],
         getset: &[
             GetSetDef::ro("encoding", |_, _| Ok(Value::NONE)),

@@ -103,7 +103,11 @@ impl Buffered {
     fn check_ready(&self, t: &mut Thread) -> Res<()> {
         let flags = self.flags.get();
         if flags & (READER | WRITER) == 0 || flags & DETACHED != 0 {
-            let msg = if flags & DETACHED != 0 { "raw stream has been detached" } else { "I/O operation on uninitialized object" };
+            let msg = if flags & DETACHED != 0 {
+                "raw stream has been detached"
+            } else {
+                "I/O operation on uninitialized object"
+            };
             return Err(t.value_error(msg));
         }
         Ok(())
@@ -158,10 +162,14 @@ impl Buffered {
             }
         };
         if got < 0 || got as usize > n {
-            let msg = format!("raw readinto() returned invalid length {got} (should have been between 0 and {n})");
+            let msg = format!(
+                "raw readinto() returned invalid length {got} (should have been between 0 and {n})"
+            );
             return Err(t.raise(&errors::OS_ERROR, msg));
         }
-        ByteArray::this(buffer.value()).with(t, |b| out.extend_from_slice(&b[..(got as usize).min(b.len())]));
+        ByteArray::this(buffer.value()).with(t, |b| {
+            out.extend_from_slice(&b[..(got as usize).min(b.len())])
+        });
         Ok(Some(got as usize))
     }
 
@@ -178,7 +186,9 @@ impl Buffered {
         let n = proto::index_i64(t, r.value())?;
         if n < 0 || n as usize > bytes.len() {
             let most = bytes.len();
-            let msg = format!("raw write() returned invalid length {n} (should have been between 0 and {most})");
+            let msg = format!(
+                "raw write() returned invalid length {n} (should have been between 0 and {most})"
+            );
             return Err(t.raise(&errors::OS_ERROR, msg));
         }
         Ok(Some(n as usize))
@@ -189,7 +199,12 @@ impl Buffered {
         if let Some(f) = fileio::exact(raw.value()) {
             return f.seek_to(t, offset, whence);
         }
-        let r = proto::call_method(t, raw.value(), "seek", &[Value::int(offset), Value::int(whence as i64)])?;
+        let r = proto::call_method(
+            t,
+            raw.value(),
+            "seek",
+            &[Value::int(offset), Value::int(whence as i64)],
+        )?;
         self.position(t, &r, "seek")
     }
 
@@ -205,7 +220,10 @@ impl Buffered {
     fn position(&self, t: &mut Thread, r: &Obj, what: &str) -> Res<i64> {
         let n = proto::index_i64(t, r.value())?;
         if n < 0 {
-            return Err(t.raise(&errors::OS_ERROR, format!("Raw stream returned invalid position {n} from {what}()")));
+            return Err(t.raise(
+                &errors::OS_ERROR,
+                format!("Raw stream returned invalid position {n} from {what}()"),
+            ));
         }
         Ok(n)
     }
@@ -243,7 +261,11 @@ impl Buffered {
 
     /// Before reading: nothing is behind. Before writing: nothing is ahead.
     fn turn_to_reading(&self, t: &mut Thread) -> Res<()> {
-        if self.flags.get() & WRITER != 0 { self.write_out(t) } else { Ok(()) }
+        if self.flags.get() & WRITER != 0 {
+            self.write_out(t)
+        } else {
+            Ok(())
+        }
     }
 
     fn turn_to_writing(&self, t: &mut Thread) -> Res<()> {
@@ -299,7 +321,8 @@ impl Buffered {
         let mut out = self.state().take(usize::MAX >> 1).to_vec();
         self.state().forget();
         let raw = self.raw(t)?;
-        if let Some(readall) = proto::get_attr_opt(t, raw.value(), weft_objects::id!(t, "readall"))? {
+        if let Some(readall) = proto::get_attr_opt(t, raw.value(), weft_objects::id!(t, "readall"))?
+        {
             let r = proto::call(t, readall.value(), &[])?;
             if r.value().is_none() {
                 return Ok((!out.is_empty()).then_some(out));
@@ -344,7 +367,11 @@ impl Buffered {
         let mut line = Vec::new();
         loop {
             let left = self.state().left();
-            let most = if limit < 0 { left.len() } else { left.len().min(limit as usize - line.len()) };
+            let most = if limit < 0 {
+                left.len()
+            } else {
+                left.len().min(limit as usize - line.len())
+            };
             let (n, end) = match weft_objects::text::search::find(&left[..most], b"\n") {
                 Some(i) => (i + 1, true),
                 None => (most, false),
@@ -388,7 +415,9 @@ impl Buffered {
                 Some(n) => done += n,
                 None => {
                     let e = blocking_error(t, "write could not complete without blocking", 0);
-                    return self.keep_what_fits(t, e, &bytes[done..], size).map(|n| n + done);
+                    return self
+                        .keep_what_fits(t, e, &bytes[done..], size)
+                        .map(|n| n + done);
                 }
             }
         }
@@ -408,7 +437,11 @@ impl Buffered {
         if room == bytes.len() {
             return Ok(room);
         }
-        Err(blocking_error(t, "write could not complete without blocking", room))
+        Err(blocking_error(
+            t,
+            "write could not complete without blocking",
+            room,
+        ))
     }
 
     /// As `flush`.
@@ -429,7 +462,11 @@ impl Buffered {
 #[cold]
 fn blocking_error(t: &mut Thread, msg: &str, written: usize) -> Raised {
     let msg = Str::new(t, msg);
-    let args = [Value::int(libc::EAGAIN as i64), msg.value(), Value::int(written as i64)];
+    let args = [
+        Value::int(libc::EAGAIN as i64),
+        msg.value(),
+        Value::int(written as i64),
+    ];
     match proto::call(t, errors::BLOCKING_IO_ERROR.value(), &args) {
         Ok(exc) => t.raise_value(exc),
         Err(e) => e,
@@ -459,7 +496,11 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>, flags: u64) -> Res<()> {
     if flags & WRITER != 0 && !ask(t, a[0], "writable")? {
         return Err(unsupported(t, "File or stream is not writable."));
     }
-    let size = if a[1].is_null() { DEFAULT_BUFFER_SIZE as i64 } else { proto::index_i64(t, a[1])? };
+    let size = if a[1].is_null() {
+        DEFAULT_BUFFER_SIZE as i64
+    } else {
+        proto::index_i64(t, a[1])?
+    };
     if size <= 0 {
         return Err(t.value_error("buffer size must be strictly positive"));
     }
@@ -486,7 +527,11 @@ fn read(t: &mut Thread, a: &[Value]) -> Res {
     b.check_open(t, "read")?;
     let out = b.locked(t, |t| {
         b.turn_to_reading(t)?;
-        if n < 0 { b.read_to_end(t) } else { b.read_exactly(t, n as usize) }
+        if n < 0 {
+            b.read_to_end(t)
+        } else {
+            b.read_exactly(t, n as usize)
+        }
     })?;
     Ok(bytes_or_none(t, out))
 }
@@ -495,7 +540,11 @@ fn read1(t: &mut Thread, a: &[Value]) -> Res {
     let b = this(a[0]);
     b.check_ready(t)?;
     let n = size_arg(t, a[1])?;
-    let n = if n < 0 { b.size.get() as usize } else { n as usize };
+    let n = if n < 0 {
+        b.size.get() as usize
+    } else {
+        n as usize
+    };
     b.check_open(t, "read")?;
     if n == 0 {
         return Ok(Bytes::new(t, b"").into());
@@ -518,11 +567,20 @@ fn peek(t: &mut Thread, a: &[Value]) -> Res {
 fn read_into(t: &mut Thread, a: &[Value], once: bool) -> Res {
     let b = this(a[0]);
     b.check_ready(t)?;
-    let mut view = weft_objects::buffer::get_writable(t, a[1], if once { "readinto1" } else { "readinto" }, 0)?;
+    let mut view = weft_objects::buffer::get_writable(
+        t,
+        a[1],
+        if once { "readinto1" } else { "readinto" },
+        0,
+    )?;
     b.check_open(t, "readinto")?;
     let n = view.len;
     let out = if once {
-        Some(if n == 0 { Vec::new() } else { b.read_once(t, n)? })
+        Some(if n == 0 {
+            Vec::new()
+        } else {
+            b.read_once(t, n)?
+        })
     } else {
         b.locked(t, |t| {
             b.turn_to_reading(t)?;
@@ -556,10 +614,18 @@ fn next_line(t: &mut Thread, v: Value) -> Res {
         if super::expect_bytes(t, &line, "readline()").is_ok_and(|l| l.is_empty()) {
             return Ok(Value::NULL);
         }
-        return if t.has_exc() { Err(Raised::new_unchecked()) } else { Ok(line.into()) };
+        return if t.has_exc() {
+            Err(Raised::new_unchecked())
+        } else {
+            Ok(line.into())
+        };
     }
     let line = Obj::own(readline(t, &[v, Value::NULL])?);
-    Ok(if Bytes::of(line.value()).is_some_and(|l| l.is_empty()) { Value::NULL } else { line.into() })
+    Ok(if Bytes::of(line.value()).is_some_and(|l| l.is_empty()) {
+        Value::NULL
+    } else {
+        line.into()
+    })
 }
 
 fn write(t: &mut Thread, a: &[Value]) -> Res {
@@ -649,7 +715,11 @@ fn truncate(t: &mut Thread, a: &[Value]) -> Res {
     b.locked(t, |t| {
         b.flush_locked(t)?;
         let raw = b.raw(t)?;
-        let at = if absent { b.raw_tell(t).map(Value::int)? } else { given };
+        let at = if absent {
+            b.raw_tell(t).map(Value::int)?
+        } else {
+            given
+        };
         let at = Obj::new(t, at);
         proto::call_method(t, raw.value(), "truncate", &[at.value()])
     })
@@ -669,7 +739,9 @@ fn close(t: &mut Thread, a: &[Value]) -> Res {
         t.clear_exc();
     }
     let flushed = proto::call_method(t, a[0], "flush", &[]).map(drop);
-    both(t, flushed, |t| proto::call_method(t, raw.value(), "close", &[]).map(drop))?;
+    both(t, flushed, |t| {
+        proto::call_method(t, raw.value(), "close", &[]).map(drop)
+    })?;
     // What could not be written is lost.
     b.locked(t, |_| {
         b.state().behind = Vec::new();
@@ -724,7 +796,9 @@ pub fn named_repr(t: &mut Thread, v: Value, more: &str) -> Res {
             None
         }
     };
-    let Some(name) = name else { return Ok(Str::from_string(t, format!("<{ty}{more}>")).into()) };
+    let Some(name) = name else {
+        return Ok(Str::from_string(t, format!("<{ty}{more}>")).into());
+    };
     let Some(_guard) = t.repr_enter(v) else {
         return Err(t.runtime_error(format!("reentrant call inside {ty}.__repr__")));
     };
@@ -758,7 +832,9 @@ unsafe fn has_finalizer(h: *const Header) -> bool {
 }
 
 const GETSET: &[GetSetDef] = &[
-    GetSetDef::ro("raw", |t, v| Ok(weft_objects::cell::or_none(t, this(v).raw.get()))),
+    GetSetDef::ro("raw", |t, v| {
+        Ok(weft_objects::cell::or_none(t, this(v).raw.get()))
+    }),
     GetSetDef::ro("closed", |t, v| this(v).is_closed(t).map(Value::bool)),
     GetSetDef::ro("name", |t, v| raw_attr(t, v, "name")),
     GetSetDef::ro("mode", |t, v| raw_attr(t, v, "mode")),
@@ -816,8 +892,12 @@ buffered!(
     [
         NativeDef::new("read", "($self, size=-1, /)", read),
         NativeDef::new("read1", "($self, size=-1, /)", read1),
-        NativeDef::new("readinto", "($self, buffer, /)", |t, a| read_into(t, a, false)),
-        NativeDef::new("readinto1", "($self, buffer, /)", |t, a| read_into(t, a, true)),
+        NativeDef::new("readinto", "($self, buffer, /)", |t, a| read_into(
+            t, a, false
+        )),
+        NativeDef::new("readinto1", "($self, buffer, /)", |t, a| read_into(
+            t, a, true
+        )),
         NativeDef::new("peek", "($self, size=0, /)", peek),
         NativeDef::new("readline", "($self, size=-1, /)", readline),
         method!("readable"),
@@ -830,7 +910,10 @@ buffered!(
     "BufferedWriter",
     WRITER,
     None,
-    [NativeDef::new("write", "($self, buffer, /)", write), method!("writable")],
+    [
+        NativeDef::new("write", "($self, buffer, /)", write),
+        method!("writable")
+    ],
     "A buffer for a writeable sequential RawIO object."
 );
 
@@ -842,8 +925,12 @@ buffered!(
     [
         NativeDef::new("read", "($self, size=-1, /)", read),
         NativeDef::new("read1", "($self, size=-1, /)", read1),
-        NativeDef::new("readinto", "($self, buffer, /)", |t, a| read_into(t, a, false)),
-        NativeDef::new("readinto1", "($self, buffer, /)", |t, a| read_into(t, a, true)),
+        NativeDef::new("readinto", "($self, buffer, /)", |t, a| read_into(
+            t, a, false
+        )),
+        NativeDef::new("readinto1", "($self, buffer, /)", |t, a| read_into(
+            t, a, true
+        )),
         NativeDef::new("peek", "($self, size=0, /)", peek),
         NativeDef::new("readline", "($self, size=-1, /)", readline),
         NativeDef::new("write", "($self, buffer, /)", write),

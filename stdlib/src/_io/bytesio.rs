@@ -53,7 +53,10 @@ impl BytesIo {
         let r = self.with(t, |s| if s.exports > 0 { None } else { Some(f(s)) })?;
         match r {
             Some(r) => Ok(r),
-            None => Err(t.raise(&errors::BUFFER_ERROR, "Existing exports of data: object cannot be re-sized")),
+            None => Err(t.raise(
+                &errors::BUFFER_ERROR,
+                "Existing exports of data: object cannot be re-sized",
+            )),
         }
     }
 }
@@ -72,7 +75,11 @@ impl State {
     }
     fn line(&self, limit: isize) -> usize {
         let left = self.left();
-        let most = if limit < 0 { left.len() } else { left.len().min(limit as usize) };
+        let most = if limit < 0 {
+            left.len()
+        } else {
+            left.len().min(limit as usize)
+        };
         weft_objects::text::search::find(&left[..most], b"\n").map_or(most, |i| i + 1)
     }
     fn write(&mut self, bytes: &[u8]) {
@@ -106,10 +113,16 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
         b.state.get(&guard).exports == 0
     };
     if !free {
-        return Err(t.raise(&errors::BUFFER_ERROR, "Existing exports of data: object cannot be re-sized"));
+        return Err(t.raise(
+            &errors::BUFFER_ERROR,
+            "Existing exports of data: object cannot be re-sized",
+        ));
     }
     let guard = b.lock(t);
-    *b.state.get(&guard) = State { data, ..State::default() };
+    *b.state.get(&guard) = State {
+        data,
+        ..State::default()
+    };
     Ok(())
 }
 
@@ -132,7 +145,11 @@ fn readline(t: &mut Thread, a: &[Value]) -> Res {
 
 fn next_line(t: &mut Thread, v: Value) -> Res {
     let line = Obj::own(readline(t, &[v, Value::NULL])?);
-    Ok(if Bytes::of(line.value()).is_some_and(|l| l.is_empty()) { Value::NULL } else { line.into() })
+    Ok(if Bytes::of(line.value()).is_some_and(|l| l.is_empty()) {
+        Value::NULL
+    } else {
+        line.into()
+    })
 }
 
 fn readlines(t: &mut Thread, a: &[Value]) -> Res {
@@ -206,7 +223,11 @@ fn tell(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
-    let size = if a[1].is_null() || a[1].is_none() { None } else { Some(size_arg(t, a[1])?) };
+    let size = if a[1].is_null() || a[1].is_none() {
+        None
+    } else {
+        Some(size_arg(t, a[1])?)
+    };
     if let Some(n) = size
         && n < 0
     {
@@ -231,7 +252,10 @@ fn close(t: &mut Thread, a: &[Value]) -> Res {
     let s = b.state.get(&guard);
     if s.exports > 0 {
         drop(guard);
-        return Err(t.raise(&errors::BUFFER_ERROR, "Existing exports of data: object cannot be re-sized"));
+        return Err(t.raise(
+            &errors::BUFFER_ERROR,
+            "Existing exports of data: object cannot be re-sized",
+        ));
     }
     s.data = Vec::new();
     s.closed = true;
@@ -257,13 +281,17 @@ fn getstate(t: &mut Thread, a: &[Value]) -> Res {
 fn setstate(t: &mut Thread, a: &[Value]) -> Res {
     let Some(state) = Tuple::of(a[1]).filter(|s| s.len() >= 3) else {
         let (ty, got) = (type_of(a[0]).full_name(t), type_of(a[1]).name());
-        return Err(t.type_error(format!("{ty}.__setstate__ argument should be 3-tuple, got {got}")));
+        return Err(t.type_error(format!(
+            "{ty}.__setstate__ argument should be 3-tuple, got {got}"
+        )));
     };
     let [data, pos, dict] = [0, 1, 2].map(|i| Obj::new(t, state.get(i)));
     let data = super::bytes_arg(t, data.value())?.to_vec();
     if !weft_objects::int::is_int(pos.value()) {
         let got = type_of(pos.value()).name();
-        return Err(t.type_error(format!("second item of state must be an integer, not {got}")));
+        return Err(t.type_error(format!(
+            "second item of state must be an integer, not {got}"
+        )));
     }
     let pos = proto::index_i64(t, pos.value())?;
     if pos < 0 {
@@ -332,7 +360,10 @@ fn release(h: &Header) {
 pub static BYTES_IO_BUFFER: Type = Type::builtin(
     "_BytesIOBuffer",
     size_of::<Exporter>(),
-    &Spec { buffer: Some(export), ..Spec::EMPTY },
+    &Spec {
+        buffer: Some(export),
+        ..Spec::EMPTY
+    },
 )
 .module("_io")
 .gc(traverse_exporter, clear_exporter)
@@ -375,11 +406,21 @@ pub static BYTES_IO: Type = Type::builtin(
             NativeDef::new("getvalue", "($self, /)", getvalue),
             NativeDef::new("getbuffer", "($self, /)", getbuffer),
             NativeDef::new("close", "($self, /)", close),
-            NativeDef::new("flush", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::NONE)),
-            NativeDef::new("isatty", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::FALSE)),
-            NativeDef::new("readable", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::TRUE)),
-            NativeDef::new("writable", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::TRUE)),
-            NativeDef::new("seekable", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::TRUE)),
+            NativeDef::new("flush", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::NONE)
+            }),
+            NativeDef::new("isatty", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::FALSE)
+            }),
+            NativeDef::new("readable", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::TRUE)
+            }),
+            NativeDef::new("writable", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::TRUE)
+            }),
+            NativeDef::new("seekable", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::TRUE)
+            }),
             NativeDef::new("__getstate__", "($self, /)", getstate),
             NativeDef::new("__setstate__", "($self, state, /)", setstate),
         ],

@@ -56,7 +56,11 @@ impl FileIo {
             return Err(closed_error(t));
         }
         if flag != 0 && !self.has(flag) {
-            let how = if flag == READABLE { "reading" } else { "writing" };
+            let how = if flag == READABLE {
+                "reading"
+            } else {
+                "writing"
+            };
             return Err(unsupported(t, &format!("File not open for {how}")));
         }
         Ok(fd)
@@ -97,10 +101,25 @@ impl FileIo {
         // SAFETY: only asks.
         let (size, at) = unsafe {
             let mut st: libc::stat = std::mem::zeroed();
-            let size = if libc::fstat(fd, &mut st) == 0 { st.st_size as i64 } else { 0 };
-            (size, if size > 0 { libc::lseek(fd, 0, libc::SEEK_CUR) as i64 } else { 0 })
+            let size = if libc::fstat(fd, &mut st) == 0 {
+                st.st_size as i64
+            } else {
+                0
+            };
+            (
+                size,
+                if size > 0 {
+                    libc::lseek(fd, 0, libc::SEEK_CUR) as i64
+                } else {
+                    0
+                },
+            )
         };
-        let mut step = if size > at && at >= 0 { ((size - at) as usize + 1).min(1 << 30) } else { 8192 };
+        let mut step = if size > at && at >= 0 {
+            ((size - at) as usize + 1).min(1 << 30)
+        } else {
+            8192
+        };
         let mut out = Vec::new();
         loop {
             match self.read_some(t, &mut out, step)? {
@@ -119,7 +138,9 @@ impl FileIo {
     pub fn seek_to(&self, t: &mut Thread, offset: i64, whence: i32) -> Res<i64> {
         let fd = self.open_for(t, 0)?;
         // SAFETY: only numbers.
-        let r = retry_os(t, || unsafe { libc::lseek(fd, offset as libc::off_t, whence) as isize })?;
+        let r = retry_os(t, || unsafe {
+            libc::lseek(fd, offset as libc::off_t, whence) as isize
+        })?;
         Ok(r as i64)
     }
 }
@@ -133,7 +154,11 @@ pub fn is_terminal(v: Value) -> bool {
 /// The size that the system likes to read a file by.
 pub fn block_size(v: Value) -> usize {
     let n = exact(v).map_or(0, |f| f.block_size.load(Relaxed) as usize);
-    if n > 1 { n.max(super::DEFAULT_BUFFER_SIZE) } else { super::DEFAULT_BUFFER_SIZE }
+    if n > 1 {
+        n.max(super::DEFAULT_BUFFER_SIZE)
+    } else {
+        super::DEFAULT_BUFFER_SIZE
+    }
 }
 
 fn new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
@@ -196,12 +221,22 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     if a[0].is_bool() {
         let warnings = runtime::import(t, "warnings")?;
         let msg = Str::new(t, "bool is used as a file descriptor");
-        proto::call_method(t, warnings.value(), "warn", &[msg.value(), errors::RUNTIME_WARNING.value()])?;
+        proto::call_method(
+            t,
+            warnings.value(),
+            "warn",
+            &[msg.value(), errors::RUNTIME_WARNING.value()],
+        )?;
     }
-    let mode = if a[1].is_null() { "r".to_string() } else { support::text(t, a[1], "FileIO", "'mode'")? };
+    let mode = if a[1].is_null() {
+        "r".to_string()
+    } else {
+        support::text(t, a[1], "FileIO", "'mode'")?
+    };
     let closefd = support::truth_or(t, a[2], true)?;
     let (open, flags) = parse_mode(t, &mode)?;
-    f.flags.store(flags | if closefd { CLOSEFD } else { 0 }, Relaxed);
+    f.flags
+        .store(flags | if closefd { CLOSEFD } else { 0 }, Relaxed);
     let fd = if int::is_int(a[0]) {
         let fd = support::c_int(t, a[0])?;
         if fd < 0 {
@@ -258,24 +293,34 @@ fn open_file(t: &mut Thread, name: Value, flags: i32, opener: Value) -> Res<Opti
         Ok(PathOrFd::Path(p)) => p,
         Ok(PathOrFd::Fd(fd)) => return Ok(Some(fd)),
         Err(e) if t.exc_matches(&errors::TYPE_ERROR) => {
-            let known = type_of(name).lookup(t, weft_objects::id!(t, "__fspath__")).is_some();
+            let known = type_of(name)
+                .lookup(t, weft_objects::id!(t, "__fspath__"))
+                .is_some();
             if known {
                 return Err(e);
             }
             t.clear_exc();
             let got = type_of(name).name();
-            return Err(t.type_error(format!("expected str, bytes or os.PathLike object, not {got}")));
+            return Err(t.type_error(format!(
+                "expected str, bytes or os.PathLike object, not {got}"
+            )));
         }
         Err(e) if t.exc_matches(&errors::VALUE_ERROR) && !t.exc_matches(&errors::UNICODE_ERROR) => {
             t.clear_exc();
             let _ = e;
-            let what = if Bytes::of(name).is_some() { "byte" } else { "character" };
+            let what = if Bytes::of(name).is_some() {
+                "byte"
+            } else {
+                "character"
+            };
             return Err(t.value_error(format!("embedded null {what}")));
         }
         Err(e) => return Err(e),
     };
     // SAFETY: a zero-terminated path.
-    match retry(t, || unsafe { libc::open(path.c.as_ptr(), flags, 0o666) as isize })? {
+    match retry(t, || unsafe {
+        libc::open(path.c.as_ptr(), flags, 0o666) as isize
+    })? {
         Ok(fd) => Ok(Some(fd as i32)),
         Err(e) => Err(t.os_error(e, Some(Obj::new(t, name)))),
     }
@@ -295,7 +340,8 @@ fn look_at(t: &mut Thread, f: &FileIo, fd: i32, name: Value) -> Res<()> {
     if st.st_mode & libc::S_IFMT == libc::S_IFDIR {
         return Err(t.os_error(libc::EISDIR, Some(Obj::new(t, name))));
     }
-    f.block_size.store(st.st_blksize.clamp(0, 8 << 20) as u32, Relaxed);
+    f.block_size
+        .store(st.st_blksize.clamp(0, 8 << 20) as u32, Relaxed);
     Ok(())
 }
 
@@ -348,7 +394,12 @@ fn warn_about(t: &mut Thread, source: Value) -> Res<()> {
     let r = proto::repr(t, source)?;
     let r = Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy());
     let msg = Str::from_string(t, format!("unclosed file {r}"));
-    let args = [msg.value(), errors::RESOURCE_WARNING.value(), Value::int(1), source];
+    let args = [
+        msg.value(),
+        errors::RESOURCE_WARNING.value(),
+        Value::int(1),
+        source,
+    ];
     if proto::call_method(t, warnings.value(), "warn", &args).is_err() {
         if t.exc_matches(&errors::WARNING) {
             runtime::unraisable(t, "Exception ignored while finalizing file", Some(source));
@@ -376,10 +427,12 @@ fn read(t: &mut Thread, a: &[Value]) -> Res {
         return readall(t, a);
     }
     let mut out = Vec::new();
-    Ok(match f.read_some(t, &mut out, (n as usize).min(0x7fff_f000))? {
-        Some(_) => Bytes::from_vec(t, out).into(),
-        None => Value::NONE,
-    })
+    Ok(
+        match f.read_some(t, &mut out, (n as usize).min(0x7fff_f000))? {
+            Some(_) => Bytes::from_vec(t, out).into(),
+            None => Value::NONE,
+        },
+    )
 }
 
 fn readall(t: &mut Thread, a: &[Value]) -> Res {
@@ -428,9 +481,15 @@ fn tell(t: &mut Thread, a: &[Value]) -> Res {
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
     let f = this(a[0]);
     let fd = f.open_for(t, WRITABLE)?;
-    let size = if a[1].is_null() || a[1].is_none() { f.seek_to(t, 0, libc::SEEK_CUR)? } else { offset_arg(t, a[1])? };
+    let size = if a[1].is_null() || a[1].is_none() {
+        f.seek_to(t, 0, libc::SEEK_CUR)?
+    } else {
+        offset_arg(t, a[1])?
+    };
     // SAFETY: only numbers.
-    retry_os(t, || unsafe { libc::ftruncate(fd, size as libc::off_t) as isize })?;
+    retry_os(t, || unsafe {
+        libc::ftruncate(fd, size as libc::off_t) as isize
+    })?;
     Ok(Value::int(size))
 }
 
@@ -440,7 +499,8 @@ fn seekable(t: &mut Thread, a: &[Value]) -> Res {
     if !f.has(SEEKABLE_KNOWN) {
         // SAFETY: only numbers.
         let can = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) } >= 0;
-        f.flags.fetch_or(SEEKABLE_KNOWN | if can { SEEKABLE } else { 0 }, Relaxed);
+        f.flags
+            .fetch_or(SEEKABLE_KNOWN | if can { SEEKABLE } else { 0 }, Relaxed);
     }
     Ok(Value::bool(f.has(SEEKABLE)))
 }
@@ -488,7 +548,10 @@ fn repr(t: &mut Thread, v: Value) -> Res {
                 return Err(t.runtime_error(format!("reentrant call inside {ty}.__repr__")));
             };
             let r = proto::repr(t, name.value())?;
-            format!("name={}", Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy()))
+            format!(
+                "name={}",
+                Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy())
+            )
         }
         None => format!("fd={}", f.fd()),
     };
@@ -543,7 +606,9 @@ pub static FILE_IO: Type = Type::builtin(
                 |_, v| Ok(Value::int(this(v).block_size.load(Relaxed) as i64)),
                 |t, v, new| {
                     let n = proto::index_i64(t, new)?;
-                    this(v).block_size.store(n.clamp(0, 1 << 30) as u32, Relaxed);
+                    this(v)
+                        .block_size
+                        .store(n.clamp(0, 1 << 30) as u32, Relaxed);
                     Ok(())
                 },
             ),

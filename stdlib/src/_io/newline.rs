@@ -38,7 +38,11 @@ pub fn translate(text: Vec<u8>) -> Vec<u8> {
     while i < text.len() {
         if text[i] == b'\r' {
             out.push(b'\n');
-            i += if text.get(i + 1) == Some(&b'\n') { 2 } else { 1 };
+            i += if text.get(i + 1) == Some(&b'\n') {
+                2
+            } else {
+                1
+            };
         } else {
             out.push(text[i]);
             i += 1;
@@ -62,7 +66,11 @@ pub fn with_ends(text: &[u8], end: &[u8]) -> Vec<u8> {
 /// The `newlines` attribute for the kinds that have been seen.
 pub fn newlines(t: &Thread, seen: u32) -> Value {
     let kinds = [(SEEN_CR, "\r"), (SEEN_LF, "\n"), (SEEN_CRLF, "\r\n")];
-    let mut found: Vec<Obj> = kinds.iter().filter(|(k, _)| seen & k != 0).map(|(_, s)| Str::new(t, s)).collect();
+    let mut found: Vec<Obj> = kinds
+        .iter()
+        .filter(|(k, _)| seen & k != 0)
+        .map(|(_, s)| Str::new(t, s))
+        .collect();
     match found.len() {
         0 => Value::NONE,
         1 => found.pop().map_or(Value::NONE, Obj::into_value),
@@ -91,11 +99,16 @@ fn this<'a>(v: Value) -> &'a Decoder {
 
 fn new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
     // SAFETY: `cls` is the type or a subclass.
-    Ok(unsafe { fresh::<Decoder>(t, Type::of_unchecked(cls)) }.0.into())
+    Ok(unsafe { fresh::<Decoder>(t, Type::of_unchecked(cls)) }
+        .0
+        .into())
 }
 
 fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
-    static SIG: SigCell = SigCell::new("IncrementalNewlineDecoder", "(decoder, translate, errors='strict')");
+    static SIG: SigCell = SigCell::new(
+        "IncrementalNewlineDecoder",
+        "(decoder, translate, errors='strict')",
+    );
     let a = SIG.bind(t, args)?;
     let translate = proto::truth(t, a[1])?;
     let d = this(v);
@@ -125,7 +138,9 @@ fn decode(t: &mut Thread, a: &[Value]) -> Res {
     };
     let Some(s) = Str::of(out.value()) else {
         let got = type_of(out.value()).name();
-        return Err(t.type_error(format!("decoder should return a string result, not '{got}'")));
+        return Err(t.type_error(format!(
+            "decoder should return a string result, not '{got}'"
+        )));
     };
     let mut text = s.as_bytes().to_vec();
     if d.pending_cr.get() != 0 && (!text.is_empty() || last) {
@@ -173,7 +188,8 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
     if let Some(inner) = decoder(t, d)? {
         let flag = support::int_obj(t, flag >> 1);
         let state = Tuple::pair(t, buffer, flag);
-        return proto::call_method(t, inner.value(), "setstate", &[state.value()]).map(Obj::into_value);
+        return proto::call_method(t, inner.value(), "setstate", &[state.value()])
+            .map(Obj::into_value);
     }
     Ok(Value::NONE)
 }

@@ -48,7 +48,10 @@ fn new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
 }
 
 fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
-    static SIG: SigCell = SigCell::new("BufferedRWPair", "(reader, writer, buffer_size=DEFAULT_BUFFER_SIZE, /)");
+    static SIG: SigCell = SigCell::new(
+        "BufferedRWPair",
+        "(reader, writer, buffer_size=DEFAULT_BUFFER_SIZE, /)",
+    );
     let a = SIG.bind(t, args)?;
     if !ask(t, a[0], "readable")? {
         return Err(unsupported(t, "File or stream is not readable."));
@@ -56,7 +59,11 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     if !ask(t, a[1], "writable")? {
         return Err(unsupported(t, "File or stream is not writable."));
     }
-    let size = if a[2].is_null() { Value::int(super::DEFAULT_BUFFER_SIZE as i64) } else { a[2] };
+    let size = if a[2].is_null() {
+        Value::int(super::DEFAULT_BUFFER_SIZE as i64)
+    } else {
+        a[2]
+    };
     let reader = proto::call(t, buffered::BUFFERED_READER.value(), &[a[0], size])?;
     let writer = proto::call(t, buffered::BUFFERED_WRITER.value(), &[a[1], size])?;
     let p = this(v);
@@ -81,7 +88,9 @@ fn forward(t: &mut Thread, a: &[Value], writer: bool, name: &str) -> Res {
 
 fn close(t: &mut Thread, a: &[Value]) -> Res {
     let first = forward(t, &a[..1], true, "close").map(|v| drop(Obj::own(v)));
-    both(t, first, |t| forward(t, &a[..1], false, "close").map(|v| drop(Obj::own(v))))?;
+    both(t, first, |t| {
+        forward(t, &a[..1], false, "close").map(|v| drop(Obj::own(v)))
+    })?;
     Ok(Value::NONE)
 }
 
@@ -109,16 +118,34 @@ pub static BUFFERED_RW_PAIR: Type = Type::builtin(
         init: Some(init),
         finalize: Some(finalize),
         methods: &[
-            NativeDef::new("read", "($self, size=-1, /)", |t, a| forward(t, a, false, "read")),
-            NativeDef::new("read1", "($self, size=-1, /)", |t, a| forward(t, a, false, "read1")),
-            NativeDef::new("peek", "($self, size=0, /)", |t, a| forward(t, a, false, "peek")),
-            NativeDef::new("readinto", "($self, buffer, /)", |t, a| forward(t, a, false, "readinto")),
-            NativeDef::new("readinto1", "($self, buffer, /)", |t, a| forward(t, a, false, "readinto1")),
-            NativeDef::new("readline", "($self, size=-1, /)", |t, a| forward(t, a, false, "readline")),
-            NativeDef::new("readable", "($self, /)", |t, a| forward(t, a, false, "readable")),
-            NativeDef::new("write", "($self, b, /)", |t, a| forward(t, a, true, "write")),
+            NativeDef::new("read", "($self, size=-1, /)", |t, a| {
+                forward(t, a, false, "read")
+            }),
+            NativeDef::new("read1", "($self, size=-1, /)", |t, a| {
+                forward(t, a, false, "read1")
+            }),
+            NativeDef::new("peek", "($self, size=0, /)", |t, a| {
+                forward(t, a, false, "peek")
+            }),
+            NativeDef::new("readinto", "($self, buffer, /)", |t, a| {
+                forward(t, a, false, "readinto")
+            }),
+            NativeDef::new("readinto1", "($self, buffer, /)", |t, a| {
+                forward(t, a, false, "readinto1")
+            }),
+            NativeDef::new("readline", "($self, size=-1, /)", |t, a| {
+                forward(t, a, false, "readline")
+            }),
+            NativeDef::new("readable", "($self, /)", |t, a| {
+                forward(t, a, false, "readable")
+            }),
+            NativeDef::new("write", "($self, b, /)", |t, a| {
+                forward(t, a, true, "write")
+            }),
             NativeDef::new("flush", "($self, /)", |t, a| forward(t, a, true, "flush")),
-            NativeDef::new("writable", "($self, /)", |t, a| forward(t, a, true, "writable")),
+            NativeDef::new("writable", "($self, /)", |t, a| {
+                forward(t, a, true, "writable")
+            }),
             NativeDef::new("close", "($self, /)", close),
             NativeDef::new("isatty", "($self, /)", isatty),
         ],

@@ -70,7 +70,11 @@ impl StringIo {
         let guard = self.lock(t);
         let s = self.state.get(&guard);
         if s.closed || !s.ready {
-            let msg = if s.closed { "I/O operation on closed file" } else { "I/O operation on uninitialized object" };
+            let msg = if s.closed {
+                "I/O operation on closed file"
+            } else {
+                "I/O operation on uninitialized object"
+            };
             drop(guard);
             return Err(t.value_error(msg));
         }
@@ -81,7 +85,11 @@ impl StringIo {
 impl State {
     /// Number of characters.
     fn chars(&self, bytes: &[u8]) -> usize {
-        if self.wide { wtf8::count(bytes) } else { bytes.len() }
+        if self.wide {
+            wtf8::count(bytes)
+        } else {
+            bytes.len()
+        }
     }
 
     fn position(&self) -> usize {
@@ -92,7 +100,11 @@ impl State {
         let total = self.chars(&self.text);
         self.beyond = chars.saturating_sub(total);
         let chars = chars.min(total);
-        self.at = if self.wide { wtf8::advance(&self.text, 0, chars) } else { chars };
+        self.at = if self.wide {
+            wtf8::advance(&self.text, 0, chars)
+        } else {
+            chars
+        };
     }
 
     /// The next `n` bytes, which the position moves over.
@@ -122,7 +134,11 @@ impl State {
             return 0;
         }
         let left = &self.text[self.at..];
-        let most = if limit < 0 { left.len() } else { self.bytes_of(limit as usize) };
+        let most = if limit < 0 {
+            left.len()
+        } else {
+            self.bytes_of(limit as usize)
+        };
         line_end(&left[..most], self.newline)
     }
 
@@ -143,7 +159,8 @@ impl State {
             // As many characters are overwritten as are written.
             let n = self.chars(&text);
             let over = self.bytes_of(n);
-            self.text.splice(self.at..self.at + over, text.iter().copied());
+            self.text
+                .splice(self.at..self.at + over, text.iter().copied());
         }
         self.at += text.len();
     }
@@ -223,7 +240,11 @@ fn start(t: &mut Thread, v: Value, initial: Value, newline: Value) -> Res<()> {
     let b = this(v);
     let guard = b.lock(t);
     let s = b.state.get(&guard);
-    *s = State { newline, ready: true, ..State::default() };
+    *s = State {
+        newline,
+        ready: true,
+        ..State::default()
+    };
     s.write(text);
     s.go_to(0);
     Ok(())
@@ -239,7 +260,11 @@ fn read(t: &mut Thread, a: &[Value]) -> Res {
     let n = size_arg(t, a[1])?;
     let t = &*t;
     let s = this(a[0]).with(t, |s| {
-        let n = if n < 0 { s.bytes_of(usize::MAX >> 1) } else { s.bytes_of(n as usize) };
+        let n = if n < 0 {
+            s.bytes_of(usize::MAX >> 1)
+        } else {
+            s.bytes_of(n as usize)
+        };
         Str::from_wtf8(t, s.take(n))
     })?;
     Ok(s.into())
@@ -266,7 +291,10 @@ fn next_line(t: &mut Thread, v: Value) -> Res {
         Some(_) => Ok(line.into()),
         None => {
             let got = type_of(line.value()).name();
-            Err(t.raise(&errors::OS_ERROR, format!("readline() should have returned a str object, not '{got}'")))
+            Err(t.raise(
+                &errors::OS_ERROR,
+                format!("readline() should have returned a str object, not '{got}'"),
+            ))
         }
     }
 }
@@ -311,7 +339,11 @@ fn tell(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
-    let size = if a[1].is_null() || a[1].is_none() { None } else { Some(size_arg(t, a[1])?) };
+    let size = if a[1].is_null() || a[1].is_none() {
+        None
+    } else {
+        Some(size_arg(t, a[1])?)
+    };
     if let Some(n) = size
         && n < 0
     {
@@ -352,7 +384,9 @@ fn get_closed(t: &mut Thread, v: Value) -> Res {
 fn getstate(t: &mut Thread, a: &[Value]) -> Res {
     let value = Obj::own(getvalue(t, a)?);
     let newline = this(a[0]).with(t, |s| s.newline)?;
-    let newline = newline.text().map_or_else(support::none, |s| Str::new(t, s));
+    let newline = newline
+        .text()
+        .map_or_else(support::none, |s| Str::new(t, s));
     let pos = Obj::own(tell(t, a)?);
     let dict = match own(t, &this(a[0]).base.dict) {
         Some(d) => Dict::of(d.value()).map_or_else(support::none, |d| d.copy(t)),
@@ -364,7 +398,9 @@ fn getstate(t: &mut Thread, a: &[Value]) -> Res {
 fn setstate(t: &mut Thread, a: &[Value]) -> Res {
     let Some(state) = Tuple::of(a[1]).filter(|s| s.len() >= 4) else {
         let (ty, got) = (type_of(a[0]).full_name(t), type_of(a[1]).name());
-        return Err(t.type_error(format!("{ty}.__setstate__ argument should be 4-tuple, got {got}")));
+        return Err(t.type_error(format!(
+            "{ty}.__setstate__ argument should be 4-tuple, got {got}"
+        )));
     };
     let [value, newline, pos, dict] = [0, 1, 2, 3].map(|i| Obj::new(t, state.get(i)));
     start(t, a[0], Value::NONE, newline.value())?;
@@ -389,7 +425,9 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn get_newlines(t: &mut Thread, v: Value) -> Res {
-    let seen = this(v).with(t, |s| matches!(s.newline, Newline::Universal | Newline::Any).then_some(s.seen))?;
+    let seen = this(v).with(t, |s| {
+        matches!(s.newline, Newline::Universal | Newline::Any).then_some(s.seen)
+    })?;
     Ok(seen.map_or(Value::NONE, |seen| newline::newlines(t, seen)))
 }
 
@@ -424,9 +462,15 @@ pub static STRING_IO: Type = Type::builtin(
             NativeDef::new("truncate", "($self, pos=None, /)", truncate),
             NativeDef::new("getvalue", "($self, /)", getvalue),
             NativeDef::new("close", "($self, /)", close),
-            NativeDef::new("readable", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::TRUE)),
-            NativeDef::new("writable", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::TRUE)),
-            NativeDef::new("seekable", "($self, /)", |t, a| this(a[0]).with(t, |_| Value::TRUE)),
+            NativeDef::new("readable", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::TRUE)
+            }),
+            NativeDef::new("writable", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::TRUE)
+            }),
+            NativeDef::new("seekable", "($self, /)", |t, a| {
+                this(a[0]).with(t, |_| Value::TRUE)
+            }),
             NativeDef::new("__getstate__", "($self, /)", getstate),
             NativeDef::new("__setstate__", "($self, state, /)", setstate),
         ],

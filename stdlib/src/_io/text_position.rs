@@ -35,7 +35,11 @@ impl Cookie {
     }
 
     fn unpack(n: &BigInt) -> Cookie {
-        let word = |shift: u32| -> u64 { (n.clone() >> shift & BigInt::from(u64::MAX)).try_into().unwrap_or(0) };
+        let word = |shift: u32| -> u64 {
+            (n.clone() >> shift & BigInt::from(u64::MAX))
+                .try_into()
+                .unwrap_or(0)
+        };
         Cookie {
             position: word(0),
             flags: word(64) as u32,
@@ -61,13 +65,20 @@ impl TextIo {
         if s.used == s.text.len() {
             return s.source.len();
         }
-        if s.text.len() == s.source.len() && matches!(s.native, Some(codec::Encoding::Utf8 | codec::Encoding::Ascii)) {
+        if s.text.len() == s.source.len()
+            && matches!(
+                s.native,
+                Some(codec::Encoding::Utf8 | codec::Encoding::Ascii)
+            )
+        {
             // Nothing was translated (replacements that happen to be as long aside).
             if s.text == s.source {
                 return s.used;
             }
         }
-        let (Some(encoding), Some(handler)) = (s.native, s.handler) else { return s.source.len() };
+        let (Some(encoding), Some(handler)) = (s.native, s.handler) else {
+            return s.source.len();
+        };
         // The shortest start that decodes to at least that much.
         let enough = |n: usize| {
             let mut text = codec::decode(encoding, &s.source[..n], handler, false).text;
@@ -96,7 +107,10 @@ impl TextIo {
     fn tell(&self, t: &mut Thread) -> Res {
         self.check_seekable(t)?;
         if !self.state().telling {
-            return Err(t.raise(&errors::OS_ERROR, "telling position disabled by next() call"));
+            return Err(t.raise(
+                &errors::OS_ERROR,
+                "telling position disabled by next() call",
+            ));
         }
         self.flush_all(t)?;
         let buffer = self.buffer(t)?;
@@ -118,7 +132,11 @@ impl TextIo {
         };
         let mut skip = wtf8::count(&s.text[..s.used.min(s.text.len())]);
         let at = proto::index_i64(t, at.value())? - input.len() as i64;
-        let mut cookie = Cookie { position: at as u64, flags: flags as u32, ..Cookie::default() };
+        let mut cookie = Cookie {
+            position: at as u64,
+            flags: flags as u32,
+            ..Cookie::default()
+        };
         if skip == 0 {
             return Ok(cookie.pack(t));
         }
@@ -199,16 +217,23 @@ impl TextIo {
                 self.state().forget();
                 self.reset_decoder(t)?;
                 let buffer = self.buffer(t)?;
-                let at = proto::call_method(t, buffer.value(), "seek", &[Value::int(0), Value::int(2)])?;
+                let at =
+                    proto::call_method(t, buffer.value(), "seek", &[Value::int(0), Value::int(2)])?;
                 let start = !proto::truth(t, at.value())?;
                 reset_encoder(t, self, start)?;
                 return Ok(at.into());
             }
-            _ => return Err(t.value_error(format!("invalid whence ({whence}, should be 0, 1 or 2)"))),
+            _ => {
+                return Err(
+                    t.value_error(format!("invalid whence ({whence}, should be 0, 1 or 2)"))
+                );
+            }
         }
         let Some(n) = int::to_bigint(cookie.value()) else {
             let got = type_of(cookie.value()).name();
-            return Err(t.type_error(format!("'{got}' object cannot be interpreted as an integer")));
+            return Err(t.type_error(format!(
+                "'{got}' object cannot be interpreted as an integer"
+            )));
         };
         if n.sign() == num_bigint::Sign::Minus {
             let r = proto::repr(t, cookie.value())?;
@@ -237,7 +262,9 @@ impl TextIo {
 
     /// Brings the decoder into the state of the cookie.
     fn restore(&self, t: &mut Thread, c: &Cookie, buffer: &Obj) -> Res<()> {
-        let Some(d) = own(t, &self.decoder) else { return Ok(()) };
+        let Some(d) = own(t, &self.decoder) else {
+            return Ok(());
+        };
         if c.position == 0 && c.flags == 0 {
             self.reset_decoder(t)?;
         } else {
@@ -246,9 +273,15 @@ impl TextIo {
         if c.skip == 0 {
             return Ok(());
         }
-        let input = proto::call_method(t, buffer.value(), "read", &[Value::int(i64::from(c.feed))])?;
+        let input =
+            proto::call_method(t, buffer.value(), "read", &[Value::int(i64::from(c.feed))])?;
         let bytes = super::expect_bytes(t, &input, "underlying read()")?.to_vec();
-        let r = proto::call_method(t, d.value(), "decode", &[input.value(), Value::bool(c.need_eof)])?;
+        let r = proto::call_method(
+            t,
+            d.value(),
+            "decode",
+            &[input.value(), Value::bool(c.need_eof)],
+        )?;
         let Some(text) = Str::of(r.value()) else {
             return Err(t.type_error("decoder should return a string result".into()));
         };

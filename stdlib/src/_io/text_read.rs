@@ -25,11 +25,25 @@ impl TextIo {
         let s = self.state();
         let mut input = std::mem::take(&mut s.rest);
         input.extend_from_slice(more);
-        let (Some(encoding), Some(handler)) = (s.native, s.handler) else { return Ok(Vec::new()) };
-        let Decoded { mut text, mut consumed, fault, .. } = codec::decode(encoding, &input, handler, last);
+        let (Some(encoding), Some(handler)) = (s.native, s.handler) else {
+            return Ok(Vec::new());
+        };
+        let Decoded {
+            mut text,
+            mut consumed,
+            fault,
+            ..
+        } = codec::decode(encoding, &input, handler, last);
         if let Some(f) = fault {
             let object = Bytes::from_vec(t, input);
-            let e = errors::unicode_decode_error(t, f.encoding.name(), object, f.start, f.end, f.reason);
+            let e = errors::unicode_decode_error(
+                t,
+                f.encoding.name(),
+                object,
+                f.start,
+                f.end,
+                f.reason,
+            );
             return Err(t.raise_value(e));
         }
         if s.newline.is_universal() {
@@ -48,7 +62,9 @@ impl TextIo {
     }
 
     fn decode_other(&self, t: &mut Thread, more: &[u8], last: bool) -> Res<Vec<u8>> {
-        let Some(d) = own(t, &self.decoder) else { return Err(unsupported(t, "not readable")) };
+        let Some(d) = own(t, &self.decoder) else {
+            return Err(unsupported(t, "not readable"));
+        };
         let bytes = Bytes::new(t, more);
         let snapshot = if self.state().telling {
             let state = proto::call_method(t, d.value(), "getstate", &[])?;
@@ -65,14 +81,20 @@ impl TextIo {
         let r = proto::call_method(t, d.value(), "decode", &[bytes.value(), Value::bool(last)])?;
         let Some(text) = Str::of(r.value()) else {
             let got = type_of(r.value()).name();
-            return Err(t.type_error(format!("decoder should return a string result, not '{got}'")));
+            return Err(t.type_error(format!(
+                "decoder should return a string result, not '{got}'"
+            )));
         };
         self.state().snapshot = snapshot;
         Ok(text.as_bytes().to_vec())
     }
 
     fn decode(&self, t: &mut Thread, more: &[u8], last: bool) -> Res<Vec<u8>> {
-        if self.state().native.is_some() { self.decode_native(t, more, last) } else { self.decode_other(t, more, last) }
+        if self.state().native.is_some() {
+            self.decode_native(t, more, last)
+        } else {
+            self.decode_other(t, more, last)
+        }
     }
 
     /// Reads and decodes the next piece, all before it having been used. False at the end.
@@ -82,11 +104,17 @@ impl TextIo {
         let bytes = match buffered::exact(source.value()) {
             Some(b) => b.read_once(t, n)?,
             None => {
-                let name = if self.state().has_read1 { "read1" } else { "read" };
+                let name = if self.state().has_read1 {
+                    "read1"
+                } else {
+                    "read"
+                };
                 let r = proto::call_method(t, source.value(), name, &[Value::int(n as i64)])?;
                 if !buffer::is_exporter(r.value()) {
                     let got = type_of(r.value()).name();
-                    let msg = format!("underlying {name}() should have returned a bytes-like object, not '{got}'");
+                    let msg = format!(
+                        "underlying {name}() should have returned a bytes-like object, not '{got}'"
+                    );
                     return Err(t.type_error(msg));
                 }
                 buffer::get(t, r.value())?.to_vec()
@@ -131,7 +159,11 @@ impl TextIo {
             let s = self.state();
             let left = s.left();
             let have = wtf8::count(left);
-            let (bytes, got) = if have <= want { (left.len(), have) } else { (wtf8::advance(left, 0, want), want) };
+            let (bytes, got) = if have <= want {
+                (left.len(), have)
+            } else {
+                (wtf8::advance(left, 0, want), want)
+            };
             out.extend_from_slice(&left[..bytes]);
             s.used += bytes;
             want -= got;
@@ -143,11 +175,19 @@ impl TextIo {
 
     fn read_line(&self, t: &mut Thread, limit: isize) -> Res<Obj> {
         let mut line: Vec<u8> = Vec::new();
-        let mut want = if limit < 0 { usize::MAX } else { limit as usize };
+        let mut want = if limit < 0 {
+            usize::MAX
+        } else {
+            limit as usize
+        };
         loop {
             let s = self.state();
             let left = s.left();
-            if s.newline == Newline::CrLf && line.ends_with(b"\r") && left.starts_with(b"\n") && want > 0 {
+            if s.newline == Newline::CrLf
+                && line.ends_with(b"\r")
+                && left.starts_with(b"\n")
+                && want > 0
+            {
                 line.push(b'\n');
                 s.used += 1;
                 return Ok(Str::from_vec(t, line));
@@ -189,7 +229,11 @@ fn line_end(text: &[u8], newline: Newline) -> Option<usize> {
         Newline::CrLf => search::find(text, b"\r\n").map(|i| i + 2),
         Newline::Any => {
             let i = text.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
-            Some(if text[i] == b'\r' && text.get(i + 1) == Some(&b'\n') { i + 2 } else { i + 1 })
+            Some(if text[i] == b'\r' && text.get(i + 1) == Some(&b'\n') {
+                i + 2
+            } else {
+                i + 1
+            })
         }
     }
 }
@@ -200,7 +244,11 @@ pub fn read(t: &mut Thread, a: &[Value]) -> Res {
     let w = this(a[0]);
     w.locked(t, |t| {
         w.check_readable(t)?;
-        if n < 0 { w.read_to_end(t) } else { w.read_chars(t, n as usize) }
+        if n < 0 {
+            w.read_to_end(t)
+        } else {
+            w.read_chars(t, n as usize)
+        }
     })
     .map(Obj::into_value)
 }
@@ -245,7 +293,10 @@ pub fn next_line(t: &mut Thread, v: Value) -> Res {
         Some(_) => Ok(line.into()),
         None => {
             let got = type_of(line.value()).name();
-            Err(t.raise(&errors::OS_ERROR, format!("readline() should have returned a str object, not '{got}'")))
+            Err(t.raise(
+                &errors::OS_ERROR,
+                format!("readline() should have returned a str object, not '{got}'"),
+            ))
         }
     }
 }

@@ -111,7 +111,11 @@ impl TextIo {
 
     /// Runs `f` with the lock.
     #[inline]
-    pub(super) fn locked<R>(&self, t: &mut Thread, f: impl FnOnce(&mut Thread) -> Res<R>) -> Res<R> {
+    pub(super) fn locked<R>(
+        &self,
+        t: &mut Thread,
+        f: impl FnOnce(&mut Thread) -> Res<R>,
+    ) -> Res<R> {
         self.lock.lock(t, self.base.header.is_local(t))?;
         let r = self.check_ready(t).and_then(|()| f(t));
         self.lock.unlock(self.base.header.is_local(t));
@@ -180,7 +184,8 @@ impl TextIo {
             return Err(unsupported(t, "not writable"));
         }
         let bytes = text.as_bytes();
-        let lf = (s.line_buffering || matches!(s.newline, Newline::Cr | Newline::CrLf)) && bytes.contains(&b'\n');
+        let lf = (s.line_buffering || matches!(s.newline, Newline::Cr | Newline::CrLf))
+            && bytes.contains(&b'\n');
         let flush = s.line_buffering && (lf || bytes.contains(&b'\r'));
         let through = s.write_through;
         self.encode(t, text, lf)?;
@@ -250,7 +255,9 @@ impl TextIo {
                 }
             };
         }
-        let Some(encoder) = own(t, &self.encoder) else { return Err(unsupported(t, "not writable")) };
+        let Some(encoder) = own(t, &self.encoder) else {
+            return Err(unsupported(t, "not writable"));
+        };
         let object = Str::from_vec(t, bytes);
         let r = proto::call_method(t, encoder.value(), "encode", &[object.value()])?;
         let Some(b) = Bytes::of(r.value()) else {
@@ -300,7 +307,9 @@ fn parse_newline(t: &mut Thread, v: Value) -> Res<Newline> {
     }
     let Some(s) = Str::of(v) else {
         let got = type_of(v).name();
-        return Err(t.type_error(format!("TextIOWrapper() argument 'newline' must be str or None, not {got}")));
+        return Err(t.type_error(format!(
+            "TextIOWrapper() argument 'newline' must be str or None, not {got}"
+        )));
     };
     Ok(match s.as_bytes() {
         b"" => Newline::Any,
@@ -326,11 +335,17 @@ fn choose_encoding(t: &mut Thread, v: Value) -> Res<Obj> {
             Some(_) => Ok(e),
             None => {
                 let got = type_of(e.value()).name();
-                Err(t.type_error(format!("TextIOWrapper() argument 'encoding' must be str or None, not {got}")))
+                Err(t.type_error(format!(
+                    "TextIOWrapper() argument 'encoding' must be str or None, not {got}"
+                )))
             }
         },
         None => {
-            let name = if super::utf8_mode(t)? { "utf-8" } else { LOCALE };
+            let name = if super::utf8_mode(t)? {
+                "utf-8"
+            } else {
+                LOCALE
+            };
             Ok(Str::intern(t, name))
         }
     }
@@ -344,7 +359,9 @@ fn choose_errors(t: &mut Thread, v: Value) -> Res<Obj> {
         Some(e) if Str::of(e.value()).is_some() => Ok(e),
         Some(e) => {
             let got = type_of(e.value()).name();
-            Err(t.type_error(format!("TextIOWrapper() argument 'errors' must be str or None, not {got}")))
+            Err(t.type_error(format!(
+                "TextIOWrapper() argument 'errors' must be str or None, not {got}"
+            )))
         }
         None => Ok(Str::intern(t, "strict")),
     }
@@ -354,23 +371,33 @@ fn choose_errors(t: &mut Thread, v: Value) -> Res<Obj> {
 fn set_codec(t: &mut Thread, w: &TextIo, encoding: Obj, errors_name: Obj) -> Res<()> {
     let text = |o: &Obj| Str::of(o.value()).map_or_else(String::new, |s| s.to_string_lossy());
     let (name, handling) = (text(&encoding), text(&errors_name));
-    let native = Encoding::parse(&name).filter(|e| matches!(e, Encoding::Utf8 | Encoding::Latin1 | Encoding::Ascii));
+    let native = Encoding::parse(&name)
+        .filter(|e| matches!(e, Encoding::Utf8 | Encoding::Latin1 | Encoding::Ascii));
     // `namereplace` needs a table of names, which the codecs module has.
     let handler = Errors::parse(&handling).filter(|h| *h != Errors::NameReplace);
     let (mut decoder, mut encoder) = (Value::NULL, Value::NULL);
     if native.is_none() || handler.is_none() {
         let codecs = runtime::import(t, "codecs")?;
         let info = proto::call_method(t, codecs.value(), "lookup", &[encoding.value()])?;
-        let is_text = proto::get_attr_opt(t, info.value(), weft_objects::id!(t, "_is_text_encoding"))?;
+        let is_text =
+            proto::get_attr_opt(t, info.value(), weft_objects::id!(t, "_is_text_encoding"))?;
         if let Some(is_text) = is_text
             && !proto::truth(t, is_text.value())?
         {
-            let msg = format!("'{name}' is not a text encoding; use codecs.open() to handle arbitrary codecs");
+            let msg = format!(
+                "'{name}' is not a text encoding; use codecs.open() to handle arbitrary codecs"
+            );
             return Err(t.raise(&errors::LOOKUP_ERROR, msg));
         }
-        let (readable, writable, mode) = (w.state().readable, w.state().writable, w.state().newline);
+        let (readable, writable, mode) =
+            (w.state().readable, w.state().writable, w.state().newline);
         if readable {
-            let d = proto::call_method(t, info.value(), "incrementaldecoder", &[errors_name.value()])?;
+            let d = proto::call_method(
+                t,
+                info.value(),
+                "incrementaldecoder",
+                &[errors_name.value()],
+            )?;
             decoder = if mode.is_universal() {
                 let translate = Value::bool(mode == Newline::Universal);
                 let ty = newline::INCREMENTAL_NEWLINE_DECODER.value();
@@ -380,7 +407,12 @@ fn set_codec(t: &mut Thread, w: &TextIo, encoding: Obj, errors_name: Obj) -> Res
             };
         }
         if writable {
-            encoder = match proto::call_method(t, info.value(), "incrementalencoder", &[errors_name.value()]) {
+            encoder = match proto::call_method(
+                t,
+                info.value(),
+                "incrementalencoder",
+                &[errors_name.value()],
+            ) {
                 Ok(e) => e.into(),
                 Err(e) => {
                     t.drop_value(to_heap(decoder));
@@ -416,7 +448,8 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     let (readable, writable) = (ask(t, a[0], "readable")?, ask(t, a[0], "writable")?);
     let seekable = ask(t, a[0], "seekable")?;
     let native_buffer = buffered::exact(a[0]).is_some();
-    let read1 = native_buffer || proto::get_attr_opt(t, a[0], weft_objects::id!(t, "read1"))?.is_some();
+    let read1 =
+        native_buffer || proto::get_attr_opt(t, a[0], weft_objects::id!(t, "read1"))?.is_some();
     *w.state() = State {
         line_buffering,
         write_through,
@@ -443,7 +476,9 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 
 /// Tells the encoder whether the start of the stream (where a byte order mark may be) comes next.
 pub(super) fn reset_encoder(t: &mut Thread, w: &TextIo, at_start: bool) -> Res<()> {
-    let Some(e) = own(t, &w.encoder) else { return Ok(()) };
+    let Some(e) = own(t, &w.encoder) else {
+        return Ok(());
+    };
     if at_start {
         proto::call_method(t, e.value(), "reset", &[]).map(drop)
     } else {
@@ -485,7 +520,9 @@ fn close(t: &mut Thread, a: &[Value]) -> Res {
         t.clear_exc();
     }
     let flushed = proto::call_method(t, a[0], "flush", &[]).map(drop);
-    both(t, flushed, |t| proto::call_method(t, buffer.value(), "close", &[]).map(drop))?;
+    both(t, flushed, |t| {
+        proto::call_method(t, buffer.value(), "close", &[]).map(drop)
+    })?;
     Ok(Value::NONE)
 }
 
@@ -504,12 +541,25 @@ fn reconfigure(t: &mut Thread, a: &[Value]) -> Res {
     w.check_ready(t)?;
     let recode = given_some(t, a[1]).is_some() || given_some(t, a[2]).is_some() || !a[3].is_null();
     if recode && (!w.state().text.is_empty() || w.state().snapshot.is_some()) {
-        let msg = "It is not possible to set the encoding or newline of stream after the first read";
+        let msg =
+            "It is not possible to set the encoding or newline of stream after the first read";
         return Err(unsupported(t, msg));
     }
-    let newline = if a[3].is_null() { w.state().newline } else { parse_newline(t, a[3])? };
-    let line_buffering = if given_some(t, a[4]).is_none() { w.state().line_buffering } else { proto::truth(t, a[4])? };
-    let write_through = if given_some(t, a[5]).is_none() { w.state().write_through } else { proto::truth(t, a[5])? };
+    let newline = if a[3].is_null() {
+        w.state().newline
+    } else {
+        parse_newline(t, a[3])?
+    };
+    let line_buffering = if given_some(t, a[4]).is_none() {
+        w.state().line_buffering
+    } else {
+        proto::truth(t, a[4])?
+    };
+    let write_through = if given_some(t, a[5]).is_none() {
+        w.state().write_through
+    } else {
+        proto::truth(t, a[5])?
+    };
     proto::call_method(t, a[0], "flush", &[])?;
     if recode {
         w.state().newline = newline;
@@ -550,10 +600,12 @@ fn get_newlines(t: &mut Thread, v: Value) -> Res {
     let w = this(v);
     w.check_ready(t)?;
     if let Some(d) = own(t, &w.decoder) {
-        return Ok(match proto::get_attr_opt(t, d.value(), weft_objects::id!(t, "newlines"))? {
-            Some(n) => n.into(),
-            None => Value::NONE,
-        });
+        return Ok(
+            match proto::get_attr_opt(t, d.value(), weft_objects::id!(t, "newlines"))? {
+                Some(n) => n.into(),
+                None => Value::NONE,
+            },
+        );
     }
     Ok(newline::newlines(t, w.state().seen))
 }
@@ -564,11 +616,17 @@ fn repr(t: &mut Thread, v: Value) -> Res {
     let mut more = String::new();
     if let Some(mode) = proto::get_attr_opt(t, v, weft_objects::id!(t, "mode"))? {
         let r = proto::repr(t, mode.value())?;
-        more += &format!(" mode={}", Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy()));
+        more += &format!(
+            " mode={}",
+            Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy())
+        );
     }
     let encoding = own(t, &w.encoding).unwrap_or_else(support::none);
     let r = proto::repr(t, encoding.value())?;
-    more += &format!(" encoding={}", Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy()));
+    more += &format!(
+        " encoding={}",
+        Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy())
+    );
     buffered::named_repr(t, v, &more)
 }
 
@@ -612,7 +670,12 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 
 unsafe fn has_finalizer(h: *const Header) -> bool {
     // SAFETY: an object of this layout.
-    unsafe { (*(h as *const TextIo)).state.peek().is_some_and(|s| s.ready && !s.detached) }
+    unsafe {
+        (*(h as *const TextIo))
+            .state
+            .peek()
+            .is_some_and(|s| s.ready && !s.detached)
+    }
 }
 
 /// `_io.TextIOWrapper`

@@ -25,7 +25,18 @@ struct Encoder {
 }
 
 gc_slots!(
-    Encoder, traverse, clear, markers, default, encoder, indent, key_separator, item_separator, sort_keys, skipkeys, allow_nan
+    Encoder,
+    traverse,
+    clear,
+    markers,
+    default,
+    encoder,
+    indent,
+    key_separator,
+    item_separator,
+    sort_keys,
+    skipkeys,
+    allow_nan
 );
 
 fn this<'a>(v: Value) -> &'a Encoder {
@@ -41,12 +52,16 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     if !a[0].is_none() && Dict::of(a[0]).is_none() {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("make_encoder() argument 1 must be dict or None, not {got}")));
+        return Err(t.type_error(format!(
+            "make_encoder() argument 1 must be dict or None, not {got}"
+        )));
     }
     for (i, v) in [(5, a[4]), (6, a[5])] {
         if Str::of(v).is_none() {
             let got = type_of(v).name();
-            return Err(t.type_error(format!("make_encoder() argument {i} must be str, not {got}")));
+            return Err(t.type_error(format!(
+                "make_encoder() argument {i} must be str, not {got}"
+            )));
         }
     }
     let mut flags = [false; 3];
@@ -55,11 +70,21 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     }
     // SAFETY: `cls` is ENCODER or a subclass.
     let (o, e) = unsafe { fresh::<Encoder>(t, Type::of_unchecked(cls)) };
-    let slots = [&e.markers, &e.default, &e.encoder, &e.indent, &e.key_separator, &e.item_separator];
+    let slots = [
+        &e.markers,
+        &e.default,
+        &e.encoder,
+        &e.indent,
+        &e.key_separator,
+        &e.item_separator,
+    ];
     for (slot, v) in slots.into_iter().zip(&a[..6]) {
         slot.init(t, &e.header, Obj::new(t, *v).into());
     }
-    for (slot, f) in [&e.sort_keys, &e.skipkeys, &e.allow_nan].into_iter().zip(flags) {
+    for (slot, f) in [&e.sort_keys, &e.skipkeys, &e.allow_nan]
+        .into_iter()
+        .zip(flags)
+    {
         slot.init(t, &e.header, Value::bool(f));
     }
     Ok(o.into())
@@ -81,10 +106,7 @@ fn call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     let level = proto::index_i64(t, a[1])?.max(0) as usize;
     let e = this(v);
-    let indent = match Str::of(e.indent.get()) {
-        Some(s) => Some(s.as_bytes().to_vec()),
-        None => None,
-    };
+    let indent = Str::of(e.indent.get()).map(|s| s.as_bytes().to_vec());
     let mut run = Run {
         e,
         out: Vec::new(),
@@ -135,7 +157,11 @@ impl Run<'_> {
                 let made = proto::call(t, r.e.default.get(), &[v])?;
                 match r.value(t, made.value(), level) {
                     Ok(()) => Ok(()),
-                    Err(e) => Err(note(t, e, format!("when serializing {} object", type_of(v).name()))),
+                    Err(e) => Err(note(
+                        t,
+                        e,
+                        format!("when serializing {} object", type_of(v).name()),
+                    )),
                 }
             });
         }
@@ -143,7 +169,12 @@ impl Run<'_> {
     }
 
     /// Runs `f` with `v` among the containers around.
-    fn within(&mut self, t: &mut Thread, v: Value, f: impl FnOnce(&mut Self, &mut Thread) -> Res<()>) -> Res<()> {
+    fn within(
+        &mut self,
+        t: &mut Thread,
+        v: Value,
+        f: impl FnOnce(&mut Self, &mut Thread) -> Res<()>,
+    ) -> Res<()> {
         let id = proto::identity(v);
         if let Some(around) = &mut self.around
             && !around.insert(id)
@@ -189,13 +220,16 @@ impl Run<'_> {
 
     fn float(&mut self, t: &mut Thread, v: Value, f: f64) -> Res<()> {
         if f.is_finite() {
-            self.out.extend_from_slice(float_text::float_repr(f).as_bytes());
+            self.out
+                .extend_from_slice(float_text::float_repr(f).as_bytes());
             return Ok(());
         }
         if self.e.allow_nan.get() != Value::TRUE {
             let r = proto::repr(t, v)?;
             let r = Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy());
-            return Err(t.value_error(format!("Out of range float values are not JSON compliant: {r}")));
+            return Err(t.value_error(format!(
+                "Out of range float values are not JSON compliant: {r}"
+            )));
         }
         let text: &[u8] = if f.is_nan() {
             b"NaN"
@@ -239,7 +273,11 @@ impl Run<'_> {
             }
             self.new_line(level + 1);
             if let Err(e) = self.value(t, x.value(), level + 1) {
-                return Err(note(t, e, format!("when serializing {} item {i}", type_of(v).name())));
+                return Err(note(
+                    t,
+                    e,
+                    format!("when serializing {} item {i}", type_of(v).name()),
+                ));
             }
         }
         self.new_line(level);
@@ -297,8 +335,15 @@ impl Run<'_> {
                 if let Some(exc) = kept {
                     t.set_exc(exc);
                 }
-                let r = r.ok().and_then(|r| Str::of(r.value()).map(|s| s.to_string_lossy())).unwrap_or_default();
-                return Err(note(t, e, format!("when serializing {} item {r}", type_of(v).name())));
+                let r = r
+                    .ok()
+                    .and_then(|r| Str::of(r.value()).map(|s| s.to_string_lossy()))
+                    .unwrap_or_default();
+                return Err(note(
+                    t,
+                    e,
+                    format!("when serializing {} item {r}", type_of(v).name()),
+                ));
             }
         }
         if !first {
@@ -329,7 +374,9 @@ impl Run<'_> {
             return Ok(false);
         } else {
             let got = type_of(k).name();
-            return Err(t.type_error(format!("keys must be str, int, float, bool or None, not {got}")));
+            return Err(t.type_error(format!(
+                "keys must be str, int, float, bool or None, not {got}"
+            )));
         }
         let text = self.out.split_off(start);
         let s = Str::from_vec(t, text);
@@ -342,7 +389,12 @@ impl Run<'_> {
 
 macro_rules! setting {
     ($name:ident) => {
-        MemberDef { name: stringify!($name), offset: offset_of!(Encoder, $name), readonly: true, none_if_empty: true }
+        MemberDef {
+            name: stringify!($name),
+            offset: offset_of!(Encoder, $name),
+            readonly: true,
+            none_if_empty: true,
+        }
     };
 }
 

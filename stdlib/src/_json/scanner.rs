@@ -23,7 +23,17 @@ struct Scanner {
     parse_constant: Slot,
 }
 
-gc_slots!(Scanner, traverse, clear, strict, object_hook, object_pairs_hook, parse_float, parse_int, parse_constant);
+gc_slots!(
+    Scanner,
+    traverse,
+    clear,
+    strict,
+    object_hook,
+    object_pairs_hook,
+    parse_float,
+    parse_int,
+    parse_constant
+);
 
 fn this<'a>(v: Value) -> &'a Scanner {
     // SAFETY: slots of SCANNER get its instances alone.
@@ -79,7 +89,13 @@ fn call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
     }
     let s = this(v);
     let strict = s.strict.get() == Value::TRUE;
-    let mut scan = Scan { scanner: s, doc, text: doc.as_bytes(), strict, keys: HashMap::new() };
+    let mut scan = Scan {
+        scanner: s,
+        doc,
+        text: doc.as_bytes(),
+        strict,
+        keys: HashMap::new(),
+    };
     let (value, end) = scan.value(t, doc.offset(i as usize))?;
     let end = crate::support::int_obj(t, doc.index_of(end) as i64);
     Ok(Tuple::pair(t, value, end).into())
@@ -107,11 +123,13 @@ impl<'a> Scan<'a> {
                 Ok((s, end))
             }
             Some(b'{') => {
-                let _guard = t.enter_recursive(" while decoding a JSON object from a unicode string")?;
+                let _guard =
+                    t.enter_recursive(" while decoding a JSON object from a unicode string")?;
                 self.object(t, i + 1)
             }
             Some(b'[') => {
-                let _guard = t.enter_recursive(" while decoding a JSON array from a unicode string")?;
+                let _guard =
+                    t.enter_recursive(" while decoding a JSON array from a unicode string")?;
                 self.array(t, i + 1)
             }
             Some(b'n') if word("null") => Ok((Obj::from_raw(Value::NONE), i + 4)),
@@ -126,7 +144,10 @@ impl<'a> Scan<'a> {
 
     fn constant(&self, t: &mut Thread, name: &str, i: usize) -> Res<(Obj, usize)> {
         let s = Str::intern(t, name);
-        Ok((proto::call(t, self.scanner.parse_constant.get(), &[s.value()])?, i + name.len()))
+        Ok((
+            proto::call(t, self.scanner.parse_constant.get(), &[s.value()])?,
+            i + name.len(),
+        ))
     }
 
     fn none_here(&self, t: &mut Thread, i: usize) -> Raised {
@@ -161,7 +182,11 @@ impl<'a> Scan<'a> {
             }
         }
         let text = &b[start..end];
-        let parse = if is_float { self.scanner.parse_float.get() } else { self.scanner.parse_int.get() };
+        let parse = if is_float {
+            self.scanner.parse_float.get()
+        } else {
+            self.scanner.parse_int.get()
+        };
         let value = if is_float && parse.same(FLOAT.value()) {
             match float_text::parse_float_bytes(text) {
                 Ok(f) => Obj::own(float::from_f64(t, f)),
@@ -197,7 +222,12 @@ impl<'a> Scan<'a> {
             let comma = i;
             i = self.skip(i + 1);
             if self.text.get(i) == Some(&b']') {
-                return Err(decode_error(t, "Illegal trailing comma before end of array", self.doc, comma));
+                return Err(decode_error(
+                    t,
+                    "Illegal trailing comma before end of array",
+                    self.doc,
+                    comma,
+                ));
             }
         }
     }
@@ -208,7 +238,10 @@ impl<'a> Scan<'a> {
             return Ok((Str::from_vec(t, text), end));
         }
         let bytes = &self.text[i..end - 1];
-        let key = self.keys.entry(bytes).or_insert_with(|| Str::from_wtf8(t, bytes));
+        let key = self
+            .keys
+            .entry(bytes)
+            .or_insert_with(|| Str::from_wtf8(t, bytes));
         Ok((key.clone(), end))
     }
 
@@ -253,7 +286,12 @@ impl<'a> Scan<'a> {
                 match self.text.get(i) {
                     Some(b'"') => {}
                     Some(b'}') => {
-                        return Err(decode_error(t, "Illegal trailing comma before end of object", self.doc, comma));
+                        return Err(decode_error(
+                            t,
+                            "Illegal trailing comma before end of object",
+                            self.doc,
+                            comma,
+                        ));
                     }
                     _ => return Err(decode_error(t, no_name, self.doc, i)),
                 }
@@ -261,7 +299,10 @@ impl<'a> Scan<'a> {
         }
         if let Some(pairs) = pairs {
             let list = List::from_vec(t, pairs);
-            return Ok((proto::call(t, self.scanner.object_pairs_hook.get(), &[list.value()])?, i));
+            return Ok((
+                proto::call(t, self.scanner.object_pairs_hook.get(), &[list.value()])?,
+                i,
+            ));
         }
         let hook = self.scanner.object_hook.get();
         if !hook.is_none() {
@@ -273,7 +314,12 @@ impl<'a> Scan<'a> {
 
 macro_rules! setting {
     ($name:ident) => {
-        MemberDef { name: stringify!($name), offset: offset_of!(Scanner, $name), readonly: true, none_if_empty: true }
+        MemberDef {
+            name: stringify!($name),
+            offset: offset_of!(Scanner, $name),
+            readonly: true,
+            none_if_empty: true,
+        }
     };
 }
 

@@ -1,13 +1,19 @@
 //! Checks that code words are a well-formed program, so that running them cannot go astray.
 
-use rustpython_sre_engine::{MAXGROUPS, MAXREPEAT, SreAtCode, SreCatCode, SreInfo, SreOpcode as Op};
+use rustpython_sre_engine::{
+    MAXGROUPS, MAXREPEAT, SreAtCode, SreCatCode, SreInfo, SreOpcode as Op,
+};
 
 /// Whether `code` is a program with this many groups.
 pub fn is_valid(code: &[u32], groups: usize) -> bool {
-    let Some((&last, body)) = code.split_last() else { return false };
+    let Some((&last, body)) = code.split_last() else {
+        return false;
+    };
     groups <= MAXGROUPS
         && last == Op::SUCCESS as u32
-        && Checker { code, groups }.sequence(0, body.len(), 0).is_some()
+        && Checker { code, groups }
+            .sequence(0, body.len(), 0)
+            .is_some()
 }
 
 struct Checker<'a> {
@@ -21,7 +27,11 @@ const DEPTH: usize = 10_000;
 impl Checker<'_> {
     /// The word at `at`, if that is before `end`.
     fn word(&self, at: usize, end: usize) -> Option<usize> {
-        if at < end { self.code.get(at).map(|w| *w as usize) } else { None }
+        if at < end {
+            self.code.get(at).map(|w| *w as usize)
+        } else {
+            None
+        }
     }
 
     /// Where the skip word at `at` leads to: not beyond `end`.
@@ -74,7 +84,11 @@ impl Checker<'_> {
             Op::BRANCH => self.branch(arg, end, depth),
             Op::REPEAT_ONE | Op::MIN_REPEAT_ONE | Op::POSSESSIVE_REPEAT_ONE | Op::ATOMIC_GROUP => {
                 let to = self.target(arg, end)?;
-                let first = if op == Op::ATOMIC_GROUP { arg + 1 } else { self.bounds(arg + 1, end)? };
+                let first = if op == Op::ATOMIC_GROUP {
+                    arg + 1
+                } else {
+                    self.bounds(arg + 1, end)?
+                };
                 self.sequence(first, to.checked_sub(1)?, depth)?;
                 self.is(to - 1, Op::SUCCESS)?;
                 Some(to)
@@ -85,14 +99,17 @@ impl Checker<'_> {
                 self.sequence(first, to, depth)?;
                 self.word(to, end)?;
                 match op {
-                    Op::REPEAT => self.is(to, Op::MAX_UNTIL).or_else(|| self.is(to, Op::MIN_UNTIL))?,
+                    Op::REPEAT => self
+                        .is(to, Op::MAX_UNTIL)
+                        .or_else(|| self.is(to, Op::MIN_UNTIL))?,
                     _ => self.is(to, Op::SUCCESS)?,
                 }
                 Some(to + 1)
             }
-            Op::GROUPREF | Op::GROUPREF_IGNORE | Op::GROUPREF_UNI_IGNORE | Op::GROUPREF_LOC_IGNORE => {
-                (self.word(arg, end)? < self.groups).then_some(arg + 1)
-            }
+            Op::GROUPREF
+            | Op::GROUPREF_IGNORE
+            | Op::GROUPREF_UNI_IGNORE
+            | Op::GROUPREF_LOC_IGNORE => (self.word(arg, end)? < self.groups).then_some(arg + 1),
             Op::GROUPREF_EXISTS => self.conditional(arg, end, depth),
             Op::ASSERT | Op::ASSERT_NOT => {
                 let to = self.target(arg, end)?;
@@ -121,7 +138,9 @@ impl Checker<'_> {
         self.word(at + 3, to)?;
         let mut next = at + 4;
         let prefixed = flags.contains(SreInfo::PREFIX);
-        if flags.contains(SreInfo::LITERAL) && !prefixed || flags.contains(SreInfo::CHARSET) && prefixed {
+        if flags.contains(SreInfo::LITERAL) && !prefixed
+            || flags.contains(SreInfo::CHARSET) && prefixed
+        {
             return None;
         }
         if prefixed {
@@ -132,7 +151,11 @@ impl Checker<'_> {
             }
             let overlap = &self.code[next + n..to];
             // Falling back must make the prefix that is still matched shorter.
-            return overlap.iter().enumerate().all(|(i, w)| *w as usize <= i).then_some(to);
+            return overlap
+                .iter()
+                .enumerate()
+                .all(|(i, w)| *w as usize <= i)
+                .then_some(to);
         }
         if flags.contains(SreInfo::CHARSET) {
             self.set(next, to.checked_sub(1)?)?;
@@ -169,7 +192,10 @@ impl Checker<'_> {
         if no > end || no < at + 2 {
             return None;
         }
-        if no >= at + 4 && self.is(no - 2, Op::JUMP).is_some() && self.sequence(at + 2, no - 2, depth).is_some() {
+        if no >= at + 4
+            && self.is(no - 2, Op::JUMP).is_some()
+            && self.sequence(at + 2, no - 2, depth).is_some()
+        {
             let to = self.target(no - 1, end)?;
             self.sequence(no, to, depth)?;
             return Some(to);
@@ -193,7 +219,11 @@ impl Checker<'_> {
                 Op::BIGCHARSET => {
                     let blocks = self.word(at + 1, end)?;
                     let indexes = self.code.get(at + 2..at + 66)?;
-                    if indexes.iter().flat_map(|w| w.to_ne_bytes()).any(|b| usize::from(b) >= blocks) {
+                    if indexes
+                        .iter()
+                        .flat_map(|w| w.to_ne_bytes())
+                        .any(|b| usize::from(b) >= blocks)
+                    {
                         return None;
                     }
                     at + 66 + blocks * 8

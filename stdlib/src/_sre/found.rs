@@ -38,17 +38,24 @@ impl Match {
         let (pos, endpos) = window;
         // SAFETY: room for the spans follows the struct; all fields are written here.
         unsafe {
-            let p = t.alloc(&MATCH.head, size_of::<Match>() + groups * size_of::<Span>()) as *mut Match;
+            let p =
+                t.alloc(&MATCH.head, size_of::<Match>() + groups * size_of::<Span>()) as *mut Match;
             (&raw mut (*p).pos).write(pos);
             (&raw mut (*p).endpos).write(endpos);
             (&raw mut (*p).groups).write(groups);
             (&raw mut (*p).last).write(run.last_group().unwrap_or(0));
             let spans = p.add(1) as *mut Span;
             let (start, end) = run.span();
-            spans.write(Span { start: start as isize, end: end as isize });
+            spans.write(Span {
+                start: start as isize,
+                end: end as isize,
+            });
             for i in 1..groups {
                 spans.add(i).write(match run.group(i) {
-                    Some((a, b)) => Span { start: a as isize, end: b as isize },
+                    Some((a, b)) => Span {
+                        start: a as isize,
+                        end: b as isize,
+                    },
                     None => Span { start: -1, end: -1 },
                 });
             }
@@ -66,7 +73,9 @@ impl Match {
 
     fn spans(&self) -> &[Span] {
         // SAFETY: they follow the struct.
-        unsafe { std::slice::from_raw_parts((self as *const Match).add(1) as *const Span, self.groups) }
+        unsafe {
+            std::slice::from_raw_parts((self as *const Match).add(1) as *const Span, self.groups)
+        }
     }
 
     fn pattern(&self) -> &Pattern {
@@ -106,7 +115,11 @@ impl Match {
         } else if weft_objects::str::index::has_index(v) {
             Some(proto::index_for(t, v)?)
         } else {
-            self.pattern().groupindex().get(t, v)?.map(Obj::own).and_then(|i| int::as_i64(i.value()))
+            self.pattern()
+                .groupindex()
+                .get(t, v)?
+                .map(Obj::own)
+                .and_then(|i| int::as_i64(i.value()))
         };
         match i.map(usize::try_from) {
             Some(Ok(i)) if i < self.groups => Ok(i),
@@ -116,7 +129,11 @@ impl Match {
 
     fn span_obj(&self, t: &Thread, i: usize) -> Obj {
         let s = self.spans()[i];
-        Tuple::pair(t, crate::support::int_obj(t, s.start as i64), crate::support::int_obj(t, s.end as i64))
+        Tuple::pair(
+            t,
+            crate::support::int_obj(t, s.start as i64),
+            crate::support::int_obj(t, s.end as i64),
+        )
     }
 }
 
@@ -201,7 +218,10 @@ fn expand(t: &mut Thread, a: &[Value]) -> Res {
     let subject = m.subject(t)?;
     let mut out = template::Output::new(&subject);
     // A bytearray may have shrunk since.
-    let group = |i: usize| m.group(i).map(|(a, b)| (a.min(subject.len), b.min(subject.len)));
+    let group = |i: usize| {
+        m.group(i)
+            .map(|(a, b)| (a.min(subject.len), b.min(subject.len)))
+    };
     template::expand_into(t, made.value(), &subject, &group, &mut out);
     out.finish(t).map(Obj::into_value)
 }

@@ -6,9 +6,9 @@ use super::{check, flags_of, scanner, size_or, template};
 use std::hash::Hasher;
 use weft_objects::cell::fresh;
 use weft_objects::generic_alias::class_getitem;
+use weft_objects::int;
 use weft_objects::mappingproxy::MappingProxy;
 use weft_objects::prelude::*;
-use weft_objects::int;
 
 #[repr(C)]
 pub struct Pattern {
@@ -68,8 +68,12 @@ impl Pattern {
     pub fn subject(&self, t: &mut Thread, v: Value) -> Res<Subject> {
         let subject = Subject::new(t, v)?;
         match (self.kind, subject.is_bytes()) {
-            (Kind::Text, true) => Err(t.type_error("cannot use a string pattern on a bytes-like object".into())),
-            (Kind::Bytes, false) => Err(t.type_error("cannot use a bytes pattern on a string-like object".into())),
+            (Kind::Text, true) => {
+                Err(t.type_error("cannot use a string pattern on a bytes-like object".into()))
+            }
+            (Kind::Bytes, false) => {
+                Err(t.type_error("cannot use a bytes pattern on a string-like object".into()))
+            }
             _ => Ok(subject),
         }
     }
@@ -104,7 +108,9 @@ pub fn compile(t: &mut Thread, a: &[Value]) -> Res {
         Subject::new(t, a[0])?;
         Kind::Bytes
     };
-    let groups = usize::try_from(groups).ok().filter(|&g| check::is_valid(&code, g));
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|&g| check::is_valid(&code, g));
     let Some(groups) = groups else {
         return Err(t.runtime_error("invalid SRE code"));
     };
@@ -156,7 +162,9 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
         }
         let code = std::mem::replace(&mut p.code, std::ptr::null_mut());
         if !code.is_null() {
-            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(code, p.code_len)));
+            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+                code, p.code_len,
+            )));
         }
     }
 }
@@ -182,7 +190,11 @@ fn one(t: &mut Thread, args: Args<'_>, how: How, sig: &SigCell) -> Res {
     let (p, subject, pos, endpos) = started(t, &a)?;
     let mut run = Run::new(p.code(), &subject, pos, endpos);
     let span = run.subject.clamp(pos, endpos);
-    if run.next(t, how) { Ok(Match::new(t, a[0], &run, span).into()) } else { Ok(Value::NONE) }
+    if run.next(t, how) {
+        Ok(Match::new(t, a[0], &run, span).into())
+    } else {
+        Ok(Value::NONE)
+    }
 }
 
 /// What `self, string, pos, endpos` say.
@@ -254,10 +266,16 @@ fn substitute(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res<(Obj, usize)
         out.push_part(t, last, start);
         match &filter {
             template::Filter::Literal(o) => out.push(t, o.clone()),
-            template::Filter::Template(o) => template::expand_into(t, o.value(), &subject, &|i| match i {
-                0 => Some(run.span()),
-                i => run.group(i),
-            }, &mut out),
+            template::Filter::Template(o) => template::expand_into(
+                t,
+                o.value(),
+                &subject,
+                &|i| match i {
+                    0 => Some(run.span()),
+                    i => run.group(i),
+                },
+                &mut out,
+            ),
             template::Filter::Call(f) => {
                 let m = Match::new(t, a[0], &run, (0, subject.len));
                 let r = proto::call(t, f.value(), &[m.value()])?;
@@ -349,10 +367,15 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 /// A method that is called with `string, pos, endpos`.
 macro_rules! at_method {
     ($name:literal, $f:expr) => {
-        NativeDef::raw($name, "($self, string, pos=0, endpos=sys.maxsize)", |t, args| {
-            static SIG: SigCell = SigCell::new($name, "($self, string, pos=0, endpos=sys.maxsize)");
-            $f(t, args, &SIG)
-        })
+        NativeDef::raw(
+            $name,
+            "($self, string, pos=0, endpos=sys.maxsize)",
+            |t, args| {
+                static SIG: SigCell =
+                    SigCell::new($name, "($self, string, pos=0, endpos=sys.maxsize)");
+                $f(t, args, &SIG)
+            },
+        )
     };
 }
 

@@ -57,7 +57,12 @@ fn advance(t: &mut Thread, s: &Scanner, how: How) -> Res<Option<Obj>> {
     let (pattern, string) = (Obj::new(t, s.pattern.get()), Obj::new(t, s.string.get()));
     let p = Pattern::this(pattern.value());
     let subject = p.subject(t, string.value())?;
-    let mut run = Run::new(p.code(), &subject, s.at.load(Relaxed), s.endpos.load(Relaxed));
+    let mut run = Run::new(
+        p.code(),
+        &subject,
+        s.at.load(Relaxed),
+        s.endpos.load(Relaxed),
+    );
     run.must_advance = s.must_advance.load(Relaxed);
     if !run.next(t, how) {
         s.done.store(true, Relaxed);
@@ -79,8 +84,12 @@ pub static SCANNER: Type = Type::builtin(
     size_of::<Scanner>(),
     &Spec {
         methods: &[
-            NativeDef::new("match", "($self, /)", |t, a| next_or_none(t, a[0], How::Match)),
-            NativeDef::new("search", "($self, /)", |t, a| next_or_none(t, a[0], How::Search)),
+            NativeDef::new("match", "($self, /)", |t, a| {
+                next_or_none(t, a[0], How::Match)
+            }),
+            NativeDef::new("search", "($self, /)", |t, a| {
+                next_or_none(t, a[0], How::Search)
+            }),
         ],
         members: &[MemberDef {
             name: "pattern",

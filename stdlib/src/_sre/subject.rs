@@ -21,14 +21,22 @@ impl Subject {
     /// TypeError for what is neither str nor bytes-like.
     pub fn new(t: &mut Thread, v: Value) -> Res<Subject> {
         if let Some(s) = Str::of(v) {
-            return Ok(Subject { obj: Obj::new(t, v), bytes: None, len: s.len() });
+            return Ok(Subject {
+                obj: Obj::new(t, v),
+                bytes: None,
+                len: s.len(),
+            });
         }
         if !buffer::is_exporter(v) {
             let got = type_of(v).name();
             return Err(t.type_error(format!("expected string or bytes-like object, got '{got}'")));
         }
         let b = buffer::get(t, v)?;
-        Ok(Subject { obj: Obj::new(t, v), len: b.len, bytes: Some(b) })
+        Ok(Subject {
+            obj: Obj::new(t, v),
+            len: b.len,
+            bytes: Some(b),
+        })
     }
 
     pub fn is_bytes(&self) -> bool {
@@ -64,12 +72,19 @@ impl Subject {
 
     /// A str or bytes object of text of this kind.
     pub fn wrap(&self, t: &Thread, text: Vec<u8>) -> Obj {
-        if self.is_bytes() { Bytes::from_vec(t, text) } else { Str::from_vec(t, text) }
+        if self.is_bytes() {
+            Bytes::from_vec(t, text)
+        } else {
+            Str::from_vec(t, text)
+        }
     }
 
     /// `pos` and `endpos` as indexes into the subject.
     pub fn clamp(&self, pos: isize, endpos: isize) -> (usize, usize) {
-        (pos.clamp(0, self.len as isize) as usize, endpos.clamp(0, self.len as isize) as usize)
+        (
+            pos.clamp(0, self.len as isize) as usize,
+            endpos.clamp(0, self.len as isize) as usize,
+        )
     }
 }
 
@@ -99,7 +114,14 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     pub fn new(code: &'a [u32], subject: &'a Subject, pos: isize, endpos: isize) -> Run<'a> {
         let (start, end) = subject.clamp(pos, endpos);
-        Run { code, subject, state: State::default(), start, end, must_advance: false }
+        Run {
+            code,
+            subject,
+            state: State::default(),
+            start,
+            end,
+            must_advance: false,
+        }
     }
 
     /// Looks for the next match. Other threads do not wait for this one meanwhile.
@@ -107,7 +129,11 @@ impl<'a> Run<'a> {
         if self.start > self.end {
             return false;
         }
-        if weft_gc::multithreaded() { t.blocking(|| self.step(how)) } else { self.step(how) }
+        if weft_gc::multithreaded() {
+            t.blocking(|| self.step(how))
+        } else {
+            self.step(how)
+        }
     }
 
     fn step(&mut self, how: How) -> bool {
@@ -116,7 +142,11 @@ impl<'a> Run<'a> {
             Some(b) => self.drive(Narrow(b.as_bytes()), how),
             None => {
                 let s = Str::this(subject.obj.value());
-                if s.is_ascii() { self.drive(Narrow(s.as_bytes()), how) } else { self.drive(Wide(s), how) }
+                if s.is_ascii() {
+                    self.drive(Narrow(s.as_bytes()), how)
+                } else {
+                    self.drive(Wide(s), how)
+                }
             }
         }
     }
@@ -153,7 +183,11 @@ impl<'a> Run<'a> {
     /// Where a group of the last match lies, if it took part in it. Groups count from 1.
     pub fn group(&self, i: usize) -> Option<(usize, usize)> {
         let (a, b) = self.state.marks.get(i - 1);
-        if a.is_some() && b.is_some() { Some((a.unpack(), b.unpack())) } else { None }
+        if a.is_some() && b.is_some() {
+            Some((a.unpack(), b.unpack()))
+        } else {
+            None
+        }
     }
 
     /// The group that was closed last.

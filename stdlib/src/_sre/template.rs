@@ -32,7 +32,9 @@ pub fn new(t: &mut Thread, a: &[Value]) -> Res {
     let groups = super::pattern::group_count(a[0]);
     let valid = parts.len() % 2 == 1
         && parts.iter().skip(1).step_by(2).all(|i| {
-            int::as_i64(i.value()).and_then(|i| usize::try_from(i).ok()).is_some_and(|i| groups.is_none_or(|n| i <= n))
+            int::as_i64(i.value())
+                .and_then(|i| usize::try_from(i).ok())
+                .is_some_and(|i| groups.is_none_or(|n| i <= n))
         });
     if !valid {
         return Err(t.type_error("invalid template".into()));
@@ -153,7 +155,12 @@ pub struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub fn new(subject: &'a Subject) -> Output<'a> {
-        Output { subject, text: Vec::new(), pieces: 0, objects: None }
+        Output {
+            subject,
+            text: Vec::new(),
+            pieces: 0,
+            objects: None,
+        }
     }
 
     /// A part of the subject.
@@ -163,7 +170,9 @@ impl<'a> Output<'a> {
         }
         self.pieces += 1;
         match &mut self.objects {
-            None => self.text.extend_from_slice(self.subject.raw_part(start, end)),
+            None => self
+                .text
+                .extend_from_slice(self.subject.raw_part(start, end)),
             Some(objects) => objects.push(self.subject.part(t, start, end)),
         }
     }
@@ -172,8 +181,12 @@ impl<'a> Output<'a> {
         self.pieces += 1;
         if self.objects.is_none() {
             match (Str::of(o.value()), Bytes::of(o.value())) {
-                (Some(s), _) if !self.subject.is_bytes() => return self.text.extend_from_slice(s.as_bytes()),
-                (_, Some(b)) if self.subject.is_bytes() => return self.text.extend_from_slice(b.as_slice()),
+                (Some(s), _) if !self.subject.is_bytes() => {
+                    return self.text.extend_from_slice(s.as_bytes());
+                }
+                (_, Some(b)) if self.subject.is_bytes() => {
+                    return self.text.extend_from_slice(b.as_slice());
+                }
                 _ => {}
             }
         }

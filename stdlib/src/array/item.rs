@@ -28,7 +28,9 @@ impl Code {
 
     pub fn new(c: u32) -> Option<Code> {
         use Code::*;
-        let all = [I8, U8, Wide, Ucs4, I16, U16, I32, U32, Long, ULong, I64, U64, F32, F64];
+        let all = [
+            I8, U8, Wide, Ucs4, I16, U16, I32, U32, Long, ULong, I64, U64, F32, F64,
+        ];
         all.into_iter().find(|code| *code as u32 == c)
     }
 
@@ -63,7 +65,10 @@ impl Code {
     }
 
     pub fn is_signed(self) -> bool {
-        matches!(self, Code::I8 | Code::I16 | Code::I32 | Code::Long | Code::I64)
+        matches!(
+            self,
+            Code::I8 | Code::I16 | Code::I32 | Code::Long | Code::I64
+        )
     }
 
     /// The object for an item.
@@ -85,7 +90,9 @@ impl Code {
             Code::Wide | Code::Ucs4 => {
                 let c = u32::from_ne_bytes(four(b));
                 if c > 0x10_ffff {
-                    return Err(t.value_error(format!("character U+{c:x} is not in range [U+0000; U+10ffff]")));
+                    return Err(t.value_error(format!(
+                        "character U+{c:x} is not in range [U+0000; U+10ffff]"
+                    )));
                 }
                 Str::char(t, c).into_value()
             }
@@ -103,15 +110,37 @@ impl Code {
             Code::F64 => return Ok(proto::as_f64(t, v)?.to_ne_bytes()),
             Code::Wide | Code::Ucs4 => i64::from(code_point(t, v, "array item")?),
             Code::I8 | Code::I16 => {
-                let n = ranged(t, v, i64::from(i16::MIN), i64::from(i16::MAX), "signed short integer")?;
-                if self == Code::I8 { within(t, n, -128, 127, "signed char")? } else { n }
+                let n = ranged(
+                    t,
+                    v,
+                    i64::from(i16::MIN),
+                    i64::from(i16::MAX),
+                    "signed short integer",
+                )?;
+                if self == Code::I8 {
+                    within(t, n, -128, 127, "signed char")?
+                } else {
+                    n
+                }
             }
             Code::U8 => ranged(t, v, 0, 255, "unsigned byte integer")?,
             Code::U16 => {
-                let n = ranged(t, v, i64::from(i32::MIN), i64::from(i32::MAX), "signed integer")?;
+                let n = ranged(
+                    t,
+                    v,
+                    i64::from(i32::MIN),
+                    i64::from(i32::MAX),
+                    "signed integer",
+                )?;
                 within(t, n, 0, 65535, "unsigned short")?
             }
-            Code::I32 => ranged(t, v, i64::from(i32::MIN), i64::from(i32::MAX), "signed integer")?,
+            Code::I32 => ranged(
+                t,
+                v,
+                i64::from(i32::MIN),
+                i64::from(i32::MAX),
+                "signed integer",
+            )?,
             Code::U32 => {
                 let n = unsigned(t, v, "Python int too large to convert to C unsigned long")?;
                 if n > u64::from(u32::MAX) {
@@ -119,7 +148,9 @@ impl Code {
                 }
                 n as i64
             }
-            Code::ULong => unsigned(t, v, "Python int too large to convert to C unsigned long")? as i64,
+            Code::ULong => {
+                unsigned(t, v, "Python int too large to convert to C unsigned long")? as i64
+            }
             Code::U64 => unsigned(t, v, "int too big to convert")? as i64,
             Code::Long => long(t, v, "Python int too large to convert to C long")?,
             Code::I64 => long(t, v, "int too big to convert")?,
@@ -129,7 +160,10 @@ impl Code {
     }
 }
 
-const _: () = assert!(cfg!(target_endian = "little"), "items are packed from the low byte on");
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "items are packed from the low byte on"
+);
 
 fn long(t: &mut Thread, v: Value, msg: &str) -> Res<i64> {
     if let Some(i) = v.to_int() {
@@ -175,7 +209,9 @@ pub fn code_point(t: &mut Thread, v: Value, what: &str) -> Res<u32> {
         Some(s) if s.len() == 1 => Ok(s.char_at(0)),
         Some(s) => {
             let n = s.len();
-            Err(t.type_error(format!("{what} must be a unicode character, not a string of length {n}")))
+            Err(t.type_error(format!(
+                "{what} must be a unicode character, not a string of length {n}"
+            )))
         }
         None => {
             let got = type_of(v).name();

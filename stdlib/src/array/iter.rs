@@ -30,7 +30,9 @@ pub fn new(t: &mut Thread, v: Value) -> Res {
 
 fn next(t: &mut Thread, v: Value) -> Res {
     let it = this(v);
-    let Some(array) = cell::own(t, &it.array) else { return Ok(Value::NULL) };
+    let Some(array) = cell::own(t, &it.array) else {
+        return Ok(Value::NULL);
+    };
     let i = it.at.load(Relaxed);
     match Array::this(array.value()).get(t, i)? {
         Some(item) => {

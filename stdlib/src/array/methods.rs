@@ -15,7 +15,9 @@ pub fn to_text(t: &mut Thread, a: &Array) -> Res<Obj> {
     for item in data.chunks_exact(4) {
         let c = u32::from_ne_bytes([item[0], item[1], item[2], item[3]]);
         if c > 0x10_ffff {
-            return Err(t.value_error(format!("character U+{c:x} is not in range [U+0000; U+10ffff]")));
+            return Err(t.value_error(format!(
+                "character U+{c:x} is not in range [U+0000; U+10ffff]"
+            )));
         }
         wtf8::push(&mut out, c);
     }
@@ -40,7 +42,10 @@ fn buffer_info(t: &mut Thread, a: &[Value]) -> Res {
 
 fn byteswap(t: &mut Thread, a: &[Value]) -> Res {
     let this = Array::this(a[0]);
-    this.with(t, |b| b.chunks_exact_mut(this.code.size()).for_each(<[u8]>::reverse));
+    this.with(t, |b| {
+        b.chunks_exact_mut(this.code.size())
+            .for_each(<[u8]>::reverse)
+    });
     Ok(Value::NONE)
 }
 
@@ -119,7 +124,8 @@ fn reverse(t: &mut Thread, a: &[Value]) -> Res {
     let this = Array::this(a[0]);
     this.with(t, |b| {
         b.reverse();
-        b.chunks_exact_mut(this.code.size()).for_each(<[u8]>::reverse);
+        b.chunks_exact_mut(this.code.size())
+            .for_each(<[u8]>::reverse);
     });
     Ok(Value::NONE)
 }
@@ -130,7 +136,10 @@ fn from_file(t: &mut Thread, a: &[Value]) -> Res {
     if n < 0 {
         return Err(t.value_error("negative count"));
     }
-    let Some(want) = (n as usize).checked_mul(this.code.size()).filter(|n| *n <= isize::MAX as usize) else {
+    let Some(want) = (n as usize)
+        .checked_mul(this.code.size())
+        .filter(|n| *n <= isize::MAX as usize)
+    else {
         return Err(t.memory_error());
     };
     let size = Obj::own(count_obj(t, want));
@@ -190,7 +199,9 @@ fn text_only(t: &mut Thread, a: &Array, what: &str) -> Res<()> {
     if a.code.is_text() {
         return Ok(());
     }
-    Err(t.value_error(format!("{what}() may only be called on unicode type arrays ('u' or 'w')")))
+    Err(t.value_error(format!(
+        "{what}() may only be called on unicode type arrays ('u' or 'w')"
+    )))
 }
 
 fn from_unicode(t: &mut Thread, a: &[Value]) -> Res {

@@ -19,11 +19,29 @@ enum Format {
 fn format_of(code: i64) -> Option<(Format, bool)> {
     let big = code % 2 == 1;
     Some(match code {
-        0 => (Format::Int { size: 1, signed: false }, false),
-        1 => (Format::Int { size: 1, signed: true }, false),
+        0 => (
+            Format::Int {
+                size: 1,
+                signed: false,
+            },
+            false,
+        ),
+        1 => (
+            Format::Int {
+                size: 1,
+                signed: true,
+            },
+            false,
+        ),
         2..=13 => {
             let i = (code - 2) / 2;
-            (Format::Int { size: 2 << (i / 2), signed: i % 2 == 1 }, big)
+            (
+                Format::Int {
+                    size: 2 << (i / 2),
+                    signed: i % 2 == 1,
+                },
+                big,
+            )
         }
         14 | 15 => (Format::Float { size: 4 }, big),
         16 | 17 => (Format::Float { size: 8 }, big),
@@ -61,7 +79,11 @@ pub fn reduce(t: &mut Thread, a: &[Value]) -> Res {
         (cls, vec![code, List::from_vec(t, items)])
     } else {
         let module = weft_objects::runtime::import(t, "array")?;
-        let f = proto::get_attr(t, module.value(), weft_objects::id!(t, "_array_reconstructor"))?;
+        let f = proto::get_attr(
+            t,
+            module.value(),
+            weft_objects::id!(t, "_array_reconstructor"),
+        )?;
         let data = this.to_vec(t);
         let format = Obj::from_raw(Value::int(code_of(this.code)));
         (f, vec![cls, code, format, Bytes::from_vec(t, data)])

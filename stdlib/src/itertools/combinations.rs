@@ -56,9 +56,16 @@ fn make(t: &Thread, cls: Value, pool: Obj, state: State) -> Value {
 /// Gives the next tuple: `advance` moves the odometer, whose first position is `indices` as made, and says from which position on the
 /// items have changed, or `None` at the end.
 #[inline]
-fn next(t: &mut Thread, v: Value, advance: fn(&Tuple, &mut State) -> Option<usize>, item: fn(&Tuple, &State, usize) -> Value) -> Res {
+fn next(
+    t: &mut Thread,
+    v: Value,
+    advance: fn(&Tuple, &mut State) -> Option<usize>,
+    item: fn(&Tuple, &State, usize) -> Value,
+) -> Res {
     let c = this(v);
-    let Some(pool) = Tuple::exact(c.pool.get()) else { return Ok(Value::NULL) };
+    let Some(pool) = Tuple::exact(c.pool.get()) else {
+        return Ok(Value::NULL);
+    };
     let t = &*t;
     let guard = weft_gc::lock(t, &c.header);
     let s = c.state.get(&guard);
@@ -104,7 +111,9 @@ fn product_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     for (name, v) in args.keywords() {
         if !Str::of(name).is_some_and(|s| s.is("repeat")) {
             let name = Str::of(name).map_or_else(String::new, |s| s.to_string_lossy());
-            return Err(t.type_error(format!("product() got an unexpected keyword argument '{name}'")));
+            return Err(t.type_error(format!(
+                "product() got an unexpected keyword argument '{name}'"
+            )));
         }
         repeat = proto::index_i64(t, v)?;
         if repeat < 0 {
@@ -119,12 +128,22 @@ fn product_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         }
     }
     let n = pools.len();
-    let Some(r) = n.checked_mul(repeat as usize).filter(|r| *r < isize::MAX as usize / 16) else {
+    let Some(r) = n
+        .checked_mul(repeat as usize)
+        .filter(|r| *r < isize::MAX as usize / 16)
+    else {
         return Err(t.overflow_error("repeat argument too large"));
     };
-    let empty = pools.iter().any(|p| Tuple::exact(p.value()).is_none_or(|p| p.is_empty()));
+    let empty = pools
+        .iter()
+        .any(|p| Tuple::exact(p.value()).is_none_or(|p| p.is_empty()));
     let pools = Tuple::from_vec(t, pools);
-    let state = State { r, indices: vec![0; r], finished: empty, ..State::default() };
+    let state = State {
+        r,
+        indices: vec![0; r],
+        finished: empty,
+        ..State::default()
+    };
     Ok(make(t, cls, pools, state))
 }
 
@@ -144,7 +163,9 @@ fn product_advance(pools: &Tuple, s: &mut State) -> Option<usize> {
 }
 
 fn product_next(t: &mut Thread, v: Value) -> Res {
-    next(t, v, product_advance, |pools, s, i| product_pool(pools, i).get(s.indices[i]))
+    next(t, v, product_advance, |pools, s, i| {
+        product_pool(pools, i).get(s.indices[i])
+    })
 }
 
 // --- combinations ---
@@ -161,9 +182,16 @@ fn combinations_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     let (pool, n, r) = pool_and_r(t, a[0], a[1])?;
     let state = if r > n {
-        State { finished: true, ..State::default() }
+        State {
+            finished: true,
+            ..State::default()
+        }
     } else {
-        State { r, indices: (0..r).collect(), ..State::default() }
+        State {
+            r,
+            indices: (0..r).collect(),
+            ..State::default()
+        }
     };
     Ok(make(t, cls, pool, state))
 }
@@ -189,7 +217,12 @@ fn with_replacement_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if r > isize::MAX as usize / 16 {
         return Err(t.memory_error());
     }
-    let state = State { r, indices: vec![0; r], finished: n == 0 && r > 0, ..State::default() };
+    let state = State {
+        r,
+        indices: vec![0; r],
+        finished: n == 0 && r > 0,
+        ..State::default()
+    };
     Ok(make(t, cls, pool, state))
 }
 
@@ -220,9 +253,17 @@ fn permutations_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         count(t, a[1], "r")?
     };
     let state = if r > n {
-        State { finished: true, ..State::default() }
+        State {
+            finished: true,
+            ..State::default()
+        }
     } else {
-        State { r, indices: (0..n).collect(), cycles: (0..r).map(|i| n - i).collect(), ..State::default() }
+        State {
+            r,
+            indices: (0..n).collect(),
+            cycles: (0..r).map(|i| n - i).collect(),
+            ..State::default()
+        }
     };
     Ok(make(t, cls, pool, state))
 }
@@ -253,7 +294,12 @@ macro_rules! combine {
         pub static $ty: Type = Type::builtin(
             $name,
             size_of::<Combine>(),
-            &Spec { new: Some($new), iter: Some(iter_self), iter_next: Some($next), ..Spec::EMPTY },
+            &Spec {
+                new: Some($new),
+                iter: Some(iter_self),
+                iter_next: Some($next),
+                ..Spec::EMPTY
+            },
         )
         .module("itertools")
         .gc(traverse, clear)
@@ -261,7 +307,13 @@ macro_rules! combine {
     };
 }
 
-combine!(PRODUCT, "product", product_new, product_next, "Cartesian product of input iterables.  Equivalent to nested for-loops.");
+combine!(
+    PRODUCT,
+    "product",
+    product_new,
+    product_next,
+    "Cartesian product of input iterables.  Equivalent to nested for-loops."
+);
 combine!(
     COMBINATIONS,
     "combinations",

@@ -31,7 +31,16 @@ struct Grouper {
     group: Count,
 }
 
-gc_slots!(GroupBy, traverse, clear, source, key, target, current_key, current);
+gc_slots!(
+    GroupBy,
+    traverse,
+    clear,
+    source,
+    key,
+    target,
+    current_key,
+    current
+);
 gc_slots!(Grouper, traverse_grouper, clear_grouper, parent, target);
 
 fn this<'a>(v: Value) -> &'a GroupBy {
@@ -55,9 +64,15 @@ fn groupby_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 
 /// Takes the next item and its key. False at the end.
 fn step(t: &mut Thread, g: &GroupBy) -> Res<bool> {
-    let Some(x) = proto::next(t, g.source.get())? else { return Ok(false) };
+    let Some(x) = proto::next(t, g.source.get())? else {
+        return Ok(false);
+    };
     let f = g.key.get();
-    let key = if f.is_null() { x.clone() } else { proto::call(t, f, &[x.value()])? };
+    let key = if f.is_null() {
+        x.clone()
+    } else {
+        proto::call(t, f, &[x.value()])?
+    };
     g.current.set(t, &g.header, x.into());
     g.current_key.set(t, &g.header, key.into());
     Ok(true)
@@ -80,7 +95,9 @@ fn groupby_next(t: &mut Thread, v: Value) -> Res {
             return Ok(Value::NULL);
         }
     }
-    let Some(key) = own(t, &g.current_key) else { return Ok(Value::NULL) };
+    let Some(key) = own(t, &g.current_key) else {
+        return Ok(Value::NULL);
+    };
     g.target.set(t, &g.header, key.clone().into());
     let group = new_grouper(t, v, &key);
     Ok(Tuple::pair(t, key, group).into())
@@ -100,7 +117,9 @@ fn grouper_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     let a = SIG.bind(t, args)?;
     if !type_of(a[0]).is_subtype(&GROUPBY) {
         let got = type_of(a[0]).name();
-        return Err(t.type_error(format!("_grouper() argument 1 must be itertools.groupby, not {got}")));
+        return Err(t.type_error(format!(
+            "_grouper() argument 1 must be itertools.groupby, not {got}"
+        )));
     }
     let target = Obj::new(t, a[1]);
     Ok(new_grouper(t, a[0], &target).into())
@@ -116,7 +135,9 @@ fn grouper_next(t: &mut Thread, v: Value) -> Res {
     if g.current.get().is_null() && !step(t, g)? {
         return Ok(Value::NULL);
     }
-    let Some(key) = own(t, &g.current_key) else { return Ok(Value::NULL) };
+    let Some(key) = own(t, &g.current_key) else {
+        return Ok(Value::NULL);
+    };
     if !proto::eq(t, it.target.get(), key.value())? {
         return Ok(Value::NULL);
     }
@@ -143,7 +164,12 @@ pub static GROUPBY: Type = Type::builtin(
 pub static GROUPER: Type = Type::builtin(
     "_grouper",
     size_of::<Grouper>(),
-    &Spec { new: Some(grouper_new), iter: Some(iter_self), iter_next: Some(grouper_next), ..Spec::EMPTY },
+    &Spec {
+        new: Some(grouper_new),
+        iter: Some(iter_self),
+        iter_next: Some(grouper_next),
+        ..Spec::EMPTY
+    },
 )
 .module("itertools")
 .gc(traverse_grouper, clear_grouper)

@@ -184,7 +184,11 @@ fn data_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
 
 /// `itertools.tee`
 pub fn tee(t: &mut Thread, a: &[Value]) -> Res {
-    let n = if a[1].is_null() { 2 } else { proto::index_i64(t, a[1])? };
+    let n = if a[1].is_null() {
+        2
+    } else {
+        proto::index_i64(t, a[1])?
+    };
     if n < 0 {
         return Err(t.value_error("n must be >= 0"));
     }
