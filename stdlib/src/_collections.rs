@@ -45,6 +45,11 @@ unsafe fn clear_default(h: *mut Header, t: &Thread) {
     }
 }
 
+/// The factory, if there is one.
+fn factory_of(t: &Thread, v: Value) -> Option<Obj> {
+    own(t, &default_of(v).factory).filter(|f| !f.value().is_none())
+}
+
 /// Calls a slot or method that `dict` has.
 fn dict_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     match DICT.slots.init.get() {
@@ -77,7 +82,7 @@ fn default_missing(t: &mut Thread, a: &[Value]) -> Res {
 
 fn missing(t: &mut Thread, v: Value, key: Value) -> Res {
     let d = default_of(v);
-    let Some(factory) = own(t, &d.factory) else {
+    let Some(factory) = factory_of(t, v) else {
         return Err(t.key_error(key));
     };
     let made = proto::call(t, factory.value(), &[])?;
@@ -107,7 +112,7 @@ fn default_get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 
 fn default_repr(t: &mut Thread, v: Value) -> Res {
     let name = type_of(v).name();
-    let factory = own(t, &default_of(v).factory).unwrap_or_else(support::none);
+    let factory = factory_of(t, v).unwrap_or_else(support::none);
     // A factory that is a bound method of this very dict would go on for ever.
     let shown = match t.repr_enter(factory.value()) {
         _ if factory.value().is_none() => Str::new(t, "None"),
@@ -124,13 +129,13 @@ fn default_repr(t: &mut Thread, v: Value) -> Res {
 }
 
 fn default_copy(t: &mut Thread, a: &[Value]) -> Res {
-    let factory = own(t, &default_of(a[0]).factory).unwrap_or_else(support::none);
+    let factory = factory_of(t, a[0]).unwrap_or_else(support::none);
     let cls = Obj::new(t, type_of(a[0]).value());
     proto::call(t, cls.value(), &[factory.value(), a[0]]).map(Obj::into_value)
 }
 
 fn default_reduce(t: &mut Thread, a: &[Value]) -> Res {
-    let args = match own(t, &default_of(a[0]).factory) {
+    let args = match factory_of(t, a[0]) {
         Some(f) => Tuple::from_vec(t, vec![f]),
         None => Tuple::empty(t),
     };
@@ -149,7 +154,7 @@ fn default_or(t: &mut Thread, a: Value, b: Value) -> Res {
     } else {
         b
     };
-    let factory = own(t, &default_of(own_one).factory).unwrap_or_else(support::none);
+    let factory = factory_of(t, own_one).unwrap_or_else(support::none);
     let cls = Obj::new(t, type_of(own_one).value());
     let new = proto::call(t, cls.value(), &[factory.value(), a])?;
     if let Some(d) = Dict::of(new.value()) {

@@ -17,6 +17,8 @@ static PENDING: [AtomicBool; NSIG] = [const { AtomicBool::new(false) }; NSIG];
 static ANY: AtomicBool = AtomicBool::new(false);
 static WAKEUP_FD: AtomicI32 = AtomicI32::new(-1);
 static WARN_ON_FULL: AtomicBool = AtomicBool::new(true);
+/// Error number of a failed write to the wakeup descriptor, to be reported.
+static WAKEUP_ERROR: AtomicI32 = AtomicI32::new(0);
 static MAIN: AtomicPtr<Peer<ThreadPayload>> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Owned words, by signal; NULL: not known. Set by the main thread alone. What is stored after the first thread has been started is
@@ -62,7 +64,12 @@ fn note(signum: libc::c_int) {
     if fd != -1 {
         let byte = signum as u8;
         // SAFETY: one byte of ours.
-        unsafe { libc::write(fd, (&raw const byte).cast(), 1) };
+        if unsafe { libc::write(fd, (&raw const byte).cast(), 1) } < 0 {
+            let e = support::errno();
+            if e != libc::EAGAIN || WARN_ON_FULL.load(Relaxed) {
+                WAKEUP_ERROR.store(e, Relaxed);
+            }
+        }
     }
 }
 
@@ -78,12 +85,30 @@ pub fn simulate(signum: i32) -> bool {
     true
 }
 
+/// In the child of a fork: what came for the parent is the parent's, and the calling thread is the main one now.
+pub fn after_fork_child() {
+    for p in &PENDING {
+        p.store(false, Relaxed);
+    }
+    ANY.store(false, Relaxed);
+    if let Some(t) = Thread::try_current() {
+        let peer = std::sync::Arc::into_raw(t.peer().clone());
+        MAIN.store(peer as *mut _, Release);
+    }
+}
+
 /// Runs Python's handlers of the signals that have come. Only in the main thread.
 fn run_handlers(t: &mut Thread) -> Res<()> {
     if !ANY.load(Relaxed) || !crate::_thread::is_main_thread() {
         return Ok(());
     }
     ANY.store(false, SeqCst);
+    let failed = WAKEUP_ERROR.swap(0, Relaxed);
+    if failed != 0 {
+        let _: Raised = t.os_error(failed, None);
+        let what = "Exception ignored when trying to send to the signal wakeup fd";
+        runtime::unraisable(t, what, None);
+    }
     for signum in 1..NSIG {
         if !PENDING[signum].swap(false, AcqRel) {
             continue;

@@ -15,7 +15,6 @@ use weft_objects::{float, int};
 
 /// Longest wait, in nanoseconds.
 const TIMEOUT_MAX: i64 = i64::MAX;
-const DEFAULT_STACK: usize = 8 << 20;
 
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(0);
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -566,10 +565,8 @@ fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>
     let args = SharedObj::new(t, args);
     let kwargs = support::given(t, kwargs).map(|k| SharedObj::new(t, k));
     let state = s.clone();
-    let size = match STACK_SIZE.load(Relaxed) {
-        0 => DEFAULT_STACK,
-        n => n,
-    };
+    // Zero: the runtime's own choice.
+    let size = STACK_SIZE.load(Relaxed);
     let body = move |t: &mut Thread| {
         state.ident.store(ident(), Relaxed);
         RUNNING.fetch_add(1, Relaxed);
@@ -691,6 +688,7 @@ pub fn shutdown(t: &mut Thread) -> Res<()> {
 pub fn after_fork_child() {
     let me = ident();
     MAIN_IDENT.store(me, Relaxed);
+    crate::_signal::after_fork_child();
     RUNNING.store(0, Relaxed);
     // SAFETY: the threads that may have held these locks are gone; what they guard is whole enough to be filtered.
     unsafe {

@@ -5,6 +5,7 @@ pub mod _bisect;
 pub mod _codecs;
 pub mod _collections;
 pub mod _contextvars;
+pub mod _csv;
 pub mod _functools;
 pub mod _hashes;
 pub mod _heapq;
@@ -42,6 +43,7 @@ pub mod thread_local;
 pub mod time;
 pub mod unicodedata;
 pub mod wait;
+pub mod zlib;
 
 use weft_objects::prelude::*;
 
@@ -56,6 +58,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_codecs", _codecs::init),
     ("_collections", _collections::init),
     ("_contextvars", _contextvars::init),
+    ("_csv", _csv::init),
     ("_functools", _functools::init),
     ("_heapq", _heapq::init),
     ("_io", _io::init),
@@ -93,4 +96,5 @@ pub static MODULES: &[(&str, Init)] = &[
     ("select", select::init),
     ("time", time::init),
     ("unicodedata", unicodedata::init),
+    ("zlib", zlib::init),
 ];

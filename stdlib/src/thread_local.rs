@@ -259,7 +259,8 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type.
     let l = unsafe { &*(h as *const Local) };
     forget(t, l.id);
-    if weft_gc::multithreaded() && l.id != 0 {
+    // Threads that have ended took their dicts with them.
+    if l.id != 0 && weft_gc::multithreaded() && weft_gc::world().len() > 1 {
         let mut dead = DEAD.lock();
         dead.push(l.id);
         DEATHS.store(dead.len(), Release);

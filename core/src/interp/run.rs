@@ -1128,7 +1128,7 @@ fn run_from(t: &mut Thread, raising: bool) -> Res {
                         if it == Value::RANGE_MARK {
                             let (at, stop) = (*p.add(1), *p.add(2));
                             if (at.0 as i64) < stop.0 as i64 {
-                                *p.add(1) = Value(at.0 + 2);
+                                *p.add(1) = Value(at.0.wrapping_add(2));
                                 set!(i.b(), at);
                             } else {
                                 *p = Value::NULL;

@@ -33,7 +33,7 @@ const EVENTS: [(&str, i64); 20] = [
 ];
 const ALL_EVENTS: i64 = (1 << 19) - 1;
 /// Events that can be asked for in one code object alone.
-const LOCAL_EVENTS: i64 = (1 << 11) - 1 | 1 << 18;
+const LOCAL_EVENTS: i64 = ((1 << 11) - 1) | (1 << 18);
 const C_EVENTS: i64 = 3 << 16;
 const CALL: i64 = 1 << 4;
 
@@ -51,9 +51,16 @@ static STATE: Mutex<[Option<Tool>; TOOLS]> = Mutex::new([const { None }; TOOLS])
 /// Makes the namespace.
 pub fn module(t: &mut Thread) -> Res<Obj> {
     let m = Module::new(t, "sys.monitoring");
-    let Some(module) = Module::of(m.value()) else { return Ok(m) };
+    let Some(module) = Module::of(m.value()) else {
+        return Ok(m);
+    };
     module.add_functions(t, FUNCTIONS);
-    for (name, id) in [("DEBUGGER_ID", 0), ("COVERAGE_ID", 1), ("PROFILER_ID", 2), ("OPTIMIZER_ID", 5)] {
+    for (name, id) in [
+        ("DEBUGGER_ID", 0),
+        ("COVERAGE_ID", 1),
+        ("PROFILER_ID", 2),
+        ("OPTIMIZER_ID", 5),
+    ] {
         module.add(t, name, int_obj(t, id));
     }
     let object = weft_objects::types::OBJECT.value();
@@ -64,7 +71,12 @@ pub fn module(t: &mut Thread) -> Res<Obj> {
     let events = weft_objects::namespace::new(t);
     for (name, bit) in EVENTS {
         let v = int_obj(t, bit);
-        proto::set_attr(t, events.value(), weft_objects::names::get(t, name), v.value())?;
+        proto::set_attr(
+            t,
+            events.value(),
+            weft_objects::names::get(t, name),
+            v.value(),
+        )?;
     }
     module.add(t, "events", events);
     Ok(m)
@@ -75,11 +87,19 @@ const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("clear_tool_id", "(tool_id, /)", clear_tool_id),
     NativeDef::new("free_tool_id", "(tool_id, /)", free_tool_id),
     NativeDef::new("get_tool", "(tool_id, /)", get_tool),
-    NativeDef::new("register_callback", "(tool_id, event, func, /)", register_callback),
+    NativeDef::new(
+        "register_callback",
+        "(tool_id, event, func, /)",
+        register_callback,
+    ),
     NativeDef::new("get_events", "(tool_id, /)", get_events),
     NativeDef::new("set_events", "(tool_id, event_set, /)", set_events),
     NativeDef::new("get_local_events", "(tool_id, code, /)", get_local_events),
-    NativeDef::new("set_local_events", "(tool_id, code, event_set, /)", set_local_events),
+    NativeDef::new(
+        "set_local_events",
+        "(tool_id, code, event_set, /)",
+        set_local_events,
+    ),
     NativeDef::new("restart_events", "()", |_, _| Ok(Value::NONE)),
     NativeDef::new("_all_events", "()", |t, _| Ok(Dict::new(t).into())),
 ];
@@ -87,7 +107,10 @@ const FUNCTIONS: &[NativeDef] = &[
 fn tool_id(t: &mut Thread, v: Value) -> Res<usize> {
     match usize::try_from(c_int(t, v)?) {
         Ok(id) if id < TOOLS => Ok(id),
-        _ => Err(t.value_error(format!("invalid tool {} (must be between 0 and 5)", v.to_int().unwrap_or(-1)))),
+        _ => Err(t.value_error(format!(
+            "invalid tool {} (must be between 0 and 5)",
+            v.to_int().unwrap_or(-1)
+        ))),
     }
 }
 
@@ -96,7 +119,10 @@ fn with_tool<R>(t: &mut Thread, v: Value, f: impl FnOnce(&Thread, &mut Tool) -> 
     let id = tool_id(t, v)?;
     let done = {
         let mut state = STATE.lock();
-        state[id].as_mut().filter(|tool| tool.name.is_some()).map(|tool| f(t, tool))
+        state[id]
+            .as_mut()
+            .filter(|tool| tool.name.is_some())
+            .map(|tool| f(t, tool))
     };
     match done {
         Some(r) => Ok(r),
@@ -120,7 +146,11 @@ fn use_tool_id(t: &mut Thread, a: &[Value]) -> Res {
         }
         taken
     };
-    if taken { Err(t.value_error(format!("tool {id} is already in use"))) } else { Ok(Value::NONE) }
+    if taken {
+        Err(t.value_error(format!("tool {id} is already in use")))
+    } else {
+        Ok(Value::NONE)
+    }
 }
 
 fn clear_tool_id(t: &mut Thread, a: &[Value]) -> Res {
@@ -128,7 +158,10 @@ fn clear_tool_id(t: &mut Thread, a: &[Value]) -> Res {
     let old = {
         let mut state = STATE.lock();
         let name = state[id].as_mut().and_then(|tool| tool.name.take());
-        let cleared = name.map(|name| Tool { name: Some(name), ..Tool::default() });
+        let cleared = name.map(|name| Tool {
+            name: Some(name),
+            ..Tool::default()
+        });
         std::mem::replace(&mut state[id], cleared)
     };
     drop(old);
@@ -201,7 +234,9 @@ fn code_key(t: &Thread, v: Value) -> Res<u64> {
 
 fn get_local_events(t: &mut Thread, a: &[Value]) -> Res {
     let key = code_key(t, a[1])?;
-    with_tool(t, a[0], |_, tool| Value::int(tool.local.get(&key).copied().unwrap_or(0)))
+    with_tool(t, a[0], |_, tool| {
+        Value::int(tool.local.get(&key).copied().unwrap_or(0))
+    })
 }
 
 fn set_local_events(t: &mut Thread, a: &[Value]) -> Res {

@@ -121,7 +121,8 @@ impl Buffered {
         }
     }
 
-    fn is_closed(&self, t: &mut Thread) -> Res<bool> {
+    /// The `closed` attribute.
+    pub fn is_closed(&self, t: &mut Thread) -> Res<bool> {
         let raw = self.raw(t)?;
         if let Some(f) = fileio::exact(raw.value()) {
             return Ok(f.fd() < 0);

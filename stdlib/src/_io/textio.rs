@@ -143,7 +143,10 @@ impl TextIo {
     pub(super) fn check_open(&self, t: &mut Thread) -> Res<()> {
         let buffer = self.buffer(t)?;
         let closed = if type_of(self.base.header.value()).is(&TEXT_IO_WRAPPER) {
-            flag(t, buffer.value(), "closed")?
+            match buffered::exact(buffer.value()) {
+                Some(b) => b.is_closed(t)?,
+                None => flag(t, buffer.value(), "closed")?,
+            }
         } else {
             flag(t, self.base.header.value(), "closed")?
         };

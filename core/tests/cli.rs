@@ -1,0 +1,199 @@
+//! The `weft` program from outside: what it prints and the code that it exits with.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+fn weft(args: &[&str]) -> Command {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_weft"));
+    for name in [
+        "PYTHONPATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+        "PYTHON_GIL",
+    ] {
+        c.env_remove(name);
+    }
+    c.args(args);
+    c
+}
+
+fn run(args: &[&str]) -> (String, String, Option<i32>) {
+    told(weft(args).output().expect("weft runs"))
+}
+
+fn told(o: Output) -> (String, String, Option<i32>) {
+    let text = |b: Vec<u8>| String::from_utf8(b).expect("UTF-8");
+    (text(o.stdout), text(o.stderr), o.status.code())
+}
+
+/// A directory of this test's own, empty.
+fn scratch(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    dir
+}
+
+#[test]
+fn commands_and_their_exit_codes() {
+    assert_eq!(
+        run(&["-c", "print(1)"]),
+        ("1\n".into(), String::new(), Some(0))
+    );
+    assert_eq!(run(&["-c", "import sys; sys.exit(3)"]).2, Some(3));
+    assert_eq!(run(&["-c", "raise SystemExit"]).2, Some(0));
+    assert_eq!(
+        run(&["-c", "import sys; sys.exit('bye')"]),
+        (String::new(), "bye\n".into(), Some(1))
+    );
+    assert_eq!(
+        run(&["-O", "-c", "assert 0; print(__debug__)"]).0,
+        "False\n"
+    );
+    assert_eq!(
+        run(&["-c", "import sys; print(sys.argv)", "a", "-b"]).0,
+        "['-c', 'a', '-b']\n"
+    );
+}
+
+#[test]
+fn usage() {
+    let (_, err, code) = run(&["-Z"]);
+    assert!(
+        err.starts_with("Unknown option: -Z\n") && code == Some(2),
+        "{err}"
+    );
+    let (out, _, code) = run(&["-V"]);
+    assert!(out.starts_with("Python 3.14") && code == Some(0), "{out}");
+    let (_, err, code) = run(&["no_such_file.py"]);
+    assert!(
+        err.starts_with("weft: can't open file '/") && err.ends_with("No such file or directory\n"),
+        "{err}"
+    );
+    assert_eq!(code, Some(2));
+    assert!(
+        run(&["-m", "no_such_module"])
+            .1
+            .ends_with("No module named no_such_module\n")
+    );
+}
+
+#[test]
+fn tracebacks_show_their_source() {
+    let (_, err, code) = run(&["-c", "def f(x):\n    return 1 / x\nf(0)"]);
+    let wanted = [
+        "  File \"<string>\", line 2, in f\n",
+        "    return 1 / x\n",
+        "ZeroDivisionError: division by zero\n",
+    ];
+    assert!(
+        wanted.iter().all(|w| err.contains(w)) && code == Some(1),
+        "{err}"
+    );
+    let (_, err, _) = run(&["-c", "import json; json.loads('{')"]);
+    assert!(
+        err.contains("json/__init__.py\"") && err.contains("return _default_decoder.decode(s)"),
+        "{err}"
+    );
+}
+
+#[test]
+fn scripts_packages_and_directories() {
+    let dir = scratch("packages");
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().expect("in the directory")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("pkg/__init__.py", "from . import b");
+    write("pkg/b.py", "from pkg.c import cc\nx = cc + 1");
+    write("pkg/c.py", "import pkg.b\ncc = 2");
+    write("pkg/__main__.py", "print('main of', __package__)");
+    write("app/__main__.py", "print('app', __name__)");
+    write(
+        "script.py",
+        "import pkg.b, sys, os\nprint(pkg.b.x, sys.path[0] == os.path.dirname(os.path.abspath(__file__)))",
+    );
+    let at = |args: &[&str]| told(weft(args).current_dir(&dir).output().expect("weft runs"));
+    // Twice: compiled, then from the cache.
+    for _ in 0..2 {
+        assert_eq!(at(&["script.py"]).0, "3 True\n");
+    }
+    assert!(dir.join("pkg/__pycache__").is_dir());
+    assert_eq!(at(&["-m", "pkg"]).0, "main of pkg\n");
+    assert_eq!(at(&["app"]).0, "app __main__\n");
+    let err = at(&["-c", "from pkg import nothing"]).1;
+    assert!(
+        err.contains("ImportError: cannot import name 'nothing' from 'pkg' (")
+            && err.contains("pkg/__init__.py)"),
+        "{err}"
+    );
+    let err = at(&["-c", "import pkg.nothing"]).1;
+    assert!(
+        err.ends_with("ModuleNotFoundError: No module named 'pkg.nothing'\n")
+            && !err.contains("importlib"),
+        "{err}"
+    );
+}
+
+#[test]
+fn programs_from_standard_input() {
+    let pipe = |args: &[&str], text: &str| {
+        let mut child = weft(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("weft starts");
+        child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(text.as_bytes())
+            .expect("written");
+        told(child.wait_with_output().expect("weft ends"))
+    };
+    assert_eq!(pipe(&[], "print('in', __name__)").0, "in __main__\n");
+    assert_eq!(
+        pipe(&["-", "x"], "import sys; print(sys.argv)").0,
+        "['-', 'x']\n"
+    );
+    let (out, err, code) = pipe(
+        &["-i", "-q"],
+        "x = 5\nx\nif x:\n    'yes'\n\n1/0\n(1,\n2)\nimport sys; sys.exit(7)\n",
+    );
+    assert_eq!(
+        (out.as_str(), code),
+        ("5\n'yes'\n(1, 2)\n", Some(7)),
+        "{err}"
+    );
+    assert!(err.contains("ZeroDivisionError"), "{err}");
+}
+
+#[test]
+fn the_end_of_a_program() {
+    let program = "
+import atexit, threading, time
+atexit.register(print, 'atexit')
+class D:
+    def __del__(self): print('deleted')
+d = D()
+threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()
+print('main')
+";
+    assert_eq!(run(&["-c", program]).0, "main\nthread\natexit\ndeleted\n");
+}
+
+#[test]
+fn the_library_has_sources_and_resources() {
+    let program = "
+import inspect, json, pkgutil, importlib.resources, linecache
+assert 'def dumps' in inspect.getsource(json)
+assert linecache.getline(json.__file__, 1, vars(json))
+assert 'decoder' in [m.name for m in pkgutil.iter_modules(json.__path__)]
+assert 'scanner.py' in [p.name for p in importlib.resources.files('json').iterdir()]
+print('ok')
+";
+    assert_eq!(run(&["-c", program]).0, "ok\n");
+}
