@@ -61,6 +61,32 @@ pub struct View {
     dict: Slot,
 }
 
+/// What iterating over a dict or one of its views gives, all of it at one moment, so that other threads cannot change the dict
+/// in between. `None`: `v` is nothing of that kind.
+pub fn snapshot(t: &Thread, v: Value) -> Option<Vec<Obj>> {
+    if let Some(d) = Dict::exact(v) {
+        return Some(d.items(t).into_iter().map(|(k, _)| k).collect());
+    }
+    if !v.is_ptr() {
+        return None;
+    }
+    let ty = type_of(v);
+    let view = if ty.is(&DICT_KEYS) || ty.is(&DICT_VALUES) || ty.is(&DICT_ITEMS) {
+        // SAFETY: of one of the three types, which share the layout.
+        unsafe { &*(v.ptr() as *const View) }
+    } else {
+        return None;
+    };
+    let items = Dict::exact(view.dict.get())?.items(t).into_iter();
+    Some(if ty.is(&DICT_KEYS) {
+        items.map(|(k, _)| k).collect()
+    } else if ty.is(&DICT_VALUES) {
+        items.map(|(_, v)| v).collect()
+    } else {
+        items.map(|(k, v)| Tuple::pair(t, k, v)).collect()
+    })
+}
+
 /// `d.keys()` and so on.
 pub fn new_view(t: &Thread, dict: Value, part: Part) -> Obj {
     // SAFETY: the layout is that of all three types; the slot is filled at once.

@@ -523,6 +523,9 @@ pub fn to_vec(t: &mut Thread, iterable: Value) -> Res<Vec<Obj>> {
     if let Some(x) = Tuple::exact(iterable) {
         return Ok(x.values().iter().map(|v| Obj::new(t, *v)).collect());
     }
+    if let Some(items) = crate::dict_views::snapshot(t, iterable) {
+        return Ok(items);
+    }
     let mut items = Vec::new();
     for_each(t, iterable, |_, o| {
         items.push(o);

@@ -174,9 +174,7 @@ iterator!(
 // --- chain: a iterator over the iterables, b the current one's iterator ---
 
 fn chain_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
-    if args.has_keywords() && Type::of_unchecked(cls).is(&CHAIN) {
-        return Err(t.type_error("chain() takes no keyword arguments".into()));
-    }
+    let args = support::positional(t, cls, &CHAIN, "chain", args)?;
     let all = Tuple::from_slice(t, args.pos());
     let source = proto::iter(t, all.value())?;
     Ok(make(t, cls, [Some(source), None, None, None]).0.into())
@@ -354,6 +352,7 @@ iterator!(
 // --- cycle: a iterator until its end, b list of what it gave, n index in it ---
 
 fn cycle_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let args = support::positional(t, cls, &CYCLE, "cycle", args)?;
     static SIG: SigCell = SigCell::new("cycle", "(iterable, /)");
     let a = SIG.bind(t, args)?;
     let source = proto::iter(t, a[0])?;
@@ -406,6 +405,7 @@ fn with_function(t: &mut Thread, cls: Value, args: Args<'_>, sig: &'static SigCe
 }
 
 fn dropwhile_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let args = support::positional(t, cls, &DROPWHILE, "dropwhile", args)?;
     static SIG: SigCell = SigCell::new("dropwhile", "(predicate, iterable, /)");
     with_function(t, cls, args, &SIG)
 }
@@ -437,6 +437,7 @@ iterator!(
 );
 
 fn takewhile_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let args = support::positional(t, cls, &TAKEWHILE, "takewhile", args)?;
     static SIG: SigCell = SigCell::new("takewhile", "(predicate, iterable, /)");
     with_function(t, cls, args, &SIG)
 }
@@ -467,6 +468,7 @@ iterator!(
 );
 
 fn filterfalse_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let args = support::positional(t, cls, &FILTERFALSE, "filterfalse", args)?;
     static SIG: SigCell = SigCell::new("filterfalse", "(function, iterable, /)");
     with_function(t, cls, args, &SIG)
 }
@@ -501,6 +503,7 @@ iterator!(
 );
 
 fn starmap_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let args = support::positional(t, cls, &STARMAP, "starmap", args)?;
     static SIG: SigCell = SigCell::new("starmap", "(function, iterable, /)");
     with_function(t, cls, args, &SIG)
 }
@@ -545,9 +548,7 @@ fn slice_index(t: &mut Thread, v: Value, default: u64, what: &str) -> Res<u64> {
 }
 
 fn islice_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
-    if args.has_keywords() && Type::of_unchecked(cls).is(&ISLICE) {
-        return Err(t.type_error("islice() takes no keyword arguments".into()));
-    }
+    let args = support::positional(t, cls, &ISLICE, "islice", args)?;
     let (iterable, start, stop, step) = match *args.pos() {
         [x, stop] => (x, Value::NULL, stop, Value::NULL),
         [x, start, stop] => (x, start, stop, Value::NULL),
@@ -631,6 +632,7 @@ iterator!(
 // --- pairwise: a iterator or NULL, b the item before ---
 
 fn pairwise_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    let args = support::positional(t, cls, &PAIRWISE, "pairwise", args)?;
     static SIG: SigCell = SigCell::new("pairwise", "(iterable, /)");
     let a = SIG.bind(t, args)?;
     let source = proto::iter(t, a[0])?;

@@ -40,6 +40,25 @@ pub fn add_ints(t: &Thread, m: &Obj, ints: &[(&str, i64)]) {
     }
 }
 
+/// The arguments of a constructor that takes no keywords; a subclass with an `__init__` of its own may be given some, which are that
+/// method's business.
+pub fn positional<'a>(
+    t: &Thread,
+    cls: Value,
+    base: &'static Type,
+    name: &str,
+    args: Args<'a>,
+) -> Res<Args<'a>> {
+    let init = |ty: &Type| ty.slots.init.get().map(|f| f as usize);
+    if args.has_keywords() {
+        let ty = Type::of_unchecked(cls);
+        if ty.is(base) || init(ty) == init(base) {
+            return Err(t.type_error(format!("{name}() takes no keyword arguments")));
+        }
+    }
+    Ok(Args::positional(args.pos()))
+}
+
 /// A handle to what a native was given, or `None` for an absent argument.
 pub fn given(t: &Thread, v: Value) -> Option<Obj> {
     (!v.is_null()).then(|| Obj::new(t, v))

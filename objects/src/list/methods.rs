@@ -121,6 +121,10 @@ pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
         l.append(t, items);
         return Ok(());
     }
+    if let Some(items) = crate::dict_views::snapshot(t, iterable) {
+        l.append(t, items);
+        return Ok(());
+    }
     if let Some((start, step, n)) = Range::of(iterable).and_then(Range::small) {
         if !l.reserve(t, n) {
             return Err(t.memory_error());

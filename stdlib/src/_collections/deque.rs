@@ -362,7 +362,8 @@ fn like(t: &mut Thread, v: Value, items: Vec<Obj>) -> Res<Obj> {
     if d.limit.get() == 0 {
         return proto::call(t, cls.value(), &[list.value()]);
     }
-    proto::call(t, cls.value(), &[list.value(), Value::int(d.max() as i64)])
+    let max = Obj::own(int::from_usize(t, d.max()));
+    proto::call(t, cls.value(), &[list.value(), max.value()])
 }
 
 fn copy(t: &mut Thread, a: &[Value]) -> Res {
@@ -519,7 +520,7 @@ fn reduce(t: &mut Thread, a: &[Value]) -> Res {
     let args = if d.limit.get() == 0 {
         Tuple::empty(t)
     } else {
-        let max = support::int_obj(t, d.max() as i64);
+        let max = Obj::own(int::from_usize(t, d.max()));
         let nothing = Tuple::empty(t);
         Tuple::pair(t, nothing, max)
     };

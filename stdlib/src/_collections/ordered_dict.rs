@@ -4,6 +4,7 @@ use crate::support::{self, Count};
 use std::mem::offset_of;
 use weft_objects::dict::DICT;
 use weft_objects::dict::keys::hash_key;
+use weft_objects::int;
 use weft_objects::prelude::*;
 use weft_objects::types::alloc_instance;
 
@@ -15,6 +16,8 @@ struct Ordered {
     attrs: Slot,
     /// No item lies before this position, if the first place of the table is empty (which it is not when a new table has been made).
     first: Count,
+    /// Counts the changes of the set of keys and their order.
+    state: Count,
 }
 
 fn this<'a>(v: Value) -> &'a Ordered {
@@ -43,12 +46,17 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 }
 
 impl Ordered {
+    fn changed(&self) {
+        self.state.set(self.state.get() + 1);
+    }
+
     /// Where to look for the first item. To be called before anything is removed.
     fn start(&self, t: &Thread) -> usize {
         let mut at = 1;
         if self.dict.prev(t, &mut at).is_some() {
             self.first.set(0);
         }
+        self.changed();
         self.first.get() as usize
     }
 
@@ -80,7 +88,12 @@ fn plain(v: Value) -> bool {
 fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
     let o = this(v);
     if !x.is_null() {
-        return o.dict.set(t, key, x);
+        let n = o.dict.len();
+        o.dict.set(t, key, x)?;
+        if o.dict.len() != n {
+            o.changed();
+        }
+        return Ok(());
     }
     o.start(t);
     match o.dict.remove(t, key)? {
@@ -159,12 +172,6 @@ fn pop(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(x.into());
     }
     if a[2].is_null() {
-        if !type_of(a[0]).is(&ORDERED_DICT) {
-            let name = weft_objects::id!(t, "__missing__");
-            if let Some(f) = proto::lookup_special_raw(t, a[0], name)? {
-                return f.call(t, &[a[1]]).map(Obj::into_value);
-            }
-        }
         return Err(t.key_error(a[1]));
     }
     Ok(Obj::new(t, a[2]).into())
@@ -235,6 +242,7 @@ fn clear_method(t: &mut Thread, a: &[Value]) -> Res {
     let o = this(a[0]);
     o.dict.clear(t);
     o.first.set(0);
+    o.changed();
     Ok(Value::NONE)
 }
 
@@ -248,11 +256,25 @@ fn copy(t: &mut Thread, a: &[Value]) -> Res {
     }
     let cls = Obj::new(t, ty.value());
     let new = proto::call(t, cls.value(), &[])?;
+    let state = o.state.get();
     for (k, _) in o.dict.items(t) {
         let x = proto::get_item(t, a[0], k.value())?;
+        if o.state.get() != state {
+            return Err(mutated(t));
+        }
         proto::set_item(t, new.value(), k.value(), x.value())?;
     }
     Ok(new.into())
+}
+
+#[cold]
+fn mutated(t: &Thread) -> Raised {
+    t.runtime_error("OrderedDict mutated during iteration")
+}
+
+fn size_of_dict(t: &mut Thread, a: &[Value]) -> Res {
+    let more = size_of::<Ordered>() - size_of::<Dict>();
+    Ok(int::from_usize(t, this(a[0]).dict.size(t) + more))
 }
 
 fn fromkeys(t: &mut Thread, a: &[Value]) -> Res {
@@ -275,15 +297,28 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     }
     let mut same = r == Value::TRUE;
     if same && type_of(b).is_subtype(&ORDERED_DICT) && type_of(a).is_subtype(&ORDERED_DICT) {
-        let (x, y) = (this(a).dict.items(t), this(b).dict.items(t));
-        for ((p, _), (q, _)) in x.iter().zip(&y) {
-            if !proto::eq(t, p.value(), q.value())? {
-                same = false;
-                break;
-            }
-        }
+        same = same_order(t, this(a), this(b))?;
     }
     Ok(Value::bool(same == (op == CmpOp::Eq)))
+}
+
+/// Whether two dicts that are equal have their keys in the same order.
+fn same_order(t: &mut Thread, a: &Ordered, b: &Ordered) -> Res<bool> {
+    if a.dict.len() != b.dict.len() {
+        return Ok(false);
+    }
+    let before = (a.state.get(), b.state.get());
+    let (x, y) = (a.dict.items(t), b.dict.items(t));
+    for ((p, _), (q, _)) in x.iter().zip(&y) {
+        let equal = proto::eq(t, p.value(), q.value())?;
+        if (a.state.get(), b.state.get()) != before {
+            return Err(mutated(t));
+        }
+        if !equal {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {
@@ -360,7 +395,7 @@ pub static ORDERED_DICT: Type = Type::builtin(
             NativeDef::new("clear", "($self, /)", clear_method)
                 .doc("Remove all items from ordered dict."),
             NativeDef::new("copy", "($self, /)", copy).doc("A shallow copy of ordered dict."),
-            NativeDef::new("__copy__", "($self, /)", copy),
+            NativeDef::new("__sizeof__", "($self, /)", size_of_dict),
             NativeDef::new("__reduce__", "($self, /)", reduce)
                 .doc("Return state information for pickling"),
             NativeDef::class("fromkeys", "($type, /, iterable, value=None)", fromkeys).doc(

@@ -198,18 +198,16 @@ pub fn tee(t: &mut Thread, a: &[Value]) -> Res {
     let source = proto::iter(t, a[0])?;
     let name = weft_objects::id!(t, "__copy__");
     let mut all = Vec::new();
-    let copy = match proto::get_attr_opt(t, source.value(), name)? {
-        Some(copy) => {
-            all.push(source);
-            copy
-        }
-        None => {
-            let first = from_iterable(t, source.value())?;
-            let copy = proto::get_attr(t, first.value(), name)?;
-            all.push(first);
-            copy
-        }
+    let first = if type_of(source.value()).is_subtype(&TEE) {
+        // All that are given out are independent of what was given.
+        from_iterable(t, source.value())?
+    } else if proto::get_attr_opt(t, source.value(), name)?.is_some() {
+        source
+    } else {
+        from_iterable(t, source.value())?
     };
+    let copy = proto::get_attr(t, first.value(), name)?;
+    all.push(first);
     for _ in 1..n {
         all.push(proto::call(t, copy.value(), &[])?);
     }
