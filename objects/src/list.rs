@@ -158,7 +158,7 @@ impl List {
         self.keep(t, v);
         if !self.raw.has_room() {
             let n = self.len();
-            self.grow(t, n + (n >> 2) + 4);
+            self.grow(t, n + (n >> 1) + 4);
         }
         self.raw.push(v.0);
     }

@@ -71,6 +71,9 @@ pub fn next(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     Ok(true)
 }
 
+/// Lists up to this length are unpacked without going through an iterator.
+const FEW: usize = 16;
+
 #[inline(never)]
 pub fn unpack(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let v = reg(f, i.b());
@@ -89,15 +92,28 @@ pub fn unpack(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     }
     if let Some(l) = List::exact(v)
         && l.len() == n
+        && n <= FEW
     {
-        let items: Option<Vec<Value>> = (0..n).map(|k| l.get(t, k).map(|v| v.to_reg(t))).collect();
-        if let Some(items) = items {
+        // All items first: dropping what the registers held may run code that changes the list.
+        let mut items = [Value::NULL; FEW];
+        let got = (0..n).take_while(|&k| match l.get(t, k) {
+            Some(v) => {
+                items[k] = v.to_reg(t);
+                true
+            }
+            None => false,
+        });
+        let got = got.count();
+        if got == n {
             let v = take_operand(f, i, XB, i.b());
-            for (k, item) in items.into_iter().enumerate() {
-                set_reg(t, f, i.a() + k, item);
+            for (k, item) in items[..n].iter().enumerate() {
+                set_reg(t, f, i.a() + k, *item);
             }
             drop_reg(t, v);
             return Ok(());
+        }
+        for item in items[..got].iter() {
+            drop_reg(t, *item);
         }
     }
     if v.is_null() {
