@@ -291,9 +291,33 @@ fn open_code(t: &mut Thread, a: &[Value]) -> Res {
     open(t, &[a[0], mode.value(), n, n, n, n, n, n])
 }
 
+/// With `-X warn_default_encoding`: EncodingWarning for a call that leaves the choice to the locale.
+pub fn warn_default_encoding(t: &mut Thread, stacklevel: i64) -> Res<()> {
+    let Some(flags) = runtime::sys_attr(t, "flags") else {
+        return Ok(());
+    };
+    let name = weft_objects::id!(t, "warn_default_encoding");
+    let Some(on) = proto::get_attr_opt(t, flags.value(), name)? else {
+        return Ok(());
+    };
+    if !proto::truth(t, on.value())? {
+        return Ok(());
+    }
+    let warnings = runtime::import(t, "warnings")?;
+    let msg = Str::new(t, "'encoding' argument not specified");
+    let args = [
+        msg.value(),
+        errors::ENCODING_WARNING.value(),
+        Value::int(stacklevel),
+    ];
+    proto::call_method(t, warnings.value(), "warn", &args).map(drop)
+}
+
 /// `io.text_encoding`
 fn text_encoding(t: &mut Thread, a: &[Value]) -> Res {
     if a[0].is_none() {
+        let level = support::c_int_or(t, a[1], 2)?;
+        warn_default_encoding(t, level.into())?;
         let name = if utf8_mode(t)? { "utf-8" } else { "locale" };
         return Ok(Str::intern(t, name).into());
     }

@@ -1,17 +1,20 @@
 //! `_sre`: compiled regular expressions, what the `re` package is made of.
 
 use crate::support;
-use rustpython_sre_engine::string::{lower_ascii, lower_unicode, upper_unicode};
-use rustpython_sre_engine::{CODESIZE, MAXGROUPS, MAXREPEAT, SRE_MAGIC};
 use weft_objects::int;
 use weft_objects::prelude::*;
 
-mod check;
+mod code;
 mod found;
+mod machine;
 mod pattern;
+mod program;
 mod scanner;
 mod subject;
 mod template;
+
+/// Bytes of a code word.
+const CODESIZE: i64 = 4;
 
 static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("ascii_iscased", "(character, /)", |t, a| {
@@ -20,17 +23,19 @@ static FUNCTIONS: &[NativeDef] = &[
     }),
     NativeDef::new("ascii_tolower", "(character, /)", |t, a| {
         let c = support::c_int(t, a[0])? as u32;
-        Ok(Value::int(i64::from(lower_ascii(c))))
+        Ok(Value::int(i64::from(code::ascii_lower(c))))
     }),
     NativeDef::new("unicode_iscased", "(character, /)", |t, a| {
         let c = support::c_int(t, a[0])? as u32;
-        Ok(Value::bool(c != lower_unicode(c) || c != upper_unicode(c)))
+        Ok(Value::bool(
+            c != code::unicode_lower(c) || c != code::unicode_upper(c),
+        ))
     }),
     NativeDef::new("unicode_tolower", "(character, /)", |t, a| {
         let c = support::c_int(t, a[0])? as u32;
-        Ok(Value::int(i64::from(lower_unicode(c))))
+        Ok(Value::int(i64::from(code::unicode_lower(c))))
     }),
-    NativeDef::new("getcodesize", "()", |_, _| Ok(Value::int(CODESIZE as i64))),
+    NativeDef::new("getcodesize", "()", |_, _| Ok(Value::int(CODESIZE))),
     NativeDef::new(
         "compile",
         "(pattern, flags, code, groups, groupindex, indexgroup)",
@@ -55,10 +60,10 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         t,
         &m,
         &[
-            ("MAGIC", SRE_MAGIC as i64),
-            ("CODESIZE", CODESIZE as i64),
-            ("MAXREPEAT", MAXREPEAT as i64),
-            ("MAXGROUPS", MAXGROUPS as i64),
+            ("MAGIC", code::MAGIC),
+            ("CODESIZE", CODESIZE),
+            ("MAXREPEAT", code::MAXREPEAT.into()),
+            ("MAXGROUPS", code::MAXGROUPS as i64),
         ],
     );
     Ok(m)

@@ -601,7 +601,20 @@ fn run(t: &mut Thread, func: SharedObj, args: SharedObj, kwargs: Option<SharedOb
         t.clear_exc();
         return;
     }
-    runtime::unraisable(t, "Exception ignored in thread started by", Some(f.value()));
+    let exc = t.take_exc();
+    let r = proto::repr(t, f.value());
+    t.clear_exc();
+    if let Some(exc) = exc {
+        t.set_exc(exc);
+    }
+    let r = r
+        .ok()
+        .and_then(|r| Str::of(r.value()).map(|s| s.to_string_lossy()));
+    let what = format!(
+        "Exception ignored in thread started by {}",
+        r.unwrap_or_default()
+    );
+    runtime::unraisable(t, &what, None);
 }
 
 /// `f(*args, **kwargs)`, of a tuple and a dict.

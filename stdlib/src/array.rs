@@ -448,7 +448,7 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     }
     let (code, initial) = match args.pos() {
         [] => return Err(t.type_error("array() takes at least 1 argument (0 given)".into())),
-        [code] => (*code, Value::NONE),
+        [code] => (*code, Value::NULL),
         [code, initial] => (*code, *initial),
         more => {
             let n = more.len();
@@ -486,7 +486,7 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 }
 
 fn fill(t: &mut Thread, a: &Array, initial: Value) -> Res<()> {
-    if initial.is_none() {
+    if initial.is_null() {
         return Ok(());
     }
     if let Some(s) = Str::of(initial) {

@@ -14,6 +14,7 @@ pub mod _json;
 pub mod _locale;
 pub mod _opcode;
 pub mod _operator;
+pub mod _posixsubprocess;
 pub mod _random;
 pub mod _signal;
 pub mod _sre;
@@ -67,6 +68,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_md5", _hashes::init_md5),
     ("_opcode", _opcode::init),
     ("_operator", _operator::init),
+    ("_posixsubprocess", _posixsubprocess::init),
     ("_random", _random::init),
     ("_sha1", _hashes::init_sha1),
     ("_sha2", _hashes::init_sha2),

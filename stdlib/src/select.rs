@@ -63,7 +63,10 @@ fn timeout(t: &mut Thread, v: Value, unit: i64, wanted: &str) -> Res<Option<i64>
         }
         None => {
             let i = proto::index(t, v)?;
-            int::as_i64(i.value()).and_then(|i| i.checked_mul(unit))
+            match int::as_i64(i.value()) {
+                Some(i) => i.checked_mul(unit),
+                None => return Err(t.overflow_error("timestamp out of range for C PyTime_t")),
+            }
         }
     };
     match nanos {
@@ -84,18 +87,26 @@ struct Set {
 
 impl Set {
     fn new(t: &mut Thread, v: Value) -> Res<Set> {
-        let items = match proto::to_vec(t, v) {
-            Ok(items) => items,
-            Err(_) if t.exc_matches(&errors::TYPE_ERROR) => {
-                return Err(t.type_error("arguments 1-3 must be sequences".into()));
-            }
-            Err(e) => return Err(e),
+        // A list may change while its items are asked for their descriptors.
+        let fixed = match List::of(v) {
+            Some(_) => None,
+            None => match proto::to_vec(t, v) {
+                Ok(items) => Some(items),
+                Err(_) if t.exc_matches(&errors::TYPE_ERROR) => {
+                    return Err(t.type_error("arguments 1-3 must be sequences".into()));
+                }
+                Err(e) => return Err(e),
+            },
+        };
+        let item = |t: &Thread, i: usize| match &fixed {
+            Some(items) => items.get(i).cloned(),
+            None => List::of(v)?.get(t, i).map(|o| o.to_obj(t)),
         };
         let mut set = Set {
             objects: Vec::new(),
             bits: empty(),
         };
-        for o in items {
+        while let Some(o) = item(t, set.objects.len()) {
             let fd = fileno(t, o.value())?;
             if fd as usize >= libc::FD_SETSIZE {
                 return Err(t.value_error("filedescriptor out of range in select()"));
@@ -198,9 +209,9 @@ fn event_mask(t: &mut Thread, v: Value, default: u16) -> Res<u16> {
     }
     let i = proto::index(t, v)?;
     match int::as_i64(i.value()) {
-        Some(n) if n < 0 => Err(t.value_error("value must be positive")),
+        Some(n) if n < 0 => Err(t.value_error("Cannot convert negative int")),
         Some(n) if n <= i64::from(u16::MAX) => Ok(n as u16),
-        _ => Err(t.overflow_error("Python int too large to convert to C unsigned short")),
+        _ => Err(t.overflow_error("Python int too large for C unsigned short")),
     }
 }
 
@@ -357,7 +368,7 @@ fn epoll_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         return Err(t.value_error("negative sizehint"));
     }
     if flags & !libc::EPOLL_CLOEXEC != 0 {
-        return Err(t.os_error(libc::EINVAL, None));
+        return Err(t.raise(&errors::OS_ERROR, "invalid flags"));
     }
     // SAFETY: a plain system call.
     let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
@@ -381,18 +392,17 @@ fn epoll_control(t: &mut Thread, v: Value, op: i32, fd: Value, events: u32) -> R
     Ok(Value::NONE)
 }
 
+/// The low 32 bits of an int.
 fn epoll_mask(t: &mut Thread, v: Value) -> Res<u32> {
     if v.is_null() {
         return Ok((libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLOUT) as u32);
     }
     let i = proto::index(t, v)?;
-    match int::as_i64(i.value()).map(u32::try_from) {
-        Some(Ok(n)) => Ok(n),
-        Some(Err(_)) if int::as_i64(i.value()).is_some_and(|i| i < 0) => {
-            Err(t.value_error("value must be positive"))
-        }
-        _ => Err(t.overflow_error("Python int too large to convert to C unsigned int")),
+    if let Some(n) = int::as_i64(i.value()) {
+        return Ok(n as u32);
     }
+    let low = int::to_bigint(i.value()).unwrap_or_default() & num_bigint::BigInt::from(u32::MAX);
+    Ok(num_traits::ToPrimitive::to_u32(&low).unwrap_or(0))
 }
 
 fn epoll_poll(t: &mut Thread, a: &[Value]) -> Res {

@@ -139,7 +139,7 @@ pub fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let Some(def) = def_of(ty) else {
         return Err(t.type_error("not a struct sequence type".into()));
     };
-    if !a[1].is_null() && !a[1].is_none() && Dict::of(a[1]).is_none() {
+    if !a[1].is_null() && Dict::of(a[1]).is_none() {
         let name = ty.full_name(t);
         return Err(t.type_error(format!("{name}() takes a dict as second arg, if any")));
     }
@@ -160,6 +160,7 @@ pub fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             "{name}() takes {which}-sequence ({n}-sequence given)"
         )));
     }
+    let mut used = 0;
     for name in &def.fields[n..] {
         let mut found = None;
         if let Some(d) = Dict::of(a[1]) {
@@ -167,7 +168,14 @@ pub fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
                 .get_str(t, weft_objects::names::get(t, name))
                 .map(|v| v.to_obj(t));
         }
+        used += usize::from(found.is_some());
         items.push(found.unwrap_or_else(crate::support::none));
+    }
+    if Dict::of(a[1]).is_some_and(|d| d.len() > used) {
+        let name = ty.full_name(t);
+        return Err(t.type_error(format!(
+            "{name}() got duplicate or unexpected field name(s)"
+        )));
     }
     Ok(make(t, def, ty, items).into())
 }

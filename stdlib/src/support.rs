@@ -348,7 +348,7 @@ pub fn nanos(t: &mut Thread, v: Value) -> Res<i64> {
     if !int::is_int(v) && !type_of(v).slots.index.is_set() {
         let got = type_of(v).name();
         return Err(t.type_error(format!(
-            "'{got}' object cannot be interpreted as an integer"
+            "'{got}' object cannot be interpreted as an integer or float"
         )));
     }
     let i = proto::index(t, v)?;

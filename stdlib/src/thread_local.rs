@@ -160,6 +160,10 @@ fn local_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     let d = dict(t, v)?;
     let ty = type_of(v);
     let descr = ty.lookup(t, key).map(|d| d.value());
+    if descr.is_some() && key.is("__dict__") {
+        // A subclass may have a descriptor of its own for it.
+        return Ok(to_reg(t, d));
+    }
     if let Some(f) = descr
         && type_of(f).has(type_flags::HAS_DESCR_SET)
         && let Some(get) = type_of(f).slots.descr_get.get()

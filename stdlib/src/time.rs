@@ -264,10 +264,8 @@ fn parse_tm(t: &mut Thread, v: Value) -> Res<libc::tm> {
     tm.tm_hour = n[3];
     tm.tm_min = n[4];
     tm.tm_sec = n[5];
-    tm.tm_wday = n[6].wrapping_add(1).rem_euclid(7);
-    if n[6] < 0 {
-        tm.tm_wday = -1;
-    }
+    // As C divides: -1 is a Sunday too.
+    tm.tm_wday = n[6].wrapping_add(1) % 7;
     tm.tm_yday = n[7].wrapping_sub(1);
     tm.tm_isdst = n[8];
     if type_of(v).is(&STRUCT_TIME) {

@@ -2,7 +2,7 @@
 
 use super::dialect::{self, DIALECT, Dialect};
 use super::{LIMIT, check_count, error, quoting};
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::*};
 use weft_objects::prelude::*;
 use weft_objects::text::wtf8;
 use weft_objects::{cell, float, int};
@@ -14,6 +14,10 @@ pub struct Reader {
     input: Slot,
     dialect: Slot,
     lines: AtomicU64,
+    /// The tag of the thread that is reading a record; 0 for none.
+    active: AtomicU16,
+    /// The input has asked the reader for a record while it was asked for a line.
+    reentered: AtomicBool,
 }
 
 weft_objects::gc_slots!(Reader, traverse, clear, input, dialect);
@@ -281,11 +285,26 @@ impl<'a> Record<'a> {
 
 fn next(t: &mut Thread, v: Value) -> Res {
     let r = Reader::this(v);
+    let me = t.tag();
+    let nested = r.active.swap(me, AcqRel) == me;
+    let record = read(t, r);
+    r.active.store(if nested { me } else { 0 }, Release);
+    if nested {
+        r.reentered.store(true, Release);
+    }
+    record
+}
+
+fn read(t: &mut Thread, r: &Reader) -> Res {
     let (input, dialect) = (Obj::new(t, r.input.get()), Obj::new(t, r.dialect.get()));
     let d = Dialect::this(dialect.value());
     let mut record = Record::new(d);
     loop {
-        let Some(line) = proto::next(t, input.value())? else {
+        let line = proto::next(t, input.value())?;
+        if r.reentered.swap(false, AcqRel) {
+            return Err(error(t, "iterator has already advanced the reader"));
+        }
+        let Some(line) = line else {
             if record.chars > 0 || record.state == State::InQuoted {
                 if d.strict {
                     return Err(error(t, "unexpected end of data"));

@@ -78,6 +78,35 @@ pub fn finalize(t: &mut Thread, v: Value) -> Res<()> {
     Ok(())
 }
 
+/// Refuses attributes in a pickled state that are no dict.
+pub fn check_state_dict(t: &Thread, dict: &Obj, which: &str) -> Res<()> {
+    if dict.value().is_none() || Dict::of(dict.value()).is_some() {
+        return Ok(());
+    }
+    let got = type_of(dict.value()).name();
+    Err(t.type_error(format!(
+        "{which} item of state should be a dict, got a {got}"
+    )))
+}
+
+fn set_finalizing(t: &mut Thread, v: Value, new: Value) -> Res<()> {
+    if new.is_null() {
+        return Err(t.type_error("can't delete numeric/char attribute".into()));
+    }
+    if !new.is_bool() {
+        return Err(t.type_error("attribute value type must be bool".into()));
+    }
+    base(v).finalizing.store(new == Value::TRUE, Relaxed);
+    Ok(())
+}
+
+/// The attribute that says that the finalizer is closing the stream.
+pub const FINALIZING: GetSetDef = GetSetDef::rw(
+    "_finalizing",
+    |_, v| Ok(Value::bool(base(v).finalizing.load(Relaxed))),
+    set_finalizing,
+);
+
 // --- _IOBase ---
 
 #[cold]

@@ -11,7 +11,9 @@ use crate::wait::OwnedLock;
 use weft_objects::bytearray::ByteArray;
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::own;
+use weft_objects::int;
 use weft_objects::prelude::*;
+use weft_objects::runtime;
 use weft_objects::types::alloc_instance;
 
 const READER: u64 = 1;
@@ -200,11 +202,12 @@ impl Buffered {
         if let Some(f) = fileio::exact(raw.value()) {
             return f.seek_to(t, offset, whence);
         }
+        let offset = Obj::own(int::from_i64(t, offset));
         let r = proto::call_method(
             t,
             raw.value(),
             "seek",
-            &[Value::int(offset), Value::int(whence as i64)],
+            &[offset.value(), Value::int(whence as i64)],
         )?;
         self.position(t, &r, "seek")
     }
@@ -239,25 +242,29 @@ impl Buffered {
         // Out of the state while the raw stream runs; what is left goes back.
         let mut bytes = std::mem::take(&mut self.state().behind);
         let mut done = 0;
-        let r = loop {
-            if done == bytes.len() {
-                break Ok(());
-            }
-            match self.raw_write(t, &bytes[done..]) {
-                Ok(Some(n)) => done += n,
-                Ok(None) => {
-                    let msg = "write could not complete without blocking";
-                    break Err(blocking_error(t, msg, 0));
-                }
-                Err(e) => break Err(e),
-            }
-        };
+        let r = self.write_all(t, &bytes, &mut done, 0);
         bytes.drain(..done);
         if !self.state().behind.is_empty() {
             bytes.append(&mut self.state().behind);
         }
         self.state().behind = bytes;
         r
+    }
+
+    /// Writes until no more than `rest` bytes are left. `done` counts those that are written.
+    fn write_all(&self, t: &mut Thread, bytes: &[u8], done: &mut usize, rest: usize) -> Res<()> {
+        while bytes.len() - *done > rest {
+            let Some(n) = self.raw_write(t, &bytes[*done..])? else {
+                let msg = "write could not complete without blocking";
+                return Err(blocking_error(t, msg, 0));
+            };
+            *done += n;
+            if *done < bytes.len() {
+                // A signal may be why it was not all.
+                runtime::check_signals(t)?;
+            }
+        }
+        Ok(())
     }
 
     /// Before reading: nothing is behind. Before writing: nothing is ahead.
@@ -314,6 +321,9 @@ impl Buffered {
                 None if out.is_empty() => return Ok(None),
                 None => break,
             }
+            if out.len() < n {
+                runtime::check_signals(t)?;
+            }
         }
         Ok(Some(out))
     }
@@ -364,6 +374,21 @@ impl Buffered {
         })
     }
 
+    /// As `readinto1`: what is ahead, and one read of the raw stream if there is nothing or much room is left.
+    fn read_ahead_or_once(&self, t: &mut Thread, n: usize) -> Res<Vec<u8>> {
+        self.turn_to_reading(t)?;
+        let mut out = self.state().take(n).to_vec();
+        let left = n - out.len();
+        if left > self.size.get() as usize {
+            self.state().forget();
+            self.raw_read(t, &mut out, left)?;
+        } else if out.is_empty() && left > 0 {
+            self.fill(t)?;
+            out.extend_from_slice(self.state().take(left));
+        }
+        Ok(out)
+    }
+
     fn read_line(&self, t: &mut Thread, limit: isize) -> Res<Vec<u8>> {
         let mut line = Vec::new();
         loop {
@@ -395,6 +420,8 @@ impl Buffered {
         self.check_ready(t)?;
         self.check_open(t, "write")?;
         self.locked(t, |t| {
+            // It may have been closed while we waited.
+            self.check_open(t, "write")?;
             self.turn_to_writing(t)?;
             let size = self.size.get() as usize;
             let s = self.state();
@@ -407,47 +434,38 @@ impl Buffered {
     }
 
     fn write_large(&self, t: &mut Thread, bytes: &[u8], size: usize) -> Res<usize> {
-        if let Err(e) = self.write_out(t) {
-            return self.keep_what_fits(t, e, bytes, size);
-        }
         let mut done = 0;
-        while bytes.len() - done > size {
-            match self.raw_write(t, &bytes[done..])? {
-                Some(n) => done += n,
-                None => {
-                    let e = blocking_error(t, "write could not complete without blocking", 0);
-                    return self
-                        .keep_what_fits(t, e, &bytes[done..], size)
-                        .map(|n| n + done);
+        let r = self
+            .write_out(t)
+            .and_then(|()| self.write_all(t, bytes, &mut done, size));
+        let rest = &bytes[done..];
+        match r {
+            Ok(()) => {
+                self.state().behind.extend_from_slice(rest);
+                Ok(bytes.len())
+            }
+            Err(e) if !t.exc_matches(&errors::BLOCKING_IO_ERROR) => Err(e),
+            Err(_) => {
+                // Keeps as much as there is room for, and says how much is lost.
+                let s = self.state();
+                let room = size.saturating_sub(s.behind.len()).min(rest.len());
+                s.behind.extend_from_slice(&rest[..room]);
+                t.clear_exc();
+                if room == rest.len() {
+                    return Ok(bytes.len());
                 }
+                let msg = "write could not complete without blocking";
+                Err(blocking_error(t, msg, done + room))
             }
         }
-        self.state().behind.extend_from_slice(&bytes[done..]);
-        Ok(bytes.len())
-    }
-
-    /// The raw stream would block: keeps as much as there is room for, and says how much that was if it was not all.
-    fn keep_what_fits(&self, t: &mut Thread, e: Raised, bytes: &[u8], size: usize) -> Res<usize> {
-        if !t.exc_matches(&errors::BLOCKING_IO_ERROR) {
-            return Err(e);
-        }
-        let s = self.state();
-        let room = size.saturating_sub(s.behind.len()).min(bytes.len());
-        s.behind.extend_from_slice(&bytes[..room]);
-        t.clear_exc();
-        if room == bytes.len() {
-            return Ok(room);
-        }
-        Err(blocking_error(
-            t,
-            "write could not complete without blocking",
-            room,
-        ))
     }
 
     /// As `flush`.
     pub fn flush(&self, t: &mut Thread) -> Res<()> {
         self.check_open(t, "flush")?;
+        if self.flags.get() & WRITER == 0 {
+            return Ok(());
+        }
         self.locked(t, |t| self.flush_locked(t))
     }
 
@@ -483,9 +501,18 @@ fn new(t: &mut Thread, cls: Value, _args: Args<'_>) -> Res {
     Ok(Value::from_ptr(p))
 }
 
+const ARGUMENTS: &str = "(raw, buffer_size=DEFAULT_BUFFER_SIZE)";
+
 fn init(t: &mut Thread, v: Value, args: Args<'_>, flags: u64) -> Res<()> {
-    static SIG: SigCell = SigCell::new("Buffered", "(raw, buffer_size=DEFAULT_BUFFER_SIZE)");
-    let a = SIG.bind(t, args)?;
+    static READER_SIG: SigCell = SigCell::new("BufferedReader", ARGUMENTS);
+    static WRITER_SIG: SigCell = SigCell::new("BufferedWriter", ARGUMENTS);
+    static RANDOM_SIG: SigCell = SigCell::new("BufferedRandom", ARGUMENTS);
+    let sig = match flags {
+        READER => &READER_SIG,
+        WRITER => &WRITER_SIG,
+        _ => &RANDOM_SIG,
+    };
+    let a = sig.bind(t, args)?;
     let b = this(v);
     b.flags.set(0);
     if flags == READER | WRITER && !ask(t, a[0], "seekable")? {
@@ -577,11 +604,7 @@ fn read_into(t: &mut Thread, a: &[Value], once: bool) -> Res {
     b.check_open(t, "readinto")?;
     let n = view.len;
     let out = if once {
-        Some(if n == 0 {
-            Vec::new()
-        } else {
-            b.read_once(t, n)?
-        })
+        Some(b.locked(t, |t| b.read_ahead_or_once(t, n))?)
     } else {
         b.locked(t, |t| {
             b.turn_to_reading(t)?;
@@ -667,7 +690,7 @@ fn seek(t: &mut Thread, a: &[Value]) -> Res {
         let left = b.state().left().len() as i64;
         if b.flags.get() & READER != 0 && whence < 2 && left > 0 {
             // Often it is not far.
-            let now = b.raw_tell(t)? - left;
+            let now = (b.raw_tell(t)? - left).max(0);
             let target = if whence == 0 { offset } else { now + offset };
             let s = b.state();
             let pos = s.pos as i64 + (target - now);
@@ -681,7 +704,7 @@ fn seek(t: &mut Thread, a: &[Value]) -> Res {
         b.state().forget();
         Ok(at)
     })?;
-    Ok(Value::int(at))
+    Ok(int::from_i64(t, at))
 }
 
 #[cfg(any(target_os = "linux", target_os = "macos"))]
@@ -702,7 +725,7 @@ fn tell(t: &mut Thread, a: &[Value]) -> Res {
         let s = b.state();
         Ok((at + s.behind.len() as i64 - s.left().len() as i64).max(0))
     })?;
-    Ok(Value::int(at))
+    Ok(int::from_i64(t, at))
 }
 
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
@@ -717,7 +740,7 @@ fn truncate(t: &mut Thread, a: &[Value]) -> Res {
         b.flush_locked(t)?;
         let raw = b.raw(t)?;
         let at = if absent {
-            b.raw_tell(t).map(Value::int)?
+            b.raw_tell(t).map(|at| int::from_i64(t, at))?
         } else {
             given
         };
@@ -741,7 +764,9 @@ fn close(t: &mut Thread, a: &[Value]) -> Res {
     }
     let flushed = proto::call_method(t, a[0], "flush", &[]).map(drop);
     both(t, flushed, |t| {
-        proto::call_method(t, raw.value(), "close", &[]).map(drop)
+        b.locked(t, |t| {
+            proto::call_method(t, raw.value(), "close", &[]).map(drop)
+        })
     })?;
     // What could not be written is lost.
     b.locked(t, |_| {
@@ -833,6 +858,7 @@ unsafe fn has_finalizer(h: *const Header) -> bool {
 }
 
 const GETSET: &[GetSetDef] = &[
+    super::base::FINALIZING,
     GetSetDef::ro("raw", |t, v| {
         Ok(weft_objects::cell::or_none(t, this(v).raw.get()))
     }),

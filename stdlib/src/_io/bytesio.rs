@@ -8,6 +8,7 @@ use weft_objects::buffer::Buffer;
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::{fresh, own};
 use weft_objects::gc_slots;
+use weft_objects::int;
 use weft_objects::prelude::*;
 use weft_objects::types::alloc_instance;
 
@@ -188,8 +189,26 @@ fn write(t: &mut Thread, a: &[Value]) -> Res {
     this(a[0]).with(t, |_| ())?;
     let view = super::bytes_arg(t, a[1])?;
     let n = view.len;
-    this(a[0]).resizing(t, |s| s.write(view.as_bytes()))?;
+    let fits = this(a[0]).resizing(t, |s| {
+        let fits = s
+            .pos
+            .checked_add(n)
+            .is_some_and(|end| room(&mut s.data, end));
+        if fits {
+            s.write(view.as_bytes());
+        }
+        fits
+    })?;
+    if !fits {
+        return Err(t.memory_error());
+    }
     Ok(Value::int(n as i64))
+}
+
+/// Whether there is memory for that many bytes.
+fn room(data: &mut Vec<u8>, end: usize) -> bool {
+    let more = end.saturating_sub(data.len());
+    end < isize::MAX as usize && data.try_reserve(more).is_ok()
 }
 
 fn writelines(t: &mut Thread, a: &[Value]) -> Res {
@@ -215,11 +234,12 @@ fn seek(t: &mut Thread, a: &[Value]) -> Res {
         s.pos = from.saturating_add(offset).max(0) as usize;
         s.pos
     })?;
-    Ok(Value::int(at as i64))
+    Ok(int::from_i64(t, at as i64))
 }
 
 fn tell(t: &mut Thread, a: &[Value]) -> Res {
-    Ok(Value::int(this(a[0]).with(t, |s| s.pos)? as i64))
+    let at = this(a[0]).with(t, |s| s.pos)?;
+    Ok(int::from_i64(t, at as i64))
 }
 
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
@@ -238,7 +258,7 @@ fn truncate(t: &mut Thread, a: &[Value]) -> Res {
         s.data.truncate(n);
         n
     })?;
-    Ok(Value::int(n as i64))
+    Ok(int::from_i64(t, n as i64))
 }
 
 fn getvalue(t: &mut Thread, a: &[Value]) -> Res {
@@ -297,6 +317,7 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
     if pos < 0 {
         return Err(t.value_error("position value cannot be negative"));
     }
+    super::base::check_state_dict(t, &dict, "third")?;
     this(a[0]).resizing(t, |s| {
         s.data = data;
         s.pos = pos as usize;

@@ -3,7 +3,7 @@
 use super::base::{IoBase, RAW_IO_BASE, closed_error, finalize};
 use super::{offset_arg, size_arg, unsupported};
 use crate::support::{self, PathOrFd, retry, retry_os};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering::*};
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
 use weft_objects::types::alloc_instance;
@@ -16,6 +16,8 @@ const CREATED: u32 = 8;
 const CLOSEFD: u32 = 16;
 const SEEKABLE: u32 = 32;
 const SEEKABLE_KNOWN: u32 = 64;
+/// May be a terminal.
+const CHARACTERS: u32 = 128;
 
 /// A file descriptor as a stream.
 #[repr(C)]
@@ -25,6 +27,8 @@ pub struct FileIo {
     fd: AtomicI32,
     flags: AtomicU32,
     block_size: AtomicU32,
+    /// One more than the size when it was opened; 0: not known (any more).
+    size: AtomicI64,
 }
 
 /// The file, if `v` is one whose methods are not overridden.
@@ -98,22 +102,26 @@ impl FileIo {
 
     fn read_all(&self, t: &mut Thread) -> Res<Option<Vec<u8>>> {
         let fd = self.open_for(t, READABLE)?;
+        // What was known when the file was opened is a good guess the first time.
+        let size = match self.size.swap(0, Relaxed) {
+            0 => {
+                // SAFETY: only asks.
+                unsafe {
+                    let mut st: libc::stat = std::mem::zeroed();
+                    if libc::fstat(fd, &mut st) == 0 {
+                        st.st_size as i64
+                    } else {
+                        0
+                    }
+                }
+            }
+            n => n - 1,
+        };
         // SAFETY: only asks.
-        let (size, at) = unsafe {
-            let mut st: libc::stat = std::mem::zeroed();
-            let size = if libc::fstat(fd, &mut st) == 0 {
-                st.st_size as i64
-            } else {
-                0
-            };
-            (
-                size,
-                if size > 0 {
-                    libc::lseek(fd, 0, libc::SEEK_CUR) as i64
-                } else {
-                    0
-                },
-            )
+        let at = if size > 65536 {
+            unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) as i64 }
+        } else {
+            0
         };
         let mut step = if size > at && at >= 0 {
             ((size - at) as usize + 1).min(1 << 30)
@@ -148,7 +156,8 @@ impl FileIo {
 /// Whether a raw stream is a terminal, without asking Python.
 pub fn is_terminal(v: Value) -> bool {
     // SAFETY: only asks.
-    exact(v).is_some_and(|f| f.fd() >= 0 && unsafe { libc::isatty(f.fd()) } == 1)
+    exact(v)
+        .is_some_and(|f| f.fd() >= 0 && f.has(CHARACTERS) && unsafe { libc::isatty(f.fd()) } == 1)
 }
 
 /// The size that the system likes to read a file by.
@@ -265,7 +274,13 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     }
     f.fd.store(fd + 1, Release);
     let name = weft_objects::id!(t, "name");
-    proto::set_attr(t, v, name, a[0])?;
+    if let Err(e) = proto::set_attr(t, v, name, a[0]) {
+        if !own_fd {
+            // It stays its owner's.
+            f.fd.store(0, Release);
+        }
+        return Err(e);
+    }
     if f.has(APPENDING) {
         let end = f.seek_to(t, 0, libc::SEEK_END);
         if end.is_err() {
@@ -342,6 +357,10 @@ fn look_at(t: &mut Thread, f: &FileIo, fd: i32, name: Value) -> Res<()> {
     }
     f.block_size
         .store(st.st_blksize.clamp(0, 8 << 20) as u32, Relaxed);
+    f.size.store(st.st_size.max(0) + 1, Relaxed);
+    if st.st_mode & libc::S_IFMT == libc::S_IFCHR {
+        f.flags.fetch_or(CHARACTERS, Relaxed);
+    }
     Ok(())
 }
 
@@ -471,11 +490,13 @@ fn seek(t: &mut Thread, a: &[Value]) -> Res {
     f.open_for(t, 0)?;
     let offset = offset_arg(t, a[1])?;
     let whence = support::c_int_or(t, a[2], 0)?;
-    Ok(Value::int(f.seek_to(t, offset, whence)?))
+    let at = f.seek_to(t, offset, whence)?;
+    Ok(int::from_i64(t, at))
 }
 
 fn tell(t: &mut Thread, a: &[Value]) -> Res {
-    Ok(Value::int(this(a[0]).seek_to(t, 0, libc::SEEK_CUR)?))
+    let at = this(a[0]).seek_to(t, 0, libc::SEEK_CUR)?;
+    Ok(int::from_i64(t, at))
 }
 
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
@@ -490,7 +511,7 @@ fn truncate(t: &mut Thread, a: &[Value]) -> Res {
     retry_os(t, || unsafe {
         libc::ftruncate(fd, size as libc::off_t) as isize
     })?;
-    Ok(Value::int(size))
+    Ok(int::from_i64(t, size))
 }
 
 fn seekable(t: &mut Thread, a: &[Value]) -> Res {
@@ -601,17 +622,10 @@ pub static FILE_IO: Type = Type::builtin(
             GetSetDef::ro("closed", |_, v| Ok(Value::bool(this(v).fd() < 0))),
             GetSetDef::ro("closefd", |_, v| Ok(Value::bool(this(v).has(CLOSEFD)))),
             GetSetDef::ro("mode", |t, v| Ok(Str::intern(t, mode_of(this(v))).into())),
-            GetSetDef::rw(
-                "_blksize",
-                |_, v| Ok(Value::int(this(v).block_size.load(Relaxed) as i64)),
-                |t, v, new| {
-                    let n = proto::index_i64(t, new)?;
-                    this(v)
-                        .block_size
-                        .store(n.clamp(0, 1 << 30) as u32, Relaxed);
-                    Ok(())
-                },
-            ),
+            GetSetDef::ro("_blksize", |_, v| {
+                Ok(Value::int(i64::from(this(v).block_size.load(Relaxed))))
+            }),
+            super::base::FINALIZING,
         ],
         ..Spec::EMPTY
     },

@@ -6,6 +6,7 @@ use super::{offset_arg, size_arg};
 use crate::support::{self, Guarded};
 use weft_gc::{Locked, lock};
 use weft_objects::cell::own;
+use weft_objects::int;
 use weft_objects::prelude::*;
 use weft_objects::text::{search, wtf8};
 use weft_objects::types::alloc_instance;
@@ -331,11 +332,12 @@ fn seek(t: &mut Thread, a: &[Value]) -> Res {
         }
         s.position()
     })?;
-    Ok(Value::int(at as i64))
+    Ok(int::from_i64(t, at as i64))
 }
 
 fn tell(t: &mut Thread, a: &[Value]) -> Res {
-    Ok(Value::int(this(a[0]).with(t, |s| s.position())? as i64))
+    let at = this(a[0]).with(t, |s| s.position())?;
+    Ok(int::from_i64(t, at as i64))
 }
 
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
@@ -358,7 +360,7 @@ fn truncate(t: &mut Thread, a: &[Value]) -> Res {
         s.go_to(now);
         n
     })?;
-    Ok(Value::int(n as i64))
+    Ok(int::from_i64(t, n as i64))
 }
 
 fn getvalue(t: &mut Thread, a: &[Value]) -> Res {
@@ -403,12 +405,17 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
         )));
     };
     let [value, newline, pos, dict] = [0, 1, 2, 3].map(|i| Obj::new(t, state.get(i)));
+    if Str::of(value.value()).is_none() {
+        let got = type_of(value.value()).name();
+        return Err(t.type_error(format!("initial_value must be str or None, not {got}")));
+    }
     start(t, a[0], Value::NONE, newline.value())?;
     let text = Str::of(value.value()).map_or_else(Vec::new, |s| s.as_bytes().to_vec());
     let pos = proto::index_i64(t, pos.value())?;
     if pos < 0 {
         return Err(t.value_error("position value cannot be negative"));
     }
+    super::base::check_state_dict(t, &dict, "fourth")?;
     this(a[0]).with(t, |s| {
         // As it is: it has been translated before.
         s.wide = !text.is_ascii();

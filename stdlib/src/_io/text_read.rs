@@ -102,14 +102,17 @@ impl TextIo {
         let source = self.buffer(t)?;
         let n = self.state().chunk_size;
         let bytes = match buffered::exact(source.value()) {
-            Some(b) => b.read_once(t, n)?,
+            Some(b) => b.read_once(t, n.min(1 << 30))?,
             None => {
                 let name = if self.state().has_read1 {
                     "read1"
                 } else {
                     "read"
                 };
-                let r = proto::call_method(t, source.value(), name, &[Value::int(n as i64)])?;
+                let r = {
+                    let n = Obj::own(weft_objects::int::from_usize(t, n));
+                    proto::call_method(t, source.value(), name, &[n.value()])?
+                };
                 if !buffer::is_exporter(r.value()) {
                     let got = type_of(r.value()).name();
                     let msg = format!(

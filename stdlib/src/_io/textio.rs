@@ -199,7 +199,9 @@ impl TextIo {
             self.flush_buffer(t)?;
         }
         let s = self.state();
-        if !s.text.is_empty() || !s.rest.is_empty() || s.snapshot.is_some() {
+        let ahead = !s.text.is_empty() || !s.rest.is_empty() || s.snapshot.is_some();
+        // Of a stream that cannot seek, what has been read does not depend on what is written.
+        if ahead && s.seekable {
             s.forget();
             if let Some(d) = own(t, &self.decoder) {
                 proto::call_method(t, d.value(), "reset", &[])?;
@@ -227,10 +229,20 @@ impl TextIo {
             None => false,
         };
         if plain && !(lf && matches!(s.newline, Newline::Cr | Newline::CrLf)) {
-            s.pending.extend_from_slice(bytes);
-            return Ok(());
+            return self.add_pending(t, bytes);
         }
         self.encode_slow(t, text)
+    }
+
+    /// Adds bytes to what is pending, of which there is never more than a chunk (unless one piece is larger).
+    #[inline]
+    fn add_pending(&self, t: &mut Thread, bytes: &[u8]) -> Res<()> {
+        let s = self.state();
+        if !s.pending.is_empty() && s.pending.len() + bytes.len() > s.chunk_size {
+            self.write_pending(t)?;
+        }
+        self.state().pending.extend_from_slice(bytes);
+        Ok(())
     }
 
     #[inline(never)]
@@ -248,10 +260,7 @@ impl TextIo {
         if let (Some(encoding), Some(handler)) = (s.native, s.handler) {
             let encoded = codec::encode(encoding, wtf8::Text::new(&bytes), handler, None);
             return match encoded {
-                Ok(out) => {
-                    self.state().pending.extend_from_slice(&out);
-                    Ok(())
-                }
+                Ok(out) => self.add_pending(t, &out),
                 Err(fault) => {
                     let object = Str::from_vec(t, bytes);
                     Err(encode_error(t, object, &fault))
@@ -267,8 +276,7 @@ impl TextIo {
             let got = type_of(r.value()).name();
             return Err(t.type_error(format!("encoder should return a bytes object, not '{got}'")));
         };
-        self.state().pending.extend_from_slice(b.as_slice());
-        Ok(())
+        self.add_pending(t, b.as_slice())
     }
 
     /// Writes out everything.
@@ -335,6 +343,11 @@ fn choose_encoding(t: &mut Thread, v: Value) -> Res<Obj> {
         Some(e) => match Str::of(e.value()) {
             Some(s) if s.is("locale") => Ok(Str::intern(t, LOCALE)),
             Some(s) if s.as_bytes().contains(&0) => Err(t.value_error("embedded null character")),
+            Some(s) if wtf8::has_surrogates(s.as_bytes()) => {
+                let msg = "surrogates not allowed";
+                let exc = errors::unicode_encode_error(t, "utf-8", e, 0, 1, msg);
+                Err(t.raise_value(exc))
+            }
             Some(_) => Ok(e),
             None => {
                 let got = type_of(e.value()).name();
@@ -344,6 +357,7 @@ fn choose_encoding(t: &mut Thread, v: Value) -> Res<Obj> {
             }
         },
         None => {
+            super::warn_default_encoding(t, 1)?;
             let name = if super::utf8_mode(t)? {
                 "utf-8"
             } else {
@@ -467,13 +481,21 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     };
     set_codec(t, w, encoding, errors_name)?;
     w.buffer.set(t, &w.base.header, Obj::new(t, a[0]).into());
-    if seekable && writable && !w.encoder.get().is_null() {
-        let at = proto::call_method(t, a[0], "tell", &[])?;
-        if proto::truth(t, at.value())? {
-            reset_encoder(t, w, false)?;
-        }
-    }
+    fix_encoder(t, w)?;
     w.state().ready = true;
+    Ok(())
+}
+
+/// Tells the encoder of a stream that has a beginning already that it has.
+fn fix_encoder(t: &mut Thread, w: &TextIo) -> Res<()> {
+    if !w.state().seekable || w.encoder.get().is_null() {
+        return Ok(());
+    }
+    let buffer = w.buffer(t)?;
+    let at = proto::call_method(t, buffer.value(), "tell", &[])?;
+    if proto::truth(t, at.value())? {
+        reset_encoder(t, w, false)?;
+    }
     Ok(())
 }
 
@@ -516,7 +538,10 @@ fn close(t: &mut Thread, a: &[Value]) -> Res {
     if flag(t, a[0], "closed")? {
         return Ok(Value::NONE);
     }
-    let buffer = w.buffer(t)?;
+    // Asking may have detached it.
+    let Some(buffer) = own(t, &w.buffer) else {
+        return Ok(Value::NONE);
+    };
     if w.base.finalizing.load(Relaxed)
         && proto::call_method(t, buffer.value(), "_dealloc_warn", &[a[0]]).is_err()
     {
@@ -576,6 +601,7 @@ fn reconfigure(t: &mut Thread, a: &[Value]) -> Res {
             (None, None) => own(t, &w.errors).unwrap_or_else(|| Str::intern(t, "strict")),
         };
         set_codec(t, w, encoding, errors_name)?;
+        fix_encoder(t, w)?;
     }
     let s = w.state();
     s.newline = newline;
@@ -615,7 +641,9 @@ fn get_newlines(t: &mut Thread, v: Value) -> Res {
 
 fn repr(t: &mut Thread, v: Value) -> Res {
     let w = this(v);
-    w.check_ready(t)?;
+    if !w.state().ready {
+        return Err(t.value_error("I/O operation on uninitialized object"));
+    }
     let mut more = String::new();
     if let Some(mode) = proto::get_attr_opt(t, v, weft_objects::id!(t, "mode"))? {
         let r = proto::repr(t, mode.value())?;
@@ -635,9 +663,18 @@ fn repr(t: &mut Thread, v: Value) -> Res {
 
 fn set_chunk_size(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     if new.is_null() {
-        return Err(t.raise(&errors::ATTRIBUTE_ERROR, "cannot delete attribute"));
+        return Err(t.raise(
+            &errors::ATTRIBUTE_ERROR,
+            "_CHUNK_SIZE attribute cannot be deleted",
+        ));
     }
-    let n = proto::index_i64(t, new)?;
+    let n = match proto::index_i64(t, new) {
+        Err(_) if t.exc_matches(&errors::OVERFLOW_ERROR) => {
+            t.clear_exc();
+            0
+        }
+        n => n?,
+    };
     if n <= 0 {
         return Err(t.value_error("a strictly positive integer is required"));
     }
@@ -722,7 +759,7 @@ pub static TEXT_IO_WRAPPER: Type = Type::builtin(
             GetSetDef::ro("write_through", |_, v| Ok(Value::bool(this(v).state().write_through))),
             GetSetDef::ro("name", |t, v| buffer_attr(t, v, "name")),
             GetSetDef::ro("closed", |t, v| buffer_attr(t, v, "closed")),
-            GetSetDef::ro("_finalizing", |_, v| Ok(Value::bool(this(v).base.finalizing.load(Relaxed)))),
+            super::base::FINALIZING,
             GetSetDef::rw("_CHUNK_SIZE", |_, v| Ok(Value::int(this(v).state().chunk_size as i64)), set_chunk_size),
         ],
         ..Spec::EMPTY

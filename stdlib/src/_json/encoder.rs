@@ -258,19 +258,19 @@ impl Run<'_> {
     }
 
     fn list(&mut self, t: &mut Thread, v: Value, level: usize) -> Res<()> {
-        let items = match List::of(v) {
-            Some(l) => l.to_vec(t),
-            None => Tuple::of(v).map_or_else(Vec::new, |x| x.to_vec(t)),
+        // `default` may change a list: each item is looked up when its turn comes.
+        let item = |t: &Thread, i: usize| match (List::of(v), Tuple::of(v)) {
+            (Some(l), _) => l.get(t, i).map(|x| x.to_obj(t)),
+            (_, Some(x)) => (i < x.len()).then(|| Obj::new(t, x.get(i))),
+            _ => None,
         };
-        if items.is_empty() {
+        let Some(mut x) = item(t, 0) else {
             self.out.extend_from_slice(b"[]");
             return Ok(());
-        }
+        };
         self.out.push(b'[');
-        for (i, x) in items.iter().enumerate() {
-            if i > 0 {
-                self.separator(|e| &e.item_separator);
-            }
+        let mut i = 0;
+        loop {
             self.new_line(level + 1);
             if let Err(e) = self.value(t, x.value(), level + 1) {
                 return Err(note(
@@ -279,6 +279,10 @@ impl Run<'_> {
                     format!("when serializing {} item {i}", type_of(v).name()),
                 ));
             }
+            i += 1;
+            let Some(next) = item(t, i) else { break };
+            self.separator(|e| &e.item_separator);
+            x = next;
         }
         self.new_line(level);
         self.out.push(b']');

@@ -34,7 +34,7 @@ struct Span {
 impl Match {
     /// For the last match of `run`, by `pattern`, within `window`.
     pub fn new(t: &Thread, pattern: Value, run: &Run<'_>, window: (usize, usize)) -> Obj {
-        let groups = Pattern::this(pattern).groups + 1;
+        let groups = Pattern::this(pattern).groups() + 1;
         let (pos, endpos) = window;
         // SAFETY: room for the spans follows the struct; all fields are written here.
         unsafe {
@@ -43,21 +43,16 @@ impl Match {
             (&raw mut (*p).pos).write(pos);
             (&raw mut (*p).endpos).write(endpos);
             (&raw mut (*p).groups).write(groups);
-            (&raw mut (*p).last).write(run.last_group().unwrap_or(0));
+            (&raw mut (*p).last).write(run.last_group());
             let spans = p.add(1) as *mut Span;
-            let (start, end) = run.span();
-            spans.write(Span {
-                start: start as isize,
-                end: end as isize,
-            });
+            let span = |(a, b): (usize, usize)| Span {
+                start: run.subject.index(a) as isize,
+                end: run.subject.index(b) as isize,
+            };
+            spans.write(span(run.span()));
             for i in 1..groups {
-                spans.add(i).write(match run.group(i) {
-                    Some((a, b)) => Span {
-                        start: a as isize,
-                        end: b as isize,
-                    },
-                    None => Span { start: -1, end: -1 },
-                });
+                let none = Span { start: -1, end: -1 };
+                spans.add(i).write(run.group(i).map_or(none, span));
             }
             let m = &*p;
             m.pattern.init(t, &m.header, Obj::new(t, pattern).into());
@@ -103,7 +98,9 @@ impl Match {
             return Ok(s.substring(t, a, b));
         }
         let subject = self.subject(t)?;
-        Ok(subject.part_within(t, a, b))
+        // A bytearray may have shrunk since.
+        let b = b.min(subject.len);
+        Ok(subject.part(t, a.min(b), b))
     }
 
     /// The number of the group that an argument names.
@@ -218,10 +215,8 @@ fn expand(t: &mut Thread, a: &[Value]) -> Res {
     let subject = m.subject(t)?;
     let mut out = template::Output::new(&subject);
     // A bytearray may have shrunk since.
-    let group = |i: usize| {
-        m.group(i)
-            .map(|(a, b)| (a.min(subject.len), b.min(subject.len)))
-    };
+    let offset = |i: usize| subject.offset(i.min(subject.len));
+    let group = |i: usize| m.group(i).map(|(a, b)| (offset(a), offset(b)));
     template::expand_into(t, made.value(), &subject, &group, &mut out);
     out.finish(t).map(Obj::into_value)
 }

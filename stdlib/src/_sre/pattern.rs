@@ -1,8 +1,9 @@
 //! `re.Pattern`: a compiled regular expression.
 
 use super::found::Match;
+use super::program::Program;
 use super::subject::{How, Run, Subject};
-use super::{check, flags_of, scanner, size_or, template};
+use super::{flags_of, scanner, size_or, template};
 use std::hash::Hasher;
 use weft_objects::cell::fresh;
 use weft_objects::generic_alias::class_getitem;
@@ -19,15 +20,13 @@ pub struct Pattern {
     groupindex: Slot,
     /// tuple of the groups' names, None for those without
     indexgroup: Slot,
-    /// The code words; never changed.
-    code: *mut u32,
-    code_len: usize,
-    pub groups: usize,
+    /// Never changed.
+    program: *mut Program,
     flags: i32,
     kind: Kind,
 }
 
-// SAFETY: the code words are written once, before anybody else can reach the object.
+// SAFETY: the program is written once, before anybody else can reach the object.
 unsafe impl Sync for Pattern {}
 
 /// What a pattern can be matched against.
@@ -46,9 +45,13 @@ impl Pattern {
         unsafe { &*(v.ptr() as *const Pattern) }
     }
 
-    pub fn code(&self) -> &[u32] {
+    pub fn program(&self) -> &Program {
         // SAFETY: made by `compile`, freed with the object.
-        unsafe { std::slice::from_raw_parts(self.code, self.code_len) }
+        unsafe { &*self.program }
+    }
+
+    pub fn groups(&self) -> usize {
+        self.program().groups
     }
 
     /// The dict from names to groups.
@@ -108,20 +111,17 @@ pub fn compile(t: &mut Thread, a: &[Value]) -> Res {
         Subject::new(t, a[0])?;
         Kind::Bytes
     };
-    let groups = usize::try_from(groups)
+    let program = usize::try_from(groups)
         .ok()
-        .filter(|&g| check::is_valid(&code, g));
-    let Some(groups) = groups else {
+        .and_then(|g| Program::new(code, g));
+    let Some(program) = program else {
         return Err(t.runtime_error("invalid SRE code"));
     };
-    let code = Box::leak(code.into_boxed_slice());
     // SAFETY: the layout of patterns, of which all fields are written here.
     unsafe {
         let (o, _) = fresh::<Pattern>(t, &PATTERN);
         let p = o.value().ptr() as *mut Pattern;
-        (&raw mut (*p).code).write(code.as_mut_ptr());
-        (&raw mut (*p).code_len).write(code.len());
-        (&raw mut (*p).groups).write(groups);
+        (&raw mut (*p).program).write(Box::into_raw(Box::new(program)));
         (&raw mut (*p).flags).write(flags);
         (&raw mut (*p).kind).write(kind);
         let p = &*p;
@@ -154,17 +154,15 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 }
 
 unsafe fn clear(h: *mut Header, t: &Thread) {
-    // SAFETY: a dying object of this type, whose code is freed once.
+    // SAFETY: a dying object of this type, whose program is freed once.
     unsafe {
         let p = &mut *(h as *mut Pattern);
         for slot in [&p.pattern, &p.groupindex, &p.indexgroup] {
             t.drop_value(slot.take());
         }
-        let code = std::mem::replace(&mut p.code, std::ptr::null_mut());
-        if !code.is_null() {
-            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
-                code, p.code_len,
-            )));
+        let program = std::mem::replace(&mut p.program, std::ptr::null_mut());
+        if !program.is_null() {
+            drop(Box::from_raw(program));
         }
     }
 }
@@ -188,9 +186,9 @@ fn arguments(t: &mut Thread, args: Args<'_>, least: usize, sig: &SigCell) -> Res
 fn one(t: &mut Thread, args: Args<'_>, how: How, sig: &SigCell) -> Res {
     let a = arguments(t, args, 1, sig)?;
     let (p, subject, pos, endpos) = started(t, &a)?;
-    let mut run = Run::new(p.code(), &subject, pos, endpos);
-    let span = run.subject.clamp(pos, endpos);
-    if run.next(t, how) {
+    let span = subject.clamp(pos, endpos);
+    let mut run = Run::new(p.program(), &subject, span);
+    if run.next(t, how)? {
         Ok(Match::new(t, a[0], &run, span).into())
     } else {
         Ok(Value::NONE)
@@ -209,14 +207,14 @@ pub fn started<'a>(t: &mut Thread, a: &[Value; 4]) -> Res<(&'a Pattern, Subject,
 fn find_all(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res {
     let a = arguments(t, args, 1, sig)?;
     let (p, subject, pos, endpos) = started(t, &a)?;
-    let mut run = Run::new(p.code(), &subject, pos, endpos);
+    let mut run = Run::new(p.program(), &subject, subject.clamp(pos, endpos));
     let mut found = Vec::new();
-    while run.next(t, How::Search) {
+    while run.next(t, How::Search)? {
         let part = |i: usize| {
             let (a, b) = run.group(i).unwrap_or((0, 0));
             subject.part(t, a, b)
         };
-        found.push(match p.groups {
+        found.push(match p.groups() {
             0 => {
                 let (a, b) = run.span();
                 subject.part(t, a, b)
@@ -233,13 +231,13 @@ fn split(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res {
     let max = size_or(t, a[2], 0)?;
     let p = Pattern::this(a[0]);
     let subject = p.subject(t, a[1])?;
-    let mut run = Run::new(p.code(), &subject, 0, isize::MAX);
+    let mut run = Run::over(p.program(), &subject);
     let mut parts = Vec::new();
     let (mut last, mut n) = (0, 0);
-    while (max == 0 || n < max) && run.next(t, How::Search) {
+    while (max == 0 || n < max) && run.next(t, How::Search)? {
         let (start, end) = run.span();
         parts.push(subject.part(t, last, start));
-        for i in 1..=p.groups {
+        for i in 1..=p.groups() {
             parts.push(match run.group(i) {
                 Some((a, b)) => subject.part(t, a, b),
                 None => crate::support::none(),
@@ -248,7 +246,7 @@ fn split(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res {
         n += 1;
         last = end;
     }
-    parts.push(subject.part(t, last, subject.len));
+    parts.push(subject.part(t, last, run.end));
     Ok(List::from_vec(t, parts).into())
 }
 
@@ -258,10 +256,10 @@ fn substitute(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res<(Obj, usize)
     let p = Pattern::this(a[0]);
     let filter = template::Filter::new(t, a[0], a[1])?;
     let subject = p.subject(t, a[2])?;
-    let mut run = Run::new(p.code(), &subject, 0, isize::MAX);
+    let mut run = Run::over(p.program(), &subject);
     let mut out = template::Output::new(&subject);
     let (mut last, mut n) = (0, 0);
-    while (count == 0 || n < count) && run.next(t, How::Search) {
+    while (count == 0 || n < count) && run.next(t, How::Search)? {
         let (start, end) = run.span();
         out.push_part(t, last, start);
         match &filter {
@@ -288,9 +286,9 @@ fn substitute(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res<(Obj, usize)
         n += 1;
     }
     if n == 0 {
-        return Ok((subject.part(t, 0, subject.len), 0));
+        return Ok((subject.part(t, 0, run.end), 0));
     }
-    out.push_part(t, last, subject.len);
+    out.push_part(t, last, run.end);
     Ok((out.finish(t)?, n as usize))
 }
 
@@ -340,7 +338,7 @@ fn hash(t: &mut Thread, v: Value) -> Res<i64> {
     let source = Obj::new(t, p.pattern.get());
     let mut h = std::hash::DefaultHasher::new();
     h.write_i64(proto::hash(t, source.value())?);
-    for word in p.code() {
+    for word in p.program().words.iter() {
         h.write_u32(*word);
     }
     h.write_i32(p.flags);
@@ -357,7 +355,7 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     }
     let (p, q) = (Pattern::this(a), Pattern::this(b));
     let equal = a.same(b)
-        || p.flags == q.flags && p.kind == q.kind && p.code() == q.code() && {
+        || p.flags == q.flags && p.kind == q.kind && p.program().words == q.program().words && {
             let (x, y) = (Obj::new(t, p.pattern.get()), Obj::new(t, q.pattern.get()));
             proto::eq(t, x.value(), y.value())?
         };
@@ -439,7 +437,7 @@ pub static PATTERN: Type = Type::builtin(
         ],
         getset: &[
             GetSetDef::ro("flags", |_, v| Ok(Value::int(i64::from(Pattern::this(v).flags)))),
-            GetSetDef::ro("groups", |t, v| Ok(int::from_usize(t, Pattern::this(v).groups))),
+            GetSetDef::ro("groups", |t, v| Ok(int::from_usize(t, Pattern::this(v).groups()))),
             GetSetDef::ro("groupindex", |t, v| {
                 let names = Obj::new(t, Pattern::this(v).groupindex.get());
                 Ok(MappingProxy::new(t, names).into())
@@ -462,5 +460,5 @@ pub static PATTERN: Type = Type::builtin(
 
 /// How many groups there are, if `v` is a pattern.
 pub fn group_count(v: Value) -> Option<usize> {
-    type_of(v).is(&PATTERN).then(|| Pattern::this(v).groups)
+    type_of(v).is(&PATTERN).then(|| Pattern::this(v).groups())
 }

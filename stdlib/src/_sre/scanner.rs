@@ -4,17 +4,20 @@ use super::found::Match;
 use super::pattern::{Pattern, started};
 use super::subject::{How, Run};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::*};
-use weft_objects::cell;
+use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
+use weft_objects::{cell, memoryview};
 
 #[repr(C)]
 struct Scanner {
     header: Header,
     pattern: Slot,
     string: Slot,
+    /// A view of a mutable subject, which keeps it as it is; or NULL.
+    view: Slot,
     pos: AtomicIsize,
     endpos: AtomicIsize,
-    /// Where the next match is looked for.
+    /// Offset of where the next match is looked for.
     at: AtomicIsize,
     must_advance: AtomicBool,
     done: AtomicBool,
@@ -32,11 +35,15 @@ pub fn new(t: &mut Thread, ty: &'static Type, a: &[Value; 4]) -> Res {
     s.string.init(t, &s.header, Obj::new(t, a[1]).into());
     s.pos.store(pos as isize, Relaxed);
     s.endpos.store(endpos as isize, Relaxed);
-    s.at.store(pos as isize, Relaxed);
+    s.at.store(subject.offset(pos) as isize, Relaxed);
+    if subject.is_bytes() && Bytes::of(a[1]).is_none() {
+        let view = memoryview::from_object(t, a[1])?;
+        s.view.init(t, &s.header, view.into());
+    }
     Ok(o.into())
 }
 
-weft_objects::gc_slots!(Scanner, traverse, clear, pattern, string);
+weft_objects::gc_slots!(Scanner, traverse, clear, pattern, string, view);
 
 /// The next match, if there is one.
 fn next(t: &mut Thread, v: Value, how: How) -> Res<Option<Obj>> {
@@ -57,20 +64,15 @@ fn advance(t: &mut Thread, s: &Scanner, how: How) -> Res<Option<Obj>> {
     let (pattern, string) = (Obj::new(t, s.pattern.get()), Obj::new(t, s.string.get()));
     let p = Pattern::this(pattern.value());
     let subject = p.subject(t, string.value())?;
-    let mut run = Run::new(
-        p.code(),
-        &subject,
-        s.at.load(Relaxed),
-        s.endpos.load(Relaxed),
-    );
-    run.must_advance = s.must_advance.load(Relaxed);
-    if !run.next(t, how) {
+    let window = subject.clamp(s.pos.load(Relaxed), s.endpos.load(Relaxed));
+    let (at, end) = (s.at.load(Relaxed) as usize, subject.offset(window.1));
+    let mut run = Run::resume(p.program(), &subject, at, end, s.must_advance.load(Relaxed));
+    if !run.next(t, how)? {
         s.done.store(true, Relaxed);
         return Ok(None);
     }
     s.at.store(run.start as isize, Relaxed);
     s.must_advance.store(run.must_advance, Relaxed);
-    let window = subject.clamp(s.pos.load(Relaxed), s.endpos.load(Relaxed));
     Ok(Some(Match::new(t, pattern.value(), &run, window)))
 }
 

@@ -1,17 +1,20 @@
 //! What a pattern is matched against, and the matching itself.
 
-use rustpython_sre_engine::engine::State;
-use rustpython_sre_engine::{Request, StrDrive, StringCursor};
-use rustpython_wtf8::Wtf8;
+use super::machine::{Job, Machine, UNSET};
+use super::program::{One, Program};
+use std::cell::Cell;
 use weft_objects::buffer::{self, Buffer};
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
+use weft_objects::text::{Text, wtf8};
 
-/// A str, or the bytes of a bytes-like object.
+/// A str, or the bytes of a bytes-like object. Offsets are in bytes; so are indexes, unless there are wider characters.
 pub struct Subject {
     pub obj: Obj,
     /// `None` for a str.
     bytes: Option<Buffer>,
+    /// Characters take one byte each.
+    narrow: bool,
     /// In characters.
     pub len: usize,
 }
@@ -24,6 +27,7 @@ impl Subject {
             return Ok(Subject {
                 obj: Obj::new(t, v),
                 bytes: None,
+                narrow: s.is_ascii(),
                 len: s.len(),
             });
         }
@@ -35,6 +39,7 @@ impl Subject {
         Ok(Subject {
             obj: Obj::new(t, v),
             len: b.len,
+            narrow: true,
             bytes: Some(b),
         })
     }
@@ -43,31 +48,50 @@ impl Subject {
         self.bytes.is_some()
     }
 
-    /// The memory of the characters from `start` to `end`.
-    pub fn raw_part(&self, start: usize, end: usize) -> &[u8] {
+    /// The memory of a bytes-like object, or the WTF-8 of a str.
+    pub fn raw(&self) -> &[u8] {
         match &self.bytes {
-            Some(b) => &b.as_bytes()[start..end],
-            None => Str::this(self.obj.value()).slice(start, end).bytes,
+            Some(b) => b.as_bytes(),
+            None => Str::this(self.obj.value()).as_bytes(),
         }
     }
 
-    /// A str or bytes object of the characters from `start` to `end`.
+    /// The offset of a character.
+    pub fn offset(&self, index: usize) -> usize {
+        if self.narrow {
+            index
+        } else {
+            Str::this(self.obj.value()).offset(index)
+        }
+    }
+
+    /// The index of the character at an offset.
+    pub fn index(&self, offset: usize) -> usize {
+        if self.narrow {
+            offset
+        } else {
+            Str::this(self.obj.value()).index_of(offset)
+        }
+    }
+
+    /// A str or bytes object of what lies between two offsets.
     pub fn part(&self, t: &Thread, start: usize, end: usize) -> Obj {
+        let raw = self.raw();
+        let whole = start == 0 && end == raw.len();
+        let part = &raw[start..end];
         match &self.bytes {
-            None => Str::this(self.obj.value()).substring(t, start, end),
-            Some(b) => {
-                if start == 0 && end == self.len && Bytes::exact(self.obj.value()).is_some() {
-                    return self.obj.clone();
-                }
-                Bytes::new(t, &b.as_bytes()[start..end])
+            Some(_) if whole && Bytes::exact(self.obj.value()).is_some() => self.obj.clone(),
+            Some(_) => Bytes::new(t, part),
+            None if whole => Str::this(self.obj.value()).to_exact(t),
+            None => {
+                let chars = if self.narrow {
+                    part.len()
+                } else {
+                    wtf8::count(part)
+                };
+                Str::from_text(t, Text { bytes: part, chars })
             }
         }
-    }
-
-    /// As [`Subject::part`] for indexes of an object that may have changed since.
-    pub fn part_within(&self, t: &Thread, start: usize, end: usize) -> Obj {
-        let end = end.min(self.len);
-        self.part(t, start.min(end), end)
     }
 
     /// A str or bytes object of text of this kind.
@@ -99,12 +123,19 @@ pub enum How {
     Search,
 }
 
+thread_local! {
+    /// A machine that is not in use.
+    static SPARE: Cell<Option<Box<Machine>>> = const { Cell::new(None) };
+}
+
 /// One pattern going through one subject.
 pub struct Run<'a> {
-    code: &'a [u32],
+    program: &'a Program,
     pub subject: &'a Subject,
-    state: State,
-    /// Where the next match is looked for, and the end of where.
+    machine: Option<Box<Machine>>,
+    /// Tests of characters made for the locale of now, if the program depends on it.
+    ones: Option<Vec<One>>,
+    /// Offsets: where the next match is looked for, and the end of where.
     pub start: usize,
     pub end: usize,
     /// An empty match at `start` is none: the one before was that.
@@ -112,183 +143,107 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(code: &'a [u32], subject: &'a Subject, pos: isize, endpos: isize) -> Run<'a> {
-        let (start, end) = subject.clamp(pos, endpos);
+    /// Between the indexes `pos` and `endpos`.
+    pub fn new(
+        program: &'a Program,
+        subject: &'a Subject,
+        (pos, endpos): (usize, usize),
+    ) -> Run<'a> {
+        let (start, end) = (subject.offset(pos), subject.offset(endpos));
+        Self::resume(program, subject, start, end, false)
+    }
+
+    /// Over all of the subject.
+    pub fn over(program: &'a Program, subject: &'a Subject) -> Run<'a> {
+        Self::resume(program, subject, 0, subject.raw().len(), false)
+    }
+
+    pub fn resume(
+        program: &'a Program,
+        subject: &'a Subject,
+        start: usize,
+        end: usize,
+        must_advance: bool,
+    ) -> Run<'a> {
+        let ones = program.locale.then(|| {
+            let fresh = |o: &One| One {
+                low: program.low_of(o.kind),
+                kind: o.kind,
+            };
+            program.ones.iter().map(fresh).collect()
+        });
+        let machine = Some(SPARE.take().unwrap_or_default());
         Run {
-            code,
+            program,
             subject,
-            state: State::default(),
+            machine,
+            ones,
             start,
             end,
-            must_advance: false,
+            must_advance,
         }
     }
 
-    /// Looks for the next match. Other threads do not wait for this one meanwhile.
-    pub fn next(&mut self, t: &mut Thread, how: How) -> bool {
+    fn machine(&self) -> &Machine {
+        self.machine
+            .as_deref()
+            .expect("there until the run is dropped")
+    }
+
+    /// Looks for the next match.
+    pub fn next(&mut self, t: &mut Thread, how: How) -> Res<bool> {
         if self.start > self.end {
-            return false;
+            return Ok(false);
         }
-        if weft_gc::multithreaded() {
-            t.blocking(|| self.step(how))
-        } else {
-            self.step(how)
-        }
-    }
-
-    fn step(&mut self, how: How) -> bool {
-        let subject = self.subject;
-        match &subject.bytes {
-            Some(b) => self.drive(Narrow(b.as_bytes()), how),
-            None => {
-                let s = Str::this(subject.obj.value());
-                if s.is_ascii() {
-                    self.drive(Narrow(s.as_bytes()), how)
-                } else {
-                    self.drive(Wide(s), how)
-                }
-            }
-        }
-    }
-
-    fn drive<S: StrDrive>(&mut self, string: S, how: How) -> bool {
-        let req = Request {
-            string,
-            start: self.start,
-            end: self.end,
-            pattern_codes: self.code,
-            match_all: how == How::Full,
-            must_advance: self.must_advance,
+        let job = Job {
+            program: self.program,
+            ones: self.ones.as_deref().unwrap_or(&self.program.ones),
+            hay: &self.subject.raw()[..self.end],
+            bytes: self.subject.is_bytes(),
+            full: how == How::Full,
+            forbidden: if self.must_advance { self.start } else { UNSET },
         };
-        self.state.reset(&req, self.start);
-        let found = match how {
-            How::Search => self.state.search(req),
-            How::Match | How::Full => self.state.py_match(&req),
+        let Some(m) = &mut self.machine else {
+            return Ok(false);
         };
+        let found = match (how, self.subject.narrow) {
+            (How::Search, true) => m.search::<false>(t, &job, self.start),
+            (How::Search, false) => m.search::<true>(t, &job, self.start),
+            (_, true) => m.matches::<false>(t, &job, self.start),
+            (_, false) => m.matches::<true>(t, &job, self.start),
+        }?;
         if found {
-            let (_, end) = self.span();
-            self.must_advance = end == self.state.start;
-            self.start = end;
-        } else {
-            self.state = State::default();
+            self.must_advance = m.start == m.end;
+            self.start = m.end;
         }
-        found
+        Ok(found)
     }
 
-    /// Where the last match lies.
+    /// Where the last match lies: offsets.
     pub fn span(&self) -> (usize, usize) {
-        (self.state.start, self.state.cursor.position)
+        let m = self.machine();
+        (m.start, m.end)
     }
 
     /// Where a group of the last match lies, if it took part in it. Groups count from 1.
     pub fn group(&self, i: usize) -> Option<(usize, usize)> {
-        let (a, b) = self.state.marks.get(i - 1);
-        if a.is_some() && b.is_some() {
-            Some((a.unpack(), b.unpack()))
-        } else {
-            None
-        }
+        let marks = &self.machine().marks;
+        let (a, b) = (marks[2 * i - 2], marks[2 * i - 1]);
+        (a != UNSET && b != UNSET && a <= b).then_some((a, b))
     }
 
-    /// The group that was closed last.
-    pub fn last_group(&self) -> Option<usize> {
-        usize::try_from(self.state.marks.last_index()).ok()
+    /// The group that was closed last; 0 for none.
+    pub fn last_group(&self) -> usize {
+        self.machine().last
     }
 }
 
-/// Bytes, or text of one byte a character.
-#[derive(Clone, Copy)]
-struct Narrow<'a>(&'a [u8]);
-
-impl<'a> StrDrive for Narrow<'a> {
-    #[inline(always)]
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-    #[inline(always)]
-    fn create_cursor(&self, n: usize) -> StringCursor {
-        self.0.create_cursor(n)
-    }
-    #[inline(always)]
-    fn adjust_cursor(&self, cursor: &mut StringCursor, n: usize) {
-        self.0.adjust_cursor(cursor, n);
-    }
-    #[inline(always)]
-    fn advance(cursor: &mut StringCursor) -> u32 {
-        let c = <&[u8]>::peek(cursor);
-        <&[u8]>::skip(cursor, 1);
-        c
-    }
-    #[inline(always)]
-    fn peek(cursor: &StringCursor) -> u32 {
-        <&[u8]>::peek(cursor)
-    }
-    #[inline(always)]
-    fn skip(cursor: &mut StringCursor, n: usize) {
-        <&[u8]>::skip(cursor, n);
-    }
-    #[inline(always)]
-    fn back_advance(cursor: &mut StringCursor) -> u32 {
-        <&[u8]>::back_advance(cursor)
-    }
-    #[inline(always)]
-    fn back_peek(cursor: &StringCursor) -> u32 {
-        <&[u8]>::back_peek(cursor)
-    }
-    #[inline(always)]
-    fn back_skip(cursor: &mut StringCursor, n: usize) {
-        <&[u8]>::back_skip(cursor, n);
-    }
-}
-
-/// Text that is not ASCII.
-#[derive(Clone, Copy)]
-struct Wide<'a>(&'a Str);
-
-/// Steps that are not worth a look into the string's table of indexes.
-const NEAR: usize = 32;
-
-impl StrDrive for Wide<'_> {
-    #[inline]
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-    fn create_cursor(&self, n: usize) -> StringCursor {
-        let mut cursor = self.0.as_bytes().create_cursor(self.0.offset(n));
-        cursor.position = n;
-        cursor
-    }
-    fn adjust_cursor(&self, cursor: &mut StringCursor, n: usize) {
-        // A cursor that has not been set is at 0; going there from anywhere takes no look-up either.
-        let distance = n.wrapping_sub(cursor.position);
-        if cursor.position > 0 && distance <= NEAR {
-            <&Wtf8>::skip(cursor, distance);
-        } else {
-            *cursor = self.create_cursor(n);
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(m) = self.machine.take()
+            && m.is_small()
+        {
+            SPARE.set(Some(m));
         }
-    }
-    #[inline(always)]
-    fn advance(cursor: &mut StringCursor) -> u32 {
-        <&Wtf8>::advance(cursor)
-    }
-    #[inline(always)]
-    fn peek(cursor: &StringCursor) -> u32 {
-        <&Wtf8>::peek(cursor)
-    }
-    #[inline(always)]
-    fn skip(cursor: &mut StringCursor, n: usize) {
-        <&Wtf8>::skip(cursor, n);
-    }
-    #[inline(always)]
-    fn back_advance(cursor: &mut StringCursor) -> u32 {
-        <&Wtf8>::back_advance(cursor)
-    }
-    #[inline(always)]
-    fn back_peek(cursor: &StringCursor) -> u32 {
-        <&Wtf8>::back_peek(cursor)
-    }
-    #[inline(always)]
-    fn back_skip(cursor: &mut StringCursor, n: usize) {
-        <&Wtf8>::back_skip(cursor, n);
     }
 }

@@ -170,9 +170,7 @@ impl<'a> Output<'a> {
         }
         self.pieces += 1;
         match &mut self.objects {
-            None => self
-                .text
-                .extend_from_slice(self.subject.raw_part(start, end)),
+            None => self.text.extend_from_slice(&self.subject.raw()[start..end]),
             Some(objects) => objects.push(self.subject.part(t, start, end)),
         }
     }

@@ -61,7 +61,7 @@ fn registered(t: &Thread, which: fn(&Registered) -> &Vec<SharedObj>) -> Vec<Obj>
 }
 
 /// Forks by `f` (0 in the child, -1: error), with everything around it that keeps the child whole.
-pub(super) fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
+pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     let mut before = registered(t, |r| &r.before);
     before.reverse();
     run(t, before);

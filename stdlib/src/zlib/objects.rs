@@ -213,6 +213,13 @@ fn decompress_flush(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.value_error("length must be greater than zero"));
     }
     let made = Holder::<Decompress>::with(t, a[0], true, |d| {
+        if d.stream.is_none() {
+            return Ok(Progress {
+                out: Vec::new(),
+                used: 0,
+                code: z::Z_STREAM_END,
+            });
+        }
         let input = std::mem::take(&mut d.tail);
         // What is cut off is no error here: what could be decompressed comes out.
         let p = d.run(&input, z::Z_FINISH, usize::MAX)?;
