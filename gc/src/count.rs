@@ -106,6 +106,26 @@ pub fn to_reg(t: &Thread, v: Value) -> Value {
     }
 }
 
+/// As [`to_reg`], without calling anything: `None` if the count has no room left, and then nothing is counted.
+#[inline(always)]
+pub fn to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
+    if !v.is_ptr() {
+        return Some(v);
+    }
+    // SAFETY: as in `to_reg`.
+    let h = unsafe { v.header() };
+    if h.owner.load(Relaxed) == t.tag() {
+        let n = h.count.load(Relaxed) + 1;
+        if n >= shared::SATURATED {
+            return None;
+        }
+        h.count.store(n, Relaxed);
+        Some(Value(v.0 & !8))
+    } else {
+        Some(Value::uncounted(v.ptr()))
+    }
+}
+
 /// A counted word for the register word `v`, whose reference is given up by the caller: what may go into a slot.
 #[inline(always)]
 pub fn to_heap(v: Value) -> Value {

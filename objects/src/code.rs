@@ -60,6 +60,12 @@ pub struct CodeBody {
 pub struct Code {
     pub header: Header,
     body: *mut CodeBody,
+    /// The body's instructions, constants and inline caches.
+    pub first: *const AtomicU64,
+    pub consts: *const Value,
+    pub caches: *const AtomicU64,
+    /// See [`Code::simple_key`].
+    pub call_key: u64,
     /// What calls ask first: number of registers and of locals, and how arguments are bound.
     pub nregs: u32,
     pub nlocals: u32,
@@ -77,6 +83,12 @@ impl Code {
     /// Positional parameters, no `*args`, `**kwargs` or keyword-only ones (defaults may fill in).
     pub const POSITIONAL: u32 = 2;
     pub const GENERATOR: u32 = 4;
+
+    /// The `call_key` of code that a call with `n` positional arguments enters without any binding.
+    #[inline(always)]
+    pub const fn simple_key(n: usize) -> u64 {
+        ((Code::SIMPLE | Code::POSITIONAL) as u64) << 32 | n as u64
+    }
 
     /// A code object of these parts. It is published: code is shared from the start, and only collected.
     pub fn new(t: &Thread, body: CodeBody) -> Obj {
@@ -98,6 +110,10 @@ impl Code {
             (*p).argcount = body.argcount as u32;
             (*p).call_flags = call_flags;
             (*p).flags = body.flags;
+            (*p).call_key = (call_flags as u64) << 32 | body.argcount as u64;
+            (*p).first = body.instrs.as_ptr();
+            (*p).consts = body.consts.as_ptr();
+            (*p).caches = body.caches.as_ptr();
             (*p).body = Box::into_raw(Box::new(body));
             Obj::from_raw(Value::from_ptr(p as *const Header))
         };

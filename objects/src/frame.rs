@@ -12,6 +12,9 @@ pub struct Frame {
     pub base: *mut Value,
     /// The next instruction, saved when another frame runs or a safepoint is near.
     pub pc: *const AtomicU64,
+    /// Constants and inline caches of the code.
+    pub consts: *const Value,
+    pub caches: *const AtomicU64,
     pub code: *const Code,
     /// The function (borrowed from the register below the arguments, or from the generator), or NULL for a module or class body.
     pub func: Value,
@@ -24,8 +27,10 @@ pub struct Frame {
     pub generator: Value,
     /// The frame object, if one has been asked for: an owned word.
     pub object: Value,
-    /// The instance that a constructor's frame makes: an owned word. Unset in other frames.
+    /// The instance that a constructor's frame makes: an owned word, or NULL.
     pub instance: Value,
+    /// What was being handled when this generator's frame was entered: an owned word, or NULL. Unset in other frames.
+    pub handled: Value,
     /// See the constants.
     pub flags: u32,
     /// The caller's register that takes the result.
@@ -43,6 +48,8 @@ impl Frame {
     pub const BELOW: u32 = 8;
     /// A generator's frame.
     pub const GENERATOR: u32 = 16;
+    /// It has a frame object.
+    pub const OBJECT: u32 = 32;
 
     pub fn code(&self) -> &Code {
         // SAFETY: the function (or the caller of a module body) keeps the code alive while the frame runs.
@@ -141,6 +148,7 @@ pub fn object_of(t: &Thread, f: *mut Frame) -> Obj {
         o.thread_tag.set(t as *const Thread as u64);
         let obj = Obj::from_raw(Value::from_ptr(h));
         (*f).object = obj.clone().into_value();
+        (*f).flags |= Frame::OBJECT;
         obj
     }
 }

@@ -124,6 +124,12 @@ impl Generator {
         unsafe { &*(self.code.get().ptr() as *const Code) }
     }
 
+    /// Whether nothing was being handled inside when it was suspended, and nobody has asked for its frame object.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.handled.get().is_null() && self.frame.get().is_null()
+    }
+
     /// Takes the right to run it: the only way to its registers. Gives the state before. Acquire: sees what whoever
     /// ran it last has written.
     #[inline(always)]

@@ -140,6 +140,17 @@ impl List {
             .map(|w| unsafe { &*(w as *const _ as *const Slot) })
     }
 
+    /// Whether the list is local and has room for another item: then [`List::push_local`] may follow.
+    #[inline(always)]
+    pub fn has_local_room(&self, t: &Thread) -> bool {
+        self.header.is_local(t) && self.raw.has_room()
+    }
+    /// Appends a counted word to a local list with room.
+    #[inline(always)]
+    pub fn push_local(&self, v: Value) {
+        self.raw.push(v.0);
+    }
+
     /// Appends a register word, which is taken over.
     #[inline(always)]
     pub fn push(&self, t: &Thread, v: Value) {

@@ -6,7 +6,7 @@ use crate::prelude::*;
 use crate::types::LookupCache;
 use parking_lot::Mutex;
 use std::alloc::Layout;
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use weft_gc::{Pending, breaker_bits};
@@ -19,13 +19,16 @@ pub struct Vm {
     soft_limit: Cell<*mut Frame>,
     /// Set by the interpreter when a generator's entry frame has yielded rather than returned.
     pub yielded: Cell<bool>,
+    /// What the frame that the interpreter loop was entered with has returned: an owned word, NULL if an exception left it.
+    pub result: Cell<Value>,
     /// One past the innermost frame's record.
     frame_top: Cell<*mut Frame>,
     pub lookups: Box<LookupCache>,
     /// Lowest stack address that native recursion may reach.
     stack_limit: usize,
-    /// Exceptions being handled: one entry for the thread, one more for each running generator. Owned words, NULL for none.
-    handled: UnsafeCell<Vec<Value>>,
+    /// The exception being handled in the innermost scope: an owned word, NULL for none. What was being handled when a generator was
+    /// entered is in the generator's frame.
+    handled: Cell<Value>,
     reprs: RefCell<Vec<u64>>,
     /// The current `contextvars` context: an owned word, or NULL.
     pub context: Cell<Value>,
@@ -75,10 +78,11 @@ impl Vm {
             // SAFETY: as above.
             soft_limit: Cell::new(unsafe { p.add(recursion_limit().min(frames - 8)) }),
             yielded: Cell::new(false),
+            result: Cell::new(Value::NULL),
             frame_top: Cell::new(p),
             lookups: LookupCache::new(),
             stack_limit: here.saturating_sub(stack) + STACK_RESERVE,
-            handled: UnsafeCell::new(vec![Value::NULL]),
+            handled: Cell::new(Value::NULL),
             reprs: RefCell::new(Vec::new()),
             context: Cell::new(Value::NULL),
             locals: RefCell::default(),
@@ -134,29 +138,15 @@ impl Vm {
         (self.frame_top.get() as usize - self.frames as usize) / size_of::<Frame>()
     }
 
-    /// The entries of handled exceptions. Only this thread touches them; no reference is kept across other calls.
-    #[allow(clippy::mut_from_ref)]
-    fn handled(&self) -> &mut Vec<Value> {
-        // SAFETY: the thread's own, used for the length of one statement.
-        unsafe { &mut *self.handled.get() }
-    }
     /// Makes `v` (owned, or NULL) what the innermost scope handles; gives back what it was.
-    #[inline]
+    #[inline(always)]
     pub fn swap_handled(&self, v: Value) -> Value {
-        match self.handled().last_mut() {
-            Some(top) => std::mem::replace(top, v),
-            None => v,
-        }
+        self.handled.replace(v)
     }
-    /// A generator starts to run, which handled `v` (owned, or NULL) when it was suspended.
-    #[inline]
-    pub fn push_handled(&self, v: Value) {
-        self.handled().push(v);
-    }
-    /// It stops running.
-    #[inline]
-    pub fn pop_handled(&self) -> Value {
-        self.handled().pop().unwrap_or(Value::NULL)
+    /// Whether the innermost scope handles no exception.
+    #[inline(always)]
+    pub fn handles_nothing(&self) -> bool {
+        self.handled.get().is_null()
     }
 }
 
@@ -231,16 +221,26 @@ impl Drop for ReprGuard {
     }
 }
 
-/// The exception being handled, as `sys.exception()` gives it.
+/// The exception being handled, as `sys.exception()` gives it: a generator without one sees its caller's.
 pub fn handled_exception(t: &Thread) -> Option<Borrowed<'_>> {
-    let v = t
-        .vm()
-        .handled()
-        .iter()
-        .rev()
-        .find(|v| !v.is_null() && !v.is_none())
-        .copied()?;
-    Some(Borrowed::new(t, v))
+    let is = |v: Value| !v.is_null() && !v.is_none();
+    let vm = t.vm();
+    let mut v = vm.handled.get();
+    let mut f = vm.frame_top();
+    while !is(v) && f > vm.frames_base() {
+        f = f.wrapping_sub(1);
+        // SAFETY: a running frame of the thread.
+        unsafe {
+            if (*f).flags & Frame::GENERATOR != 0 {
+                v = (*f).handled;
+            }
+        }
+    }
+    if is(v) {
+        Some(Borrowed::new(t, v))
+    } else {
+        None
+    }
 }
 
 // --- starting and ending threads ---

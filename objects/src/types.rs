@@ -241,7 +241,11 @@ impl MethodCache {
     /// The value at an index that a lookup has given.
     #[inline(always)]
     pub fn value(&self, index: usize) -> Value {
-        Value(self.entries[index].value.load(Acquire))
+        // An index that is out of range, which no cache word has, finds nothing.
+        match self.entries.get(index) {
+            Some(e) => Value(e.value.load(Acquire)),
+            None => Value::NULL,
+        }
     }
 
     fn new() -> *mut MethodCache {

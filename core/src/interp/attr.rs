@@ -1,10 +1,11 @@
 //! Attributes: filling the inline caches, and everything that they do not cover.
 
+use self::cache as kind;
 use super::frames::{
     Enter, cache, cache_name, name, own_operand, reg, set_reg, take_operand, take_reg,
 };
 use super::globals::unbound_local;
-use super::run::{cache as kind, copy_reg, drop_reg};
+use super::run::{copy_reg, drop_reg};
 use crate::compile::bytecode::{Instr, XA, XB};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
@@ -13,6 +14,21 @@ use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
 use weft_objects::types::{IS_TYPE, TYPE, type_flags as tf};
+
+/// Kinds of inline cache words, in their lowest byte.
+pub mod cache {
+    /// Attribute in an inline slot: `kind:8 | slot:8 | shape:24 | next shape:24` (the last for stores that add).
+    pub const SLOT: u64 = 1;
+    pub const ADD_SLOT: u64 = 2;
+    /// Class attribute found through the instance's class: `kind:8 | index:24 | version:32`.
+    pub const METHOD: u64 = 3;
+    /// The same for a class itself.
+    pub const TYPE: u64 = 4;
+    /// Name in a module: `kind:8 | index:24 | keys id:32`.
+    pub const MODULE: u64 = 5;
+    /// Class attribute that is not a descriptor, found through the instance's class.
+    pub const CLASS_VALUE: u64 = 6;
+}
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
 #[inline(always)]

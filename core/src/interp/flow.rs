@@ -1,14 +1,13 @@
 //! Leaving frames that are not plain calls, and generators: suspending, resuming, delegating.
 
-use super::frames::{
-    own_operand, pop, push, reg, set_reg, take_operand, take_reg, too_deep, unwind_top,
-};
+use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg, too_deep, unwind_top};
 use super::globals::unbound_local;
 use super::run::{drop_reg, run, run_raising};
 use crate::compile::bytecode::{Instr, Op, XB};
 use std::sync::atomic::Ordering::*;
 use weft_objects::async_generator;
 use weft_objects::frame::{Frame, FrameObject};
+use weft_objects::function::Function;
 use weft_objects::generator::{
     self, CREATED, FINISHED, Generator, Outcome, RUNNING, Resume, SUSPENDED,
 };
@@ -62,8 +61,8 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
 /// A generator returns `v`.
 fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the innermost frame.
-    let (flags, g) = unsafe { ((*f).flags, (*f).generator) };
-    let handled = t.vm().pop_handled();
+    let (flags, g, before) = unsafe { ((*f).flags, (*f).generator, (*f).handled) };
+    let handled = t.vm().swap_handled(before);
     drop_reg(t, handled);
     pop(t, f);
     if let Some(g) = Generator::of(g) {
@@ -143,49 +142,81 @@ fn note_origin(t: &mut Thread, f: *mut Frame, g: &Obj) {
 pub fn suspend(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the innermost frame; this thread has the generator's running flag.
     unsafe {
-        let (flags, dst) = ((*f).flags, (*f).dst as usize);
-        let Some(g) = Generator::of((*f).generator) else {
-            return Left::Out(v);
-        };
-        let local = g.header.is_local(t);
-        let saved = g.registers();
+        let g = &*((*f).generator.ptr() as *const Generator);
         let n = (*(*f).code).nregs as usize;
+        let saved = g.registers();
         debug_assert!(saved.is_empty() && saved.capacity() >= n);
-        let base = (*f).base;
-        for k in 0..n {
-            let p = base.add(k);
-            let mut w = *p;
-            if w.is_ptr() {
-                *p = Value::NULL;
-                // I4: on the heap every reference counts. I3: a shared generator holds shared objects only.
-                w = to_heap(w);
-                if !local {
-                    weft_gc::share(t, w);
+        let (from, to) = ((*f).base, saved.as_mut_ptr());
+        if g.header.is_local(t) {
+            for k in 0..n {
+                let mut w = *from.add(k);
+                if w.0 & 7 == 0 {
+                    *from.add(k) = Value::NULL;
+                    // I4: on the heap every reference counts.
+                    w = to_heap(w);
                 }
+                *to.add(k) = w;
             }
-            *saved.as_mut_ptr().add(k) = w;
+        } else {
+            save_shared(t, from, to, n);
         }
         saved.set_len(n);
         g.pc.set((*f).pc);
-        let handled = t.vm().pop_handled();
+        let vm = t.vm();
+        let handled = vm.swap_handled((*f).handled);
         if !handled.is_null() {
             g.handled.set(t, &g.header, handled);
         }
-        if !(*f).object.is_null() {
-            let o = Obj::from_raw(std::mem::replace(&mut (*f).object, Value::NULL));
-            if let Some(fo) = FrameObject::of(o.value()) {
-                fo.lasti.store((*f).instr() as u64, Relaxed);
-                fo.record.store(0, Release);
-            }
-            g.frame.set(t, &g.header, o.into_value());
+        let flags = (*f).flags;
+        if flags & Frame::OBJECT != 0 {
+            save_object(t, f, g);
+        }
+        vm.set_frame_top(f);
+        if flags & Frame::ENTRY == 0 {
+            // What runs next is the frame that resumed it.
+            let caller = f.wrapping_sub(1);
+            let nregs = (*(*caller).code).nregs as usize;
+            t.regs.set_top((*caller).base.add(nregs));
+            let dst = (*f).dst as usize;
+            g.end(SUSPENDED);
+            return Left::Caller(v, dst);
         }
         unwind_top(t, f);
         g.end(SUSPENDED);
-        if flags & Frame::ENTRY != 0 {
-            t.vm().yielded.set(true);
-            return Left::Out(v);
+        vm.yielded.set(true);
+        Left::Out(v)
+    }
+}
+
+/// Saves the registers of a shared generator.
+#[cold]
+unsafe fn save_shared(t: &Thread, from: *mut Value, to: *mut Value, n: usize) {
+    for k in 0..n {
+        // SAFETY: the caller's registers and room.
+        unsafe {
+            let mut w = *from.add(k);
+            if w.is_ptr() {
+                *from.add(k) = Value::NULL;
+                // I3: a shared generator holds shared objects only.
+                w = to_heap(w);
+                weft_gc::share(t, w);
+            }
+            *to.add(k) = w;
         }
-        Left::Caller(v, dst)
+    }
+}
+
+/// The frame object of a generator's frame goes with the generator.
+#[cold]
+unsafe fn save_object(t: &Thread, f: *mut Frame, g: &Generator) {
+    // SAFETY: the innermost frame.
+    unsafe {
+        let o = Obj::from_raw(std::mem::replace(&mut (*f).object, Value::NULL));
+        if let Some(fo) = FrameObject::of(o.value()) {
+            fo.lasti.store((*f).instr() as u64, Relaxed);
+            fo.record.store(0, Release);
+        }
+        g.frame.set(t, &g.header, o.into_value());
     }
 }
 
@@ -201,54 +232,64 @@ fn push_generator(
 ) -> Res<()> {
     let code = g.code();
     let top = t.regs.top();
+    let vm = t.vm();
+    let f = vm.frame_top();
     let n = code.nregs as usize;
-    if top.wrapping_add(n) > t.regs.limit() {
+    let end = top.wrapping_add(n);
+    if f >= vm.soft_limit() || end > t.regs.limit() {
         g.end(state);
         drop_reg(t, v);
         return Err(too_deep(t));
     }
-    if let Err(e) = push(
-        t,
-        g.func.get(),
-        code,
-        top,
-        code.nlocals as usize,
-        flags | Frame::GENERATOR,
-        dst,
-    ) {
-        g.end(state);
-        drop_reg(t, v);
-        return Err(e);
-    }
+    let func = g.func.get();
+    let (globals, builtins) = match Function::of(func) {
+        Some(x) => (x.globals() as *const Dict, x.builtins() as *const Dict),
+        None => (std::ptr::null(), std::ptr::null()),
+    };
     // SAFETY: room was checked; the running flag is ours.
     unsafe {
+        let flags = flags | Frame::GENERATOR;
+        super::frames::write(f, top, code, func, globals, builtins, flags, dst);
         let saved = g.registers();
-        std::ptr::copy_nonoverlapping(saved.as_ptr(), top, n);
+        let from = saved.as_ptr();
+        for k in 0..n {
+            *top.add(k) = *from.add(k);
+        }
         saved.set_len(0);
-        let f = t.vm().frame_top().wrapping_sub(1);
+        t.regs.set_top(end);
+        vm.set_frame_top(f.wrapping_add(1));
         (*f).pc = g.pc.get();
         (*f).generator = gv.bare();
+        let handled = if g.handled.get().is_null() {
+            Value::NULL
+        } else {
+            g.handled.take()
+        };
+        (*f).handled = vm.swap_handled(handled);
+        if !g.frame.get().is_null() {
+            restore_object(t, f, g);
+        }
         if state == SUSPENDED {
             // The value sent is the result of the Yield that suspended it.
             let i = current_instr(f);
             set_reg(t, f, i.a(), v);
         }
-        if !g.frame.get().is_null() {
-            let o = g.frame.take();
-            (*f).object = o;
-            if let Some(fo) = FrameObject::of(o) {
-                fo.thread_tag.set(t as *const Thread as u64);
-                fo.record.store(f as u64, Release);
-            }
+    }
+    Ok(())
+}
+
+#[cold]
+unsafe fn restore_object(t: &Thread, f: *mut Frame, g: &Generator) {
+    // SAFETY: the innermost frame.
+    unsafe {
+        let o = g.frame.take();
+        (*f).object = o;
+        (*f).flags |= Frame::OBJECT;
+        if let Some(fo) = FrameObject::of(o) {
+            fo.thread_tag.set(t as *const Thread as u64);
+            fo.record.store(f as u64, Release);
         }
     }
-    let handled = if g.handled.get().is_null() {
-        Value::NULL
-    } else {
-        g.handled.take()
-    };
-    t.vm().push_handled(handled);
-    Ok(())
 }
 
 /// Enters a generator from the loop of its consumer. False: it is finished.

@@ -127,6 +127,43 @@ pub fn too_deep(t: &mut Thread) -> Raised {
     t.raise(&errors::RECURSION_ERROR, "maximum recursion depth exceeded")
 }
 
+/// Writes the record of a frame that is about to run.
+///
+/// # Safety
+/// `f` must lie within the thread's frames, below the limit.
+#[inline(always)]
+pub unsafe fn write(
+    f: *mut Frame,
+    base: *mut Value,
+    code: &Code,
+    func: Value,
+    globals: *const Dict,
+    builtins: *const Dict,
+    flags: u32,
+    dst: u32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        f.write(Frame {
+            base,
+            pc: code.first,
+            consts: code.consts,
+            caches: code.caches,
+            code,
+            func,
+            globals,
+            builtins,
+            namespace: Value::NULL,
+            generator: Value::NULL,
+            object: Value::NULL,
+            instance: Value::NULL,
+            handled: Value::NULL,
+            flags,
+            dst,
+        });
+    }
+}
+
 /// Pushes a frame for a function whose arguments lie bound in the registers from `base` on, and unbinds its other locals.
 ///
 /// # Errors
@@ -152,20 +189,7 @@ pub fn push(
     };
     // SAFETY: below the limits, so within the frames and registers of this thread.
     unsafe {
-        f.write(Frame {
-            base,
-            pc: code.body().instrs.as_ptr(),
-            code,
-            func,
-            globals,
-            builtins,
-            namespace: Value::NULL,
-            generator: Value::NULL,
-            object: Value::NULL,
-            instance: Value::NULL,
-            flags,
-            dst,
-        });
+        write(f, base, code, func, globals, builtins, flags, dst);
         for n in bound..code.nlocals as usize {
             *base.add(n) = Value::NULL;
         }

@@ -1,6 +1,6 @@
 //! Names: globals, builtins, namespaces, closures, and what happens when there is none.
 
-use super::frames::{cache, name, own_operand, reg, set_reg, take_operand};
+use super::frames::{cache, name, own_operand, reg, set_reg, take_operand, take_reg};
 use super::run::drop_reg;
 use crate::compile::bytecode::{Instr, XA, XB};
 use std::sync::atomic::Ordering::*;
@@ -9,6 +9,55 @@ use weft_objects::code::LOCAL_FREE;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
 use weft_objects::prelude::*;
+
+/// Moves and copies of registers that are not plain, or unbound.
+pub fn move_slow(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    if reg(f, i.b()).is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let v = own_operand(t, f, i, XB, i.b());
+    set_reg(t, f, i.a(), v);
+    Ok(())
+}
+
+/// Puts the register's word into a new cell.
+pub fn make_cell(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = take_reg(f, i.a());
+    let cell = Cell::new(t, v);
+    set_reg(t, f, i.a(), cell.into_value());
+    Ok(())
+}
+
+pub fn load_deref(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = Cell::of_unchecked(reg(f, i.b())).get();
+    if v.is_null() {
+        return unbound_deref(t, f, i.b());
+    }
+    let v = to_reg(t, v);
+    set_reg(t, f, i.a(), v);
+    Ok(())
+}
+
+pub fn store_deref(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    if reg(f, i.a()).is_null() {
+        return unbound_local(t, f, i.a());
+    }
+    let v = own_operand(t, f, i, XA, i.a());
+    let cell = Cell::of_unchecked(reg(f, i.b()));
+    let old = cell.value.replace(t, &cell.header, v);
+    drop_reg(t, old);
+    Ok(())
+}
+
+pub fn delete_deref(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let cell = Cell::of_unchecked(reg(f, i.b()));
+    let old = cell.value.take();
+    if old.is_null() {
+        return unbound_deref(t, f, i.b());
+    }
+    drop_reg(t, old);
+    Ok(())
+}
 
 fn globals<'a>(f: *mut Frame) -> &'a Dict {
     // SAFETY: kept alive by the frame's function or namespace.

@@ -55,9 +55,35 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     Ok(())
 }
 
+/// A step of an iteration that is not plain. True: it is over, the iterator is dropped.
+pub fn for_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
+    let (it, at) = (reg(f, i.a()), reg(f, i.a() + 1));
+    if !at.is_int() {
+        return Ok(!next(t, f, i)?);
+    }
+    let n = at.as_int() as usize;
+    let v = match List::exact(it) {
+        Some(l) => l.get(t, n).map(|v| v.to_reg(t)),
+        None => Tuple::exact(it).and_then(|x| x.values().get(n).map(|v| to_reg(t, *v))),
+    };
+    match v {
+        Some(v) => {
+            // SAFETY: the second of the iteration's three registers.
+            unsafe { *reg_ptr(f, i.a() + 1) = Value::int(n as i64 + 1) };
+            set_reg(t, f, i.b(), v);
+            Ok(false)
+        }
+        None => {
+            let it = take_reg(f, i.a());
+            drop_reg(t, it);
+            Ok(true)
+        }
+    }
+}
+
 /// The next item of a general iterator. False: exhausted, the iterator is dropped.
 #[inline(never)]
-pub fn next(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
+fn next(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     if t.interrupted() {
         weft_objects::runtime::safepoint(t)?;
     }

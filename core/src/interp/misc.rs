@@ -1,6 +1,6 @@
 //! The rarer opcodes: displays, formatting, imports, functions, pattern matching, intrinsics.
 
-use super::frames::{constant, name, reg, regs, set_reg, take_operand, take_reg};
+use super::frames::{constant, name, own_operand, reg, regs, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::run::drop_reg;
 use crate::compile::bytecode::{Instr, Op, XB, XC};
@@ -29,6 +29,28 @@ pub fn build_slice(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let mut part = || parts.next().unwrap_or_else(|| Obj::own(Value::NONE));
     let s = weft_objects::slice::Slice::new(t, part(), part(), part());
     set_reg(t, f, i.a(), s.into_value());
+    Ok(())
+}
+
+pub fn build_tuple(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let o = Tuple::from_regs(t, regs(f, i.b(), i.c()));
+    set_reg(t, f, i.a(), o.into_value());
+    Ok(())
+}
+
+pub fn build_list(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let o = List::from_regs(t, regs(f, i.b(), i.c()));
+    set_reg(t, f, i.a(), o.into_value());
+    Ok(())
+}
+
+pub fn list_append(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    if reg(f, i.b()).is_null() {
+        return unbound_local(t, f, i.b());
+    }
+    let v = own_operand(t, f, i, XB, i.b());
+    // SAFETY: the compiler appends to lists that it has built only.
+    unsafe { (*(reg(f, i.a()).ptr() as *const List)).push(t, v) };
     Ok(())
 }
 

@@ -1,10 +1,11 @@
-//! The interpreter: frames on the register stack, one loop, slow paths by theme.
+//! The interpreter: frames on the register stack, a handler per opcode, slow paths by theme.
 
 mod attr;
 mod calls;
 mod flow;
 mod frames;
 mod globals;
+mod handlers;
 mod intrinsics;
 mod iteration;
 mod misc;

@@ -277,6 +277,17 @@ pub fn truth(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     Ok(b)
 }
 
+/// `is`, with both operands consumed.
+pub fn is(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let (x, y) = operands(f, i, false);
+    let v = Value::bool(x.same(y) != (i.arg() != 0));
+    let (x, y) = (take_operand(f, i, XB, i.b()), take_operand(f, i, XC, i.c()));
+    set_reg(t, f, i.a(), v);
+    drop_reg(t, x);
+    drop_reg(t, y);
+    Ok(())
+}
+
 #[inline(never)]
 pub fn contains(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let (x, y) = operands(f, i, false);
@@ -289,53 +300,6 @@ pub fn contains(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     drop_reg(t, x);
     drop_reg(t, y);
     Ok(())
-}
-
-/// `x[y]` for lists and tuples by small ints and dicts by str: the word in the container, or NULL.
-#[inline(always)]
-pub fn get_item_fast(t: &Thread, x: Value, y: Value) -> Value {
-    // SAFETY: a register's object is alive.
-    let ty = unsafe { x.header() }
-        .ty
-        .load(std::sync::atomic::Ordering::Relaxed) as *const Type;
-    if y.is_int() {
-        if ty == &raw const weft_objects::list::LIST {
-            // SAFETY: of that type.
-            let l = unsafe { &*(x.ptr() as *const List) };
-            let n = y.as_int();
-            let n = if n < 0 { n + l.len() as i64 } else { n };
-            return if n < 0 {
-                Value::NULL
-            } else {
-                l.get(t, n as usize).map_or(Value::NULL, |v| v.value())
-            };
-        }
-        if ty == &raw const weft_objects::tuple::TUPLE {
-            // SAFETY: of that type.
-            let x = unsafe { &*(x.ptr() as *const Tuple) };
-            let n = y.as_int();
-            let n = if n < 0 { n + x.len() as i64 } else { n };
-            return if n < 0 || n as usize >= x.len() {
-                Value::NULL
-            } else {
-                x.get(n as usize)
-            };
-        }
-        if ty == &raw const weft_objects::dict::DICT {
-            // SAFETY: of that type.
-            return unsafe { &*(x.ptr() as *const Dict) }
-                .get_int(t, y)
-                .map_or(Value::NULL, |v| v.value());
-        }
-    } else if ty == &raw const weft_objects::dict::DICT
-        && let Some(key) = Str::exact(y)
-    {
-        // SAFETY: of that type.
-        return unsafe { &*(x.ptr() as *const Dict) }
-            .get_str(t, key)
-            .map_or(Value::NULL, |v| v.value());
-    }
-    Value::NULL
 }
 
 #[inline(never)]

@@ -52,7 +52,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             let flags = (*f).flags;
             if flags & Frame::GENERATOR != 0 {
                 let g = (*f).generator;
-                let handled = t.vm().pop_handled();
+                let handled = t.vm().swap_handled((*f).handled);
                 drop_reg(t, handled);
                 pop(t, f);
                 if let Some(g) = Generator::of(g) {
@@ -106,6 +106,24 @@ pub fn reraise(t: &mut Thread, f: *mut Frame, i: Instr) {
     let e = Obj::own(own_operand(t, f, i, XA, i.a()));
     let old = t.exc.replace(e.into_value());
     dec(t, old);
+}
+
+/// Entry of a handler.
+pub fn push_exc(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let exc = reg(f, i.b());
+    inc(t, exc);
+    let old = t.vm().swap_handled(exc.bare());
+    set_reg(t, f, i.a(), if old.is_null() { Value::NONE } else { old });
+    Ok(())
+}
+
+/// Exit of a handler.
+pub fn pop_exc(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = take_reg(f, i.a());
+    let v = if v.is_none() { Value::NULL } else { to_heap(v) };
+    let old = t.vm().swap_handled(v);
+    drop_reg(t, old);
+    Ok(())
 }
 
 pub fn matches(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {

@@ -1,0 +1,325 @@
+//! Calls and returns of plain Python functions, calls of simple natives; the rest is in [`super::super::calls`].
+
+use super::{State, handlers};
+use crate::compile::bytecode::{DISCARD, Instr};
+use crate::interp::calls::{self, clear_call};
+use crate::interp::flow::{self, Left};
+use crate::interp::frames::{self, Enter};
+use crate::interp::globals;
+use std::sync::atomic::Ordering::*;
+use weft_objects::code::Code;
+use weft_objects::frame::Frame;
+use weft_objects::function::{FUNCTION, Function};
+use weft_objects::native::{
+    self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
+};
+use weft_objects::prelude::*;
+
+/// Where a slow call goes on.
+#[inline(always)]
+fn entered(s: State, result: Res<Enter>) -> *mut Frame {
+    match result {
+        Ok(Enter::Done) => s.f,
+        Ok(Enter::Frame) => s.f.wrapping_add(1),
+        Err(_) => super::raise(s.t(), s.f),
+    }
+}
+
+/// Where a frame that was left by a slow path goes on; `f` is that frame.
+#[inline(always)]
+pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
+    let caller = f.wrapping_sub(1);
+    match left {
+        Left::Caller(v, dst) => {
+            frames::set_result(t, caller, dst, v);
+            caller
+        }
+        Left::Jumped => caller,
+        Left::Out(v) => {
+            t.vm().result.set(v);
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// The native call `v = g(args)` is done: clears its registers and stores the result.
+#[inline(always)]
+fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
+    let t = s.t();
+    let Ok(v) = v else {
+        return super::raise(t, s.f);
+    };
+    clear_call(t, p, argc);
+    frames::set_result(t, s.f, s.i.a(), v);
+    if t.interrupted() {
+        return s.done(weft_objects::runtime::safepoint(t));
+    }
+    s.next()
+}
+
+handlers! {
+    call(s) {
+        // SAFETY: the registers of a call lie in a row; the callee is alive (see `State`).
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let callee = *p;
+            if s.i.arg() == 0 && !(*p.add(1)).is_null() && callee.is_ptr() {
+                let ty = callee.header().ty.load(Relaxed) as *const Type;
+                if ty == &raw const FUNCTION {
+                    let func = &*(callee.ptr() as *const Function);
+                    return enter(s, callee, func, p.add(1), s.i.c() + 1, || ());
+                }
+                if ty == &raw const METHOD_DESCRIPTOR {
+                    return s.tail(call_method_descriptor);
+                }
+            }
+            s.tail(call_plain)
+        }
+    }
+    call_plain(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let callee = *p;
+            if callee.is_ptr() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+                let ty = callee.header().ty.load(Relaxed) as *const Type;
+                if ty == &raw const FUNCTION {
+                    let func = &*(callee.ptr() as *const Function);
+                    return enter(s, callee, func, p.add(2), s.i.c(), || {
+                        // The function's word goes next to the arguments.
+                        *p = Value::NULL;
+                        *p.add(1) = callee;
+                    });
+                }
+                if ty == &raw const BUILTIN_FUNCTION {
+                    return s.tail(call_builtin);
+                }
+            }
+            s.tail(call_slow)
+        }
+    }
+    call_method_descriptor(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let m = &*((*p).ptr() as *const MethodDescr);
+            let self_ = *p.add(1);
+            if s.i.arg() == 0
+                && !self_.is_null()
+                && m.native.simple
+                && argc + 1 == m.native.max as usize
+                && native::accepts(m, self_)
+            {
+                s.save();
+                let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+                let v = (m.native.f)(s.t(), args);
+                return native_done(s, p, argc, v);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_builtin(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let b = &*((*p).ptr() as *const BuiltinFunction);
+            if (s.i.arg() != 0 || (*p.add(1)).is_null())
+                && b.native.simple
+                && !b.native.method
+                && argc == b.native.max as usize
+            {
+                s.save();
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                let v = (b.native.f)(s.t(), args);
+                *p.add(1) = Value::NULL;
+                return native_done(s, p, argc, v);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_slow(s) {
+        s.save();
+        entered(s, calls::call(s.t(), s.f, s.i))
+    }
+    call_kw(s) {
+        // SAFETY: an Ext word follows.
+        let ext = Instr(unsafe { (*s.pc).load(Relaxed) });
+        let s = s.jump(1);
+        s.save();
+        entered(s, calls::call_kw(s.t(), s.f, s.i, ext))
+    }
+    call_ex(s) {
+        s.save();
+        entered(s, calls::call_ex(s.t(), s.f, s.i))
+    }
+
+    return_(s) {
+        let a = s.i.a();
+        let v = s.reg(a);
+        // SAFETY: the innermost frame.
+        let plain = unsafe { (*s.f).flags == Frame::BELOW };
+        if v.is_null() || !plain {
+            return s.tail(return_slow);
+        }
+        s.put(a, Value::NULL);
+        if !clear_locals(s) {
+            s.put(a, v);
+            return s.tail(return_slow);
+        }
+        leave(s, v)
+    }
+    return_k(s) {
+        // SAFETY: the innermost frame.
+        let plain = unsafe { (*s.f).flags == Frame::BELOW };
+        if !plain || !clear_locals(s) {
+            return s.tail(return_k_slow);
+        }
+        leave(s, s.konst(s.i.b()))
+    }
+    return_slow(s) {
+        s.save();
+        let v = s.reg(s.i.a());
+        let t = s.t();
+        if v.is_null() {
+            let e = globals::unbound_local(t, s.f, s.i.a());
+            return s.done(e);
+        }
+        // SAFETY: the innermost frame. A frame object may want the local.
+        let v = unsafe {
+            if (*s.f).object.is_null() {
+                s.put(s.i.a(), Value::NULL);
+                v
+            } else {
+                crate::interp::run::copy_reg(t, v)
+            }
+        };
+        leave_slow(s, v)
+    }
+    return_k_slow(s) {
+        s.save();
+        leave_slow(s, s.konst(s.i.b()))
+    }
+}
+
+/// Enters a function whose `n` arguments lie from `base` on, if they are all it needs; `lay` puts its word below them.
+#[inline(always)]
+unsafe fn enter(
+    s: State,
+    callee: Value,
+    func: &Function,
+    base: *mut Value,
+    n: usize,
+    lay: impl Fn(),
+) -> *mut Frame {
+    // SAFETY: the registers of a call lie in a row; the limits are checked.
+    unsafe {
+        let code = func.code();
+        let t = s.t();
+        let vm = t.vm();
+        let nf = s.f.wrapping_add(1);
+        let end = base.add(code.nregs as usize);
+        if code.call_key != Code::simple_key(n)
+            || nf >= vm.soft_limit()
+            || end > t.regs.limit()
+            || t.interrupted()
+        {
+            return s.tail(call_slow);
+        }
+        lay();
+        s.save();
+        let dst = s.i.a() as u32;
+        frames::write(
+            nf,
+            base,
+            code,
+            callee,
+            func.globals(),
+            func.builtins(),
+            Frame::BELOW,
+            dst,
+        );
+        let mut q = base.add(n);
+        let locals_end = base.add(code.nlocals as usize);
+        while q < locals_end {
+            // Volatile, for a store rather than a call: there are few, and a call would cost each handler its registers.
+            q.write_volatile(Value::NULL);
+            q = q.add(1);
+        }
+        t.regs.set_top(end);
+        vm.set_frame_top(nf.wrapping_add(1));
+        State {
+            pc: code.first,
+            r: base,
+            f: nf,
+            ..s
+        }
+        .next()
+    }
+}
+
+/// Drops what the frame's locals and the register below it hold. False: an object would die of it (the rest is left).
+#[inline(always)]
+fn clear_locals(s: State) -> bool {
+    // SAFETY: the frame's registers; no temporary is alive at a return (the verifier).
+    unsafe {
+        let tag = s.t().tag();
+        let mut p = s.r.sub(1);
+        let end = s.r.add((*(*s.f).code).nlocals as usize);
+        while p < end {
+            let v = *p;
+            if v.is_ptr() {
+                if v.is_counted() {
+                    let h = v.header();
+                    let n = h.count.load(Relaxed);
+                    if h.owner.load(Relaxed) != tag || n == 1 {
+                        return false;
+                    }
+                    h.count.store(n - 1, Relaxed);
+                }
+                *p = Value::NULL;
+            }
+            p = p.add(1);
+        }
+        true
+    }
+}
+
+/// Leaves a plain frame, whose registers are cleared.
+#[inline(always)]
+fn leave(s: State, v: Value) -> *mut Frame {
+    let t = s.t();
+    // SAFETY: a plain frame has a caller in this loop.
+    unsafe {
+        let dst = (*s.f).dst as usize;
+        let f = s.f.wrapping_sub(1);
+        let r = (*f).base;
+        t.vm().set_frame_top(s.f);
+        t.regs.set_top(r.add((*(*f).code).nregs as usize));
+        let old = if dst == DISCARD as usize {
+            v
+        } else {
+            std::mem::replace(&mut *r.add(dst), v)
+        };
+        if !old.is_counted() {
+            return f;
+        }
+        State {
+            pc: (*f).pc,
+            r,
+            f,
+            ..s
+        }
+        .finish(old)
+    }
+}
+
+#[inline(always)]
+fn leave_slow(s: State, v: Value) -> *mut Frame {
+    let t = s.t();
+    match flow::leave(t, s.f, v) {
+        Ok(l) => left(t, s.f, l),
+        Err(_) => super::raise(t, s.f),
+    }
+}

@@ -1,0 +1,67 @@
+//! Generators, exceptions, and the rarer opcodes, which all go to the sibling files.
+
+use super::calls::left;
+use super::{handlers, reraise};
+use crate::compile::bytecode::{Instr, Op};
+use crate::interp::flow::{self, Sent};
+use crate::interp::{misc, ops, unwind};
+use std::sync::atomic::Ordering::*;
+use weft_objects::prelude::*;
+
+handlers! {
+    return_generator(s) {
+        s.save();
+        let l = flow::return_generator(s.t(), s.f);
+        left(s.t(), s.f, l)
+    }
+    send(s) {
+        s.save();
+        match flow::send(s.t(), s.f, s.i) {
+            Ok(Sent::Yielded) => s.f,
+            Ok(Sent::Finished) => s.jump(s.i.off16()).back(),
+            Ok(Sent::Frame) => s.f.wrapping_add(1),
+            Err(_) => super::raise(s.t(), s.f),
+        }
+    }
+    get_yield_from_iter(s) { s.slow(flow::get_yield_from_iter) }
+    get_awaitable(s) { s.slow(flow::get_awaitable) }
+    get_aiter(s) { s.slow(flow::get_aiter) }
+    get_anext(s) { s.slow(flow::get_anext) }
+    end_async_for(s) {
+        s.save();
+        match flow::end_async_for(s.t(), s.f, s.i) {
+            Ok(true) => s.f,
+            Ok(false) => reraise(s.t(), s.f),
+            Err(_) => super::raise(s.t(), s.f),
+        }
+    }
+    async_gen_wrap(s) { s.slow(|t, f, i| ops::unary(t, f, i, weft_objects::async_generator::wrap)) }
+
+    other(s) {
+        s.slow(|t, f, i| {
+            // SAFETY: code objects hold opcodes that the compiler wrote.
+            let op = unsafe { std::mem::transmute::<u8, Op>(i.op()) };
+            misc::other(t, f, i, op)
+        })
+    }
+    match_class(s) {
+        // SAFETY: an Ext word follows.
+        let ext = Instr(unsafe { (*s.pc).load(Relaxed) });
+        let s = s.jump(1);
+        s.save();
+        s.done(misc::match_class(s.t(), s.f, s.i, ext.a()))
+    }
+    raise(s) {
+        s.save();
+        unwind::raise(s.t(), s.f, s.i);
+        super::raise(s.t(), s.f)
+    }
+    reraise_(s) {
+        s.save();
+        unwind::reraise(s.t(), s.f, s.i);
+        reraise(s.t(), s.f)
+    }
+    push_exc(s) { s.slow(unwind::push_exc) }
+    pop_exc(s) { s.slow(unwind::pop_exc) }
+    exc_match(s) { s.slow(unwind::matches) }
+}

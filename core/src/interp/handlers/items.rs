@@ -1,0 +1,145 @@
+//! Subscription, displays and list appends.
+
+use super::{State, handlers};
+use crate::compile::bytecode::{XA, XB, XC};
+use crate::interp::run::drop_reg;
+use crate::interp::{misc, ops};
+use std::sync::atomic::Ordering::*;
+use weft_objects::dict::DICT;
+use weft_objects::frame::Frame;
+use weft_objects::list::LIST;
+use weft_objects::prelude::*;
+use weft_objects::tuple::TUPLE;
+
+/// Item `y`, a small int, of a list or tuple: the word in it, or NULL.
+#[inline(always)]
+fn at(t: &Thread, ty: *const Type, x: Value, y: Value) -> Value {
+    let n = y.as_int();
+    if ty == &raw const LIST {
+        // SAFETY: of that type.
+        let l = unsafe { &*(x.ptr() as *const List) };
+        let n = if n < 0 { n + l.len() as i64 } else { n };
+        if n >= 0 {
+            return l.get(t, n as usize).map_or(Value::NULL, |v| v.value());
+        }
+    } else if ty == &raw const TUPLE {
+        // SAFETY: of that type.
+        let x = unsafe { &*(x.ptr() as *const Tuple) };
+        let n = if n < 0 { n + x.len() as i64 } else { n };
+        if n >= 0 && (n as usize) < x.len() {
+            return x.get(n as usize);
+        }
+    }
+    Value::NULL
+}
+
+#[inline(always)]
+fn type_ptr(x: Value) -> *const Type {
+    // SAFETY: a register's object is alive.
+    unsafe { x.header() }.ty.load(Relaxed) as *const Type
+}
+
+/// `x[y]` of a dict; `y` is consumed by `flag`.
+#[inline(always)]
+fn dict_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
+    // SAFETY: the caller has looked at the type.
+    let d = unsafe { &*(x.ptr() as *const Dict) };
+    let found = if y.is_int() {
+        d.get_int(s.t(), y)
+    } else {
+        d.get_str(s.t(), Str::exact(y)?)
+    }?;
+    let v = s.copy(found.value())?;
+    let (x, y) = (
+        s.take(XB, s.i.b(), x),
+        if flag == 0 {
+            Value::NULL
+        } else {
+            s.take(flag, s.i.c(), y)
+        },
+    );
+    let old = s.reg(s.i.a());
+    s.put(s.i.a(), v);
+    s.save();
+    drop_reg(s.t(), x);
+    drop_reg(s.t(), y);
+    drop_reg(s.t(), old);
+    Some(s.next())
+}
+
+macro_rules! get_item {
+    ($s:ident, $y:expr, $dict:ident, $slow:ident) => {{
+        let (x, y): (Value, Value) = ($s.reg($s.i.b()), $y);
+        if x.is_ptr() {
+            let ty = type_ptr(x);
+            if y.is_int() {
+                let found = at($s.t(), ty, x, y);
+                if !found.is_null()
+                    && let Some(v) = $s.copy(found)
+                {
+                    let x = $s.take(XB, $s.i.b(), x);
+                    let old = $s.reg($s.i.a());
+                    $s.put($s.i.a(), v);
+                    return $s.finish2(x, old);
+                }
+            }
+            if ty == &raw const DICT {
+                return $s.tail($dict);
+            }
+        }
+        $s.tail($slow)
+    }};
+}
+
+handlers! {
+    get_item(s) { get_item!(s, s.reg(s.i.c()), get_item_dict, get_item_slow) }
+    get_item_k(s) { get_item!(s, s.konst(s.i.c()), get_item_k_dict, get_item_k_slow) }
+    get_item_dict(s) {
+        match dict_item(s, s.reg(s.i.b()), s.reg(s.i.c()), XC) {
+            Some(f) => f,
+            None => s.tail(get_item_slow),
+        }
+    }
+    get_item_k_dict(s) {
+        match dict_item(s, s.reg(s.i.b()), s.konst(s.i.c()), 0) {
+            Some(f) => f,
+            None => s.tail(get_item_k_slow),
+        }
+    }
+    get_item_slow(s) { s.slow(|t, f, i| ops::get_item(t, f, i, false)) }
+    get_item_k_slow(s) { s.slow(|t, f, i| ops::get_item(t, f, i, true)) }
+    set_item(s) {
+        let (x, y, v) = (s.reg(s.i.a()), s.reg(s.i.b()), s.reg(s.i.c()));
+        if y.is_int()
+            && let Some(l) = List::exact(x)
+            && l.header.is_local(s.t())
+            && let Some(slot) = l.local_slot(s.t(), y.as_int())
+            && let Some(v) = s.own_heap(XC, s.i.c(), v)
+        {
+            let old = slot.take_local();
+            slot.raw().store(v.0, Relaxed);
+            let x = s.take(XA, s.i.a(), x);
+            return s.finish2(old, x);
+        }
+        s.slow(ops::set_item)
+    }
+    del_item(s) { s.slow(ops::del_item) }
+    build_slice(s) { s.slow(misc::build_slice) }
+    build_tuple(s) { s.slow(misc::build_tuple) }
+    build_list(s) { s.slow(misc::build_list) }
+    build_set(s) { s.slow(misc::build_set) }
+    build_map(s) { s.slow(misc::build_map) }
+    build_string(s) { s.slow(misc::build_string) }
+    list_append(s) {
+        let v = s.reg(s.i.b());
+        // SAFETY: the compiler appends to lists that it has built only.
+        let l = unsafe { &*(s.reg(s.i.a()).ptr() as *const List) };
+        if l.has_local_room(s.t())
+            && let Some(v) = s.own_heap(XB, s.i.b(), v)
+        {
+            l.push_local(v);
+            return s.next();
+        }
+        s.slow(misc::list_append)
+    }
+}
