@@ -63,7 +63,7 @@ pub fn collect_if_due(t: &mut Thread) {
     t.heap.grown.set(0);
     // The work is proportional to what is alive, so a run is due when half as much again has been made.
     t.heap.limit.set((alive / 2).max(FIRST_LIMIT));
-    if multithreaded() && shared > SHARED_LIMIT.load(Relaxed) {
+    if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
         SHARED_LIMIT.store(
             (all.saturating_sub(stats.found) * 2).max(SHARED_FIRST),
@@ -78,9 +78,13 @@ pub fn collect(t: &mut Thread) -> CollectStats {
         return CollectStats::default();
     }
     t.settle(true);
-    let mut stats = run(t, false).0;
+    let mut stats = CollectStats::default();
+    // The shared collection of a thread that is the only one takes its local objects along.
+    if cfg!(feature = "gil") || world().len() > 1 {
+        stats = run(t, false).0;
+    }
     t.heap.grown.set(0);
-    if multithreaded() {
+    if cfg!(not(feature = "gil")) {
         let shared = run(t, true).0;
         stats.found += shared.found;
         stats.finalizers += shared.finalizers;
@@ -115,12 +119,7 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
                 pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
             }
             if shared {
-                let mut tags =
-                    vec![false; 1 + threads.iter().map(|o| o.tag() as usize).max().unwrap_or(0)];
-                for other in &threads {
-                    tags[other.tag() as usize] = true;
-                }
-                Collection::new(t, pages, Kind::Shared(tags)).collect(&threads)
+                Collection::new(t, pages, Kind::Shared(tags_of(&threads))).collect(&threads)
             } else {
                 Collection::new(t, pages, Kind::Local).collect(&[])
             }
@@ -142,9 +141,22 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
     result
 }
 
+/// Whether a tag is that of one of several threads, whose local objects are its own affair.
+fn tags_of(threads: &[&Thread]) -> Vec<bool> {
+    if threads.len() == 1 {
+        return Vec::new();
+    }
+    let last = threads.iter().map(|t| t.tag()).max().unwrap_or(0);
+    let mut tags = vec![false; 1 + usize::from(last)];
+    for t in threads {
+        tags[usize::from(t.tag())] = true;
+    }
+    tags
+}
+
 enum Kind {
     Local,
-    /// Whether a tag is a thread's.
+    /// By tag, whether objects of that owner are left alone.
     Shared(Vec<bool>),
 }
 

@@ -182,7 +182,6 @@ fn settle_batch(t: &Thread, batch: Batch) {
 pub(crate) fn flush(t: &Thread) {
     let mut p = t.regs.base();
     let top = t.regs.top();
-    let mut highest = std::ptr::null_mut();
     while p < top {
         // SAFETY: registers below the top are initialised, and the thread stands still.
         unsafe {
@@ -198,13 +197,9 @@ pub(crate) fn flush(t: &Thread) {
                 {
                     weft_threads::count::increment(&h.count);
                     *p = v.bare();
-                    highest = p;
                 }
             }
             p = p.add(1);
         }
-    }
-    if highest > t.regs.flushed.get() {
-        t.regs.flushed.set(highest);
     }
 }
