@@ -210,10 +210,7 @@ impl<'a> Collection<'a> {
         }
         // What is on a list is settled by who has listed it. Objects that only the collector frees carry the flag, once
         // their count has been zero, but are on no list.
-        h.count.load(Relaxed) & LISTED == 0
-            || h.ty().gc_flags.load(Relaxed)
-                & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
-                != 0
+        h.count.load(Relaxed) & LISTED == 0 || h.is_collected()
     }
 
     /// Whether the object's type may be read. Immortal objects are never freed, so theirs may.
@@ -263,8 +260,10 @@ impl<'a> Collection<'a> {
         let (bytes, shared) = self.survey();
         self.for_each(|h, s| {
             if s.get() != ALIVE {
-                each_reference(h, |to| {
-                    if let Some(s) = self.scratch(to)
+                each_word(h, |v| {
+                    // SAFETY: what a live object refers to.
+                    if v.is_counted()
+                        && let Some(s) = self.scratch(unsafe { v.header() })
                         && s.get() != ALIVE
                     {
                         debug_assert!(s.get() > 0, "an object has more references than its count");
@@ -326,8 +325,16 @@ impl<'a> Collection<'a> {
     fn mark_roots(&self, threads: &[&Thread]) {
         self.for_each(|h, s| {
             if s.get() == ALIVE {
-                // No candidate: its type is in use all the same.
+                // No candidate: its type, and what else it does not count, is in use all the same.
                 self.mark(&h.ty().header);
+                if h.ty().gc_flags.load(Relaxed) & TypeFlags::UNCOUNTED != 0 {
+                    each_word(h, |v| {
+                        if v.is_uncounted() {
+                            // SAFETY: what a live object refers to.
+                            self.mark(unsafe { v.header() });
+                        }
+                    });
+                }
             } else if s.get() > 0 {
                 s.set(ALIVE);
                 self.work.borrow_mut().push(h);
@@ -464,14 +471,18 @@ impl<'a> Collection<'a> {
 
 /// Calls `f` for each object that `h`, which nobody changes meanwhile, refers to.
 fn each_reference(h: &Header, mut f: impl FnMut(&Header)) {
+    each_word(h, |v| {
+        if v.is_ptr() {
+            // SAFETY: what a live object refers to.
+            f(unsafe { v.header() });
+        }
+    });
+}
+
+/// Calls `f` with each word that `h`, which nobody changes meanwhile, holds.
+fn each_word(h: &Header, mut f: impl FnMut(Value)) {
     if let Some(traverse) = h.ty().traverse {
-        // SAFETY: a live object of that type, and what it keeps alive.
-        unsafe {
-            traverse(h, &mut |v: Value| {
-                if v.is_ptr() {
-                    f(v.header());
-                }
-            })
-        };
+        // SAFETY: a live object of that type.
+        unsafe { traverse(h, &mut f) };
     }
 }

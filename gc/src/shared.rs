@@ -190,10 +190,7 @@ pub(crate) fn flush(t: &Thread) {
                 let h = v.header();
                 if h.owner.load(Relaxed) != crate::header::IMMORTAL
                     && h.count.load(Acquire) & weft_threads::count::LISTED != 0
-                    && h.ty().gc_flags.load(Relaxed)
-                        & (crate::header::TypeFlags::COLLECTED
-                            | crate::header::TypeFlags::COLLECTED_IF_SHARED)
-                        == 0
+                    && !h.is_collected()
                 {
                     weft_threads::count::increment(&h.count);
                     *p = v.bare();
