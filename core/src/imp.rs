@@ -2,7 +2,6 @@
 
 use crate::compile::{Mode, Options};
 use crate::compile_api;
-use parking_lot::{Condvar, Mutex};
 use weft_objects::bytes::Bytes;
 use weft_objects::code::Code;
 use weft_objects::module::Module;
@@ -10,6 +9,7 @@ use weft_objects::prelude::*;
 use weft_objects::runtime;
 use weft_objects::text::hash;
 use weft_stdlib::support::int_obj;
+use weft_stdlib::wait::OwnedLock;
 
 type Init = fn(&mut Thread) -> Res<Obj>;
 
@@ -133,9 +133,7 @@ const PYC_TOKEN: i64 = 0x0a0d_0000 | 0x5701;
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("extension_suffixes", "()", |t, _| Ok(List::new(t).into())),
-    NativeDef::new("lock_held", "()", |_, _| {
-        Ok(Value::bool(LOCK.lock().owner != 0))
-    }),
+    NativeDef::new("lock_held", "()", |_, _| Ok(Value::bool(LOCK.is_locked()))),
     NativeDef::new("acquire_lock", "()", acquire_lock),
     NativeDef::new("release_lock", "()", release_lock),
     NativeDef::new("is_builtin", "(name, /)", is_builtin),
@@ -175,61 +173,19 @@ fn name_arg(t: &Thread, v: Value) -> Res<String> {
 
 // --- the import lock: global, re-entrant ---
 
-struct ImportLock {
-    /// Ident of the thread that has it, 0 for none.
-    owner: u64,
-    depth: usize,
-}
-
-static LOCK: Mutex<ImportLock> = Mutex::new(ImportLock { owner: 0, depth: 0 });
-static FREED: Condvar = Condvar::new();
+static LOCK: OwnedLock = OwnedLock::new();
 
 fn acquire_lock(t: &mut Thread, _a: &[Value]) -> Res {
-    let me = t.vm().ident;
-    let try_take = || {
-        let mut l = LOCK.lock();
-        let free = l.owner == 0 || l.owner == me;
-        if free {
-            l.owner = me;
-            l.depth += 1;
-        }
-        free
-    };
-    if !try_take() {
-        t.blocking(|| {
-            let mut l = LOCK.lock();
-            while l.owner != 0 {
-                FREED.wait(&mut l);
-            }
-            l.owner = me;
-            l.depth = 1;
-        });
-    }
+    LOCK.lock(t, false)?;
     Ok(Value::NONE)
 }
 
 fn release_lock(t: &mut Thread, _a: &[Value]) -> Res {
-    let me = t.vm().ident;
-    let mut l = LOCK.lock();
-    if l.owner != me {
-        drop(l);
+    if !LOCK.is_mine() {
         return Err(t.runtime_error("not holding the import lock"));
     }
-    l.depth -= 1;
-    if l.depth == 0 {
-        l.owner = 0;
-        FREED.notify_one();
-    }
+    LOCK.unlock(false);
     Ok(Value::NONE)
-}
-
-/// In a forked child: the thread that had the lock may not be there any more.
-pub fn after_fork_child(t: &Thread) {
-    let mut l = LOCK.lock();
-    if l.owner != t.vm().ident {
-        l.owner = 0;
-        l.depth = 0;
-    }
 }
 
 // --- native modules ---

@@ -63,7 +63,7 @@ pub fn collect_if_due(t: &mut Thread) {
     t.heap.grown.set(0);
     // The work is proportional to what is alive, so a run is due when half as much again has been made.
     t.heap.limit.set((alive / 2).max(FIRST_LIMIT));
-    if multithreaded() && shared > SHARED_LIMIT.load(Relaxed) {
+    if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
         SHARED_LIMIT.store(
             (all.saturating_sub(stats.found) * 2).max(SHARED_FIRST),
@@ -78,9 +78,13 @@ pub fn collect(t: &mut Thread) -> CollectStats {
         return CollectStats::default();
     }
     t.settle(true);
-    let mut stats = run(t, false).0;
+    let mut stats = CollectStats::default();
+    // The shared collection of a thread that is the only one takes its local objects along.
+    if cfg!(feature = "gil") || world().len() > 1 {
+        stats = run(t, false).0;
+    }
     t.heap.grown.set(0);
-    if multithreaded() {
+    if cfg!(not(feature = "gil")) {
         let shared = run(t, true).0;
         stats.found += shared.found;
         stats.finalizers += shared.finalizers;
@@ -115,12 +119,7 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
                 pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
             }
             if shared {
-                let mut tags =
-                    vec![false; 1 + threads.iter().map(|o| o.tag() as usize).max().unwrap_or(0)];
-                for other in &threads {
-                    tags[other.tag() as usize] = true;
-                }
-                Collection::new(t, pages, Kind::Shared(tags)).collect(&threads)
+                Collection::new(t, pages, Kind::Shared(tags_of(&threads))).collect(&threads)
             } else {
                 Collection::new(t, pages, Kind::Local).collect(&[])
             }
@@ -142,9 +141,22 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
     result
 }
 
+/// Whether a tag is that of one of several threads, whose local objects are its own affair.
+fn tags_of(threads: &[&Thread]) -> Vec<bool> {
+    if threads.len() == 1 {
+        return Vec::new();
+    }
+    let last = threads.iter().map(|t| t.tag()).max().unwrap_or(0);
+    let mut tags = vec![false; 1 + usize::from(last)];
+    for t in threads {
+        tags[usize::from(t.tag())] = true;
+    }
+    tags
+}
+
 enum Kind {
     Local,
-    /// Whether a tag is a thread's.
+    /// By tag, whether objects of that owner are left alone.
     Shared(Vec<bool>),
 }
 
@@ -198,10 +210,7 @@ impl<'a> Collection<'a> {
         }
         // What is on a list is settled by who has listed it. Objects that only the collector frees carry the flag, once
         // their count has been zero, but are on no list.
-        h.count.load(Relaxed) & LISTED == 0
-            || h.ty().gc_flags.load(Relaxed)
-                & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
-                != 0
+        h.count.load(Relaxed) & LISTED == 0 || h.is_collected()
     }
 
     /// Whether the object's type may be read. Immortal objects are never freed, so theirs may.
@@ -251,8 +260,10 @@ impl<'a> Collection<'a> {
         let (bytes, shared) = self.survey();
         self.for_each(|h, s| {
             if s.get() != ALIVE {
-                each_reference(h, |to| {
-                    if let Some(s) = self.scratch(to)
+                each_word(h, |v| {
+                    // SAFETY: what a live object refers to.
+                    if v.is_counted()
+                        && let Some(s) = self.scratch(unsafe { v.header() })
                         && s.get() != ALIVE
                     {
                         debug_assert!(s.get() > 0, "an object has more references than its count");
@@ -314,8 +325,16 @@ impl<'a> Collection<'a> {
     fn mark_roots(&self, threads: &[&Thread]) {
         self.for_each(|h, s| {
             if s.get() == ALIVE {
-                // No candidate: its type is in use all the same.
+                // No candidate: its type, and what else it does not count, is in use all the same.
                 self.mark(&h.ty().header);
+                if h.ty().gc_flags.load(Relaxed) & TypeFlags::UNCOUNTED != 0 {
+                    each_word(h, |v| {
+                        if v.is_uncounted() {
+                            // SAFETY: what a live object refers to.
+                            self.mark(unsafe { v.header() });
+                        }
+                    });
+                }
             } else if s.get() > 0 {
                 s.set(ALIVE);
                 self.work.borrow_mut().push(h);
@@ -452,14 +471,18 @@ impl<'a> Collection<'a> {
 
 /// Calls `f` for each object that `h`, which nobody changes meanwhile, refers to.
 fn each_reference(h: &Header, mut f: impl FnMut(&Header)) {
+    each_word(h, |v| {
+        if v.is_ptr() {
+            // SAFETY: what a live object refers to.
+            f(unsafe { v.header() });
+        }
+    });
+}
+
+/// Calls `f` with each word that `h`, which nobody changes meanwhile, holds.
+fn each_word(h: &Header, mut f: impl FnMut(Value)) {
     if let Some(traverse) = h.ty().traverse {
-        // SAFETY: a live object of that type, and what it keeps alive.
-        unsafe {
-            traverse(h, &mut |v: Value| {
-                if v.is_ptr() {
-                    f(v.header());
-                }
-            })
-        };
+        // SAFETY: a live object of that type.
+        unsafe { traverse(h, &mut f) };
     }
 }

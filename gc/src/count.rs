@@ -2,7 +2,7 @@
 //!
 //! The shared protocol (LISTED and DIRTY flags) lives in [`weft_threads::count`] and is modelled in `loom-tests/tests/handshake.rs`.
 
-use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
+use crate::header::{Flags, Header, IMMORTAL};
 use crate::thread::Thread;
 use crate::value::Value;
 use std::sync::atomic::Ordering::*;
@@ -72,9 +72,7 @@ fn dec_shared(t: &Thread, h: &Header) {
     }
     // Zero is not yet death: registers of other threads may hold uncounted references (I5).
     if shared::decrement(&h.count) {
-        if h.ty().gc_flags.load(Relaxed) & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
-            != 0
-        {
+        if h.is_collected() {
             // Never settled: the collector alone frees these, and LISTED keeps them off every list.
             return;
         }
@@ -143,4 +141,43 @@ fn count_uncounted(v: Value) -> Value {
     let h = unsafe { v.header() };
     inc_shared(h);
     v.bare()
+}
+
+/// A word for a new reference to what `v` refers to, to be stored in an object whose type says [`TypeFlags::UNCOUNTED`]. It does
+/// not count what the collectors alone free, once that is shared, nor what is immortal: so making functions, generators
+/// and bound methods of shared code on all cores writes to nothing that they share.
+///
+/// [`TypeFlags::UNCOUNTED`]: crate::TypeFlags::UNCOUNTED
+#[inline]
+pub fn keep(t: &Thread, v: Value) -> Value {
+    if !v.is_ptr() {
+        return v;
+    }
+    // SAFETY: the caller holds `v`.
+    let h = unsafe { v.header() };
+    if !h.is_local(t) && (h.is_immortal() || h.is_collected()) {
+        return Value::uncounted(v.ptr());
+    }
+    inc_ptr(t, h);
+    v.bare()
+}
+
+/// As [`keep`], for the dict that is a running frame's globals or builtins: if it is shared, the collectors alone free it from now on.
+#[inline]
+pub fn keep_globals(t: &Thread, v: Value) -> Value {
+    // SAFETY: the caller holds `v`.
+    let h = unsafe { v.header() };
+    if !h.is_local(t) && !h.has_flag(Flags::COLLECTED) {
+        mark_collected(h);
+    }
+    keep(t, v)
+}
+
+/// What is on a list must stay there until it is settled. But a frame's globals are counted by somebody for as long as it runs, so
+/// what is on no list now does not get there before the flag is seen.
+#[cold]
+fn mark_collected(h: &Header) {
+    if !h.is_immortal() && !shared::is_listed(&h.count) {
+        h.set_flag(Flags::COLLECTED);
+    }
 }

@@ -8,6 +8,7 @@ use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
 use crate::obj::Obj;
 use crate::thread::Thread;
 use crate::value::Value;
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering::*;
 
 /// Something to run when no native code is in the way.
@@ -109,6 +110,12 @@ impl Thread {
     pub fn pop_pending(&self) -> Option<Pending> {
         // SAFETY: as in `push_pending`.
         unsafe { (*self.pending.get()).pop_front() }
+    }
+
+    /// All finalizers and callbacks that wait to be run.
+    pub fn take_pending(&self) -> VecDeque<Pending> {
+        // SAFETY: as in `push_pending`.
+        unsafe { std::mem::take(&mut *self.pending.get()) }
     }
 
     #[inline(always)]

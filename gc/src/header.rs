@@ -23,7 +23,9 @@ pub mod Flags {
     /// For the type that owns the object to use as it likes.
     pub const USER1: u8 = 16;
     pub const USER2: u8 = 32;
-    pub const USER3: u8 = 64;
+    /// As [`super::TypeFlags::COLLECTED_IF_SHARED`], for this object (a dict that is some function's globals). Set by
+    /// [`crate::keep_globals`] alone.
+    pub const COLLECTED: u8 = 64;
     /// Frozen by `gc.freeze`: the collectors leave it alone.
     pub const FROZEN: u8 = 128;
 }
@@ -53,6 +55,8 @@ pub mod TypeFlags {
     pub const FINALIZE: u32 = 4;
     /// As COLLECTED once the object is shared (functions).
     pub const COLLECTED_IF_SHARED: u32 = 8;
+    /// Objects may hold uncounted references (see [`crate::keep`]).
+    pub const UNCOUNTED: u32 = 16;
 }
 
 /// Visits each counted reference of an object.
@@ -114,6 +118,14 @@ impl Header {
     #[inline(always)]
     pub fn is_immortal(&self) -> bool {
         self.owner.load(Relaxed) == IMMORTAL
+    }
+
+    /// Whether the object, which is shared, is freed by the collectors alone.
+    #[inline]
+    pub fn is_collected(&self) -> bool {
+        self.ty().gc_flags.load(Relaxed) & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
+            != 0
+            || self.has_flag(Flags::COLLECTED)
     }
 
     #[inline(always)]

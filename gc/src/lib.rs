@@ -20,7 +20,7 @@ mod verify;
 pub mod weak;
 
 pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
-pub use count::{dec, inc, to_heap, to_reg, to_reg_fast};
+pub use count::{dec, inc, keep, keep_globals, to_heap, to_reg, to_reg_fast};
 pub use destroy::Pending;
 pub use destroy::local_zero;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
@@ -31,9 +31,7 @@ pub use publish::{publish, share};
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;
-pub use thread::{
-    Registers, Thread, ThreadPayload, after_fork_child, multithreaded, spawn_state, world,
-};
+pub use thread::{Registers, Thread, ThreadPayload, fork, multithreaded, spawn_state, world};
 pub use value::Value;
 pub use verify::verify_enabled;
 pub use weft_threads::breaker_bits;

@@ -182,7 +182,6 @@ fn settle_batch(t: &Thread, batch: Batch) {
 pub(crate) fn flush(t: &Thread) {
     let mut p = t.regs.base();
     let top = t.regs.top();
-    let mut highest = std::ptr::null_mut();
     while p < top {
         // SAFETY: registers below the top are initialised, and the thread stands still.
         unsafe {
@@ -191,20 +190,13 @@ pub(crate) fn flush(t: &Thread) {
                 let h = v.header();
                 if h.owner.load(Relaxed) != crate::header::IMMORTAL
                     && h.count.load(Acquire) & weft_threads::count::LISTED != 0
-                    && h.ty().gc_flags.load(Relaxed)
-                        & (crate::header::TypeFlags::COLLECTED
-                            | crate::header::TypeFlags::COLLECTED_IF_SHARED)
-                        == 0
+                    && !h.is_collected()
                 {
                     weft_threads::count::increment(&h.count);
                     *p = v.bare();
-                    highest = p;
                 }
             }
             p = p.add(1);
         }
-    }
-    if highest > t.regs.flushed.get() {
-        t.regs.flushed.set(highest);
     }
 }

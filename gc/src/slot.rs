@@ -61,6 +61,13 @@ impl Slot {
         });
     }
 
+    /// Stores the word that [`crate::keep`] gave into an empty slot of an object that is just being made.
+    #[inline(always)]
+    pub fn keep(&self, t: &Thread, owner: &Header, v: Value) {
+        debug_assert!(owner.is_local(t));
+        self.0.replace_local(v.0);
+    }
+
     /// Takes the reference out, leaving NULL.
     #[inline(always)]
     pub fn take(&self) -> Value {

@@ -66,9 +66,6 @@ pub struct Registers {
     base: *mut Value,
     limit: *mut Value,
     top: Cell<*mut Value>,
-    /// The highest register that a handshake has turned into a counted one since it was last looked at: above it, dead
-    /// temporaries hold nothing that must be dropped.
-    pub flushed: Cell<*mut Value>,
 }
 
 impl Registers {
@@ -95,7 +92,6 @@ impl Registers {
             base,
             limit,
             top: Cell::new(base),
-            flushed: Cell::new(null_mut()),
         }
     }
 
@@ -243,14 +239,19 @@ impl Thread {
     /// Ends the thread: publishes what is left of its objects, leaves its pages, candidates and finalizers to others. The thread
     /// must hold no handle any more.
     pub fn leave(self: Box<Self>) {
+        self.bequeath();
+        self.detach();
+        CURRENT.set(null_mut());
+        WORLD.leave(&self.peer);
+    }
+
+    /// Leaves all that it owns to the other threads.
+    fn bequeath(&self) {
         self.abandon_waiting();
         if cfg!(not(feature = "gil")) {
             self.publish_all();
         }
         self.heap.abandon();
-        self.detach();
-        CURRENT.set(null_mut());
-        WORLD.leave(&self.peer);
     }
 
     /// This thread's tag: the owner of its local objects.
@@ -337,18 +338,20 @@ impl Thread {
     }
 }
 
-/// In a forked child, whose only thread is `t`: takes over the heaps and candidates of the threads that are gone. They were away
-/// or at a safepoint.
-pub fn after_fork_child(t: &Thread) {
-    for peer in WORLD.peers() {
-        let p = peer.payload().thread.load(Acquire);
-        if !Arc::ptr_eq(&peer, &t.peer) && !p.is_null() {
-            // SAFETY: the state is still in memory, and its thread is not there to change it.
-            let gone = unsafe { &*p };
-            gone.publish_all();
-            gone.heap.abandon();
-            gone.abandon_waiting();
+/// Forks by `fork`, with the world stopped; `in_child` tells from its result whether this is the child. There `t` takes over the heaps
+/// and candidates of the threads that are gone: they were away, or at a safepoint. What their registers hold is never freed.
+pub fn fork<R>(t: &Thread, fork: impl FnOnce() -> R, in_child: impl Fn(&R) -> bool) -> R {
+    WORLD.stop(&t.peer, |stopped| {
+        let result = WORLD.fork(&t.peer, fork, &in_child);
+        if in_child(&result) {
+            for peer in stopped.peers() {
+                let gone = peer.payload().thread.load(Acquire);
+                if !Arc::ptr_eq(peer, &t.peer) && !gone.is_null() {
+                    // SAFETY: the state is still in memory, and its thread is not there to change it.
+                    unsafe { (*gone).bequeath() };
+                }
+            }
         }
-    }
-    WORLD.after_fork_child(&t.peer);
+        result
+    })
 }

@@ -1,6 +1,6 @@
 //! `WEFT_VERIFY=1`: checks I1–I5 over the whole heap at each collection, and ends the process at the first violation.
 
-use crate::header::{Header, IMMORTAL};
+use crate::header::{Header, IMMORTAL, TypeFlags};
 use crate::heap::{is_free, walk, walk_orphans};
 use crate::thread::Thread;
 use crate::value::Value;
@@ -47,9 +47,6 @@ fn object(h: &Header, page_tag: Option<u16>, tags: &[u16]) {
 }
 
 fn edge(from: &Header, from_local: bool, v: Value, tags: &[u16]) {
-    if v.is_uncounted() {
-        fail("I4: a heap slot holds an uncounted reference", from);
-    }
     if !v.is_ptr() {
         return;
     }
@@ -59,6 +56,13 @@ fn edge(from: &Header, from_local: bool, v: Value, tags: &[u16]) {
         fail("I5: a reference to a freed object", from);
     }
     let owner = to.owner.load(Relaxed);
+    if v.is_uncounted()
+        && (from.ty().gc_flags.load(Relaxed) & TypeFlags::UNCOUNTED == 0
+            || !to.is_immortal()
+                && (owner == from.owner.load(Relaxed) && from_local || !to.is_collected()))
+    {
+        fail("I4: a heap slot holds an uncounted reference", from);
+    }
     if tags.contains(&owner) && cfg!(not(feature = "gil")) {
         if !from_local {
             fail("I3: a shared object refers to a local one", from);

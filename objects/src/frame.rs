@@ -4,6 +4,7 @@ use crate::code::{Code, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE};
 use crate::prelude::*;
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::AtomicU64;
+use weft_gc::{TypeFlags, keep, keep_globals};
 
 /// The record of a running function. Frames lie in an array of the thread, registers on the register stack.
 #[repr(C)]
@@ -139,9 +140,11 @@ pub fn object_of(t: &Thread, f: *mut Frame) -> Obj {
                 Obj::new(t, v).into_value()
             }
         };
-        o.code.init(t, h, own((*(*f).code).header.value()));
-        o.globals.init(t, h, own((*(*f).globals).header.value()));
-        o.builtins.init(t, h, own((*(*f).builtins).header.value()));
+        o.code.keep(t, h, keep(t, (*(*f).code).header.value()));
+        o.globals
+            .keep(t, h, keep_globals(t, (*(*f).globals).header.value()));
+        o.builtins
+            .keep(t, h, keep_globals(t, (*(*f).builtins).header.value()));
         o.generator.init(t, h, own((*f).generator));
         o.record
             .store(f as u64, std::sync::atomic::Ordering::Release);
@@ -409,6 +412,7 @@ pub static FRAME: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
+.gc_flags(TypeFlags::UNCOUNTED)
 .final_()
 .no_new();
 
@@ -420,20 +424,13 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
         let p = unsafe { t.alloc(&FRAME.head, size_of::<FrameObject>()) } as *mut FrameObject;
         // SAFETY: just made.
         let o = unsafe { &*p };
-        let own = |v: Value| {
-            if v.is_null() {
-                v
-            } else {
-                Obj::new(t, v).into_value()
-            }
-        };
         let (globals, builtins) = match crate::function::Function::of(g.func.get()) {
             Some(f) => (f.globals.get(), f.builtins.get()),
             None => (Value::NULL, Value::NULL),
         };
-        o.code.init(t, &o.header, own(g.code.get()));
-        o.globals.init(t, &o.header, own(globals));
-        o.builtins.init(t, &o.header, own(builtins));
+        o.code.keep(t, &o.header, keep(t, g.code.get()));
+        o.globals.keep(t, &o.header, keep(t, globals));
+        o.builtins.keep(t, &o.header, keep(t, builtins));
         let obj = Obj::from_raw(Value::from_ptr(&o.header));
         g.frame.set(t, &g.header, obj.clone().into_value());
         obj

@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::prelude::*;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::*};
-use weft_gc::TypeFlags;
+use weft_gc::{TypeFlags, keep, keep_globals};
 
 /// `function`
 #[repr(C)]
@@ -74,16 +74,17 @@ impl Function {
         // SAFETY: just made.
         let f = unsafe { &*(o.value().ptr() as *const Function) };
         let h = &f.header;
-        let own = |v: Value| Obj::new(t, v).into_value();
-        f.code.init(t, h, own(code));
-        f.globals.init(t, h, own(globals.header.value()));
-        f.builtins.init(t, h, own(builtins.header.value()));
-        f.name.init(t, h, own(c.body().name.value()));
-        f.qualname.init(t, h, own(c.body().qualname.value()));
+        f.code.keep(t, h, keep(t, code));
+        f.globals
+            .keep(t, h, keep_globals(t, globals.header.value()));
+        f.builtins
+            .keep(t, h, keep_globals(t, builtins.header.value()));
+        f.name.keep(t, h, keep(t, c.body().name.value()));
+        f.qualname.keep(t, h, keep(t, c.body().qualname.value()));
         let module = globals
             .get_str(t, crate::id!(t, "__name__"))
             .map_or(Value::NONE, |v| v.value());
-        f.module.init(t, h, own(module));
+        f.module.keep(t, h, keep(t, module));
         o
     }
 
@@ -417,7 +418,7 @@ pub static FUNCTION: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.gc_flags(TypeFlags::COLLECTED_IF_SHARED)
+.gc_flags(TypeFlags::COLLECTED_IF_SHARED | TypeFlags::UNCOUNTED)
 .flags(crate::types::type_flags::METHOD_DESCRIPTOR)
 .dict_at(std::mem::offset_of!(Function, dict))
 .final_();

@@ -8,6 +8,7 @@ use crate::function::hooks;
 use crate::prelude::*;
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
+use weft_gc::{TypeFlags, keep};
 
 /// States of a generator.
 pub const CREATED: u8 = 0;
@@ -99,22 +100,15 @@ impl Generator {
         let Some(g) = Generator::of(o.value()) else {
             return o;
         };
-        let own = |v: Value| {
-            if v.is_null() {
-                v
-            } else {
-                Obj::new(t, v).into_value()
-            }
-        };
         let h = &g.header;
-        g.func.init(t, h, own(func));
-        g.code.init(t, h, own(code.header.value()));
+        g.func.keep(t, h, keep(t, func));
+        g.code.keep(t, h, keep(t, code.header.value()));
         let (name, qualname) = match crate::function::Function::of(func) {
             Some(f) => (f.name.get(), f.qualname.get()),
             None => (code.body().name.value(), code.body().qualname.value()),
         };
-        g.name.init(t, h, own(name));
-        g.qualname.init(t, h, own(qualname));
+        g.name.keep(t, h, keep(t, name));
+        g.qualname.keep(t, h, keep(t, qualname));
         o
     }
 
@@ -486,6 +480,7 @@ pub static GENERATOR: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
+.gc_flags(TypeFlags::UNCOUNTED)
 .finalizer(has_finalizer)
 .final_()
 .no_new();
@@ -540,6 +535,7 @@ pub static COROUTINE: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
+.gc_flags(TypeFlags::UNCOUNTED)
 .finalizer(has_finalizer)
 .final_()
 .no_new();
@@ -632,6 +628,7 @@ pub static ASYNC_GENERATOR: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
+.gc_flags(TypeFlags::UNCOUNTED)
 .finalizer(has_finalizer)
 .final_()
 .no_new();

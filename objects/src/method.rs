@@ -4,6 +4,7 @@ use crate::cell::{counted, fresh};
 use crate::gc_slots;
 use crate::instance::generic_get_attr;
 use crate::prelude::*;
+use weft_gc::{TypeFlags, keep};
 
 /// A callable bound to its first argument.
 #[repr(C)]
@@ -18,7 +19,7 @@ impl Method {
     pub fn new(t: &Thread, func: Value, self_: Value) -> Obj {
         // SAFETY: the layout of methods.
         let (o, m) = unsafe { fresh::<Method>(t, &METHOD) };
-        m.func.init(t, &m.header, counted(t, func));
+        m.func.keep(t, &m.header, keep(t, func));
         m.self_.init(t, &m.header, counted(t, self_));
         o
     }
@@ -171,5 +172,6 @@ pub static METHOD: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
+.gc_flags(TypeFlags::UNCOUNTED)
 .final_()
 .doc("Create a bound instance method object.");

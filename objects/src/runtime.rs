@@ -44,6 +44,8 @@ pub struct Vm {
     pub asyncgen_firstiter: Cell<Value>,
     pub asyncgen_finalizer: Cell<Value>,
     pub coroutine_origin_depth: Cell<i64>,
+    /// How many calls of [`run_pending`] are under way.
+    finalizers: Cell<u32>,
 }
 
 /// Bytes of stack kept free for what runs between two checks.
@@ -94,6 +96,7 @@ impl Vm {
             asyncgen_firstiter: Cell::new(Value::NULL),
             asyncgen_finalizer: Cell::new(Value::NULL),
             coroutine_origin_depth: Cell::new(0),
+            finalizers: Cell::new(0),
         })
     }
 
@@ -345,6 +348,7 @@ pub fn leave(mut t: Box<Thread>) {
     dec(&t, top);
     run_pending(&mut t);
     weft_gc::collect_local(&mut t);
+    t.settle(true);
     run_pending(&mut t);
     let vm = t.ext() as *mut Vm;
     t.leave();
@@ -354,29 +358,47 @@ pub fn leave(mut t: Box<Thread>) {
 
 // --- finalizers and signals ---
 
+/// How many finalizers may run inside one another. What dies deeper down waits for the outermost but one to be done.
+const NESTED_FINALIZERS: u32 = 16;
+
 /// Runs finalizers and weak reference callbacks that are waiting. The exception being raised, if any, is kept aside.
+///
+/// What dies while one of them runs is run inside it, as CPython does, but not what was waiting with it: a thousand deaths
+/// that come together run one after the other.
 pub fn run_pending(t: &mut Thread) {
     t.peer().take(breaker_bits::FINALIZERS);
-    while let Some(p) = t.pop_pending() {
-        let saved = t.exc.replace(Value::NULL);
-        match p {
-            Pending::Finalize(o) => {
-                if let Some(f) = type_of(o.value()).slots.finalize.get()
-                    && let Err(e) = f(t, o.value())
-                {
-                    let _: Raised = e;
-                    unraisable(
-                        t,
-                        "Exception ignored while calling deallocator",
-                        Some(o.value()),
-                    );
-                }
-                t.drop_finalized(o);
-            }
-            Pending::Callback(w) => crate::weakref::run_callback(t, &w),
+    let depth = t.vm().finalizers.get();
+    if depth >= NESTED_FINALIZERS {
+        return;
+    }
+    t.vm().finalizers.set(depth + 1);
+    while t.has_pending() {
+        for p in t.take_pending() {
+            let saved = t.exc.replace(Value::NULL);
+            finish(t, p);
+            let left = t.exc.replace(saved);
+            dec(t, left);
         }
-        let left = t.exc.replace(saved);
-        dec(t, left);
+    }
+    t.vm().finalizers.set(depth);
+}
+
+fn finish(t: &mut Thread, p: Pending) {
+    match p {
+        Pending::Finalize(o) => {
+            if let Some(f) = type_of(o.value()).slots.finalize.get()
+                && let Err(e) = f(t, o.value())
+            {
+                let _: Raised = e;
+                unraisable(
+                    t,
+                    "Exception ignored while calling deallocator",
+                    Some(o.value()),
+                );
+            }
+            t.drop_finalized(o);
+        }
+        Pending::Callback(w) => crate::weakref::run_callback(t, &w),
     }
 }
 

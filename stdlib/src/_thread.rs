@@ -702,6 +702,7 @@ pub fn after_fork_child() {
     let me = ident();
     MAIN_IDENT.store(me, Relaxed);
     crate::_signal::after_fork_child();
+    crate::wait::after_fork_child();
     RUNNING.store(0, Relaxed);
     // SAFETY: the threads that may have held these locks are gone; what they guard is whole enough to be filtered.
     unsafe {

@@ -22,7 +22,7 @@ use weft_objects::bytes::Bytes;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 
-pub use fork::{fork_with, on_fork_child};
+pub use fork::fork_with;
 pub use stat::{STAT_RESULT, id};
 pub use wait::{STRUCT_RUSAGE, rusage};
 

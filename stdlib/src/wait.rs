@@ -2,7 +2,7 @@
 //!
 //! The lock is the three-state one of Drepper, "Futexes Are Tricky" (2011).
 
-use std::sync::atomic::{AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use weft_objects::prelude::*;
 use weft_objects::runtime;
 
@@ -253,16 +253,37 @@ impl Event {
     }
 }
 
-/// A lock that its holder may take again; for the native parts of I/O objects. Zero: free.
+/// Forks that this process is a child of, and the thread that made the last of them.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+static SURVIVOR: AtomicU64 = AtomicU64::new(0);
+
+/// In the child of a fork: what other threads have locked with an [`OwnedLock`] is free now.
+pub fn after_fork_child() {
+    SURVIVOR.store(crate::_thread::ident(), Relaxed);
+    FORKS.fetch_add(1, Relaxed);
+}
+
+/// A lock that its holder may take again; for the native parts of I/O objects, and for imports. Zero: free.
 #[derive(Default)]
 #[repr(C)]
 pub struct OwnedLock {
     lock: WaitLock,
     depth: AtomicU32,
-    owner: std::sync::atomic::AtomicU64,
+    owner: AtomicU64,
+    /// `FORKS` as it was when the lock was taken.
+    forks: AtomicU32,
 }
 
 impl OwnedLock {
+    pub const fn new() -> OwnedLock {
+        OwnedLock {
+            lock: WaitLock::new(),
+            depth: AtomicU32::new(0),
+            owner: AtomicU64::new(0),
+            forks: AtomicU32::new(0),
+        }
+    }
+
     /// Takes it. `alone`: nobody else can reach it.
     ///
     /// # Errors
@@ -275,12 +296,32 @@ impl OwnedLock {
             return Ok(());
         }
         if !self.lock.try_lock(alone) {
+            self.free_if_left_behind();
             self.lock.lock_slow(t, None)?;
         }
         self.owner.store(me, Relaxed);
+        self.forks.store(FORKS.load(Relaxed), Relaxed);
         Ok(())
     }
 
+    /// Frees it if whoever has it is a thread of the process that this one was forked from.
+    #[cold]
+    fn free_if_left_behind(&self) {
+        let (forks, now) = (self.forks.load(Relaxed), FORKS.load(Relaxed));
+        if forks != now
+            && self.owner.load(Relaxed) != SURVIVOR.load(Relaxed)
+            && self
+                .forks
+                .compare_exchange(forks, now, Relaxed, Relaxed)
+                .is_ok()
+        {
+            self.depth.store(0, Relaxed);
+            self.owner.store(0, Relaxed);
+            self.lock.reset();
+        }
+    }
+
+    /// Gives it up, if the calling thread has it, once.
     #[inline]
     pub fn unlock(&self, alone: bool) {
         let depth = self.depth.load(Relaxed);
@@ -290,6 +331,11 @@ impl OwnedLock {
         }
         self.owner.store(0, Relaxed);
         self.lock.unlock(alone);
+    }
+
+    /// Whether somebody has it.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_locked()
     }
 
     /// Whether the calling thread has it.

@@ -18,13 +18,6 @@ static REGISTERED: Mutex<Registered> = Mutex::new(Registered {
     in_parent: Vec::new(),
 });
 
-static CHILD_HOOKS: Mutex<Vec<fn(&Thread)>> = Mutex::new(Vec::new());
-
-/// Has `f` called in each forked child, before any Python code runs there.
-pub fn on_fork_child(f: fn(&Thread)) {
-    CHILD_HOOKS.lock().push(f);
-}
-
 fn register_at_fork(t: &mut Thread, a: &[Value]) -> Res {
     if a.iter().all(|v| v.is_null()) {
         return Err(t.type_error("At least one argument is required.".into()));
@@ -66,7 +59,7 @@ pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     before.reverse();
     run(t, before);
     let (pid, e) = {
-        let world_fork = || weft_gc::world().fork(t.peer(), || (f(), errno()), |r| r.0 == 0);
+        let world_fork = || weft_gc::fork(t, || (f(), errno()), |r| r.0 == 0);
         #[cfg(feature = "gil")]
         {
             // The lock itself is forked too; it must be this thread's on both sides.
@@ -79,10 +72,6 @@ pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     };
     if pid == 0 {
         crate::_thread::after_fork_child();
-        let hooks = CHILD_HOOKS.lock().clone();
-        for hook in hooks {
-            hook(t);
-        }
         let functions = registered(t, |r| &r.in_child);
         run(t, functions);
     } else {
