@@ -288,7 +288,10 @@ pub fn hash(t: &mut Thread, v: Value) -> Res<i64> {
         return Ok(s.hash());
     }
     match type_of(v).slots.hash.get() {
-        Some(f) => f(t, v),
+        Some(f) => {
+            let _guard = t.enter_recursive(" while hashing an object")?;
+            f(t, v)
+        }
         None => hash_not_implemented(t, v),
     }
 }
@@ -482,6 +485,7 @@ pub fn next(t: &mut Thread, it: Value) -> Res<Option<Obj>> {
 /// As [`next`]: a register word, NULL at the end.
 #[inline]
 pub fn next_value(t: &mut Thread, it: Value) -> Res {
+    let _guard = t.enter_recursive(" while iterating")?;
     match type_of(it).slots.iter_next.get() {
         Some(f) => match f(t, it) {
             Ok(v) => Ok(v),

@@ -81,6 +81,8 @@ pub struct Type {
     pub mro: Slot,
     /// Address of each direct subclass, not counted: a dying class takes itself out.
     subclasses: Mutex<Vec<usize>>,
+    /// The classes whose `subclasses` this one is in: when it dies, its tuple of bases may already have been cleared.
+    listed_by: Mutex<Vec<usize>>,
 }
 
 // SAFETY: all fields that change are atomics, slots or behind a lock.
@@ -121,6 +123,7 @@ impl Type {
             bases: Slot::empty(),
             mro: Slot::empty(),
             subclasses: Mutex::new(Vec::new()),
+            listed_by: Mutex::new(Vec::new()),
         }
     }
     /// Instances hold references.
@@ -523,10 +526,18 @@ impl Type {
 
     pub fn add_subclass(&self, sub: &Type) {
         self.subclasses.lock().push(sub as *const Type as usize);
+        sub.listed_by.lock().push(self as *const Type as usize);
     }
 
-    pub fn remove_subclass(&self, sub: *const Type) {
-        self.subclasses.lock().retain(|&p| p != sub as usize);
+    /// Takes this class out of the lists of all classes that it was added to.
+    pub fn unlist(&self) {
+        let listed_by = std::mem::take(&mut *self.listed_by.lock());
+        for p in listed_by {
+            // SAFETY: a class outlives those below it; of garbage, the collector frees blocks only after all are cleared.
+            let base = unsafe { &*(p as *const Type) };
+            let me = self as *const Type as usize;
+            base.subclasses.lock().retain(|&p| p != me);
+        }
     }
 
     /// Stores (or with NULL removes) `name` in the class's dict and brings caches and slots up to date.
@@ -702,6 +713,7 @@ impl Type {
             (&raw mut (*ty).static_module).write("");
             (&raw mut (*ty).static_doc).write("");
             (&raw mut (*ty).subclasses).write(Mutex::new(Vec::new()));
+            (&raw mut (*ty).listed_by).write(Mutex::new(Vec::new()));
             (*ty).state.store(2, Relaxed);
             (*p).set_flag(IS_TYPE);
             Obj::from_raw(Value::from_ptr(p))
@@ -730,15 +742,7 @@ unsafe fn traverse_type(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear_type(h: *mut Header, t: &Thread) {
     // SAFETY: a dying heap type.
     let ty = unsafe { &mut *(h as *mut Type) };
-    if let Some(bases) = Tuple::exact(ty.bases.get()) {
-        for i in 0..bases.len() {
-            let b = bases.get(i);
-            // SAFETY: the tuple holds the base; the collector frees blocks only after all are cleared.
-            if b.is_ptr() && Type::of(b).is_some() {
-                Type::of_unchecked(b).remove_subclass(ty);
-            }
-        }
-    }
+    ty.unlist();
     ty.forget_shadows();
     for s in [
         &ty.name,
@@ -755,8 +759,7 @@ unsafe fn clear_type(h: *mut Header, t: &Thread) {
         // SAFETY: nobody can reach a dying type.
         unsafe { free_cache(p as *mut u8, 0) };
     }
-    ty.subclasses.lock().clear();
-    ty.subclasses.lock().shrink_to_fit();
+    *ty.subclasses.lock() = Vec::new();
 }
 
 /// `type`

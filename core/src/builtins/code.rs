@@ -164,7 +164,7 @@ fn eval(t: &mut Thread, a: &[Value]) -> Res {
         Some(_) => Obj::new(t, source),
         None => compiled(t, source, "eval")?,
     };
-    crate::interp::exec_code(t, code.value(), &globals, &locals)
+    run(t, code.value(), &globals, &locals)
 }
 
 fn exec(t: &mut Thread, a: &[Value]) -> Res {
@@ -190,7 +190,7 @@ fn exec(t: &mut Thread, a: &[Value]) -> Res {
             if given(closure) {
                 exec_with_closure(t, source, &globals, &locals, closure)?
             } else {
-                crate::interp::exec_code(t, source, &globals, &locals)?
+                run(t, source, &globals, &locals)?
             }
         }
         None if given(closure) => {
@@ -200,11 +200,21 @@ fn exec(t: &mut Thread, a: &[Value]) -> Res {
         }
         None => {
             let code = compiled(t, source, "exec")?;
-            crate::interp::exec_code(t, code.value(), &globals, &locals)?
+            run(t, code.value(), &globals, &locals)?
         }
     };
     drop(Obj::own(done));
     Ok(Value::NONE)
+}
+
+/// Runs a code object without free variables. What makes a coroutine (top-level `await`) gets a function to keep its
+/// namespace: it runs after this call.
+fn run(t: &mut Thread, code: Value, globals: &Obj, locals: &Obj) -> Res {
+    if Code::of(code).is_some_and(|c| c.call_flags & Code::GENERATOR != 0) {
+        let none = Tuple::from_slice(t, &[]);
+        return crate::interp::exec_closure(t, code, globals, locals, none.value());
+    }
+    crate::interp::exec_code(t, code, globals, locals)
 }
 
 fn check_closure(t: &Thread, code: &Code, closure: Value) -> Res<()> {

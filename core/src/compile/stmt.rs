@@ -279,6 +279,13 @@ impl<'a> Compiler<'a> {
         if star.is_none()
             && let Some(first) = self.consecutive(elts)
         {
+            // A target must not end the life of what is being unpacked: `a, b = a`.
+            if !from.temp && (first..first + n as u16).contains(&from.reg) {
+                let copy = self.copy(from);
+                self.emit(Op::UnpackSeq, copy.xb(), first, copy.reg, n as u16);
+                self.u.sp = copy.reg;
+                return Ok(());
+            }
             self.emit(Op::UnpackSeq, from.xb(), first, from.reg, n as u16);
             return Ok(());
         }

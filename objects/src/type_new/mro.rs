@@ -254,9 +254,7 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
 }
 
 fn replace_bases(t: &Thread, ty: &Type, bases: &Obj, base: Value) {
-    for b in Tuple::exact(ty.bases.get()).map_or(&[][..], |b| b.values()) {
-        Type::of_unchecked(*b).remove_subclass(ty);
-    }
+    ty.unlist();
     ty.bases.set(t, ty.header(), bases.clone().into());
     ty.base.set(t, ty.header(), Obj::new(t, base).into());
     super::add_to_bases(ty);
