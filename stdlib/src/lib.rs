@@ -17,6 +17,7 @@ pub mod _operator;
 pub mod _posixsubprocess;
 pub mod _random;
 pub mod _signal;
+pub mod _socket;
 pub mod _sre;
 pub mod _statistics;
 pub mod _string;
@@ -74,6 +75,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_sha2", _hashes::init_sha2),
     ("_sha3", _hashes::init_sha3),
     ("_signal", _signal::init),
+    ("_socket", _socket::init),
     ("_sre", _sre::init),
     ("_statistics", _statistics::init),
     ("_string", _string::init),
