@@ -140,7 +140,15 @@ fn socketpair(t: &mut Thread, a: &[Value]) -> Res {
     let protocol = c_int_or(t, a[2], 0)?;
     let mut fds = [-1; 2];
     // SAFETY: room for two.
-    if unsafe { libc::socketpair(family, kind | libc::SOCK_CLOEXEC, protocol, fds.as_mut_ptr()) } < 0 {
+    if unsafe {
+        libc::socketpair(
+            family,
+            kind | libc::SOCK_CLOEXEC,
+            protocol,
+            fds.as_mut_ptr(),
+        )
+    } < 0
+    {
         return Err(t.os_error(support::errno(), None));
     }
     let [one, other] = fds.map(|fd| socket::made(t, fd, family, kind, protocol));
@@ -236,7 +244,8 @@ static FUNCTIONS: &[NativeDef] = &[
 
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
-    let doc = "Implementation module for socket operations.\n\nSee the socket module for documentation.";
+    let doc =
+        "Implementation module for socket operations.\n\nSee the socket module for documentation.";
     let m = support::module(t, "_socket", doc, FUNCTIONS);
     support::add_type(t, &m, &socket::SOCKET);
     add(t, &m, "SocketType", Obj::new(t, socket::SOCKET.value()));

@@ -213,7 +213,8 @@ pub fn host_name(t: &mut Thread, v: Value) -> Res<CString> {
             return Err(t.type_error(format!("str, bytes or bytearray expected, not {got}")));
         }
     };
-    CString::new(bytes).map_err(|_| t.type_error("host name must not contain null character".into()))
+    CString::new(bytes)
+        .map_err(|_| t.type_error("host name must not contain null character".into()))
 }
 
 /// Finds the address that a host's name stands for; `family` may be unspecified.
@@ -231,10 +232,7 @@ pub fn resolve(t: &mut Thread, name: &CStr, family: i32) -> Res<Address> {
         )?;
         return match found.as_slice() {
             [one] => Ok(one.address),
-            _ => Err(t.raise(
-                &errors::OS_ERROR,
-                "wildcard resolved to multiple address",
-            )),
+            _ => Err(t.raise(&errors::OS_ERROR, "wildcard resolved to multiple address")),
         };
     }
     if text == b"<broadcast>" || text == b"255.255.255.255" {
@@ -290,7 +288,12 @@ pub fn parse(t: &mut Thread, family: i32, v: Value, func: &str) -> Res<Address> 
         libc::AF_UNIX => parse_unix(t, v),
         #[cfg(target_os = "linux")]
         libc::AF_NETLINK => {
-            let a = numbers(t, v, "AF_NETLINK address must be a pair (pid, groups)", func)?;
+            let a = numbers(
+                t,
+                v,
+                "AF_NETLINK address must be a pair (pid, groups)",
+                func,
+            )?;
             // SAFETY: numbers, for which zero is a value.
             let mut to: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
             to.nl_family = libc::AF_NETLINK as libc::sa_family_t;
@@ -299,7 +302,12 @@ pub fn parse(t: &mut Thread, family: i32, v: Value, func: &str) -> Res<Address> 
         }
         #[cfg(target_os = "linux")]
         libc::AF_VSOCK => {
-            let a = numbers(t, v, "getsockaddrarg: AF_VSOCK address must be a pair (CID, port)", func)?;
+            let a = numbers(
+                t,
+                v,
+                "getsockaddrarg: AF_VSOCK address must be a pair (CID, port)",
+                func,
+            )?;
             // SAFETY: numbers, for which zero is a value.
             let mut to: libc::sockaddr_vm = unsafe { std::mem::zeroed() };
             to.svm_family = libc::AF_VSOCK as libc::sa_family_t;
@@ -334,12 +342,12 @@ fn items(
 }
 
 fn numbers(t: &mut Thread, v: Value, shape: &str, func: &str) -> Res<[u32; 2]> {
-    let kind = shape.split(' ').find(|w| w.starts_with("AF_")).unwrap_or("");
+    let kind = shape
+        .split(' ')
+        .find(|w| w.starts_with("AF_"))
+        .unwrap_or("");
     let parts = items(t, v, (2, 2), kind, shape, func)?;
-    Ok([
-        low_u32(t, parts[0].value())?,
-        low_u32(t, parts[1].value())?,
-    ])
+    Ok([low_u32(t, parts[0].value())?, low_u32(t, parts[1].value())?])
 }
 
 fn low_u32(t: &mut Thread, v: Value) -> Res<u32> {
@@ -435,8 +443,7 @@ fn parse_unix(t: &mut Thread, v: Value) -> Res<Address> {
 
 #[cfg(target_os = "linux")]
 fn parse_packet(t: &mut Thread, v: Value, func: &str) -> Res<Address> {
-    let shape =
-        "AF_PACKET address must be a tuple of two to five elements (ifname, proto[, pkttype[, hatype[, addr]]])";
+    let shape = "AF_PACKET address must be a tuple of two to five elements (ifname, proto[, pkttype[, hatype[, addr]]])";
     let parts = items(t, v, (2, 5), "AF_PACKET", shape, func)?;
     let name = lookup::interface(t, parts[0].value())?;
     let protocol = low_u32(t, parts[1].value())?;

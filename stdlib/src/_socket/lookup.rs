@@ -54,7 +54,10 @@ pub fn addresses(
     hints.ai_protocol = protocol;
     hints.ai_flags = flags;
     let null = std::ptr::null();
-    let (host, service) = (host.map_or(null, CStr::as_ptr), service.map_or(null, CStr::as_ptr));
+    let (host, service) = (
+        host.map_or(null, CStr::as_ptr),
+        service.map_or(null, CStr::as_ptr),
+    );
     let (code, found) = t.blocking(|| {
         let mut list = std::ptr::null_mut();
         // SAFETY: C strings or null, hints, and a place for the answer.
@@ -103,9 +106,7 @@ pub fn getaddrinfo(t: &mut Thread, a: &[Value]) -> Res {
             Some(bytes) => c_string(t, bytes)?,
             None if Str::of(a[0]).is_some() => host_name(t, a[0])?,
             None => {
-                return Err(t.type_error(
-                    "getaddrinfo() argument 1 must be string or None".into(),
-                ));
+                return Err(t.type_error("getaddrinfo() argument 1 must be string or None".into()));
             }
         })
     };
@@ -127,9 +128,20 @@ pub fn getaddrinfo(t: &mut Thread, a: &[Value]) -> Res {
         *n = c_int_or(t, *v, 0)?;
     }
     let [family, kind, protocol, flags] = numbers;
-    let found = addresses(t, host.as_deref(), service.as_deref(), family, kind, protocol, flags)?;
+    let found = addresses(
+        t,
+        host.as_deref(),
+        service.as_deref(),
+        family,
+        kind,
+        protocol,
+        flags,
+    )?;
     let one = |f: &Found| {
-        let name = f.name.as_deref().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let name = f
+            .name
+            .as_deref()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let parts = vec![
             int_obj(t, f.family.into()),
             int_obj(t, f.kind.into()),
@@ -291,14 +303,19 @@ fn with_room<R>(mut f: impl FnMut(*mut libc::c_char, usize) -> (i32, R)) -> (i32
 /// `(name, aliases, addresses)` of what `f` finds.
 fn host_entry(
     t: &mut Thread,
-    mut f: impl FnMut(*mut libc::hostent, *mut libc::c_char, usize, *mut *mut libc::hostent, *mut i32) -> i32,
+    mut f: impl FnMut(
+        *mut libc::hostent,
+        *mut libc::c_char,
+        usize,
+        *mut *mut libc::hostent,
+        *mut i32,
+    ) -> i32,
 ) -> Res {
     // SAFETY: numbers and pointers, for which zero is a value.
     let mut entry: libc::hostent = unsafe { std::mem::zeroed() };
     let (mut found, mut error) = (std::ptr::null_mut(), 0);
-    let (_, (), _room) = t.blocking(|| {
-        with_room(|p, n| (f(&mut entry, p, n, &mut found, &mut error), ()))
-    });
+    let (_, (), _room) =
+        t.blocking(|| with_room(|p, n| (f(&mut entry, p, n, &mut found, &mut error), ())));
     if found.is_null() {
         // SAFETY: a static text.
         let text = unsafe { CStr::from_ptr(hstrerror(error)) }.to_string_lossy();
@@ -329,7 +346,9 @@ fn packed_text(bytes: &[u8]) -> Option<String> {
         4 => <[u8; 4]>::try_from(bytes)
             .ok()
             .map(|b| std::net::Ipv4Addr::from(b).to_string()),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(super::address::ip6_text),
+        16 => <[u8; 16]>::try_from(bytes)
+            .ok()
+            .map(super::address::ip6_text),
         _ => None,
     }
 }
@@ -384,7 +403,10 @@ pub fn getservbyname(t: &mut Thread, a: &[Value]) -> Res {
     t.blocking(|| {
         // SAFETY: C strings or null, and room for the answer.
         with_room(|p, n| unsafe {
-            (getservbyname_r(name.as_ptr(), protocol, &mut entry, p, n, &mut found), ())
+            (
+                getservbyname_r(name.as_ptr(), protocol, &mut entry, p, n, &mut found),
+                (),
+            )
         })
     });
     if found.is_null() {
@@ -407,7 +429,10 @@ pub fn getservbyport(t: &mut Thread, a: &[Value]) -> Res {
         // SAFETY: a C string or null, and room for the answer.
         with_room(|p, n| unsafe {
             let port = i32::from(port.to_be());
-            (getservbyport_r(port, protocol, &mut entry, p, n, &mut found), ())
+            (
+                getservbyport_r(port, protocol, &mut entry, p, n, &mut found),
+                (),
+            )
         })
     });
     if found.is_null() {
@@ -424,7 +449,10 @@ pub fn getprotobyname(t: &mut Thread, a: &[Value]) -> Res {
     t.blocking(|| {
         // SAFETY: a C string, and room for the answer.
         with_room(|p, n| unsafe {
-            (getprotobyname_r(name.as_ptr(), &mut entry, p, n, &mut found), ())
+            (
+                getprotobyname_r(name.as_ptr(), &mut entry, p, n, &mut found),
+                (),
+            )
         })
     });
     if found.is_null() {

@@ -248,7 +248,8 @@ fn adopt(t: &mut Thread, s: &Socket, fileno: Value, given: [i32; 3]) -> Res<()> 
 fn int_option(t: &mut Thread, fd: i32, option: i32) -> Res<i32> {
     let (mut n, mut len) = (0i32, size_of::<i32>() as libc::socklen_t);
     // SAFETY: room for an int.
-    let r = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, option, (&raw mut n).cast(), &mut len) };
+    let r =
+        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, option, (&raw mut n).cast(), &mut len) };
     if r < 0 {
         return Err(t.os_error(support::errno(), None));
     }
@@ -259,8 +260,7 @@ fn repr(t: &mut Thread, v: Value) -> Res {
     let s = Socket::this(v);
     let (fd, family) = (s.fd(), s.family());
     let (kind, protocol) = (s.kind.load(Relaxed), s.protocol.load(Relaxed));
-    let text =
-        format!("<socket object, fd={fd}, family={family}, type={kind}, proto={protocol}>");
+    let text = format!("<socket object, fd={fd}, family={family}, type={kind}, proto={protocol}>");
     Ok(Str::from_string(t, text).into())
 }
 
@@ -460,14 +460,12 @@ fn recv(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// The part of a buffer that is to be filled: all of it if no number was given.
-fn part(
-    t: &mut Thread,
-    b: &buffer::Buffer,
-    v: Value,
-    func: &str,
-    too_large: &str,
-) -> Res<usize> {
-    let wanted = if v.is_null() { 0 } else { proto::index_for(t, v)? };
+fn part(t: &mut Thread, b: &buffer::Buffer, v: Value, func: &str, too_large: &str) -> Res<usize> {
+    let wanted = if v.is_null() {
+        0
+    } else {
+        proto::index_for(t, v)?
+    };
     let Ok(wanted) = usize::try_from(wanted) else {
         return Err(t.value_error(format!("negative buffersize in {func}")));
     };
@@ -621,13 +619,17 @@ fn setsockopt(t: &mut Thread, a: &[Value]) -> Res {
     };
     if a[3].is_none() {
         if a[4].is_null() {
-            return Err(t.type_error("socket.setsockopt() requires 4 arguments when the third argument is None".into()));
+            return Err(t.type_error(
+                "socket.setsockopt() requires 4 arguments when the third argument is None".into(),
+            ));
         }
         let len = proto::index_i64(t, a[4])?;
         return set(t, std::ptr::null(), len as usize);
     }
     if !a[4].is_null() {
-        return Err(t.type_error("socket.setsockopt() only takes 4 arguments when the third argument is None".into()));
+        return Err(t.type_error(
+            "socket.setsockopt() only takes 4 arguments when the third argument is None".into(),
+        ));
     }
     if int::is_int(a[3]) || type_of(a[3]).slots.index.is_set() {
         let i = proto::index(t, a[3])?;
