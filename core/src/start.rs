@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
+use weft_objects::weakref::WeakRef;
 use weft_stdlib::support::fs_decode;
 
 static CONFIG: OnceLock<Config> = OnceLock::new();
@@ -575,22 +576,52 @@ fn clear_modules(t: &mut Thread) {
             sys::set(t, name, &none);
         }
     }
-    let Ok(modules) = import::modules(t) else {
-        return;
-    };
-    let mut all: Vec<Obj> = modules.items(t).into_iter().map(|(_, m)| m).collect();
-    all.reverse();
-    if let Some(at) = all.iter().position(|m| is_main(t, m)) {
-        let main = all.remove(at);
-        all.insert(0, main);
-    }
-    for m in &all {
-        clear_module(t, m);
-        runtime::run_pending(t);
-    }
-    drop(all);
+    let gone = forget_modules(t);
     weft_gc::collect(t);
     runtime::run_pending(t);
+    // What still refers to one keeps its names from going with it.
+    for r in gone.iter().rev() {
+        if let Some(m) = WeakRef::of(r.value()).and_then(|r| r.get(t)) {
+            clear_module(t, &m);
+            runtime::run_pending(t);
+        }
+    }
+    weft_gc::collect(t);
+    runtime::run_pending(t);
+}
+
+/// Takes the program's modules out of `sys.modules`, and gives weak references to them.
+fn forget_modules(t: &mut Thread) -> Vec<Obj> {
+    let Ok(modules) = import::modules(t) else {
+        return Vec::new();
+    };
+    let mut gone = Vec::new();
+    for (name, m) in modules.items(t) {
+        if !is_the_programs(t, &m) {
+            continue;
+        }
+        if let Ok(r) = weft_objects::weakref::new_ref(t, m.value(), Value::NULL) {
+            gone.push(r);
+        }
+        if modules.remove(t, name.value()).is_err() {
+            t.clear_exc();
+        }
+    }
+    t.clear_exc();
+    gone
+}
+
+/// Whether a module is `__main__`, or comes from a file that is not the library's.
+fn is_the_programs(t: &Thread, m: &Obj) -> bool {
+    let Some(module) = Module::of(m.value()) else {
+        return false;
+    };
+    if is_main(t, m) {
+        return true;
+    }
+    let file = module.get(t, "__file__");
+    let file = file.as_ref().and_then(|f| Str::of(f.value()));
+    file.is_some_and(|f| !f.as_bytes().starts_with(library::root().as_bytes()))
 }
 
 fn is_main(t: &Thread, m: &Obj) -> bool {
@@ -605,13 +636,6 @@ fn clear_module(t: &mut Thread, m: &Obj) {
     let Some(module) = Module::of(m.value()) else {
         return;
     };
-    if !is_main(t, m) {
-        let file = module.get(t, "__file__");
-        let file = file.as_ref().and_then(|f| Str::of(f.value()));
-        if file.is_none_or(|f| f.as_bytes().starts_with(library::root().as_bytes())) {
-            return;
-        }
-    }
     let dict = module.dict_obj(t);
     let d = Dict::of_obj(&dict);
     for private in [true, false] {

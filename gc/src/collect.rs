@@ -454,11 +454,18 @@ impl<'a> Collection<'a> {
             // SAFETY: unreachable, but still there.
             unsafe { (*p).set_flag(Flags::DYING) };
         }
-        for &p in &garbage {
-            // SAFETY: as above; each is cleared once, and what it held is either alive or DYING.
-            unsafe {
-                if let Some(clear) = (*p).ty().clear {
-                    clear(p, self.t);
+        // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
+        let is_first = |p: *mut Header| {
+            // SAFETY: as above.
+            unsafe { (*p).ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0 }
+        };
+        for first in [true, false] {
+            for &p in garbage.iter().filter(|&&p| is_first(p) == first) {
+                // SAFETY: as above; each is cleared once, and what it held is either alive or DYING.
+                unsafe {
+                    if let Some(clear) = (*p).ty().clear {
+                        clear(p, self.t);
+                    }
                 }
             }
         }

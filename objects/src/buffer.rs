@@ -246,7 +246,7 @@ pub fn get(t: &mut Thread, v: Value) -> Res<Buffer> {
 pub fn get_writable(t: &mut Thread, v: Value, f: &str, position: usize) -> Res<Buffer> {
     let refused = match is_exporter(v) {
         true => match get_any(t, v, true) {
-            Ok(b) if !b.readonly => return contiguous(t, b),
+            Ok(b) if !b.readonly && b.is_c_contiguous() => return Ok(b),
             Ok(_) => true,
             Err(e) if !t.exc_matches(&errors::BUFFER_ERROR) => return Err(e),
             Err(_) => true,

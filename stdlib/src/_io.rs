@@ -194,6 +194,10 @@ fn open(t: &mut Thread, a: &[Value]) -> Res {
     if buffering < -1 {
         return Err(t.value_error("invalid buffering size"));
     }
+    if m.binary && buffering == 1 {
+        let text = "line buffering (buffering=1) isn't supported in binary mode, the default buffer size will be used";
+        crate::_warnings::warn_text(t, &errors::RUNTIME_WARNING, text, 1)?;
+    }
     let mut raw_mode = String::new();
     for (on, c) in [
         (m.creating, 'x'),

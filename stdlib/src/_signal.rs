@@ -232,6 +232,22 @@ fn raise_signal(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
+#[cfg(target_os = "linux")]
+fn pidfd_send_signal(t: &mut Thread, a: &[Value]) -> Res {
+    let fd = support::fileno(t, a[0])?;
+    let signum = support::c_int(t, a[1])?;
+    if !a[2].is_null() && !a[2].is_none() {
+        return Err(t.type_error("siginfo must be None".into()));
+    }
+    let flags = support::c_int_or(t, a[3], 0)?;
+    let null = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: without details of the signal there is nothing to read.
+    if unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signum, null, flags) } < 0 {
+        return Err(t.os_error(support::errno(), None));
+    }
+    Ok(Value::NONE)
+}
+
 fn pthread_kill(t: &mut Thread, a: &[Value]) -> Res {
     let thread = proto::index(t, a[0])?;
     let signum = support::c_int(t, a[1])?;
@@ -542,6 +558,13 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("alarm", "(seconds, /)", alarm),
     NativeDef::new("pause", "()", pause),
     NativeDef::new("raise_signal", "(signalnum, /)", raise_signal),
+    #[cfg(target_os = "linux")]
+    NativeDef::new(
+        "pidfd_send_signal",
+        "(pidfd, signalnum, siginfo=None, flags=0, /)",
+        pidfd_send_signal,
+    )
+    .doc("Send a signal to a process referred to by a pid file descriptor."),
     NativeDef::new("pthread_kill", "(thread_id, signalnum, /)", pthread_kill),
     NativeDef::new("pthread_sigmask", "(how, mask, /)", pthread_sigmask),
     NativeDef::new("sigpending", "()", sigpending),

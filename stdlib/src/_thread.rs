@@ -786,6 +786,19 @@ fn set_name(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
+#[cfg(target_os = "linux")]
+fn get_name(t: &mut Thread, _a: &[Value]) -> Res {
+    let mut name = [0 as libc::c_char; 16];
+    // SAFETY: the longest name fits, with a zero behind it.
+    let e = unsafe { libc::pthread_getname_np(libc::pthread_self(), name.as_mut_ptr(), 16) };
+    if e != 0 {
+        return Err(t.os_error(e, None));
+    }
+    // SAFETY: the name ends with a zero.
+    let name = unsafe { std::ffi::CStr::from_ptr(name.as_ptr()) };
+    Ok(support::fs_decode(t, name.to_bytes()).into())
+}
+
 fn exit(t: &mut Thread, _a: &[Value]) -> Res {
     Err(t.raise_args(&errors::SYSTEM_EXIT, Vec::new()))
 }
@@ -891,6 +904,8 @@ static FUNCTIONS: &[NativeDef] = &[
     }),
     NativeDef::new("stack_size", "(size=0, /)", stack_size),
     NativeDef::new("set_name", "(name)", set_name),
+    #[cfg(target_os = "linux")]
+    NativeDef::new("_get_name", "()", get_name).doc("Get the name of the current thread."),
     NativeDef::new("_excepthook", "(exc_info, /)", excepthook),
     NativeDef::new("_is_main_interpreter", "()", |_, _| Ok(Value::TRUE)),
     NativeDef::new("_shutdown", "()", |t, _| shutdown(t).map(|()| Value::NONE)),
@@ -915,5 +930,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
     add(t, &m, "error", Obj::new(t, errors::RUNTIME_ERROR.value()));
     let max = float::from_f64(t, (TIMEOUT_MAX as f64 / 1e9).floor());
     add(t, &m, "TIMEOUT_MAX", Obj::own(max));
+    // What the system takes.
+    add(t, &m, "_NAME_MAXLEN", support::int_obj(t, 15));
     Ok(m)
 }

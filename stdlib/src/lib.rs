@@ -12,11 +12,14 @@ pub mod _heapq;
 pub mod _io;
 pub mod _json;
 pub mod _locale;
+pub mod _multiprocessing;
 pub mod _opcode;
 pub mod _operator;
+pub mod _posixshmem;
 pub mod _posixsubprocess;
 pub mod _random;
 pub mod _signal;
+pub mod _socket;
 pub mod _sre;
 pub mod _statistics;
 pub mod _string;
@@ -32,14 +35,19 @@ pub mod binascii;
 pub mod cmath;
 pub mod errno;
 pub mod faulthandler;
+pub mod fcntl;
 pub mod gc;
 pub mod itertools;
 pub mod math;
+pub mod mmap;
 pub mod posix;
 pub mod pwd;
+pub mod resource;
 pub mod select;
 pub mod structseq;
 pub mod support;
+pub mod syslog;
+pub mod termios;
 pub mod thread_local;
 pub mod time;
 pub mod unicodedata;
@@ -66,14 +74,17 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_json", _json::init),
     ("_locale", _locale::init),
     ("_md5", _hashes::init_md5),
+    ("_multiprocessing", _multiprocessing::init),
     ("_opcode", _opcode::init),
     ("_operator", _operator::init),
+    ("_posixshmem", _posixshmem::init),
     ("_posixsubprocess", _posixsubprocess::init),
     ("_random", _random::init),
     ("_sha1", _hashes::init_sha1),
     ("_sha2", _hashes::init_sha2),
     ("_sha3", _hashes::init_sha3),
     ("_signal", _signal::init),
+    ("_socket", _socket::init),
     ("_sre", _sre::init),
     ("_statistics", _statistics::init),
     ("_string", _string::init),
@@ -89,13 +100,18 @@ pub static MODULES: &[(&str, Init)] = &[
     ("cmath", cmath::init),
     ("errno", errno::init),
     ("faulthandler", faulthandler::init),
+    ("fcntl", fcntl::init),
     ("gc", gc::init),
     ("grp", pwd::init_grp),
     ("itertools", itertools::init),
     ("math", math::init),
+    ("mmap", mmap::init),
     ("posix", posix::init),
     ("pwd", pwd::init),
+    ("resource", resource::init),
     ("select", select::init),
+    ("syslog", syslog::init),
+    ("termios", termios::init),
     ("time", time::init),
     ("unicodedata", unicodedata::init),
     ("zlib", zlib::init),

@@ -12,6 +12,10 @@ mod process;
 mod schedule;
 mod spawn;
 mod stat;
+#[cfg(target_os = "linux")]
+mod terminals;
+#[cfg(target_os = "linux")]
+mod timers;
 mod wait;
 #[cfg(target_os = "linux")]
 mod xattr;
@@ -195,6 +199,10 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
             schedule::FUNCTIONS,
             spawn::FUNCTIONS,
             stat::FUNCTIONS,
+            #[cfg(target_os = "linux")]
+            terminals::FUNCTIONS,
+            #[cfg(target_os = "linux")]
+            timers::FUNCTIONS,
             wait::FUNCTIONS,
             #[cfg(target_os = "linux")]
             xattr::FUNCTIONS,

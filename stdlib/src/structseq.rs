@@ -236,10 +236,10 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// The methods of all struct sequence types.
-pub const METHODS: &[NativeDef] = &[
-    NativeDef::new("__reduce__", "($self, /)", reduce),
-    NativeDef::new("__replace__", "($self, /, **changes)", replace),
-];
+pub const METHODS: &[NativeDef] = &[NativeDef::new("__reduce__", "($self, /)", reduce), REPLACE];
+
+/// `__replace__`
+pub const REPLACE: NativeDef = NativeDef::new("__replace__", "($self, /, **changes)", replace);
 
 /// # Safety
 /// A struct sequence that nobody changes meanwhile.

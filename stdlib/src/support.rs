@@ -122,7 +122,8 @@ pub fn fspath(t: &mut Thread, v: Value) -> Res<Obj> {
         return Ok(Obj::new(t, v));
     }
     let name = weft_objects::id!(t, "__fspath__");
-    let Some(f) = proto::lookup_special(t, v, name)? else {
+    let found = proto::lookup_special(t, v, name)?;
+    let Some(f) = found.filter(|f| !f.value().is_none()) else {
         let got = type_of(v).name();
         return Err(t.type_error(format!(
             "expected str, bytes or os.PathLike object, not {got}"
@@ -183,6 +184,7 @@ pub fn path_or_fd(
     fd_too: bool,
 ) -> Res<PathOrFd> {
     if fd_too && Str::of(v).is_none() && Bytes::of(v).is_none() && type_of(v).slots.index.is_set() {
+        warn_bool(t, v)?;
         return Ok(PathOrFd::Fd(fd_number(t, v)?));
     }
     let name = weft_objects::id!(t, "__fspath__");
@@ -224,8 +226,18 @@ pub fn fd_number(t: &mut Thread, v: Value) -> Res<i32> {
     c_int(t, v)
 }
 
+/// RuntimeWarning for True or False where a descriptor is wanted.
+pub fn warn_bool(t: &mut Thread, v: Value) -> Res<()> {
+    if !v.is_bool() {
+        return Ok(());
+    }
+    let text = "bool is used as a file descriptor";
+    crate::_warnings::warn_text(t, &errors::RUNTIME_WARNING, text, 1)
+}
+
 /// A descriptor: an int, or what `fileno()` gives.
 pub fn fileno(t: &mut Thread, v: Value) -> Res<i32> {
+    warn_bool(t, v)?;
     let fd = if int::is_int(v) {
         c_int(t, v)?
     } else {

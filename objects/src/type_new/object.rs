@@ -53,6 +53,10 @@ fn call_new(t: &mut Thread, ty: &Type, args: Args<'_>) -> Res {
         wrong => return Err(wrong_class(t, ty, cls, wrong)),
     };
     let below = static_base(sub);
+    if sub.has(tf::NO_NEW) {
+        let name = super::c_name(t, sub);
+        return Err(t.type_error(format!("cannot create '{name}' instances")));
+    }
     match ty.slots.new.get() {
         Some(f)
             if !below.has(tf::NO_NEW)

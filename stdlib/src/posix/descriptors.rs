@@ -690,7 +690,11 @@ mod linux {
 
     pub fn eventfd_write(t: &mut Thread, a: &[Value]) -> Res {
         let fd = fd_arg(t, a[0])?;
-        let n = long(t, a[1])? as u64;
+        let i = proto::index(t, a[1])?;
+        let n = match int::to_bigint(i.value()).map(|b| num_traits::ToPrimitive::to_u64(&b)) {
+            Some(Some(n)) => n,
+            _ => return Err(t.overflow_error("int too big to convert")),
+        };
         // SAFETY: eight bytes of ours.
         call_os(t, || unsafe { libc::write(fd, (&raw const n).cast(), 8) })?;
         Ok(Value::NONE)

@@ -119,7 +119,10 @@ mod linux {
         &Spec {
             repr: Some(structseq::repr),
             new: Some(param_new),
-            methods: &[NativeDef::new("__reduce__", "($self, /)", param_reduce)],
+            methods: &[
+                NativeDef::new("__reduce__", "($self, /)", param_reduce),
+                structseq::REPLACE,
+            ],
             getset: &[GetSetDef::ro("sched_priority", structseq::field::<0>)],
             ..Spec::EMPTY
         },

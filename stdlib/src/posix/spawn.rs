@@ -26,7 +26,7 @@ impl Actions {
                 "A {what} file_action tuple must have {} elements",
                 match what {
                     "open" => 5,
-                    "close" => 2,
+                    "close" | "closefrom" => 2,
                     _ => 3,
                 }
             ))
@@ -71,6 +71,21 @@ impl Actions {
                 );
                 // SAFETY: initialised.
                 unsafe { libc::posix_spawn_file_actions_adddup2(&mut self.0, fd, to) }
+            }
+            #[cfg(all(target_os = "linux", target_env = "gnu"))]
+            3 => {
+                if items.len() != 2 {
+                    return Err(wrong(t, "closefrom"));
+                }
+                let fd = support::c_int(t, items.get(1))?;
+                unsafe extern "C" {
+                    fn posix_spawn_file_actions_addclosefrom_np(
+                        actions: *mut libc::posix_spawn_file_actions_t,
+                        from: i32,
+                    ) -> i32;
+                }
+                // SAFETY: the actions are ours.
+                unsafe { posix_spawn_file_actions_addclosefrom_np(&mut self.0, fd) }
             }
             _ => return Err(t.type_error("Unknown file_actions identifier".into())),
         };
