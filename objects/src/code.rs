@@ -64,6 +64,7 @@ pub struct Code {
     pub first: *const AtomicU64,
     pub consts: *const Value,
     pub caches: *const AtomicU64,
+    pub cache_names: *const Value,
     /// See [`Code::simple_key`].
     pub call_key: u64,
     /// What calls ask first: number of registers and of locals, and how arguments are bound.
@@ -114,6 +115,7 @@ impl Code {
             (*p).first = body.instrs.as_ptr();
             (*p).consts = body.consts.as_ptr();
             (*p).caches = body.caches.as_ptr();
+            (*p).cache_names = body.cache_names.as_ptr();
             (*p).body = Box::into_raw(Box::new(body));
             Obj::from_raw(Value::from_ptr(p as *const Header))
         };

@@ -163,6 +163,12 @@ fn getset_set(t: &mut Thread, d: Value, obj: Value, new: Value) -> Res<()> {
     }
 }
 
+/// Where the slot of a `member_descriptor` lies in its owner's instances, in bytes, and whether it may be stored to.
+pub fn member_slot(v: Value) -> Option<(u32, bool)> {
+    let m: &MemberDescr = crate::cast_exact(v, &MEMBER_DESCRIPTOR)?;
+    Some((m.offset, !m.readonly))
+}
+
 fn member_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
     if obj.is_null() {
         return Ok(to_reg(t, d.bare()));

@@ -38,6 +38,7 @@ pub mod runtime;
 pub mod set;
 pub mod shape;
 pub mod singletons;
+pub mod site_cache;
 pub mod slice;
 pub mod slotdefs;
 pub mod slots;

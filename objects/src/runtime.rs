@@ -24,6 +24,7 @@ pub struct Vm {
     /// One past the innermost frame's record.
     frame_top: Cell<*mut Frame>,
     pub lookups: Box<LookupCache>,
+    pub sites: Box<crate::site_cache::SiteCache>,
     /// Lowest stack address that native recursion may reach.
     stack_limit: usize,
     /// The exception being handled in the innermost scope: an owned word, NULL for none. What was being handled when a generator was
@@ -83,6 +84,7 @@ impl Vm {
             result: Cell::new(Value::NULL),
             frame_top: Cell::new(p),
             lookups: LookupCache::new(),
+            sites: crate::site_cache::SiteCache::new(),
             stack_limit: here.saturating_sub(stack) + STACK_RESERVE,
             handled: Cell::new(Value::NULL),
             reprs: RefCell::new(Vec::new()),

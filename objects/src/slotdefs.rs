@@ -393,6 +393,33 @@ fn slot_len(t: &mut Thread, v: Value) -> Res<usize> {
     }
 }
 
+/// The class's own `__getitem__`, if subscription goes to one that is written in Python.
+pub fn python_get_item<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
+    let get = ty.slots.get_item.get()?;
+    if get as usize != slot_get_item as *const () as usize {
+        return None;
+    }
+    ty.lookup(t, crate::id!(t, "__getitem__"))
+}
+
+/// The same for `__setitem__`.
+pub fn python_set_item<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
+    let set = ty.slots.set_item.get()?;
+    if set as usize != slot_set_item as *const () as usize {
+        return None;
+    }
+    ty.lookup(t, crate::id!(t, "__setitem__"))
+}
+
+/// The same for `__call__`.
+pub fn python_call<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
+    let call = ty.slots.call.get()?;
+    if call as usize != slot_call as *const () as usize {
+        return None;
+    }
+    ty.lookup(t, crate::id!(t, "__call__"))
+}
+
 fn slot_get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     let name = crate::id!(t, "__getitem__");
     must(t, v, name, &[key]).map(Obj::into_value)

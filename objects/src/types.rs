@@ -282,6 +282,17 @@ impl LookupCache {
 }
 
 impl Type {
+    /// The version of the method cache, 0 if there is none.
+    #[inline(always)]
+    pub fn version(&self) -> u32 {
+        let mc = self.mcache.load(Acquire);
+        // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
+        if mc.is_null() {
+            0
+        } else {
+            unsafe { (*mc).version }
+        }
+    }
     #[inline(always)]
     pub fn value(&self) -> Value {
         Value::from_ptr(&self.head.header)

@@ -1,6 +1,7 @@
 //! Attributes: filling the inline caches, and everything that they do not cover.
 
 use self::cache as kind;
+use super::calls::enter_above;
 use super::frames::{
     Enter, cache, cache_name, name, own_operand, reg, set_reg, take_operand, take_reg,
 };
@@ -28,6 +29,8 @@ pub mod cache {
     pub const MODULE: u64 = 5;
     /// Class attribute that is not a descriptor, found through the instance's class.
     pub const CLASS_VALUE: u64 = 6;
+    /// Attribute in the slot of a `member_descriptor` of the class: `kind:8 | offset:24 | version:32`.
+    pub const MEMBER: u64 = 7;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -52,11 +55,30 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
     // SAFETY: a register's object is alive.
     let h = unsafe { v.header() };
     match w & 0xff {
+        kind::MEMBER if type_of(v).version() as u64 == w >> 32 => member(v, w).get(),
         kind::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => cached_method(type_of(v), w),
         kind::TYPE if h.has_flag(IS_TYPE) => cached_method(Type::of_unchecked(v), w),
         kind::MODULE => cached_module(t, v, w),
         _ => Value::NULL,
     }
+}
+
+/// The slot that a MEMBER cache word stands for, in an instance of the class that it holds good for.
+#[inline(always)]
+pub fn member<'a>(v: Value, w: u64) -> &'a weft_gc::Slot {
+    let offset = ((w >> 8) & 0xff_ffff) as usize;
+    // SAFETY: instances of the class have a slot there.
+    unsafe { &*((v.ptr() as *const u8).add(offset) as *const weft_gc::Slot) }
+}
+
+/// The MEMBER word for an attribute of instances of `ty` that the descriptor `d` gives.
+fn member_word(t: &Thread, ty: &Type, key: &Str, d: Value, store: bool) -> Option<u64> {
+    let (offset, writable) = weft_objects::descr::member_slot(d)?;
+    let (mc, _) = ty.lookup_index(t, key)?;
+    if store && !writable || offset >= 1 << 24 {
+        return None;
+    }
+    Some(version_word(kind::MEMBER, mc.version, offset as usize))
 }
 
 /// The name in a module that a MODULE cache word stands for, or NULL.
@@ -75,6 +97,19 @@ fn version_word(k: u64, version: u32, index: usize) -> u64 {
     k | (index as u64) << 8 | (version as u64) << 32
 }
 
+/// Whether a word is about a store: the bit that tells the names of stores from those of loads in a thread's [`weft_objects::site_cache::SiteCache`].
+pub const STORE: u64 = 1;
+
+/// Notes what an instruction has learnt: in its own cache if that is empty, and in the thread's. `id` is what the word holds good for.
+fn remember(t: &Thread, f: *mut Frame, at: usize, store: u64, id: u32, word: u64) {
+    let own = cache(f, at);
+    if own.load(Relaxed) == 0 {
+        own.store(word, Relaxed);
+    }
+    let key = cache_name(f, at) as *const Str as u64;
+    t.vm().sites.set(key | store, id, word);
+}
+
 /// Fills a GetAttr cache if the attribute can be found by it next time.
 fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     if !v.is_ptr() {
@@ -91,7 +126,8 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         {
             let found = mc.value(index);
             if !found.is_null() && !type_of(found).slots.descr_get.is_set() {
-                cache(f, at).store(version_word(kind::TYPE, mc.version, index), Relaxed);
+                let w = version_word(kind::TYPE, mc.version, index);
+                remember(t, f, at, 0, mc.version, w);
             }
         }
         return;
@@ -107,6 +143,10 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         return;
     }
     let descr = ty.lookup(t, key).map(|d| d.value());
+    if let Some(w) = descr.and_then(|d| member_word(t, ty, key, d, false)) {
+        remember(t, f, at, 0, (w >> 32) as u32, w);
+        return;
+    }
     if ty.has(tf::INLINE) && h.has_flag(INLINE) {
         let shape = Shape::by_id(Instance::of_unchecked(v).shape.load(Acquire));
         if let Some(slot) = shape.find(key) {
@@ -114,10 +154,8 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
                 && slot < 256
                 && shape.id < 1 << 24
             {
-                cache(f, at).store(
-                    kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16,
-                    Relaxed,
-                );
+                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16;
+                remember(t, f, at, 0, shape.id, w);
             }
             return;
         }
@@ -128,7 +166,8 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         && !type_of(d).slots.descr_get.is_set()
         && let Some((mc, index)) = ty.lookup_index(t, key)
     {
-        cache(f, at).store(version_word(kind::CLASS_VALUE, mc.version, index), Relaxed);
+        let w = version_word(kind::CLASS_VALUE, mc.version, index);
+        remember(t, f, at, 0, mc.version, w);
     }
 }
 
@@ -163,42 +202,12 @@ fn property_getter(t: &Thread, v: Value, key: &Str) -> Option<Obj> {
 }
 
 fn enter_getter(t: &mut Thread, f: *mut Frame, i: Instr, v: Value, getter: Obj) -> Res<Enter> {
-    let v = copy_reg(t, v);
-    let top = t.regs.top();
-    let code = weft_objects::function::Function::of(getter.value()).map(|x| x.code());
-    if let Some(code) = code
-        && code.call_flags
-            == weft_objects::code::Code::SIMPLE | weft_objects::code::Code::POSITIONAL
-        && code.argcount == 1
-        && top.wrapping_add(2 + code.nregs as usize) <= t.regs.limit()
-    {
-        // SAFETY: above all registers in use, below the limit.
-        unsafe {
-            *top = getter.value();
-            *top.add(1) = v;
-        }
-        super::frames::push(
-            t,
-            getter.value(),
-            code,
-            top.wrapping_add(1),
-            1,
-            Frame::BELOW,
-            i.a() as u32,
-        )
-        .inspect_err(|_| {
-            // SAFETY: as above.
-            unsafe {
-                *top = Value::NULL;
-                *top.add(1) = Value::NULL;
-            }
-        })?;
-        std::mem::forget(getter);
+    if enter_above(t, getter.value(), &[v], i.a())? {
         let v = take_operand(f, i, XB, i.b());
         drop_reg(t, v);
         return Ok(Enter::Frame);
     }
-    let v = Obj::own(v);
+    let v = Obj::new(t, v);
     let found = proto::call_value(t, getter.value(), Args::positional(&[v.value()]))?;
     let old = take_operand(f, i, XB, i.b());
     set_reg(t, f, i.a(), found);
@@ -217,6 +226,7 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     }
     let key = cache_name(f, i.c());
     if !store_inline(t, f, i, x, key) {
+        learn_member(t, f, i.c(), x, key);
         proto::set_attr_value(t, x, key.header.value(), v)?;
         let v = take_operand(f, i, XB, i.b());
         drop_reg(t, v);
@@ -224,6 +234,18 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let x = take_operand(f, i, XA, i.a());
     drop_reg(t, x);
     Ok(())
+}
+
+/// Fills a SetAttr cache if the attribute is a slot of the class.
+fn learn_member(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
+    let ty = type_of(v);
+    if v.is_ptr()
+        && ty.has(tf::GENERIC_SETATTR)
+        && let Some(d) = ty.lookup(t, key)
+        && let Some(w) = member_word(t, ty, key, d.value(), true)
+    {
+        remember(t, f, at, STORE, (w >> 32) as u32, w);
+    }
 }
 
 /// Stores into an inline slot and teaches the cache. False: not that simple.
@@ -260,7 +282,7 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
         } else {
             return true;
         };
-        cache(f, i.c()).store(w, Relaxed);
+        remember(t, f, i.c(), STORE, before.id, w);
     }
     true
 }
@@ -299,7 +321,8 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         let no_dict =
             ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
         if no_dict && let Some((mc, index)) = ty.lookup_index(t, key) {
-            cache(f, i.c()).store(version_word(kind::METHOD, mc.version, index), Relaxed);
+            let w = version_word(kind::METHOD, mc.version, index);
+            remember(t, f, i.c(), 0, mc.version, w);
         }
         let self_ = own_operand(t, f, i, XB, i.b());
         set_pair(t, f, i.a(), m, self_);

@@ -81,6 +81,18 @@ fn dispatch(
             drop_reg(t, callee);
             return dispatch(t, f, dst, b, argc, names);
         }
+        if let Some(m) = weft_objects::slotdefs::python_call(t, type_of(callee))
+            && Function::of(m.value()).is_some()
+        {
+            // An instance whose class has a `__call__`: that is called with it.
+            let func = m.to_obj(t).into_value();
+            // SAFETY: as above.
+            unsafe {
+                *p = func;
+                *p.add(1) = callee;
+            }
+            return dispatch(t, f, dst, b, argc, names);
+        }
         if callee.is_ptr()
             && type_of(callee).is(&TYPE)
             && let Some(e) = construct(t, p, callee, argc, names, dst)?
@@ -667,6 +679,45 @@ fn lay_down(t: &Thread, p: *mut Value, callee: Value, args: Args<'_>) {
             *p.add(2 + k) = Obj::new(t, *v).into_value();
         }
     }
+}
+
+/// Enters a Python function with copies of `args` from an instruction whose operands stay where they are: the frame goes above all
+/// registers in use. False: it is no function, or needs more than its positional arguments.
+///
+/// # Errors
+/// RecursionError.
+pub fn enter_above(t: &mut Thread, func: Value, args: &[Value], dst: usize) -> Res<bool> {
+    let Some(x) = Function::of(func) else {
+        return Ok(false);
+    };
+    let code = x.code();
+    let (top, n) = (t.regs.top(), args.len());
+    if code.call_key != Code::simple_key(n)
+        || top.wrapping_add(2 + n + code.nregs as usize) > t.regs.limit()
+    {
+        return Ok(false);
+    }
+    let own = Obj::new(t, func).into_value();
+    // SAFETY: above all registers in use, below the limit.
+    unsafe {
+        *top = own;
+        for (k, v) in args.iter().enumerate() {
+            *top.add(1 + k) = Obj::new(t, *v).into_value();
+        }
+    }
+    let pushed = push(
+        t,
+        own,
+        code,
+        top.wrapping_add(1),
+        n,
+        Frame::BELOW,
+        dst as u32,
+    );
+    if pushed.is_err() {
+        clear_beyond(t, top, 1 + n);
+    }
+    pushed.map(|()| true)
 }
 
 /// The hook for calls of Python functions by native code.

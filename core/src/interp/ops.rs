@@ -1,11 +1,13 @@
 //! Arithmetic, comparison and subscription: the in-line parts for words, and the slow paths.
 
-use super::frames::{operands, set_reg, take_operand};
+use super::calls::enter_above;
+use super::frames::{Enter, operands, set_reg, take_operand};
 use super::globals::unbound_local;
 use super::run::drop_reg;
-use crate::compile::bytecode::{Instr, XA, XB, XC};
+use crate::compile::bytecode::{DISCARD, Instr, XA, XB, XC};
 use weft_objects::frame::Frame;
 use weft_objects::prelude::*;
+use weft_objects::slotdefs::{python_get_item, python_set_item};
 
 /// The number in a word as a float.
 #[inline(always)]
@@ -303,11 +305,24 @@ pub fn contains(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 }
 
 #[inline(never)]
-pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<()> {
+pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<Enter> {
     let (x, y) = operands(f, i, konst);
     if x.is_null() || y.is_null() {
         let second = if konst { i.b() } else { i.c() };
-        return check_bound(t, f, &[i.b(), second]);
+        return check_bound(t, f, &[i.b(), second]).map(|()| Enter::Done);
+    }
+    let entered = match python_get_item(t, type_of(x)).map(|m| m.to_obj(t)) {
+        Some(m) => enter_above(t, m.value(), &[x, y], i.a())?,
+        None => false,
+    };
+    if entered {
+        let x = take_operand(f, i, XB, i.b());
+        drop_reg(t, x);
+        if !konst {
+            let y = take_operand(f, i, XC, i.c());
+            drop_reg(t, y);
+        }
+        return Ok(Enter::Frame);
     }
     let v = proto::get_item_value(t, x, y)?;
     let x = take_operand(f, i, XB, i.b());
@@ -319,11 +334,11 @@ pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<()>
     set_reg(t, f, i.a(), v);
     drop_reg(t, x);
     drop_reg(t, y);
-    Ok(())
+    Ok(Enter::Done)
 }
 
 #[inline(never)]
-pub fn set_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+pub fn set_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
     // SAFETY: operands lie within the frame.
     let (x, y, v) = unsafe {
         (
@@ -333,17 +348,23 @@ pub fn set_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         )
     };
     if x.is_null() || y.is_null() || v.is_null() {
-        return check_bound(t, f, &[i.c(), i.a(), i.b()]);
+        return check_bound(t, f, &[i.c(), i.a(), i.b()]).map(|()| Enter::Done);
     }
-    match Dict::exact(x) {
-        Some(d) => d.set(t, y, v)?,
-        None => proto::set_item(t, x, y, v)?,
+    let mut done = Enter::Done;
+    if let Some(d) = Dict::exact(x) {
+        d.set(t, y, v)?;
+    } else if let Some(m) = python_set_item(t, type_of(x)).map(|m| m.to_obj(t))
+        && enter_above(t, m.value(), &[x, y, v], DISCARD as usize)?
+    {
+        done = Enter::Frame;
+    } else {
+        proto::set_item(t, x, y, v)?;
     }
     for (flag, n) in [(XA, i.a()), (XB, i.b()), (XC, i.c())] {
         let v = take_operand(f, i, flag, n);
         drop_reg(t, v);
     }
-    Ok(())
+    Ok(done)
 }
 
 #[inline(never)]

@@ -30,6 +30,59 @@ fn pair(s: State, m: Value, x: Value) -> *mut Frame {
     s.next()
 }
 
+/// The word that the thread knows for the instruction's name and `id`, or 0. The caller checks what it holds good for.
+#[inline(always)]
+fn known(s: State, store: u64, id: u32) -> u64 {
+    // SAFETY: a running frame's code is alive, and has a name for each of these caches.
+    let name = unsafe { *(*(*s.f).code).cache_names.add(s.i.c()) };
+    s.t().vm().sites.get(name.0 | store, id)
+}
+
+/// Now and then a word that the thread knows goes to the instruction.
+#[inline(always)]
+fn refresh(s: State, w: u64) {
+    if s.t().vm().sites.refresh() {
+        // SAFETY: as in `known`.
+        unsafe { (*(*s.f).caches.add(s.i.c())).store(w, Relaxed) };
+    }
+}
+
+/// Stores into the slot of a local instance that a SLOT word stands for.
+#[inline(always)]
+fn store(s: State, x: Value, w: u64, v: Value) -> *mut Frame {
+    let slot = Instance::of_unchecked(x).slot(((w >> 8) & 0xff) as usize);
+    let old = slot.take_local();
+    slot.raw().store(v.0, Relaxed);
+    s.finish2(s.take(XA, s.i.a(), x), old)
+}
+
+/// Adds the attribute that an ADD_SLOT word stands for to a local instance.
+#[inline(always)]
+fn add(s: State, x: Value, w: u64, v: Value) -> *mut Frame {
+    let o = Instance::of_unchecked(x);
+    o.slot(((w >> 8) & 0xff) as usize).raw().store(v.0, Relaxed);
+    o.shape.store((w >> 40) as u32, Relaxed);
+    s.finish(s.take(XA, s.i.a(), x))
+}
+
+/// Lays down the method that a METHOD word stands for, and self. `None`: not without more ado.
+#[inline(always)]
+fn method(s: State, x: Value, w: u64) -> Option<*mut Frame> {
+    let m = s.copy_some(attr::cached_method(type_of(x), w))?;
+    if s.consumes(XB) {
+        s.put(s.i.b(), Value::NULL);
+        return Some(pair(s, m, x));
+    }
+    if x.is_uncounted() {
+        return Some(pair(s, m, x));
+    }
+    if let Some(x) = s.copy(x) {
+        return Some(pair(s, m, x));
+    }
+    s.uncopy(m);
+    None
+}
+
 handlers! {
     get_attr(s) {
         let x = s.reg(s.i.b());
@@ -54,6 +107,39 @@ handlers! {
         {
             return f;
         }
+        s.tail(get_attr_many)
+    }
+    get_attr_many(s) {
+        let x = s.reg(s.i.b());
+        if x.is_ptr() {
+            // SAFETY: a register's object is alive.
+            let flags = unsafe { x.header() }.flags.load(Relaxed);
+            if flags & INLINE != 0 {
+                let o = Instance::of_unchecked(x);
+                let shape = o.shape.load(Acquire);
+                let w = known(s, 0, shape);
+                if w & 0xff == cache::SLOT
+                    && shape == (w >> 16) as u32 & 0xff_ffff
+                    && let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get())
+                {
+                    refresh(s, w);
+                    return f;
+                }
+            }
+            if flags & weft_gc::Flags::DICT == 0 {
+                let ty = type_of(x);
+                let w = known(s, 0, ty.version());
+                let v = match w & 0xff {
+                    cache::CLASS_VALUE => attr::cached_method(ty, w),
+                    cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
+                    _ => Value::NULL,
+                };
+                if let Some(f) = found(s, x, v) {
+                    refresh(s, w);
+                    return f;
+                }
+            }
+        }
         s.tail(get_attr_slow)
     }
     get_attr_slow(s) {
@@ -73,14 +159,9 @@ handlers! {
                 && o.header.flags.load(Relaxed) & INLINE != 0
                 && o.header.is_local(s.t())
                 && o.shape.load(Relaxed) as u64 == (w >> 16) & 0xff_ffff
+                && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {
-                let v = s.reg(s.i.b());
-                if let Some(v) = s.own_heap(XB, s.i.b(), v) {
-                    let slot = o.slot(((w >> 8) & 0xff) as usize);
-                    let old = slot.take_local();
-                    slot.raw().store(v.0, Relaxed);
-                    return s.finish2(s.take(XA, s.i.a(), x), old);
-                }
+                return store(s, x, w, v);
             }
         }
         s.tail(set_attr_add)
@@ -90,18 +171,57 @@ handlers! {
         if x.is_ptr() {
             let w = s.cache(s.i.c());
             let o = Instance::of_unchecked(x);
-            let index = (w >> 8) & 0xff;
             if w & 0xff == cache::ADD_SLOT
                 && o.header.flags.load(Relaxed) & INLINE != 0
                 && o.header.is_local(s.t())
                 && o.shape.load(Relaxed) as u64 == (w >> 16) & 0xff_ffff
-                && index < o.cap.load(Relaxed) as u64
+                && (w >> 8) & 0xff < o.cap.load(Relaxed) as u64
+                && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {
-                let v = s.reg(s.i.b());
-                if let Some(v) = s.own_heap(XB, s.i.b(), v) {
-                    o.slot(index as usize).raw().store(v.0, Relaxed);
-                    o.shape.store((w >> 40) as u32, Relaxed);
-                    return s.finish(s.take(XA, s.i.a(), x));
+                return add(s, x, w, v);
+            }
+        }
+        s.tail(set_attr_member)
+    }
+    set_attr_member(s) {
+        let x = s.reg(s.i.a());
+        if x.is_ptr() {
+            let mut w = s.cache(s.i.c());
+            let version = type_of(x).version();
+            if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
+                w = known(s, attr::STORE, version);
+            }
+            // SAFETY: a register's object is alive.
+            if w & 0xff == cache::MEMBER
+                && w >> 32 == version as u64
+                && unsafe { x.header() }.is_local(s.t())
+                && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
+            {
+                let slot = attr::member(x, w);
+                let old = slot.take_local();
+                slot.raw().store(v.0, Relaxed);
+                return s.finish2(s.take(XA, s.i.a(), x), old);
+            }
+        }
+        s.tail(set_attr_many)
+    }
+    set_attr_many(s) {
+        let x = s.reg(s.i.a());
+        if x.is_ptr() {
+            let o = Instance::of_unchecked(x);
+            if o.header.flags.load(Relaxed) & INLINE != 0 && o.header.is_local(s.t()) {
+                let shape = o.shape.load(Relaxed);
+                let w = known(s, attr::STORE, shape);
+                if (w & 0xff == cache::SLOT || w & 0xff == cache::ADD_SLOT)
+                    && shape as u64 == (w >> 16) & 0xff_ffff
+                    && (w & 0xff == cache::SLOT || (w >> 8) & 0xff < o.cap.load(Relaxed) as u64)
+                    && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
+                {
+                    refresh(s, w);
+                    if w & 0xff == cache::SLOT {
+                        return store(s, x, w, v);
+                    }
+                    return add(s, x, w, v);
                 }
             }
         }
@@ -115,20 +235,26 @@ handlers! {
             // SAFETY: a register's object is alive.
             let h = unsafe { x.header() };
             if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
-                && let Some(m) = s.copy_some(attr::cached_method(type_of(x), w))
+                && let Some(f) = method(s, x, w)
             {
-                if s.consumes(XB) {
-                    s.put(s.i.b(), Value::NULL);
-                    return pair(s, m, x);
+                return f;
+            }
+        }
+        s.tail(load_method_many)
+    }
+    load_method_many(s) {
+        let x = s.reg(s.i.b());
+        if x.is_ptr() {
+            // SAFETY: a register's object is alive.
+            let h = unsafe { x.header() };
+            let w = known(s, 0, type_of(x).version());
+            if w & 0xff == cache::METHOD
+                && h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
+            {
+                refresh(s, w);
+                if let Some(f) = method(s, x, w) {
+                    return f;
                 }
-                if x.is_uncounted() {
-                    return pair(s, m, x);
-                }
-                if let Some(x) = s.copy(x) {
-                    return pair(s, m, x);
-                }
-                s.uncopy(m);
-                return s.slow(attr::load_method);
             }
         }
         s.tail(load_method_other)

@@ -17,7 +17,7 @@ use weft_objects::prelude::*;
 
 /// Where a slow call goes on.
 #[inline(always)]
-fn entered(s: State, result: Res<Enter>) -> *mut Frame {
+pub fn entered(s: State, result: Res<Enter>) -> *mut Frame {
     match result {
         Ok(Enter::Done) => s.f,
         Ok(Enter::Frame) => s.f.wrapping_add(1),

@@ -1,5 +1,6 @@
 //! Subscription, displays and list appends.
 
+use super::calls::entered;
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB, XC};
 use crate::interp::run::drop_reg;
@@ -106,8 +107,14 @@ handlers! {
             None => s.tail(get_item_k_slow),
         }
     }
-    get_item_slow(s) { s.slow(|t, f, i| ops::get_item(t, f, i, false)) }
-    get_item_k_slow(s) { s.slow(|t, f, i| ops::get_item(t, f, i, true)) }
+    get_item_slow(s) {
+        s.save();
+        entered(s, ops::get_item(s.t(), s.f, s.i, false))
+    }
+    get_item_k_slow(s) {
+        s.save();
+        entered(s, ops::get_item(s.t(), s.f, s.i, true))
+    }
     set_item(s) {
         let (x, y, v) = (s.reg(s.i.a()), s.reg(s.i.b()), s.reg(s.i.c()));
         if y.is_int()
@@ -121,7 +128,11 @@ handlers! {
             let x = s.take(XA, s.i.a(), x);
             return s.finish2(old, x);
         }
-        s.slow(ops::set_item)
+        s.tail(set_item_slow)
+    }
+    set_item_slow(s) {
+        s.save();
+        entered(s, ops::set_item(s.t(), s.f, s.i))
     }
     del_item(s) { s.slow(ops::del_item) }
     build_slice(s) { s.slow(misc::build_slice) }
