@@ -139,8 +139,8 @@ pub struct Stats {
 
 /// One thread's state. Fields that native code changes are cells, as handles reach the thread through
 /// [`Thread::current`] while a `&mut Thread` (the right to reach a safepoint) is held further up: that reference is a
-/// token, and the type is `!Unpin` so that it promises no uniqueness of the memory behind it.
-#[repr(C)]
+/// token, and the type is `!Unpin` so that it promises no uniqueness of the memory behind it. Its cache lines are its own.
+#[repr(C, align(128))]
 pub struct Thread {
     breaker: *const AtomicU32,
     tag: Cell<u16>,

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use weft_gc::{Pending, breaker_bits};
 
 /// State of a thread above memory.
+#[repr(align(128))]
 pub struct Vm {
     frames: *mut Frame,
     frame_limit: *mut Frame,

@@ -52,7 +52,10 @@ pub trait Payload: Send + Sync + 'static {
 }
 
 /// A thread that may touch the heap. Made by [`World::join`](crate::World::join).
-#[repr(C)]
+///
+/// On cache lines of its own (two, as they are fetched in pairs): the interpreter looks at the breaker all the time, so nothing that
+/// others write to may lie beside it.
+#[repr(C, align(128))]
 #[derive(Debug)]
 pub struct Peer<P> {
     /// First, so that the interpreter polls it with one load at a known place.
