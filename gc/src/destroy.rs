@@ -26,12 +26,18 @@ pub enum Pending {
 pub fn local_zero(t: &Thread, p: *mut Header) {
     // SAFETY: local, so nobody else can reach it (I2); its memory is still there.
     let h = unsafe { &*p };
-    if h.ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0 || h.has_flag(Flags::DYING) {
+    let ty = h.ty();
+    if ty.gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0 {
         return;
     }
-    if !finalize_first(t, h) {
-        destroy(t, p);
+    let flags = h.flags.load(Relaxed);
+    if flags & (Flags::DYING | Flags::WEAKREFS) != 0 || ty.has_finalizer.is_some() {
+        if flags & Flags::DYING == 0 && !finalize_first(t, h) {
+            destroy(t, p);
+        }
+        return;
     }
+    destroy(t, p);
 }
 
 /// A shared object that settled as dead: no reference of any kind is left (I5).
@@ -44,6 +50,7 @@ pub(crate) fn shared_dead(t: &Thread, p: *mut Header) {
 }
 
 /// Clears weak references, and queues the finalizer if there is one. True: the object lives on until that has run.
+#[inline(never)]
 fn finalize_first(t: &Thread, h: &Header) -> bool {
     if h.flags.load(Relaxed) & Flags::WEAKREFS == 0 && h.ty().has_finalizer.is_none() {
         return false;
@@ -65,31 +72,41 @@ fn finalize_first(t: &Thread, h: &Header) -> bool {
 }
 
 /// Frees the object and all that dies with it, without recursion on the stack.
+#[inline(always)]
 pub(crate) fn destroy(t: &Thread, p: *mut Header) {
     // SAFETY: dead: this thread is the only one that knows the object.
     unsafe {
-        let Some(clear) = (*p).ty().clear else {
-            t.heap.free(p);
-            return;
-        };
-        if t.destroying.get() > 40 {
-            (*t.dead.get()).push(p);
-            return;
-        }
-        t.destroying.set(t.destroying.get() + 1);
-        clear(p, t);
-        t.heap.free(p);
-        t.destroying.set(t.destroying.get() - 1);
-        if t.destroying.get() == 0 {
-            while let Some(p) = (*t.dead.get()).pop() {
-                t.destroying.set(1);
-                if let Some(clear) = (*p).ty().clear {
-                    clear(p, t);
-                }
-                t.heap.free(p);
-                t.destroying.set(0);
+        if let Some(clear) = (*p).ty().clear {
+            let depth = t.destroying.get();
+            if depth > 40 {
+                (*t.dead.get()).push(p);
+                return;
+            }
+            t.destroying.set(depth + 1);
+            clear(p, t);
+            t.destroying.set(depth);
+            if depth == 0 && !(*t.dead.get()).is_empty() {
+                destroy_listed(t);
             }
         }
+        t.heap.free(p);
+    }
+}
+
+/// Destroys what lay too deep to be destroyed at once.
+#[cold]
+#[inline(never)]
+fn destroy_listed(t: &Thread) {
+    // SAFETY: as in `destroy`; the list is this thread's, and not held on to while `clear` runs, which may push to it.
+    unsafe {
+        while let Some(p) = (*t.dead.get()).pop() {
+            t.destroying.set(1);
+            if let Some(clear) = (*p).ty().clear {
+                clear(p, t);
+            }
+            t.heap.free(p);
+        }
+        t.destroying.set(0);
     }
 }
 

@@ -19,6 +19,8 @@ const PAGE: usize = 64 * 1024;
 /// Largest object that shares a page with others, in bytes.
 pub const MAX_BLOCK: usize = 2048;
 const CLASSES: usize = MAX_BLOCK / 16 + 1;
+/// Class of a page that holds one large object.
+const BIG: u16 = u16::MAX;
 /// Blocks carved from a page at a time.
 const CARVE: usize = 32;
 
@@ -62,6 +64,8 @@ pub(crate) struct Page {
     /// The heap that allocates from this page; null while the page waits to be adopted.
     heap: AtomicPtr<Heap>,
     block: u32,
+    /// Index of its free list, or [`BIG`].
+    class: u16,
     pub(crate) leaf: bool,
     /// Offset of the first byte that was never part of a block handed out. Atomic: read by the walk of a stopped world.
     bump: AtomicU32,
@@ -317,6 +321,11 @@ impl Heap {
             page.write(Page {
                 heap: AtomicPtr::new(self as *const Heap as *mut Heap),
                 block: block as u32,
+                class: if block > MAX_BLOCK {
+                    BIG
+                } else {
+                    (block / 16 + if leaf { CLASSES } else { 0 }) as u16
+                },
                 leaf,
                 bump: AtomicU32::new(FIRST as u32),
                 end: end as u32,
@@ -330,21 +339,18 @@ impl Heap {
     }
 
     /// Gives a dead object's block back: to this heap's free list, or to the page's remote list if the page is another's.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free(&self, p: *mut Header) {
         let page = page_of(p);
         // SAFETY: `p` is a block of a live page and nobody refers to it any more.
         unsafe {
             let block = p as *mut Free;
             let own = ptr::eq((*page).heap.load(Relaxed), self);
-            if (*page).block as usize > MAX_BLOCK {
-                free_big(page, block);
-            } else if own {
-                let class = (*page).block as usize / 16 + if (*page).leaf { CLASSES } else { 0 };
-                (*block).set_next(self.free[class].get(), OWN);
-                self.free[class].set(block);
+            if own && let Some(list) = self.free.get((*page).class as usize) {
+                (*block).set_next(list.get(), OWN);
+                list.set(block);
             } else {
-                free_remote(&*page, block);
+                free_elsewhere(page, block);
             }
         }
     }
@@ -394,6 +400,23 @@ impl Heap {
         for i in 0..CLASSES * 2 {
             self.free[i].set(null_mut());
             self.current[i].set(null_mut());
+        }
+    }
+}
+
+/// Frees a large object, or a block of another heap's page.
+///
+/// # Safety
+/// The block is free, and of that page.
+#[cold]
+#[inline(never)]
+unsafe fn free_elsewhere(page: *mut Page, block: *mut Free) {
+    // SAFETY: the caller's promise: the page is alive as long as it has a block that no list holds.
+    unsafe {
+        if (*page).class == BIG {
+            free_big(page, block);
+        } else {
+            free_remote(&*page, block);
         }
     }
 }

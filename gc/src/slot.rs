@@ -23,6 +23,12 @@ impl Slot {
         Slot(Word(AtomicU64::new(to_heap(v).0)))
     }
 
+    /// A slot of an object that is just being made, with the word that [`crate::keep`] gave.
+    #[inline(always)]
+    pub const fn kept(v: Value) -> Slot {
+        Slot(Word(AtomicU64::new(v.0)))
+    }
+
     /// The word as it lies here. What the object's publisher wrote is visible to who follows the pointer.
     #[inline(always)]
     pub fn get(&self) -> Value {

@@ -119,6 +119,16 @@ impl Bytes {
         }
     }
 
+    /// Bytes `start, start + step, ...`, `n` of them.
+    pub fn span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Obj {
+        let s = self.as_slice();
+        match (start, step) {
+            (0, 1) if n == s.len() && self.is_exact() => Obj::new(t, self.header.value()),
+            (start, 1) => Bytes::new(t, &s[start as usize..start as usize + n]),
+            _ => Bytes::from_vec(t, Key::indexes(start, step, n).map(|i| s[i]).collect()),
+        }
+    }
+
     #[inline(always)]
     pub fn of<'a>(v: Value) -> Option<&'a Bytes> {
         crate::cast(v, &BYTES)
@@ -350,11 +360,7 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     let s = b.as_slice();
     Ok(match index::key(t, key, s.len(), "bytes")? {
         Key::At(i) => Value::int(i64::from(s[i])),
-        Key::Span(0, 1, n) if n == s.len() && b.is_exact() => Obj::new(t, v).into(),
-        Key::Span(start, 1, n) => Bytes::new(t, &s[start as usize..start as usize + n]).into(),
-        Key::Span(start, step, n) => {
-            Bytes::from_vec(t, Key::indexes(start, step, n).map(|i| s[i]).collect()).into()
-        }
+        Key::Span(start, step, n) => b.span(t, start, step, n).into(),
     })
 }
 

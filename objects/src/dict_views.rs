@@ -337,6 +337,8 @@ pub struct DictIter {
     /// Keys that the dict had at first; -1 once it has been found changed.
     expected: AtomicI64,
     left: AtomicI64,
+    /// The pair that was given last, to be used again.
+    pair: Slot,
 }
 
 /// An iterator over (a part of) a dict.
@@ -395,6 +397,10 @@ impl DictIter {
         }
         self.pos.store(pos, Relaxed);
         self.left.store(left - 1, Relaxed);
+        if part == Part::Items {
+            let (k, v) = (k.to_obj(t), v.to_obj(t));
+            return Ok(Tuple::pair_again(t, &self.header, &self.pair, k, v).into());
+        }
         Ok(part.of(t, k, v))
     }
 }
@@ -437,12 +443,16 @@ fn reduce(t: &mut Thread, a: &[Value]) -> Res {
 
 unsafe fn traverse_iter(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a dict iterator.
-    f(unsafe { (*(h as *const DictIter)).dict.get() });
+    let it = unsafe { &*(h as *const DictIter) };
+    f(it.dict.get());
+    f(it.pair.get());
 }
 
 unsafe fn clear_iter(h: *mut Header, t: &Thread) {
     // SAFETY: a dying dict iterator.
-    t.drop_value(unsafe { (*(h as *const DictIter)).dict.take() });
+    let it = unsafe { &*(h as *const DictIter) };
+    t.drop_value(it.dict.take_local());
+    t.drop_value(it.pair.take_local());
 }
 
 const ITER: Spec = Spec {

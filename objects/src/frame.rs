@@ -448,7 +448,7 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
     fo.lasti
         .store(at as u64, std::sync::atomic::Ordering::Relaxed);
     // SAFETY: between `begin` and `end`.
-    let d = locals_dict(t, g.code(), unsafe { g.registers() });
+    let d = locals_dict(t, g.code(), unsafe { g.registers() }.as_slice());
     g.end(state);
     fo.locals.set(t, &fo.header, d.into_value());
     Ok(o.into())

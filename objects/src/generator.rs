@@ -38,7 +38,82 @@ pub struct Generator {
     pub async_running: Cell<bool>,
     /// The next instruction.
     pub pc: Cell<*const AtomicU64>,
-    registers: UnsafeCell<Vec<Value>>,
+    registers: UnsafeCell<Registers>,
+}
+
+/// The registers of a suspended generator. They follow in the same block, or lie outside if there are many.
+#[repr(C)]
+pub struct Registers {
+    /// How many hold something to be kept: all, or none while it runs.
+    len: u32,
+    capacity: u32,
+    // What follows: the words, or the address of a boxed slice of them.
+}
+
+/// From a generator's [`Registers`] to the words after it.
+const REST: usize = size_of::<Generator>() - std::mem::offset_of!(Generator, registers);
+/// Most registers that lie within the object.
+const INLINE: usize = (weft_gc::MAX_BLOCK - size_of::<Generator>()) / size_of::<Value>();
+
+impl Registers {
+    /// Where the words lie: room for `capacity`.
+    #[inline(always)]
+    pub fn as_mut_ptr(&mut self) -> *mut Value {
+        // SAFETY: what follows this struct is as described there.
+        unsafe {
+            let first = (&raw mut *self as *mut u8).add(REST) as *mut Value;
+            if self.capacity as usize <= INLINE {
+                first
+            } else {
+                *(first as *mut *mut Value)
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn as_ptr(&mut self) -> *const Value {
+        self.as_mut_ptr()
+    }
+
+    #[inline(always)]
+    pub fn capacity(&self) -> usize {
+        self.capacity as usize
+    }
+
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Says how many words there are.
+    ///
+    /// # Safety
+    /// So many have been written; those that are left out have been moved elsewhere.
+    #[inline(always)]
+    pub unsafe fn set_len(&mut self, n: usize) {
+        debug_assert!(n <= self.capacity());
+        self.len = n as u32;
+    }
+
+    #[inline(always)]
+    pub fn as_slice(&mut self) -> &[Value] {
+        let n = self.len as usize;
+        // SAFETY: so many words have been written.
+        unsafe { std::slice::from_raw_parts(self.as_mut_ptr(), n) }
+    }
+
+    pub fn get(&mut self, i: usize) -> Option<&Value> {
+        self.as_slice().get(i)
+    }
+
+    /// Drops all references.
+    fn clear(&mut self, t: &Thread) {
+        let n = std::mem::take(&mut self.len) as usize;
+        for i in 0..n {
+            // SAFETY: so many words were there; each is taken out once.
+            t.drop_value(unsafe { *self.as_mut_ptr().add(i) });
+        }
+    }
 }
 
 /// How a generator goes on.
@@ -85,31 +160,66 @@ impl Generator {
         pc: *const AtomicU64,
         registers: Vec<Value>,
     ) -> Obj {
+        // SAFETY: counted words, moved out of the vector.
+        unsafe { Self::create(t, func, code, pc, registers.len(), |k| registers[k]) }
+    }
+
+    /// As [`Generator::new`] with `n` registers, each a word that `word` gives and that is moved in.
+    ///
+    /// # Safety
+    /// The words are counted references that nobody else gives up (I4).
+    #[inline]
+    pub unsafe fn create(
+        t: &Thread,
+        func: Value,
+        code: &Code,
+        pc: *const AtomicU64,
+        n: usize,
+        mut word: impl FnMut(usize) -> Value,
+    ) -> Obj {
         let ty: &'static Type = match code.flags & (128 | 512) {
             0 => &GENERATOR,
             128 => &COROUTINE,
             _ => &ASYNC_GENERATOR,
         };
-        // SAFETY: the fields that zero does not suit are written here.
-        let o = unsafe {
-            let p = t.alloc(&ty.head, size_of::<Generator>()) as *mut Generator;
-            (&raw mut (*p).registers).write(UnsafeCell::new(registers));
-            (*p).pc.set(pc);
-            Obj::from_raw(Value::from_ptr(p as *const Header))
-        };
-        let Some(g) = Generator::of(o.value()) else {
-            return o;
-        };
-        let h = &g.header;
-        g.func.keep(t, h, keep(t, func));
-        g.code.keep(t, h, keep(t, code.header.value()));
+        let inline = n <= INLINE;
+        let words = if inline { n } else { 1 };
+        let size = size_of::<Generator>() + words * size_of::<Value>();
         let (name, qualname) = match crate::function::Function::of(func) {
             Some(f) => (f.name.get(), f.qualname.get()),
             None => (code.body().name.value(), code.body().qualname.value()),
         };
-        g.name.keep(t, h, keep(t, name));
-        g.qualname.keep(t, h, keep(t, qualname));
-        o
+        // SAFETY: a new object of that size, all of which is written here, the words after the struct last.
+        unsafe {
+            let p = t.alloc_uninit(&ty.head, size, false) as *mut Generator;
+            (&raw mut (*p).func).write(Slot::kept(keep(t, func)));
+            (&raw mut (*p).code).write(Slot::kept(keep(t, code.header.value())));
+            (&raw mut (*p).name).write(Slot::kept(keep(t, name)));
+            (&raw mut (*p).qualname).write(Slot::kept(keep(t, qualname)));
+            (&raw mut (*p).handled).write(Slot::empty());
+            (&raw mut (*p).frame).write(Slot::empty());
+            (&raw mut (*p).origin).write(Slot::empty());
+            (&raw mut (*p).finalizer).write(Slot::empty());
+            (&raw mut (*p).state).write(AtomicU8::new(CREATED));
+            (&raw mut (*p).hooks_inited).write(Cell::new(false));
+            (&raw mut (*p).closed).write(Cell::new(false));
+            (&raw mut (*p).async_running).write(Cell::new(false));
+            (&raw mut (*p).pc).write(Cell::new(pc));
+            (&raw mut (*p).registers).write(UnsafeCell::new(Registers {
+                len: n as u32,
+                capacity: n as u32,
+            }));
+            let first = p.add(1) as *mut Value;
+            if inline {
+                for k in 0..n {
+                    first.add(k).write(word(k));
+                }
+            } else {
+                let outside: Box<[Value]> = (0..n).map(word).collect();
+                (first as *mut *mut Value).write(Box::into_raw(outside) as *mut Value);
+            }
+            Obj::from_raw(Value::from_ptr(p as *const Header))
+        }
     }
 
     #[inline(always)]
@@ -163,7 +273,7 @@ impl Generator {
     /// Only between `begin` and `end`, or for a dying generator, or with nobody able to run it.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)]
-    pub unsafe fn registers(&self) -> &mut Vec<Value> {
+    pub unsafe fn registers(&self) -> &mut Registers {
         // SAFETY: the caller has the running flag.
         unsafe { &mut *self.registers.get() }
     }
@@ -175,7 +285,7 @@ pub fn resume(t: &mut Thread, g: Value, how: Resume) -> Res<Outcome> {
 }
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
-    // SAFETY: a generator; while it runs its registers are on a thread's stack and the vector is empty.
+    // SAFETY: a generator; while it runs its registers are on a thread's stack and there are none here.
     let g = unsafe { &*(h as *const Generator) };
     for s in [
         &g.func,
@@ -190,7 +300,10 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
         f(s.get());
     }
     // SAFETY: a generator that runs has none here; else nobody changes them during a traversal.
-    unsafe { (*g.registers.get()).iter().for_each(|v| f(*v)) };
+    unsafe { g.registers() }
+        .as_slice()
+        .iter()
+        .for_each(|v| f(*v));
 }
 
 unsafe fn clear(h: *mut Header, t: &Thread) {
@@ -208,9 +321,16 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     ] {
         t.drop_value(s.take_local());
     }
-    // SAFETY: as above.
-    for v in std::mem::take(unsafe { g.registers() }) {
-        t.drop_value(v);
+    // SAFETY: as above; nobody uses the words after this.
+    unsafe {
+        let registers = g.registers();
+        registers.clear(t);
+        let n = registers.capacity();
+        if n > INLINE {
+            let words = std::ptr::slice_from_raw_parts_mut(registers.as_mut_ptr(), n);
+            drop(Box::from_raw(words));
+            registers.capacity = 0;
+        }
     }
 }
 
@@ -359,12 +479,9 @@ pub fn close(t: &mut Thread, v: Value) -> Res {
 /// Drops what a generator that will not run any more holds. The caller has the running flag.
 pub fn finish(t: &Thread, v: Value) {
     let g = of(v);
-    // SAFETY: the caller has the running flag.
-    let registers = std::mem::take(unsafe { g.registers() });
+    // SAFETY: the caller has the running flag, and dropping references runs no Python that could look at the state.
+    unsafe { g.registers() }.clear(t);
     g.end(FINISHED);
-    for v in registers {
-        t.drop_value(v);
-    }
     t.drop_value(g.handled.take_local());
 }
 

@@ -459,6 +459,8 @@ pub struct Made {
     pub header: Header,
     first: Slot,
     second: Slot,
+    /// The pair that was given last, to be used again.
+    pair: Slot,
     strict: AtomicBool,
 }
 
@@ -490,6 +492,7 @@ unsafe fn traverse_made(h: *const Header, f: &mut dyn FnMut(Value)) {
     let it = unsafe { &*(h as *const Made) };
     f(it.first.get());
     f(it.second.get());
+    f(it.pair.get());
 }
 
 unsafe fn clear_made(h: *mut Header, t: &Thread) {
@@ -497,6 +500,7 @@ unsafe fn clear_made(h: *mut Header, t: &Thread) {
     let it = unsafe { &*(h as *const Made) };
     t.drop_value(it.first.take_local());
     t.drop_value(it.second.take_local());
+    t.drop_value(it.pair.take_local());
 }
 
 /// `iter(callable, sentinel)`
@@ -612,7 +616,7 @@ fn next_enumerated(t: &mut Thread, v: Value) -> Res {
         _ => crate::int::ops::int_add(t, n.value(), Value::int(1))?,
     };
     it.second.set(t, &it.header, next);
-    Ok(Tuple::pair(t, n, x).into())
+    Ok(Tuple::pair_again(t, &it.header, &it.pair, n, x).into())
 }
 
 /// `enumerate`
@@ -735,7 +739,7 @@ fn next_zipped(t: &mut Thread, v: Value) -> Res {
         let Some(y) = proto::next(t, b.get())? else {
             return Ok(Value::NULL);
         };
-        return Ok(Tuple::pair(t, x, y).into());
+        return Ok(Tuple::pair_again(t, &it.header, &it.pair, x, y).into());
     }
     if its.is_empty() {
         return Ok(Value::NULL);

@@ -10,6 +10,7 @@ pub mod repr;
 use crate::prelude::*;
 use buffer::{Buffer, RawList};
 pub use methods::LIST;
+pub(crate) use methods::{assign_slice, delete_slice};
 use std::mem::ManuallyDrop;
 use weft_gc::share;
 
@@ -39,9 +40,14 @@ impl List {
 
     /// A list of the references in a vector.
     pub fn from_vec(t: &Thread, items: Vec<Obj>) -> Obj {
-        let l = List::with_capacity(t, items.len());
-        List::of_obj(&l).put_back(items);
-        l
+        let mut items = ManuallyDrop::new(items);
+        let made = Self::from_words(t, items.len(), |i| items[i].value());
+        // SAFETY: the references have moved on; only the vector's memory is left.
+        unsafe {
+            items.set_len(0);
+            ManuallyDrop::drop(&mut items);
+        }
+        made
     }
 
     /// A list of new references.
@@ -62,10 +68,10 @@ impl List {
     /// A list of `n` counted words.
     #[inline(always)]
     pub(crate) fn from_words(t: &Thread, n: usize, mut word: impl FnMut(usize) -> Value) -> Obj {
-        let l = List::with_capacity(t, n);
-        let raw = &List::of_obj(&l).raw;
-        for i in 0..n {
-            raw.push(word(i).0);
+        let l = List::new(t);
+        if n > 0 {
+            let buffer = Buffer::filled(n, |i| word(i).0);
+            List::of_obj(&l).raw.replace(buffer, n);
         }
         l
     }
@@ -382,14 +388,21 @@ impl List {
     /// Items `start, start + step, ...`, `n` of them, as a new list; fewer if the list has become shorter.
     pub fn span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Obj {
         let _guard = lock(t, &self.header);
-        if step == 1 && start as usize + n <= self.len() {
-            let words = self.raw.buffer();
-            return Self::from_words(t, n, |i| {
-                // SAFETY: within the length, under the lock.
-                let v = Value(
-                    unsafe { (*words).word(start as usize + i) }
-                        .load(std::sync::atomic::Ordering::Relaxed),
-                );
+        let last = start + step * (n as isize - 1);
+        if n > 0 && start.max(last) < self.len() as isize {
+            let (words, mut at) = (self.raw_words(), start);
+            if step == 1 {
+                return Self::from_words(t, n, |i| {
+                    // SAFETY: as below.
+                    let v = Value(unsafe { *words.offset(start + i as isize) });
+                    inc_item(t, v);
+                    v
+                });
+            }
+            return Self::from_words(t, n, |_| {
+                // SAFETY: between the first and the last, which are within the length; under the lock.
+                let v = Value(unsafe { *words.offset(at) });
+                at += step;
                 inc(t, v);
                 v
             });
@@ -400,6 +413,74 @@ impl List {
                 word => Some(Obj::new(t, Value(word))),
             });
         Self::from_vec(t, items.collect())
+    }
+
+    /// Under the lock or when local: where the words of a list with a buffer lie.
+    #[inline(always)]
+    fn raw_words(&self) -> *const u64 {
+        // SAFETY: the list has a buffer, as the caller knows.
+        unsafe { (*self.raw.buffer()).words() }
+    }
+
+    /// Puts new references to `items` in the place of items `start..end`. False, and nothing is done: others may look at this list.
+    pub fn splice_local(&self, t: &Thread, start: usize, end: usize, items: &[Value]) -> bool {
+        if !self.header.is_local(t) {
+            return false;
+        }
+        let n = self.len();
+        let end = end.min(n);
+        let start = start.min(end);
+        let (k, gone) = (items.len(), end - start);
+        let p = self.raw.buffer();
+        // SAFETY: a buffer in use.
+        let capacity = if p.is_null() {
+            0
+        } else {
+            unsafe { (*p).capacity() }
+        };
+        let len = n - gone + k;
+        if len > capacity {
+            self.grow(t, len + (len >> 3));
+        }
+        if len == 0 {
+            self.clear(t);
+            return true;
+        }
+        // SAFETY: the list is local, so this thread is alone with it, and dropping a reference runs no Python: nobody sees the
+        // words while they move. All of them are within the capacity.
+        unsafe {
+            let words = (*self.raw.buffer()).words();
+            for v in items {
+                inc(t, *v);
+            }
+            for i in start..end {
+                dec(t, Value(*words.add(i)));
+            }
+            if k != gone {
+                std::ptr::copy(words.add(end), words.add(start + k), n - end);
+                if len < n {
+                    words.add(len).write_bytes(0, n - len);
+                }
+            }
+            for (i, v) in items.iter().enumerate() {
+                *words.add(start + i) = v.bare().0;
+            }
+        }
+        self.raw.set_len(len);
+        true
+    }
+
+    /// The items of a local list, which the caller must not change meanwhile.
+    #[inline(always)]
+    pub fn local_items(&self, t: &Thread) -> Option<&[Value]> {
+        if !self.header.is_local(t) {
+            return None;
+        }
+        if self.is_empty() {
+            return Some(&[]);
+        }
+        // SAFETY: the words of a local list stay as they are until this thread changes it.
+        Some(unsafe { std::slice::from_raw_parts(self.raw_words() as *const Value, self.len()) })
     }
 
     /// Under the lock or when local: the words.
@@ -414,22 +495,6 @@ impl List {
         // The words stay in the old buffer for readers that are there already; their references are the vector's.
         self.publish(t, std::ptr::null_mut(), 0);
         items
-    }
-
-    /// Puts items into an empty list that has never been shared, or whose lock is held.
-    fn put_back(&self, items: Vec<Obj>) {
-        let items = ManuallyDrop::new(items);
-        for o in items.iter() {
-            self.raw.push(o.value().0);
-        }
-        // SAFETY: the references have moved on; only the vector's memory is left.
-        drop(unsafe {
-            Vec::from_raw_parts(
-                items.as_ptr() as *mut ManuallyDrop<Obj>,
-                0,
-                items.capacity(),
-            )
-        });
     }
 
     /// Replaces all items, and gives what was there.
@@ -516,6 +581,14 @@ impl List {
     }
 }
 
+/// Counts a reference to an item, which is not NULL.
+#[inline(always)]
+fn inc_item(t: &Thread, v: Value) {
+    if v.0 & 7 == 0 {
+        inc(t, v);
+    }
+}
+
 /// Visits what a list refers to.
 ///
 /// # Safety
@@ -535,9 +608,13 @@ pub(crate) unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: the caller's promise: the buffer is this call's alone, and no reader is left (I5).
     unsafe {
         let l = &*(h as *const List);
-        l.raw.truncate(0, |word| t.drop_value(Value(word)));
+        let n = l.len();
         let p = l.raw.replace(std::ptr::null_mut(), 0);
         if !p.is_null() {
+            let words = (*p).words();
+            for i in 0..n {
+                t.drop_value(Value(*words.add(i)));
+            }
             Buffer::free(p as *mut u8, 0);
         }
     }

@@ -133,6 +133,9 @@ pub struct MemberDef {
     pub none_if_empty: bool,
 }
 
+/// Most parameters that a call without keywords lays out on the stack.
+const PADDED: usize = 8;
+
 /// A signature that has been parsed.
 #[derive(Debug, Default)]
 pub struct Signature {
@@ -205,6 +208,16 @@ impl Signature {
         s.simple = s.posonly == s.params.len();
         s
     }
+
+    /// Whether all that positional arguments leave open is NULL.
+    fn can_pad(&self) -> bool {
+        self.params.len() <= PADDED
+            && self.star.is_none()
+            && self.star_star.is_none()
+            && self.params[self.positional..]
+                .iter()
+                .all(|p| p.default.is_some())
+    }
 }
 
 fn split_top(s: &str) -> Vec<&str> {
@@ -237,6 +250,10 @@ pub struct Native {
     pub max: u16,
     /// See [`Signature::simple`].
     pub simple: bool,
+    /// How many positional arguments can be handed over as they are, in front of NULLs for `params` others, all of them
+    /// optional; with `min`. -1: none.
+    positional: i16,
+    params: u16,
     /// A method: the first parameter is the object it is called on.
     pub method: bool,
     sig: OnceLock<Signature>,
@@ -256,6 +273,12 @@ impl Native {
                 u16::MAX
             },
             simple: sig.simple && def.raw.is_none(),
+            positional: if sig.can_pad() && def.raw.is_none() {
+                sig.positional as i16
+            } else {
+                -1
+            },
+            params: sig.params.len() as u16,
             method,
             sig: OnceLock::new(),
         };
@@ -272,8 +295,22 @@ impl Native {
         if self.simple && args.len() == self.max as usize {
             (self.f)(t, args)
         } else {
-            self.call(t, Args::positional(args))
+            self.call_padded(t, args)
         }
+    }
+
+    /// Calls with positional arguments, in front of NULLs if that is all there is to binding them.
+    #[inline(never)]
+    fn call_padded(&self, t: &mut Thread, given: &[Value]) -> Res {
+        let n = given.len();
+        if n as isize <= self.positional as isize && n >= self.min as usize && n <= PADDED {
+            let mut padded = [Value::NULL; PADDED];
+            for i in 0..n {
+                padded[i] = given[i];
+            }
+            return (self.f)(t, &padded[..self.params as usize]);
+        }
+        self.call(t, Args::positional(given))
     }
 
     /// Binds the arguments and calls.
@@ -282,40 +319,34 @@ impl Native {
         if let Some(f) = self.def.raw {
             return f(t, args);
         }
-        if self.simple && !args.has_keywords() {
-            let given = args.pos();
-            if given.len() >= self.min as usize && given.len() <= self.max as usize && self.max <= 8
-            {
-                let mut padded = [Value::NULL; 8];
-                padded[..given.len()].copy_from_slice(given);
-                return (self.f)(t, &padded[..self.max as usize]);
+        if args.names().is_null() && args.all().len() as isize <= self.positional as isize {
+            let given = args.all();
+            if given.len() >= self.min as usize {
+                return self.call_padded(t, given);
             }
         }
         let bound = self.bind(t, args)?;
-        (self.f)(t, &bound.values)
+        (self.f)(t, bound.values())
     }
 
     #[cold]
     fn bind<'a>(&self, t: &mut Thread, args: Args<'a>) -> Res<Bound> {
         let sig = self.signature();
         let given = args.pos();
-        let mut bound = Bound {
-            values: vec![Value::NULL; sig.params.len()],
-            _own: Vec::new(),
-        };
+        let mut bound = Bound::new(sig.params.len());
         let n = given.len().min(sig.positional);
-        bound.values[..n].copy_from_slice(&given[..n]);
+        bound.values_mut()[..n].copy_from_slice(&given[..n]);
         if given.len() > sig.positional && sig.star.is_none() {
             return Err(self.count_error(t, given.len(), args.has_keywords()));
         }
         if let Some(i) = sig.star {
             let rest = Tuple::from_slice(t, &given[n..]);
-            bound.values[i] = rest.value();
+            bound.values_mut()[i] = rest.value();
             bound._own.push(rest);
         }
         if let Some(i) = sig.star_star {
             let kw = Dict::new(t);
-            bound.values[i] = kw.value();
+            bound.values_mut()[i] = kw.value();
             bound._own.push(kw);
         }
         for (name, value) in args.keywords() {
@@ -323,7 +354,7 @@ impl Native {
         }
         let m = usize::from(self.method);
         for (i, p) in sig.params.iter().enumerate() {
-            if bound.values[i].is_null()
+            if bound.values()[i].is_null()
                 && p.default.is_none()
                 && Some(i) != sig.star
                 && Some(i) != sig.star_star
@@ -358,24 +389,24 @@ impl Native {
         let Some(key) = Str::of(name) else {
             return Err(t.type_error("keywords must be strings".into()));
         };
-        let text = key.to_string_lossy();
+        let text = || key.to_string_lossy();
         let found = sig
             .params
             .iter()
-            .position(|p| p.name == text)
+            .position(|p| key.is(&p.name))
             .filter(|&i| i >= sig.posonly && Some(i) != sig.star && Some(i) != sig.star_star);
         if let Some(i) = found {
-            if !bound.values[i].is_null() {
-                let at = i + 1 - usize::from(self.method);
+            if !bound.values()[i].is_null() {
+                let (at, text) = (i + 1 - usize::from(self.method), text());
                 return Err(t.type_error(format!(
                     "argument for {fname}() given by name ('{text}') and position ({at})"
                 )));
             }
-            bound.values[i] = value;
+            bound.values_mut()[i] = value;
             return Ok(());
         }
         if let Some(i) = sig.star_star {
-            if let Some(d) = Dict::exact(bound.values[i]) {
+            if let Some(d) = Dict::exact(bound.values()[i]) {
                 d.set(t, name, value)?;
             }
             return Ok(());
@@ -386,6 +417,7 @@ impl Native {
                 self.qualified(t)
             )));
         }
+        let text = text();
         Err(t.type_error(format!(
             "{fname}() got an unexpected keyword argument '{text}'"
         )))
@@ -450,9 +482,45 @@ impl Native {
 }
 
 struct Bound {
-    values: Vec<Value>,
+    few: [Value; PADDED],
+    /// All of them, if there are more than fit above.
+    many: Vec<Value>,
+    n: usize,
     /// Keeps what was made for `*args` and `**kwargs`.
     _own: Vec<Obj>,
+}
+
+impl Bound {
+    fn new(n: usize) -> Bound {
+        Bound {
+            few: [Value::NULL; PADDED],
+            many: if n > PADDED {
+                vec![Value::NULL; n]
+            } else {
+                Vec::new()
+            },
+            n,
+            _own: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn values(&self) -> &[Value] {
+        if self.n > PADDED {
+            &self.many
+        } else {
+            &self.few[..self.n]
+        }
+    }
+
+    #[inline]
+    fn values_mut(&mut self) -> &mut [Value] {
+        if self.n > PADDED {
+            &mut self.many
+        } else {
+            &mut self.few[..self.n]
+        }
+    }
 }
 
 /// A built-in function, or a built-in method bound to its object: `len`, `[].append`.
@@ -516,11 +584,22 @@ impl BuiltinFunction {
 
     /// Calls with the arguments that follow the bound object.
     pub fn call(&self, t: &mut Thread, args: Args<'_>) -> Res {
+        let all = args.all();
         if !self.native.method {
+            if args.names().is_null() {
+                return self.native.call_positional(t, all);
+            }
             return self.native.call(t, args);
         }
         let self_ = self.self_.get();
-        let all = args.all();
+        if args.names().is_null() && all.len() < 3 {
+            let buffer = match *all {
+                [] => [self_, Value::NULL, Value::NULL],
+                [a] => [self_, a, Value::NULL],
+                [a, b, ..] => [self_, a, b],
+            };
+            return self.native.call_positional(t, &buffer[..=all.len()]);
+        }
         if all.len() < 7 {
             let mut buffer = [Value::NULL; 8];
             buffer[0] = self_;
@@ -553,11 +632,18 @@ impl MethodDescr {
     }
 
     /// Checks that `self_` is an instance of the owner.
+    #[inline(always)]
     pub fn check_self(&self, t: &mut Thread, self_: Value) -> Res<()> {
-        let owner = Type::of_unchecked(self.owner.get());
-        if type_of(self_).is_subtype(owner) {
+        if accepts(self, self_) {
             return Ok(());
         }
+        self.refuse(t, self_)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, t: &mut Thread, self_: Value) -> Res<()> {
+        let owner = Type::of_unchecked(self.owner.get());
         let (n, o, got) = (self.native.def.name, owner.name(), type_of(self_).name());
         Err(t.type_error(format!(
             "descriptor '{n}' for '{o}' objects doesn't apply to a '{got}' object"
@@ -566,16 +652,24 @@ impl MethodDescr {
 }
 
 fn builtin_call(t: &mut Thread, f: Value, args: Args<'_>) -> Res {
-    match BuiltinFunction::of(f) {
-        Some(b) => b.call(t, args),
-        None => Err(t.type_error("not a built-in function".into())),
-    }
+    // SAFETY: only objects of BUILTIN_FUNCTION, which has no subclasses, have this slot.
+    unsafe { &*(f.ptr() as *const BuiltinFunction) }.call(t, args)
 }
 
 fn method_descr_call(t: &mut Thread, f: Value, args: Args<'_>) -> Res {
-    let Some(m) = MethodDescr::of(f) else {
-        return Err(t.type_error("not a method descriptor".into()));
-    };
+    let m = native_of(f);
+    if args.names().is_null()
+        && let [self_, ..] = *args.all()
+        && accepts(m, self_)
+    {
+        return m.native.call_positional(t, args.all());
+    }
+    method_descr_call_slow(t, m, args)
+}
+
+#[cold]
+#[inline(never)]
+fn method_descr_call_slow(t: &mut Thread, m: &MethodDescr, args: Args<'_>) -> Res {
     let Some(&self_) = args.pos().first() else {
         let owner = Type::of_unchecked(m.owner.get());
         let msg = format!(
@@ -810,7 +904,9 @@ pub static BUILTIN_FUNCTION: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(traverse_builtin, clear_builtin);
+.gc(traverse_builtin, clear_builtin)
+.final_()
+.no_new();
 
 const DESCR_GETSET: &[GetSetDef] = &[
     GetSetDef::ro("__name__", |t, v| {
@@ -840,6 +936,8 @@ pub static METHOD_DESCRIPTOR: Type = Type::builtin(
     },
 )
 .gc(traverse_descr, clear_descr)
+.final_()
+.no_new()
 .flags(crate::types::type_flags::METHOD_DESCRIPTOR);
 
 /// `classmethod_descriptor`
@@ -855,6 +953,24 @@ pub static CLASS_METHOD_DESCRIPTOR: Type = Type::builtin(
     },
 )
 .gc(traverse_descr, clear_descr);
+
+/// Calls what lies in a row of registers with positional arguments, if it is a method of a built-in type (whose first argument is
+/// its object) or a built-in function: `None` if it is neither, and for an object of another type. For the interpreter.
+#[inline(always)]
+pub fn call_direct(t: &mut Thread, callee: Value, args: &[Value]) -> Option<Res> {
+    if let Some(m) = crate::cast_exact::<MethodDescr>(callee, &METHOD_DESCRIPTOR) {
+        return match args {
+            [self_, ..] if accepts(m, *self_) => Some(m.native.call_positional(t, args)),
+            _ => None,
+        };
+    }
+    let b = crate::cast_exact::<BuiltinFunction>(callee, &BUILTIN_FUNCTION)?;
+    Some(if b.native.method {
+        b.call(t, Args::positional(args))
+    } else {
+        b.native.call_positional(t, args)
+    })
+}
 
 /// Whether a native's owner type would accept this call without further checks (for the interpreter's fast path).
 #[inline(always)]
@@ -897,7 +1013,7 @@ pub struct BoundArgs(Bound);
 impl std::ops::Deref for BoundArgs {
     type Target = [Value];
     fn deref(&self) -> &[Value] {
-        &self.0.values
+        self.0.values()
     }
 }
 

@@ -305,6 +305,9 @@ pub fn eq(t: &mut Thread, a: Value, b: Value) -> Res<bool> {
     if a.both_ints(b) {
         return Ok(false);
     }
+    if a.both_floats(b) {
+        return Ok(a.as_float() == b.as_float());
+    }
     if let (Some(x), Some(y)) = (Str::exact(a), Str::exact(b)) {
         return Ok(x.eq(y));
     }
@@ -325,6 +328,13 @@ pub fn compare_bool(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res<bool> 
 pub fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     if a.both_ints(b) {
         return Ok(Value::bool(op.of(a.as_int().cmp(&b.as_int()))));
+    }
+    if let (Some(x), Some(y)) = (Str::exact(a), Str::exact(b)) {
+        return Ok(Value::bool(match op {
+            CmpOp::Eq => x.eq(y),
+            CmpOp::Ne => !x.eq(y),
+            _ => op.of(x.as_bytes().cmp(y.as_bytes())),
+        }));
     }
     let _guard = t.enter_recursive(" in comparison")?;
     let (ta, tb) = (type_of(a), type_of(b));
@@ -489,19 +499,28 @@ pub fn next_value(t: &mut Thread, it: Value) -> Res {
     match type_of(it).slots.iter_next.get() {
         Some(f) => match f(t, it) {
             Ok(v) => Ok(v),
-            Err(e) => {
-                if !t.exc_matches(&errors::STOP_ITERATION) {
-                    return Err(e);
-                }
-                t.clear_exc();
-                Ok(Value::NULL)
-            }
+            Err(e) => ended(t, e),
         },
-        None => {
-            let msg = format!("'{}' object is not an iterator", type_of(it).name());
-            Err(t.type_error(msg))
-        }
+        None => not_iterator(t, it),
     }
+}
+
+/// The end of an iteration, if it was StopIteration that was raised.
+#[cold]
+#[inline(never)]
+fn ended(t: &mut Thread, e: Raised) -> Res {
+    if !t.exc_matches(&errors::STOP_ITERATION) {
+        return Err(e);
+    }
+    t.clear_exc();
+    Ok(Value::NULL)
+}
+
+#[cold]
+#[inline(never)]
+fn not_iterator(t: &mut Thread, it: Value) -> Res {
+    let msg = format!("'{}' object is not an iterator", type_of(it).name());
+    Err(t.type_error(msg))
 }
 
 /// Calls `f` with each item.

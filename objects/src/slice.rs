@@ -28,6 +28,11 @@ impl Slice {
         }
     }
 
+    /// A new slice of new references.
+    pub fn of_parts(t: &Thread, [start, stop, step]: [Value; 3]) -> Obj {
+        Slice::new(t, Obj::new(t, start), Obj::new(t, stop), Obj::new(t, step))
+    }
+
     /// The slice, if `v` is one.
     #[inline(always)]
     pub fn of<'a>(v: Value) -> Option<&'a Slice> {
@@ -38,9 +43,9 @@ impl Slice {
     ///
     /// # Errors
     /// TypeError if a part is neither None nor an index, ValueError if the step is zero; what `__index__` raises.
+    #[inline]
     pub fn indices(&self, t: &mut Thread, len: usize) -> Res<(isize, isize, usize)> {
-        let (start, stop, step) = self.unpack(t)?;
-        Ok(adjust(start, stop, step, len))
+        indices(t, self.parts(), len)
     }
 
     /// The three parts as numbers, clamped; absent ones as far as can be.
@@ -48,41 +53,126 @@ impl Slice {
     /// # Errors
     /// As for [`Slice::indices`].
     pub fn unpack(&self, t: &mut Thread) -> Res<(isize, isize, isize)> {
-        let step = match self.step.get() {
-            v if v.is_none() => 1,
-            v => part(t, v)?.max(-isize::MAX),
-        };
-        if step == 0 {
-            return Err(t.value_error("slice step cannot be zero"));
-        }
-        let start = match self.start.get() {
-            v if v.is_none() => {
-                if step < 0 {
-                    isize::MAX
-                } else {
-                    0
-                }
-            }
-            v => part(t, v)?,
-        };
-        let stop = match self.stop.get() {
-            v if v.is_none() => {
-                if step < 0 {
-                    isize::MIN
-                } else {
-                    isize::MAX
-                }
-            }
-            v => part(t, v)?,
-        };
-        Ok((start, stop, step))
+        unpack(t, self.parts())
+    }
+
+    /// Start, stop and step.
+    #[inline(always)]
+    pub fn parts(&self) -> [Value; 3] {
+        [self.start.get(), self.stop.get(), self.step.get()]
     }
 }
 
+/// What `start:stop:step` selects from `len` items: the first index, the step, and how many.
+///
+/// # Errors
+/// As for [`Slice::indices`].
+#[inline]
+pub fn indices(t: &mut Thread, parts: [Value; 3], len: usize) -> Res<(isize, isize, usize)> {
+    let (start, stop, step) = unpack(t, parts)?;
+    if step == 1 {
+        let (start, stop) = (clip(start, len), clip(stop, len));
+        return Ok((start as isize, 1, stop.saturating_sub(start)));
+    }
+    Ok(adjust(start, stop, step, len))
+}
+
+#[inline(always)]
+fn clip(i: isize, len: usize) -> usize {
+    if i < 0 {
+        i.saturating_add(len as isize).max(0) as usize
+    } else {
+        (i as usize).min(len)
+    }
+}
+
+/// The parts of a slice as numbers, clamped; absent ones as far as can be.
+///
+/// # Errors
+/// As for [`Slice::indices`].
+#[inline]
+pub fn unpack(t: &mut Thread, [start, stop, step]: [Value; 3]) -> Res<(isize, isize, isize)> {
+    let step = match step {
+        v if v.is_none() => 1,
+        v => part(t, v)?.max(-isize::MAX),
+    };
+    if step == 0 {
+        return Err(t.value_error("slice step cannot be zero"));
+    }
+    let start = match start {
+        v if v.is_none() => {
+            if step < 0 {
+                isize::MAX
+            } else {
+                0
+            }
+        }
+        v => part(t, v)?,
+    };
+    let stop = match stop {
+        v if v.is_none() => {
+            if step < 0 {
+                isize::MIN
+            } else {
+                isize::MAX
+            }
+        }
+        v => part(t, v)?,
+    };
+    Ok((start, stop, step))
+}
+
+/// `v[start:stop:step]`, with no slice object where `v` is a list, tuple, str or bytes: borrowed words, a register word.
+///
+/// # Errors
+/// As for [`Slice::indices`]; what `v.__getitem__` raises.
+pub fn get(t: &mut Thread, v: Value, parts: [Value; 3]) -> Res {
+    if let Some(l) = List::exact(v) {
+        let (start, step, n) = indices(t, parts, l.len())?;
+        return Ok(l.span(t, start, step, n).into());
+    }
+    if let Some(s) = Str::exact(v) {
+        let (start, step, n) = indices(t, parts, s.len())?;
+        return Ok(s.span(t, start, step, n).into());
+    }
+    if let Some(x) = Tuple::exact(v) {
+        let (start, step, n) = indices(t, parts, x.len())?;
+        return Ok(x.span(t, start, step, n).into());
+    }
+    if let Some(b) = crate::bytes::Bytes::exact(v) {
+        let (start, step, n) = indices(t, parts, b.as_slice().len())?;
+        return Ok(b.span(t, start, step, n).into());
+    }
+    let key = Slice::of_parts(t, parts);
+    proto::get_item_value(t, v, key.value())
+}
+
+/// `v[start:stop:step] = x`, or `del v[start:stop:step]` if `x` is NULL; with no slice object where `v` is a list.
+///
+/// # Errors
+/// As for [`Slice::indices`]; what `v.__setitem__` raises.
+pub fn set(t: &mut Thread, v: Value, parts: [Value; 3], x: Value) -> Res<()> {
+    match List::exact(v) {
+        Some(l) if x.is_null() => crate::list::delete_slice(t, l, parts),
+        Some(l) => crate::list::assign_slice(t, l, parts, x),
+        None => {
+            let key = Slice::of_parts(t, parts);
+            proto::set_item(t, v, key.value(), x)
+        }
+    }
+}
+
+#[inline(always)]
 fn part(t: &mut Thread, v: Value) -> Res<isize> {
     if let Some(i) = v.to_int() {
         return Ok(i as isize);
     }
+    odd_part(t, v)
+}
+
+#[cold]
+#[inline(never)]
+fn odd_part(t: &mut Thread, v: Value) -> Res<isize> {
     if !has_index(v) {
         return Err(t.type_error(
             "slice indices must be integers or None or have an __index__ method".into(),
@@ -143,7 +233,7 @@ pub static SLICE: Type = Type::builtin(
         hash: Some(hash),
         compare: Some(compare),
         methods: &[
-            NativeDef::new("indices", "($self, length, /)", indices),
+            NativeDef::new("indices", "($self, length, /)", slice_indices),
             NativeDef::new("__reduce__", "($self, /)", |t, a| {
                 let parts = as_tuple(t, this(a[0]));
                 Ok(Tuple::pair(t, Obj::new(t, SLICE.value()), parts).into())
@@ -233,7 +323,7 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 }
 
 /// `slice.indices`
-fn indices(t: &mut Thread, a: &[Value]) -> Res {
+fn slice_indices(t: &mut Thread, a: &[Value]) -> Res {
     let len = big(t, a[1])?;
     if len.is_negative() {
         return Err(t.value_error("length should not be negative"));

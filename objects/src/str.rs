@@ -228,6 +228,11 @@ impl Str {
 
     /// At most one code point.
     fn tiny(t: &Thread, bytes: &[u8]) -> Obj {
+        if let [b] = *bytes
+            && b < 128
+        {
+            return Self::latin1(t, b);
+        }
         match wtf8::first(bytes) {
             Some((cp, _)) => Self::char(t, cp),
             None => Self::empty(t),
@@ -252,6 +257,7 @@ impl Str {
         s
     }
 
+    #[inline(always)]
     fn inline_limit(bytes: usize, chars: usize) -> usize {
         if bytes == chars {
             INLINE_ASCII
@@ -260,11 +266,13 @@ impl Str {
         }
     }
 
+    #[inline(always)]
     fn own(p: *mut Str) -> Obj {
         Obj::from_raw(Value::from_ptr(p as *const Header))
     }
 
     /// The bytes of an inline string.
+    #[inline(always)]
     fn data(p: *mut Str) -> *mut u8 {
         // SAFETY: the bytes follow the struct.
         unsafe { p.add(1) as *mut u8 }
@@ -592,6 +600,23 @@ impl Str {
         Self::from_text(t, self.slice(start, end))
     }
 
+    /// Code points `start, start + step, ...`, `n` of them.
+    pub fn span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Obj {
+        if step == 1 {
+            return self.substring(t, start as usize, start as usize + n);
+        }
+        let mut out = Vec::with_capacity(n);
+        if self.is_ascii() {
+            let bytes = self.as_bytes();
+            out.extend(index::Key::indexes(start, step, n).map(|i| bytes[i]));
+        } else {
+            for i in index::Key::indexes(start, step, n) {
+                wtf8::push(&mut out, self.char_at(i));
+            }
+        }
+        Self::from_vec_counted(t, out, n)
+    }
+
     /// `hash(self)`.
     #[inline(always)]
     pub fn hash(&self) -> i64 {
@@ -614,8 +639,14 @@ impl Str {
         if std::ptr::eq(self, other) {
             return true;
         }
-        let both = self.header.flags.load(Relaxed) & other.header.flags.load(Relaxed);
-        if both & INTERNED != 0 {
+        let (f, g) = (
+            self.header.flags.load(Relaxed),
+            other.header.flags.load(Relaxed),
+        );
+        if f & g & INTERNED != 0 {
+            return false;
+        }
+        if (f | g) & OUTSIDE == 0 && self.bytes != other.bytes {
             return false;
         }
         self.as_bytes() == other.as_bytes()
@@ -761,18 +792,19 @@ fn compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     let s = Str::this(v);
     let len = s.len();
+    if let Some(i) = key.to_int() {
+        let at = if i < 0 { i + len as i64 } else { i } as usize;
+        let bytes = s.as_bytes();
+        // Bytes that are code points: the one at an index that is out of range is not there.
+        if bytes.len() == len
+            && let Some(&b) = bytes.get(at)
+        {
+            return Ok(Str::latin1(t, b).into());
+        }
+    }
     match index::key(t, key, len, "string")? {
         index::Key::At(i) => Ok(Str::char(t, s.char_at(i)).into()),
-        index::Key::Span(start, 1, n) => {
-            Ok(s.substring(t, start as usize, start as usize + n).into())
-        }
-        index::Key::Span(start, step, n) => {
-            let mut out = Vec::with_capacity(n);
-            for i in index::Key::indexes(start, step, n) {
-                wtf8::push(&mut out, s.char_at(i));
-            }
-            Ok(Str::from_vec_counted(t, out, n).into())
-        }
+        index::Key::Span(start, step, n) => Ok(s.span(t, start, step, n).into()),
     }
 }
 

@@ -42,8 +42,9 @@ impl Tuple {
     #[inline]
     pub fn from_slice(t: &Thread, items: &[Value]) -> Obj {
         Self::make(t, items.len(), |i| {
-            inc(t, items[i]);
-            items[i].bare()
+            let v = items[i];
+            inc(t, v);
+            v.bare()
         })
     }
 
@@ -75,6 +76,44 @@ impl Tuple {
     pub fn pair(t: &Thread, a: Obj, b: Obj) -> Obj {
         let items = [a.into_value(), b.into_value()];
         Self::make(t, 2, |i| items[i])
+    }
+
+    /// `(a, b)` for an iterator that keeps the pair it gave last in `kept`: the same tuple with new items, if nobody else has it.
+    #[inline(always)]
+    pub(crate) fn pair_again(t: &Thread, owner: &Header, kept: &Slot, a: Obj, b: Obj) -> Obj {
+        let last = kept.get();
+        if last.is_ptr() {
+            // SAFETY: the slot holds a pair that was made here; if it is local and counted once, nothing but the slot refers
+            // to it, so it may change as one that is being made.
+            unsafe {
+                let pair = &*(last.ptr() as *const Tuple);
+                if pair.header.is_local(t) && pair.header.count.load(Relaxed) == 1 {
+                    pair.header.count.store(2, Relaxed);
+                    let items = &raw const pair.first;
+                    let old = (*items).replace(t, &pair.header, a.into_value());
+                    dec(t, old);
+                    let old = (*items.add(1)).replace(t, &pair.header, b.into_value());
+                    dec(t, old);
+                    return Obj::from_raw(last);
+                }
+            }
+        }
+        Self::pair_kept(t, owner, kept, a, b)
+    }
+
+    #[inline(never)]
+    fn pair_kept(t: &Thread, owner: &Header, kept: &Slot, a: Obj, b: Obj) -> Obj {
+        let pair = Self::pair(t, a, b);
+        if owner.is_local(t) {
+            let last = kept.get();
+            if last.is_null() {
+                kept.set(t, owner, pair.clone().into_value());
+            } else if last.is_ptr() {
+                // Somebody keeps the pairs: it is not worth while.
+                kept.set(t, owner, Value::NONE);
+            }
+        }
+        pair
     }
 
     /// A tuple of counted words.
@@ -217,17 +256,21 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying tuple, which nobody refers to: its array is freed once, after its references.
     unsafe {
         let tuple = &mut *(h as *mut Tuple);
-        for s in tuple.as_slice() {
-            t.drop_value(s.take_local());
+        let n = std::mem::replace(&mut tuple.len, 0);
+        let outside = tuple.header.has_flag(OUTSIDE);
+        let items = if outside {
+            *(&raw const tuple.first as *const *mut Value)
+        } else {
+            &raw mut tuple.first as *mut Value
+        };
+        for i in 0..n {
+            t.drop_value(*items.add(i));
         }
-        if tuple.header.has_flag(OUTSIDE) {
-            let items = *(&raw const tuple.first as *const *mut Slot);
-            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
-                items, tuple.len,
-            )));
+        if outside {
+            let items = items as *mut Slot;
+            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(items, n)));
             tuple.header.clear_flag(OUTSIDE);
         }
-        tuple.len = 0;
     }
 }
 
@@ -278,7 +321,14 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let items = match args.pos() {
         [] => Vec::new(),
         [v] if ty.is(&TUPLE) && Tuple::exact(*v).is_some() => return Ok(Obj::new(t, *v).into()),
-        [v] => proto::to_vec(t, *v)?,
+        [v] => {
+            if ty.is(&TUPLE)
+                && let Some(items) = List::exact(*v).and_then(|l| l.local_items(t))
+            {
+                return Ok(Tuple::from_slice(t, items).into());
+            }
+            proto::to_vec(t, *v)?
+        }
         more => {
             return Err(t.type_error(format!(
                 "tuple expected at most 1 argument, got {}",

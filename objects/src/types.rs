@@ -395,10 +395,18 @@ impl Type {
         if std::ptr::eq(self, other) {
             return true;
         }
+        if self.spec.is_some() {
+            // Built-in types derive from one base each.
+            return match self.static_base {
+                Some(base) => base.is_subtype(other),
+                None => std::ptr::eq(other, &OBJECT),
+            };
+        }
         match self.mro_tuple() {
-            Some(mro) => {
-                (0..mro.len()).any(|i| std::ptr::eq(mro.get(i).ptr() as *const Type, other))
-            }
+            Some(mro) => mro
+                .values()
+                .iter()
+                .any(|v| std::ptr::eq(v.ptr() as *const Type, other)),
             // Not ready yet: built-in types derive from one base each.
             None => self.static_base.is_some_and(|b| b.is_subtype(other)),
         }

@@ -32,6 +32,7 @@ pub struct RawLock {
 impl RawLock {
     const_fn! {
         /// An unlocked lock.
+        #[inline(always)]
         pub fn new() -> Self {
             Self {
                 state: AtomicU8::new(0),

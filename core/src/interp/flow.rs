@@ -95,14 +95,10 @@ pub fn return_generator(t: &mut Thread, f: *mut Frame) -> Left {
     unsafe {
         let code = (*f).code();
         let n = code.nregs as usize;
-        let mut registers = Vec::with_capacity(n);
-        for k in 0..n {
-            registers.push(to_heap(std::mem::replace(
-                &mut *(*f).base.add(k),
-                Value::NULL,
-            )));
-        }
-        let g = Generator::new(t, (*f).func, code, (*f).pc, registers);
+        let base = (*f).base;
+        let g = Generator::create(t, (*f).func, code, (*f).pc, n, |k| {
+            to_heap(std::mem::replace(&mut *base.add(k), Value::NULL))
+        });
         let (flags, dst) = ((*f).flags, (*f).dst as usize);
         if code.flags & 128 != 0 && t.vm().coroutine_origin_depth.get() > 0 {
             note_origin(t, f, &g);

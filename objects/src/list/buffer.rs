@@ -24,6 +24,7 @@ pub struct RawList {
 }
 
 impl Buffer {
+    #[inline(always)]
     fn layout(capacity: usize) -> Layout {
         let size = capacity
             .checked_mul(size_of::<AtomicU64>())
@@ -65,6 +66,34 @@ impl Buffer {
         p
     }
 
+    /// A buffer of `n` words, at least one, which `word` gives in order. Nobody else knows it yet.
+    #[inline(always)]
+    pub fn filled(n: usize, mut word: impl FnMut(usize) -> u64) -> *mut Buffer {
+        #[cfg(not(loom))]
+        // SAFETY: the layout is not empty, and all of it is written before anybody looks at it.
+        unsafe {
+            let p = std::alloc::alloc(Self::layout(n)) as *mut Buffer;
+            if p.is_null() {
+                handle_alloc_error(Self::layout(n));
+            }
+            p.write(Buffer { capacity: n });
+            let words = (p as *mut u8).add(WORDS) as *mut u64;
+            for i in 0..n {
+                words.add(i).write(word(i));
+            }
+            p
+        }
+        #[cfg(loom)]
+        {
+            let p = Self::new(n);
+            for i in 0..n {
+                // SAFETY: just made.
+                unsafe { (*p).word(i) }.store(word(i), Relaxed);
+            }
+            p
+        }
+    }
+
     /// Gives the memory back; the words in it are not looked at.
     ///
     /// # Safety
@@ -91,9 +120,10 @@ impl Buffer {
         unsafe { &*((self as *const Buffer as *const u8).add(WORDS) as *const AtomicU64).add(i) }
     }
 
+    /// The words themselves: for who is alone with the list, or holds its lock and only reads.
     #[cfg(not(loom))]
     #[inline(always)]
-    fn words(&self) -> *mut u64 {
+    pub fn words(&self) -> *mut u64 {
         // SAFETY: as above.
         unsafe { (self as *const Buffer as *mut u8).add(WORDS) as *mut u64 }
     }

@@ -3,7 +3,7 @@
 use super::{clear, repr, traverse};
 use crate::prelude::*;
 use crate::range::Range;
-use crate::slice::Slice;
+use crate::slice::{self, Slice};
 use crate::str::index::{self, Key};
 use crate::types::{alloc_instance, type_flags};
 
@@ -112,13 +112,21 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 /// `l.extend(iterable)`
 pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
     if let Some(other) = List::exact(iterable) {
+        if !std::ptr::eq(l, other)
+            && let Some(items) = other.local_items(t)
+            && l.splice_local(t, usize::MAX, usize::MAX, items)
+        {
+            return Ok(());
+        }
         let items = other.to_vec(t);
         l.append(t, items);
         return Ok(());
     }
     if let Some(other) = Tuple::exact(iterable) {
-        let items = other.to_vec(t);
-        l.append(t, items);
+        if !l.splice_local(t, usize::MAX, usize::MAX, other.values()) {
+            let items = other.to_vec(t);
+            l.append(t, items);
+        }
         return Ok(());
     }
     if let Some(items) = crate::dict_views::snapshot(t, iterable) {
@@ -202,6 +210,10 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
             None => Err(t.index_error("list index out of range")),
         };
     }
+    if let Some(s) = Slice::of(key) {
+        let (start, step, n) = s.indices(t, l.len())?;
+        return Ok(l.span(t, start, step, n).into());
+    }
     match index::key(t, key, l.len(), "list")? {
         Key::At(i) => match l.get(t, i) {
             Some(v) => Ok(v.to_reg(t)),
@@ -213,11 +225,18 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 
 fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
     let l = List::this(v);
+    if let Some(i) = key.to_int()
+        && !x.is_null()
+        && let Some(slot) = l.header.is_local(t).then(|| l.local_slot(t, i)).flatten()
+    {
+        slot.set(t, &l.header, Obj::new(t, x).into_value());
+        return Ok(());
+    }
     if let Some(s) = Slice::of(key) {
         return if x.is_null() {
-            delete_slice(t, l, s)
+            delete_slice(t, l, s.parts())
         } else {
-            assign_slice(t, l, s, x)
+            assign_slice(t, l, s.parts(), x)
         };
     }
     if !index::has_index(key) {
@@ -240,21 +259,39 @@ fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
     }
 }
 
-fn delete_slice(t: &mut Thread, l: &List, s: &Slice) -> Res<()> {
-    let (start, step, n) = s.indices(t, l.len())?;
-    drop(if step == 1 {
-        l.splice(t, start as usize, start as usize + n, Vec::new())
-    } else {
-        l.remove_span(t, start, step, n)
-    });
+/// `del l[start:stop:step]`
+pub(crate) fn delete_slice(t: &mut Thread, l: &List, parts: [Value; 3]) -> Res<()> {
+    let (start, step, n) = slice::indices(t, parts, l.len())?;
+    if step != 1 {
+        drop(l.remove_span(t, start, step, n));
+        return Ok(());
+    }
+    let (start, end) = (start as usize, start as usize + n);
+    if !l.splice_local(t, start, end, &[]) {
+        drop(l.splice(t, start, end, Vec::new()));
+    }
     Ok(())
 }
 
-fn assign_slice(t: &mut Thread, l: &List, s: &Slice, x: Value) -> Res<()> {
-    let (start, stop, step) = s.unpack(t)?;
+/// `l[start:stop:step] = x`
+pub(crate) fn assign_slice(t: &mut Thread, l: &List, parts: [Value; 3], x: Value) -> Res<()> {
+    let (start, stop, step) = slice::unpack(t, parts)?;
+    if step == 1 {
+        let (start, _, n) = slice::adjust(start, stop, step, l.len());
+        let items = match List::exact(x) {
+            Some(y) if !std::ptr::eq(y, l) => y.local_items(t),
+            Some(_) => None,
+            None => Tuple::exact(x).map(Tuple::values),
+        };
+        if let Some(items) = items
+            && l.splice_local(t, start as usize, start as usize + n, items)
+        {
+            return Ok(());
+        }
+    }
     let ty = type_of(x);
     if !ty.slots.iter.is_set() && !proto::is_sequence(t, x) {
-        let how = if matches!(s.step.get(), v if v.is_none()) {
+        let how = if parts[2].is_none() {
             "can only assign an iterable"
         } else {
             "must assign iterable to extended slice"
@@ -262,7 +299,7 @@ fn assign_slice(t: &mut Thread, l: &List, s: &Slice, x: Value) -> Res<()> {
         return Err(t.type_error(how.into()));
     }
     let items = proto::to_vec(t, x)?;
-    let (start, step, n) = crate::slice::adjust(start, stop, step, l.len());
+    let (start, step, n) = slice::adjust(start, stop, step, l.len());
     if step == 1 {
         drop(l.splice(t, start as usize, start as usize + n, items));
         return Ok(());
@@ -284,6 +321,14 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         let got = type_of(b).name();
         return Err(t.type_error(format!("can only concatenate list (not \"{got}\") to list")));
     };
+    if let (Some(p), Some(q)) = (List::this(a).local_items(t), y.local_items(t)) {
+        return Ok(List::from_words(t, p.len() + q.len(), |i| {
+            let v = if i < p.len() { p[i] } else { q[i - p.len()] };
+            inc(t, v);
+            v
+        })
+        .into());
+    }
     let mut items = List::this(a).to_vec(t);
     items.extend(y.to_vec(t));
     Ok(List::from_vec(t, items).into())
@@ -294,6 +339,19 @@ fn repeat(t: &mut Thread, a: Value, n: Value) -> Res {
     let l = List::this(a);
     if n == 0 {
         return Ok(List::new(t).into());
+    }
+    if l.len() == 1
+        && let Some(v) = l.get(t, 0)
+    {
+        let v = v.value();
+        if checked_total(1, n).is_none() {
+            return Err(t.memory_error());
+        }
+        return Ok(List::from_words(t, n, |_| {
+            inc(t, v);
+            v
+        })
+        .into());
     }
     let items = l.to_vec(t);
     let Some(total) = checked_total(items.len(), n) else {
