@@ -2,6 +2,7 @@
 
 use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg, too_deep, unwind_top};
 use super::globals::unbound_local;
+use super::handlers::generators;
 use super::run::{drop_reg, run, run_raising};
 use crate::compile::bytecode::{Instr, Op, XB};
 use std::sync::atomic::Ordering::*;
@@ -333,6 +334,11 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
         return Err(t.type_error("not a generator".into()));
     };
     let _guard = t.enter_recursive("")?;
+    if let Resume::Send(v) = &how
+        && let Some(r) = resume_plain(t, gv, *v)
+    {
+        return r;
+    }
     let state = match g.begin(t) {
         Ok(s) => s,
         Err(RUNNING) => {
@@ -370,6 +376,19 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
             throw(t, g, gv, exc)
         }
     }
+}
+
+/// [`resume`] for the usual case. `None`: it is not that.
+#[inline]
+fn resume_plain(t: &mut Thread, gv: Value, v: Value) -> Option<Res<Outcome>> {
+    // SAFETY: a generator of any kind; the frame has just been pushed, and its pc is behind the Yield that suspended it.
+    unsafe {
+        let g = generators::plain(t, gv)?;
+        let f = generators::enter(t, gv, g, Frame::ENTRY, 0)?;
+        let i = current_instr(f);
+        set_reg(t, f, i.a(), v);
+    }
+    Some(ended(t, false))
 }
 
 fn finished(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {

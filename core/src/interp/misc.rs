@@ -3,7 +3,8 @@
 use super::frames::{constant, name, own_operand, reg, regs, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::run::drop_reg;
-use crate::compile::bytecode::{Instr, Op, XB, XC};
+use crate::compile::bytecode::{Instr, Op, XA, XB, XC};
+use std::sync::atomic::Ordering::Relaxed;
 use weft_objects::exception_groups as groups;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
@@ -24,7 +25,56 @@ fn take_many(t: &mut Thread, f: *mut Frame, first: usize, n: usize) -> Res<Vec<O
     Ok(items)
 }
 
+/// A slice, together with the subscription behind it that consumes it, if there is one: then no slice object need be made.
 pub fn build_slice(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    // SAFETY: the pc is behind the instruction, which is not the last one of its code.
+    let next = Instr(unsafe { (*(*f).pc).load(Relaxed) });
+    let (op, at) = (next.op(), i.a());
+    let get = op == Op::GetItem as u8 && next.x() & XC != 0 && next.c() == at;
+    let set = op == Op::SetItem as u8 && next.x() & XB != 0 && next.b() == at;
+    let del = op == Op::DelItem as u8 && next.x() & XB != 0 && next.b() == at;
+    if !(get || set || del) {
+        return slice_object(t, f, i);
+    }
+    let mut parts = [Value::NONE; 3];
+    for (k, part) in parts.iter_mut().enumerate().take(i.c()) {
+        *part = reg(f, i.b() + k);
+    }
+    let x = reg(f, if get { next.b() } else { next.a() });
+    let v = if set { reg(f, next.c()) } else { Value::NONE };
+    if x.is_null() || v.is_null() || parts.iter().any(|p| p.is_null()) {
+        return slice_object(t, f, i);
+    }
+    // SAFETY: as above. An error is the subscription's.
+    unsafe { (*f).pc = (*f).pc.add(1) };
+    if get {
+        let v = weft_objects::slice::get(t, x, parts)?;
+        clear_parts(t, f, i);
+        let x = take_operand(f, next, XB, next.b());
+        set_reg(t, f, next.a(), v);
+        drop_reg(t, x);
+        return Ok(());
+    }
+    let v = if set { v } else { Value::NULL };
+    weft_objects::slice::set(t, x, parts, v)?;
+    clear_parts(t, f, i);
+    let x = take_operand(f, next, XA, next.a());
+    drop_reg(t, x);
+    if set {
+        let v = take_operand(f, next, XC, next.c());
+        drop_reg(t, v);
+    }
+    Ok(())
+}
+
+fn clear_parts(t: &mut Thread, f: *mut Frame, i: Instr) {
+    for k in 0..i.c() {
+        let v = take_reg(f, i.b() + k);
+        drop_reg(t, v);
+    }
+}
+
+fn slice_object(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let mut parts = take_many(t, f, i.b(), i.c())?.into_iter();
     let mut part = || parts.next().unwrap_or_else(|| Obj::own(Value::NONE));
     let s = weft_objects::slice::Slice::new(t, part(), part(), part());

@@ -3,7 +3,7 @@
 use super::calls::left;
 use super::{handlers, reraise};
 use crate::compile::bytecode::{Instr, Op};
-use crate::interp::flow::{self, Sent};
+use crate::interp::flow;
 use crate::interp::{misc, ops, unwind};
 use std::sync::atomic::Ordering::*;
 use weft_objects::prelude::*;
@@ -13,15 +13,6 @@ handlers! {
         s.save();
         let l = flow::return_generator(s.t(), s.f);
         left(s.t(), s.f, l)
-    }
-    send(s) {
-        s.save();
-        match flow::send(s.t(), s.f, s.i) {
-            Ok(Sent::Yielded) => s.f,
-            Ok(Sent::Finished) => s.jump(s.i.off16()).back(),
-            Ok(Sent::Frame) => s.f.wrapping_add(1),
-            Err(_) => super::raise(s.t(), s.f),
-        }
     }
     get_yield_from_iter(s) { s.slow(flow::get_yield_from_iter) }
     get_awaitable(s) { s.slow(flow::get_awaitable) }

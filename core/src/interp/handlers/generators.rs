@@ -4,62 +4,132 @@ use super::calls::left;
 use super::iteration::exhausted;
 use super::{State, handlers};
 use crate::compile::bytecode::{Instr, XB};
+use crate::interp::flow::{self, Sent};
 use crate::interp::frames;
-use crate::interp::{flow, globals};
+use crate::interp::globals;
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
-use weft_objects::generator::{Generator, RUNNING, SUSPENDED};
+use weft_objects::generator::{COROUTINE, GENERATOR, Generator, RUNNING, SUSPENDED};
 use weft_objects::prelude::*;
+
+/// The generator in `it` if it may be entered without more ado: local, suspended, nothing being handled in it.
+///
+/// # Safety
+/// `it` must be a generator or coroutine that is alive.
+#[inline(always)]
+pub unsafe fn plain<'a>(t: &Thread, it: Value) -> Option<&'a Generator> {
+    // SAFETY: the caller's promise; the kinds share their layout.
+    let g = unsafe { &*(it.ptr() as *const Generator) };
+    let ok = g.header.is_local(t)
+        && g.state.load(Relaxed) == SUSPENDED
+        && g.is_plain()
+        && !g.func.get().is_null();
+    if ok { Some(g) } else { None }
+}
+
+/// Pushes the frame of a [`plain`] generator, whose registers are counted words. `None`: there is no room, or something is asked of
+/// this thread.
+///
+/// # Safety
+/// As for [`plain`].
+#[inline(always)]
+pub unsafe fn enter(
+    t: &Thread,
+    it: Value,
+    g: &Generator,
+    flags: u32,
+    dst: u32,
+) -> Option<*mut Frame> {
+    let vm = t.vm();
+    let nf = vm.frame_top();
+    let code = g.code();
+    let n = code.nregs as usize;
+    let base = t.regs.top();
+    let end = base.wrapping_add(n);
+    if nf >= vm.soft_limit() || end > t.regs.limit() || t.interrupted() {
+        return None;
+    }
+    // SAFETY: room was checked; a local generator that is suspended may be run by this thread alone.
+    unsafe {
+        g.state.store(RUNNING, Relaxed);
+        let func = g.func.get();
+        let x = &*(func.ptr() as *const Function);
+        let flags = flags | Frame::GENERATOR;
+        frames::write(nf, base, code, func, x.globals(), x.builtins(), flags, dst);
+        (*nf).pc = g.pc.get();
+        (*nf).generator = it.bare();
+        (*nf).handled = vm.swap_handled(Value::NULL);
+        let saved = g.registers();
+        let from = saved.as_ptr();
+        for k in 0..n {
+            // Volatile, as in calls: few words, and no call.
+            base.add(k).write_volatile(*from.add(k));
+        }
+        saved.set_len(0);
+    }
+    t.regs.set_top(end);
+    vm.set_frame_top(nf.wrapping_add(1));
+    Some(nf)
+}
+
+/// Goes on in the frame `nf` of a generator, with `v` as the result of the Yield that suspended it.
+#[inline(always)]
+unsafe fn resumed(s: State, nf: *mut Frame, v: Value) -> *mut Frame {
+    // SAFETY: the frame has just been pushed; its pc is behind that Yield.
+    unsafe {
+        let pc = (*nf).pc;
+        let s = State {
+            pc,
+            r: (*nf).base,
+            f: nf,
+            ..s
+        };
+        s.set(Instr((*pc.sub(1)).load(Relaxed)).a(), v)
+    }
+}
 
 handlers! {
     for_iter_generator(s) {
-        let t = s.t();
-        let vm = t.vm();
         let it = s.reg(s.i.a());
-        // SAFETY: `for_iter` has looked at the type; a local generator that is suspended may be run by this thread alone, and its
-        // registers are counted words.
+        s.save();
+        // SAFETY: `for_iter` has looked at the type.
         unsafe {
-            let g = &*(it.ptr() as *const Generator);
-            let code = g.code();
-            let nf = s.f.wrapping_add(1);
-            let base = t.regs.top();
-            let end = base.wrapping_add(code.nregs as usize);
-            if !g.header.is_local(t)
-                || g.state.load(Relaxed) != SUSPENDED
-                || !g.is_plain()
-                || nf >= vm.soft_limit()
-                || end > t.regs.limit()
-                || t.interrupted()
+            if let Some(g) = plain(s.t(), it)
+                && let Some(nf) = enter(s.t(), it, g, 0, s.i.b() as u32)
             {
-                return s.tail(for_iter_generator_slow);
+                return resumed(s, nf, Value::NONE);
             }
-            let func = g.func.get();
-            if func.is_null() {
-                return s.tail(for_iter_generator_slow);
+        }
+        s.tail(for_iter_generator_slow)
+    }
+    send(s) {
+        let it = s.reg(s.i.b());
+        if it.is_ptr() {
+            let ty = type_of(it);
+            if ty.is(&GENERATOR) || ty.is(&COROUTINE) {
+                s.save();
+                // SAFETY: of that type.
+                unsafe {
+                    if let Some(g) = plain(s.t(), it)
+                        && let Some(nf) = enter(s.t(), it, g, 0, s.i.a() as u32)
+                    {
+                        let v = s.reg(s.i.a());
+                        s.put(s.i.a(), Value::NULL);
+                        return resumed(s, nf, v);
+                    }
+                }
             }
-            g.state.store(RUNNING, Relaxed);
-            s.save();
-            let x = &*(func.ptr() as *const Function);
-            let dst = s.i.b() as u32;
-            frames::write(nf, base, code, func, x.globals(), x.builtins(), Frame::GENERATOR, dst);
-            let pc = g.pc.get();
-            (*nf).generator = it.bare();
-            (*nf).handled = vm.swap_handled(Value::NULL);
-            let saved = g.registers();
-            let from = saved.as_ptr();
-            let mut n = 0;
-            while n < code.nregs as usize {
-                // Volatile, as in `enter`: few words, and no call.
-                base.add(n).write_volatile(*from.add(n));
-                n += 1;
-            }
-            saved.set_len(0);
-            t.regs.set_top(end);
-            vm.set_frame_top(nf.wrapping_add(1));
-            let s = State { pc, r: base, f: nf, ..s };
-            // What is sent is the result of the Yield that suspended it.
-            s.set(Instr((*pc.sub(1)).load(Relaxed)).a(), Value::NONE)
+        }
+        s.tail(send_slow)
+    }
+    send_slow(s) {
+        s.save();
+        match flow::send(s.t(), s.f, s.i) {
+            Ok(Sent::Yielded) => s.f,
+            Ok(Sent::Finished) => s.jump(s.i.off16()).back(),
+            Ok(Sent::Frame) => s.f.wrapping_add(1),
+            Err(_) => super::raise(s.t(), s.f),
         }
     }
     for_iter_generator_slow(s) {
@@ -82,7 +152,7 @@ handlers! {
             let f = s.f;
             let g = &*((*f).generator.ptr() as *const Generator);
             let v = s.reg(s.i.b());
-            if (*f).flags != Frame::GENERATOR
+            if (*f).flags & !Frame::ENTRY != Frame::GENERATOR
                 || !g.header.is_local(t)
                 || !vm.handles_nothing()
                 || v.is_null()
@@ -112,6 +182,13 @@ handlers! {
             g.pc.set(s.pc);
             vm.swap_handled((*f).handled);
             vm.set_frame_top(f);
+            if (*f).flags & Frame::ENTRY != 0 {
+                t.regs.set_top((*f).base);
+                g.end(SUSPENDED);
+                vm.yielded.set(true);
+                vm.result.set(v);
+                return std::ptr::null_mut();
+            }
             // What runs next is the frame that resumed it.
             let caller = f.wrapping_sub(1);
             let r = (*caller).base;

@@ -18,7 +18,7 @@ mod arith;
 mod attrs;
 mod calls;
 mod flow;
-mod generators;
+pub mod generators;
 mod items;
 mod iteration;
 mod jumps;

@@ -111,7 +111,7 @@ const fn handler(op: Op) -> Handler {
         Op::ReturnK => calls::return_k,
         Op::ReturnGenerator => flow::return_generator,
         Op::Yield => generators::yield_,
-        Op::Send => flow::send,
+        Op::Send => generators::send,
         Op::GetYieldFromIter => flow::get_yield_from_iter,
         Op::GetAwaitable => flow::get_awaitable,
         Op::GetAIter => flow::get_aiter,
