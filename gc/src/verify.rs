@@ -64,10 +64,11 @@ fn edge(from: &Header, from_local: bool, v: Value, tags: &[u16]) {
         fail("I4: a heap slot holds an uncounted reference", from);
     }
     if tags.contains(&owner) && cfg!(not(feature = "gil")) {
-        if !from_local {
+        // One thread alone: see `publish`.
+        if !from_local && crate::thread::multithreaded() {
             fail("I3: a shared object refers to a local one", from);
         }
-        if owner != from.owner.load(Relaxed) {
+        if from_local && owner != from.owner.load(Relaxed) {
             fail("I2: a reference to another thread's local object", from);
         }
     }
