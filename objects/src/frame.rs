@@ -51,6 +51,9 @@ impl Frame {
     pub const GENERATOR: u32 = 16;
     /// It has a frame object.
     pub const OBJECT: u32 = 32;
+    /// A generator's that waits in `yield from` or `await` for the one in the next frame: its registers are still in the generator
+    /// (`base` leads there), and what the other yields passes it by.
+    pub const DELEGATING: u32 = 64;
 
     pub fn code(&self) -> &Code {
         // SAFETY: the function (or the caller of a module body) keeps the code alive while the frame runs.

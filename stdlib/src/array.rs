@@ -188,9 +188,36 @@ fn key(t: &mut Thread, key: Value, len: usize, range: &str) -> Res<Key> {
     }
 }
 
+/// The bytes of item `i`, counted from the end if it is negative.
+#[inline(always)]
+fn item_bytes(b: &[u8], i: i64, size: usize) -> Option<[u8; 8]> {
+    let i = if i < 0 {
+        i + (b.len() / size) as i64
+    } else {
+        i
+    };
+    let at = usize::try_from(i).ok()?.checked_mul(size)?;
+    let item = b.get(at..at.checked_add(size)?)?;
+    let mut out = [0; 8];
+    match size {
+        8 => out.copy_from_slice(item),
+        4 => out[..4].copy_from_slice(item),
+        2 => out[..2].copy_from_slice(item),
+        _ => out[0] = item[0],
+    }
+    Some(out)
+}
+
 fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
     let a = Array::this(v);
     const RANGE: &str = "array index out of range";
+    if k.is_int() {
+        let size = a.code.size();
+        return match a.with(t, |b| item_bytes(b, k.as_int(), size)) {
+            Some(bytes) => a.code.unpack(t, &bytes).map(Obj::into),
+            None => Err(t.index_error(RANGE)),
+        };
+    }
     let len = a.len(t);
     match key(t, k, len, RANGE)? {
         Key::At(i) => match a.get(t, i)? {

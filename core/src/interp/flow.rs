@@ -1,6 +1,6 @@
 //! Leaving frames that are not plain calls, and generators: suspending, resuming, delegating.
 
-use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg, too_deep, unwind_top};
+use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg, too_deep};
 use super::globals::unbound_local;
 use super::handlers::generators;
 use super::run::{drop_reg, run, run_raising};
@@ -18,6 +18,8 @@ use weft_objects::prelude::*;
 pub enum Left {
     /// Into this register of the caller, which goes on.
     Caller(Value, usize),
+    /// Into this register of this frame, which goes on.
+    Resumer(Value, usize, *mut Frame),
     /// The caller goes on where its saved pc says.
     Jumped,
     /// Out of the interpreter loop.
@@ -62,7 +64,7 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
 /// A generator returns `v`.
 fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the innermost frame.
-    let (flags, g, before) = unsafe { ((*f).flags, (*f).generator, (*f).handled) };
+    let (flags, g, before, base) = unsafe { ((*f).flags, (*f).generator, (*f).handled, (*f).base) };
     let handled = t.vm().swap_handled(before);
     drop_reg(t, handled);
     pop(t, f);
@@ -74,6 +76,10 @@ fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
         return Left::Out(v);
     }
     let caller = f.wrapping_sub(1);
+    // SAFETY: the innermost frame now.
+    if unsafe { (*caller).flags } & Frame::DELEGATING != 0 {
+        stop_delegating(t, caller, base);
+    }
     let i = current_instr(caller);
     if i.op() == Op::Send as u8 {
         let receiver = take_reg(caller, i.b());
@@ -160,28 +166,45 @@ pub fn suspend(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
         saved.set_len(n);
         g.pc.set((*f).pc);
         let vm = t.vm();
-        let handled = vm.swap_handled((*f).handled);
+        let base = (*f).base;
+        let o = generators::outermost(t, f);
+        let handled = vm.swap_handled((*o).handled);
         if !handled.is_null() {
             g.handled.set(t, &g.header, handled);
         }
-        let flags = (*f).flags;
-        if flags & Frame::OBJECT != 0 {
+        if (*f).flags & Frame::OBJECT != 0 {
             save_object(t, f, g);
         }
-        vm.set_frame_top(f);
-        if flags & Frame::ENTRY == 0 {
-            // What runs next is the frame that resumed it.
-            let caller = f.wrapping_sub(1);
-            let nregs = (*(*caller).code).nregs as usize;
-            t.regs.set_top((*caller).base.add(nregs));
-            let dst = (*f).dst as usize;
-            g.end(SUSPENDED);
-            return Left::Caller(v, dst);
-        }
-        unwind_top(t, f);
+        vm.set_frame_top(o);
         g.end(SUSPENDED);
-        vm.yielded.set(true);
-        Left::Out(v)
+        if (*o).flags & Frame::ENTRY != 0 {
+            t.regs.set_top(base);
+            vm.yielded.set(true);
+            return Left::Out(v);
+        }
+        // What runs next is the frame that resumed it.
+        let caller = o.wrapping_sub(1);
+        let nregs = (*(*caller).code).nregs as usize;
+        t.regs.set_top((*caller).base.add(nregs));
+        Left::Resumer(v, (*o).dst as usize, caller)
+    }
+}
+
+/// The generator that frame `f` delegated to has ended: `f` gets its registers, from `base` on, and goes on behind its Send.
+pub fn stop_delegating(t: &Thread, f: *mut Frame, base: *mut Value) {
+    // SAFETY: `f` is the innermost frame, a record only; room was checked when it was made. Behind the Yield of a delegation comes the
+    // jump back to its Send.
+    unsafe {
+        let g = &*((*f).generator.ptr() as *const Generator);
+        let n = (*(*f).code).nregs as usize;
+        let saved = g.registers();
+        std::ptr::copy_nonoverlapping(saved.as_ptr(), base, n);
+        saved.set_len(0);
+        (*f).base = base;
+        (*f).flags &= !Frame::DELEGATING;
+        let back = Instr((*(*f).pc).load(Relaxed));
+        (*f).pc = (*f).pc.add(1).offset(back.off32()).add(1);
+        t.regs.set_top(base.add(n));
     }
 }
 
@@ -205,7 +228,7 @@ unsafe fn save_shared(t: &Thread, from: *mut Value, to: *mut Value, n: usize) {
 
 /// The frame object of a generator's frame goes with the generator.
 #[cold]
-unsafe fn save_object(t: &Thread, f: *mut Frame, g: &Generator) {
+pub unsafe fn save_object(t: &Thread, f: *mut Frame, g: &Generator) {
     // SAFETY: the innermost frame.
     unsafe {
         let o = Obj::from_raw(std::mem::replace(&mut (*f).object, Value::NULL));

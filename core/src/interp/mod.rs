@@ -89,7 +89,8 @@ fn class_body_in(t: &mut Thread, func: Value, ns: Value) -> Res {
 /// The end of the registers in use below frame `f`.
 fn saved_top(t: &Thread, f: *mut Frame) -> *mut Value {
     match weft_objects::frame::caller(t, f) {
-        // SAFETY: a running frame of this thread.
+        // SAFETY: running frames of this thread; so below.
+        Some(c) if unsafe { (*c).flags } & Frame::DELEGATING != 0 => unsafe { (*f).base },
         Some(c) => unsafe { (*c).base.add((*(*c).code).nregs as usize) },
         None => t.regs.base(),
     }

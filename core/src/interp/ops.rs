@@ -311,8 +311,8 @@ pub fn get_item(t: &mut Thread, f: *mut Frame, i: Instr, konst: bool) -> Res<Ent
         let second = if konst { i.b() } else { i.c() };
         return check_bound(t, f, &[i.b(), second]).map(|()| Enter::Done);
     }
-    let entered = match python_get_item(t, type_of(x)).map(|m| m.to_obj(t)) {
-        Some(m) => enter_above(t, m.value(), &[x, y], i.a())?,
+    let entered = match python_get_item(t, type_of(x)).map(|m| m.value()) {
+        Some(m) => enter_above(t, m, &[x, y], i.a())?,
         None => false,
     };
     if entered {
@@ -353,8 +353,8 @@ pub fn set_item(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
     let mut done = Enter::Done;
     if let Some(d) = Dict::exact(x) {
         d.set(t, y, v)?;
-    } else if let Some(m) = python_set_item(t, type_of(x)).map(|m| m.to_obj(t))
-        && enter_above(t, m.value(), &[x, y, v], DISCARD as usize)?
+    } else if let Some(m) = python_set_item(t, type_of(x)).map(|m| m.value())
+        && enter_above(t, m, &[x, y, v], DISCARD as usize)?
     {
         done = Enter::Frame;
     } else {

@@ -25,6 +25,8 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
     let mut note = matches!(how, How::Raise);
     loop {
         // SAFETY: `f` is the innermost frame.
+        let base = unsafe { (*f).base };
+        // SAFETY: `f` is the innermost frame.
         unsafe {
             let at = (*f).instr();
             let code = (*f).code();
@@ -66,6 +68,10 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             }
         }
         f = f.wrapping_sub(1);
+        // SAFETY: the innermost frame now.
+        if unsafe { (*f).flags } & Frame::DELEGATING != 0 {
+            super::flow::stop_delegating(t, f, base);
+        }
     }
 }
 

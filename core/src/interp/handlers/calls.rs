@@ -34,6 +34,10 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
             frames::set_result(t, caller, dst, v);
             caller
         }
+        Left::Resumer(v, dst, f) => {
+            frames::set_result(t, f, dst, v);
+            f
+        }
         Left::Jumped => caller,
         Left::Out(v) => {
             t.vm().result.set(v);

@@ -28,49 +28,108 @@ pub unsafe fn plain<'a>(t: &Thread, it: Value) -> Option<&'a Generator> {
     if ok { Some(g) } else { None }
 }
 
-/// Pushes the frame of a [`plain`] generator, whose registers are counted words. `None`: there is no room, or something is asked of
-/// this thread.
+/// Pushes the frame of a [`plain`] generator, whose registers are counted words. If it waits in a delegation for another such
+/// generator, its own frame is a record only, and the other one is entered; and so on. `None`: there is no room, or something is
+/// asked of this thread.
 ///
 /// # Safety
 /// As for [`plain`].
 #[inline(always)]
-pub unsafe fn enter(
+pub unsafe fn enter<'a>(
     t: &Thread,
-    it: Value,
-    g: &Generator,
+    mut it: Value,
+    mut g: &'a Generator,
     flags: u32,
     dst: u32,
 ) -> Option<*mut Frame> {
     let vm = t.vm();
-    let nf = vm.frame_top();
-    let code = g.code();
-    let n = code.nregs as usize;
     let base = t.regs.top();
-    let end = base.wrapping_add(n);
-    if nf >= vm.soft_limit() || end > t.regs.limit() || t.interrupted() {
+    let mut nf = vm.frame_top();
+    let mut flags = flags | Frame::GENERATOR;
+    let mut dst = dst;
+    if !has_room(t, nf, g) || t.interrupted() {
         return None;
     }
-    // SAFETY: room was checked; a local generator that is suspended may be run by this thread alone.
+    // SAFETY: room was checked; a local generator that is suspended may be run by this thread alone, and its pc is behind a Yield.
     unsafe {
-        g.state.store(RUNNING, Relaxed);
-        let func = g.func.get();
-        let x = &*(func.ptr() as *const Function);
-        let flags = flags | Frame::GENERATOR;
-        frames::write(nf, base, code, func, x.globals(), x.builtins(), flags, dst);
-        (*nf).pc = g.pc.get();
-        (*nf).generator = it.bare();
-        (*nf).handled = vm.swap_handled(Value::NULL);
-        let saved = g.registers();
-        let from = saved.as_ptr();
-        for k in 0..n {
-            // Volatile, as in calls: few words, and no call.
-            base.add(k).write_volatile(*from.add(k));
+        loop {
+            g.state.store(RUNNING, Relaxed);
+            let func = g.func.get();
+            let x = &*(func.ptr() as *const Function);
+            let code = g.code();
+            let from = g.registers().as_mut_ptr();
+            frames::write(nf, from, code, func, x.globals(), x.builtins(), flags, dst);
+            (*nf).pc = g.pc.get();
+            (*nf).generator = it.bare();
+            (*nf).handled = vm.swap_handled(Value::NULL);
+            let i = Instr((*g.pc.get().sub(1)).load(Relaxed));
+            let next = nf.wrapping_add(1);
+            if i.arg() == 1
+                && let receiver = *from.add(i.c())
+                && let Some(inner) = plain_generator(t, receiver)
+                && has_room(t, next, inner)
+            {
+                (*nf).flags |= Frame::DELEGATING;
+                (flags, dst) = (Frame::GENERATOR, i.a() as u32);
+                (it, g, nf) = (receiver, inner, next);
+                continue;
+            }
+            (*nf).base = base;
+            let n = code.nregs as usize;
+            for k in 0..n {
+                // Volatile, as in calls: few words, and no call.
+                base.add(k).write_volatile(*from.add(k));
+            }
+            g.registers().set_len(0);
+            t.regs.set_top(base.add(n));
+            vm.set_frame_top(nf.wrapping_add(1));
+            return Some(nf);
         }
-        saved.set_len(0);
     }
-    t.regs.set_top(end);
-    vm.set_frame_top(nf.wrapping_add(1));
-    Some(nf)
+}
+
+/// Whether there is room for the frame of `g` at `nf`.
+#[inline(always)]
+fn has_room(t: &Thread, nf: *mut Frame, g: &Generator) -> bool {
+    let end = t.regs.top().wrapping_add(g.code().nregs as usize);
+    nf < t.vm().soft_limit() && end <= t.regs.limit()
+}
+
+/// The generator or coroutine in a register that is [`plain`].
+#[inline(always)]
+fn plain_generator<'a>(t: &Thread, v: Value) -> Option<&'a Generator> {
+    if !v.is_ptr() {
+        return None;
+    }
+    let ty = type_of(v);
+    if !ty.is(&GENERATOR) && !ty.is(&COROUTINE) {
+        return None;
+    }
+    // SAFETY: of that type, and held by the register.
+    unsafe { plain(t, v) }
+}
+
+/// The frame from which control leaves when the generator in frame `f` is suspended: its own, or that of the outermost one that
+/// delegates to it. Those that do are suspended, too.
+///
+/// # Safety
+/// `f` must be the innermost frame, a generator's.
+#[inline(always)]
+pub unsafe fn outermost(t: &Thread, f: *mut Frame) -> *mut Frame {
+    let mut o = f;
+    // SAFETY: a generator's frame that was not entered from native code has a caller.
+    unsafe {
+        while (*o).flags & Frame::ENTRY == 0 && (*o.wrapping_sub(1)).flags & Frame::DELEGATING != 0
+        {
+            o = o.wrapping_sub(1);
+            let g = &*((*o).generator.ptr() as *const Generator);
+            if (*o).flags & Frame::OBJECT != 0 {
+                flow::save_object(t, o, g);
+            }
+            g.end(SUSPENDED);
+        }
+    }
+    o
 }
 
 /// Goes on in the frame `nf` of a generator, with `v` as the result of the Yield that suspended it.
@@ -105,19 +164,14 @@ handlers! {
     }
     send(s) {
         let it = s.reg(s.i.b());
-        if it.is_ptr() {
-            let ty = type_of(it);
-            if ty.is(&GENERATOR) || ty.is(&COROUTINE) {
-                s.save();
-                // SAFETY: of that type.
-                unsafe {
-                    if let Some(g) = plain(s.t(), it)
-                        && let Some(nf) = enter(s.t(), it, g, 0, s.i.a() as u32)
-                    {
-                        let v = s.reg(s.i.a());
-                        s.put(s.i.a(), Value::NULL);
-                        return resumed(s, nf, v);
-                    }
+        s.save();
+        if let Some(g) = plain_generator(s.t(), it) {
+            // SAFETY: held by the register.
+            unsafe {
+                if let Some(nf) = enter(s.t(), it, g, 0, s.i.a() as u32) {
+                    let v = s.reg(s.i.a());
+                    s.put(s.i.a(), Value::NULL);
+                    return resumed(s, nf, v);
                 }
             }
         }
@@ -180,11 +234,13 @@ handlers! {
             }
             saved.set_len(n);
             g.pc.set(s.pc);
+            g.end(SUSPENDED);
+            let base = (*f).base;
+            let f = outermost(t, f);
             vm.swap_handled((*f).handled);
             vm.set_frame_top(f);
             if (*f).flags & Frame::ENTRY != 0 {
-                t.regs.set_top((*f).base);
-                g.end(SUSPENDED);
+                t.regs.set_top(base);
                 vm.yielded.set(true);
                 vm.result.set(v);
                 return std::ptr::null_mut();
@@ -193,7 +249,6 @@ handlers! {
             let caller = f.wrapping_sub(1);
             let r = (*caller).base;
             t.regs.set_top(r.add((*(*caller).code).nregs as usize));
-            g.end(SUSPENDED);
             let dst = (*f).dst as usize;
             State { pc: (*caller).pc, r, f: caller, ..s }.set(dst, v)
         }

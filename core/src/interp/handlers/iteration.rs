@@ -74,7 +74,7 @@ handlers! {
     unpack_seq(s) {
         let v = s.reg(s.i.b());
         let n = s.i.c();
-        if v.is_ptr() && n <= 4 {
+        if v.is_ptr() {
             // SAFETY: the object is alive.
             let ty = unsafe { v.header() }.ty.load(Relaxed) as *const Type;
             if ty == &raw const TUPLE {
