@@ -9,7 +9,7 @@ use weft_objects::prelude::*;
 use weft_objects::runtime;
 use weft_objects::text::hash;
 use weft_stdlib::support::int_obj;
-use weft_stdlib::wait::OwnedLock;
+use weft_stdlib::wait::IMPORT_LOCK as LOCK;
 
 type Init = fn(&mut Thread) -> Res<Obj>;
 
@@ -172,8 +172,6 @@ fn name_arg(t: &Thread, v: Value) -> Res<String> {
 }
 
 // --- the import lock: global, re-entrant ---
-
-static LOCK: OwnedLock = OwnedLock::new();
 
 fn acquire_lock(t: &mut Thread, _a: &[Value]) -> Res {
     LOCK.lock(t, false)?;

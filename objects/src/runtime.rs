@@ -430,11 +430,6 @@ pub fn safepoint(t: &mut Thread) -> Res<()> {
     if bits & breaker_bits::GC != 0 {
         weft_gc::collect_if_due(t);
     }
-    if t.has_pending() {
-        run_pending(t);
-    } else {
-        t.peer().take(breaker_bits::FINALIZERS);
-    }
     if bits & breaker_bits::SIGNAL != 0 {
         check_signals(t)?;
     }
@@ -445,6 +440,12 @@ pub fn safepoint(t: &mut Thread) -> Res<()> {
             let exc = exc.into_obj();
             return Err(errors::raise_class_or_instance(t, exc.value(), None));
         }
+    }
+    // After signals: what their handlers raise inside a finalizer nobody can catch.
+    if t.has_pending() {
+        run_pending(t);
+    } else {
+        t.peer().take(breaker_bits::FINALIZERS);
     }
     Ok(())
 }

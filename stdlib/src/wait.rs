@@ -343,3 +343,6 @@ impl OwnedLock {
         self.owner.load(Relaxed) == crate::_thread::ident()
     }
 }
+
+/// The import lock of `_imp`: global and re-entrant. A fork takes it, so that no child finds a module half made under it.
+pub static IMPORT_LOCK: OwnedLock = OwnedLock::new();

@@ -1,6 +1,7 @@
 //! `fork`, and what is to be done before and after it.
 
 use super::*;
+use crate::wait::IMPORT_LOCK;
 use parking_lot::Mutex;
 use weft_objects::runtime::{self, SharedObj};
 
@@ -58,6 +59,9 @@ pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     let mut before = registered(t, |r| &r.before);
     before.reverse();
     run(t, before);
+    while IMPORT_LOCK.lock(t, false).is_err() {
+        runtime::unraisable(t, "Exception ignored before fork", None);
+    }
     let (pid, e) = {
         let world_fork = || weft_gc::fork(t, || (f(), errno()), |r| r.0 == 0);
         #[cfg(feature = "gil")]
@@ -72,6 +76,9 @@ pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     };
     if pid == 0 {
         crate::_thread::after_fork_child();
+    }
+    IMPORT_LOCK.unlock(false);
+    if pid == 0 {
         let functions = registered(t, |r| &r.in_child);
         run(t, functions);
     } else {
