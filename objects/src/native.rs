@@ -813,7 +813,8 @@ pub static BUILTIN_FUNCTION: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(traverse_builtin, clear_builtin);
+.gc(traverse_builtin, clear_builtin)
+.final_();
 
 const DESCR_GETSET: &[GetSetDef] = &[
     GetSetDef::ro("__name__", |t, v| {
