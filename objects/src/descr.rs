@@ -266,6 +266,14 @@ pub fn set_dict(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     crate::instance::set_dict(t, v, new)
 }
 
+/// The same for built-in types, whose instances always have one.
+pub fn replace_dict(t: &mut Thread, v: Value, new: Value) -> Res<()> {
+    if new.is_null() {
+        return Err(t.type_error("cannot delete __dict__".into()));
+    }
+    crate::instance::set_dict(t, v, new)
+}
+
 gc_slots!(GetSetDescr, traverse_getset, clear_getset, owner);
 gc_slots!(MemberDescr, traverse_member, clear_member, owner, name);
 

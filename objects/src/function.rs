@@ -202,6 +202,14 @@ fn set_code(t: &mut Thread, f: Value, v: Value) -> Res<()> {
         );
         return Err(t.value_error(msg));
     }
+    const KINDS: u32 = 32 | 128 | 512;
+    let kind = |c: Option<&Code>| c.map_or(0, |c| c.flags & KINDS);
+    if kind(Some(c)) != kind(Code::of(of(f).code.get())) {
+        errors::warn::deprecated(
+            t,
+            "Assigning a code object of non-matching type is deprecated (e.g., from a generator to a plain function)",
+        )?;
+    }
     put(t, f, &of(f).code, v)
 }
 
@@ -316,6 +324,9 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
         set_str(t, f.value(), &of(f.value()).name, a[2], "__name__")?;
     }
     if given(a[3]) {
+        if Tuple::of(a[3]).is_none() {
+            return Err(t.type_error("arg 4 (defaults) must be None or tuple".into()));
+        }
         set_defaults(t, f.value(), a[3])?;
     }
     let cells = if given(a[4]) {
@@ -338,6 +349,9 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
         put(t, f.value(), &of(f.value()).closure, a[4])?;
     }
     if given(a[5]) {
+        if Dict::of(a[5]).is_none() {
+            return Err(t.type_error("arg 6 (kwdefaults) must be None or dict".into()));
+        }
         set_kwdefaults(t, f.value(), a[5])?;
     }
     Ok(f.into())
@@ -350,6 +364,12 @@ pub static FUNCTION: Type = Type::builtin(
     &Spec {
         new: Some(new),
         call: Some(function_call),
+        members: &[MemberDef {
+            name: "__globals__",
+            offset: std::mem::offset_of!(Function, globals),
+            readonly: true,
+            none_if_empty: true,
+        }],
         descr_get: Some(function_get),
         repr: Some(|t, v| {
             let s = format!(
@@ -361,7 +381,6 @@ pub static FUNCTION: Type = Type::builtin(
         }),
         getset: &[
             GetSetDef::rw("__code__", |t, v| Ok(to_reg(t, of(v).code.get())), set_code),
-            GetSetDef::ro("__globals__", |t, v| Ok(to_reg(t, of(v).globals.get()))),
             GetSetDef::ro("__builtins__", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
             GetSetDef::ro("__closure__", |t, v| none_if_empty(t, &of(v).closure)),
             GetSetDef::rw(
@@ -411,7 +430,7 @@ pub static FUNCTION: Type = Type::builtin(
             GetSetDef::rw(
                 "__dict__",
                 |t, v| Ok(crate::instance::get_dict(t, v).map_or(Value::NONE, Obj::into_value)),
-                crate::instance::set_dict,
+                crate::descr::replace_dict,
             ),
         ],
         ..Spec::EMPTY

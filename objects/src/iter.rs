@@ -524,7 +524,9 @@ fn next_called(t: &mut Thread, v: Value) -> Res {
     match proto::call(t, f.value(), &[]) {
         Ok(x) => {
             if !proto::eq(t, sentinel.value(), x.value())? {
-                return Ok(x.into());
+                // The function may have used the iterator up.
+                let over = Made::this(v).first.get().is_null();
+                return Ok(if over { Value::NULL } else { x.into() });
             }
         }
         Err(e) if !t.exc_matches(&errors::STOP_ITERATION) => return Err(e),
@@ -850,7 +852,8 @@ pub static MAP: Type = Type::builtin(
 
 fn new_filter(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let ty = Type::of_unchecked(cls);
-    if args.has_keywords() && ty.is(&FILTER) {
+    let init = |ty: &Type| ty.slots.init.get().map(|f| f as usize);
+    if args.has_keywords() && init(ty) == init(&FILTER) {
         return Err(t.type_error("filter() takes no keyword arguments".into()));
     }
     let [f, iterable] = *args.pos() else {

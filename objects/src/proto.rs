@@ -288,10 +288,7 @@ pub fn hash(t: &mut Thread, v: Value) -> Res<i64> {
         return Ok(s.hash());
     }
     match type_of(v).slots.hash.get() {
-        Some(f) => {
-            let _guard = t.enter_recursive(" while hashing an object")?;
-            f(t, v)
-        }
+        Some(f) => f(t, v),
         None => hash_not_implemented(t, v),
     }
 }
@@ -459,7 +456,10 @@ pub fn length_hint(t: &mut Thread, v: Value, default: usize) -> Res<usize> {
 pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     let ty = type_of(v);
     if let Some(f) = ty.slots.iter.get() {
-        let it = Obj::own(f(t, v)?);
+        let it = match f(t, v) {
+            Ok(it) => Obj::own(it),
+            Err(e) => return Err(iter_failed(t, v, e)),
+        };
         if !type_of(it.value()).slots.iter_next.is_set() {
             let msg = format!(
                 "iter() returned non-iterator of type '{}'",
@@ -476,11 +476,25 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     Err(t.type_error(msg))
 }
 
-/// Has `__getitem__` and is neither a dict nor a class of mappings: can be iterated by index.
+/// A class says with `__iter__ = None` that its instances cannot be iterated.
+#[cold]
+fn iter_failed(t: &mut Thread, v: Value, e: Raised) -> Raised {
+    let own = type_of(v).lookup(t, crate::id!(t, "__iter__"));
+    if !own.is_some_and(|f| f.value().is_none()) {
+        return e;
+    }
+    t.clear_exc();
+    let msg = format!("'{}' object is not iterable", type_of(v).name());
+    t.type_error(msg)
+}
+
+/// Has `__getitem__` and is neither a dict nor a class of mappings: can be iterated by index. Built-in types that are
+/// subscripted otherwise (matches, unions) have no length.
 pub fn is_sequence(t: &Thread, v: Value) -> bool {
     let ty = type_of(v);
     let _ = t;
     ty.slots.get_item.is_set()
+        && (ty.is_heap() || ty.slots.len.is_set())
         && Dict::of(v).is_none()
         && Type::of(v).is_none()
         && !ty.is(&crate::mappingproxy::MAPPINGPROXY)
@@ -564,7 +578,7 @@ pub fn get_item_value(t: &mut Thread, v: Value, key: Value) -> Res {
     }
     if let Some(cls) = Type::of(v) {
         let name = crate::id!(t, "__class_getitem__");
-        if let Some(f) = get_attr_opt(t, v, name)? {
+        if let Some(f) = get_attr_opt(t, v, name)?.filter(|f| !f.value().is_none()) {
             return call_value(t, f.value(), Args::positional(&[key]));
         }
         if cls.is(&crate::types::TYPE) {
@@ -761,8 +775,18 @@ pub fn pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
     if c.is_none() {
         return binary(t, BinOp::Pow, a, b);
     }
-    for v in [a, b, c] {
+    let (x, y) = (type_of(a), type_of(b));
+    let order = match !x.is(y) && y.is_subtype(x) {
+        true => [b, a, c],
+        false => [a, b, c],
+    };
+    let mut tried: Vec<usize> = Vec::new();
+    for v in order {
         if let Some(f) = type_of(v).slots.pow3.get() {
+            if tried.contains(&(f as usize)) {
+                continue;
+            }
+            tried.push(f as usize);
             let r = f(t, a, b, c)?;
             if r != Value::NOT_IMPLEMENTED {
                 return Ok(r);
@@ -811,7 +835,11 @@ pub fn index(t: &mut Thread, v: Value) -> Res<Obj> {
     match type_of(v).slots.index.get() {
         Some(f) => {
             let r = Obj::own(f(t, v)?);
+            if crate::int::is_exact_int(r.value()) {
+                return Ok(r);
+            }
             if crate::int::is_int(r.value()) {
+                errors::warn::strict_subclass(t, "__index__", "int", r.value())?;
                 return Ok(r);
             }
             let msg = format!(
@@ -885,15 +913,7 @@ pub fn as_f64(t: &mut Thread, v: Value) -> Res<f64> {
     }
     if let Some(f) = type_of(v).slots.float.get() {
         let r = Obj::own(f(t, v)?);
-        if let Some(f) = crate::float::as_f64(r.value()) {
-            return Ok(f);
-        }
-        let msg = format!(
-            "{}.__float__ returned non-float (type {})",
-            type_of(v).name(),
-            type_of(r.value()).name()
-        );
-        return Err(t.type_error(msg));
+        return crate::float::returned(t, v, r.value());
     }
     if type_of(v).slots.index.is_set() {
         let i = index(t, v)?;

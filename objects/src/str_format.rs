@@ -366,7 +366,9 @@ impl Operands {
             i64::MAX
         };
         match crate::int::as_i64(v.value()) {
-            Some(i) if i <= limit => Ok(i),
+            Some(i) if is_precision && i <= limit => Ok(i),
+            Some(i) if !is_precision && i > i64::MIN => Ok(i),
+            Some(_) if !is_precision => Err(t.overflow_error("width too big")),
             _ => {
                 let range = if is_precision { "int" } else { "ssize_t" };
                 Err(t.overflow_error(format!("Python int too large to convert to C {range}")))
@@ -537,7 +539,7 @@ fn convert_char(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: Value) -> Re
             None => return Err(t.overflow_error("%c arg not in range(0x110000)")),
         }
     } else {
-        let got = type_of(v).name();
+        let got = type_of(v).full_name(t);
         return Err(t.type_error(format!(
             "%c requires an int or a unicode character, not {got}"
         )));

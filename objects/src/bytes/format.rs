@@ -22,6 +22,7 @@ pub(crate) fn modulo_bytearray(t: &mut Thread, a: Value, b: Value) -> Res {
         return Ok(Value::NOT_IMPLEMENTED);
     };
     let format = format.to_vec(t);
+    let _held = crate::buffer::get(t, a)?;
     let out = interpolated(t, &format, b)?;
     Ok(ByteArray::new(t, out).into())
 }
@@ -62,7 +63,7 @@ pub(crate) fn convert_char(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: V
             }
         }
         None => {
-            let got = type_of(v).name();
+            let got = type_of(v).full_name(t);
             return Err(t.type_error(format!(
                 "%c requires an integer in range(256) or a single byte, not {got}"
             )));

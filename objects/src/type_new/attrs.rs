@@ -20,7 +20,9 @@ pub(super) fn check_assignable(t: &Thread, ty: &Type, value: Value, name: &str) 
         )));
     }
     if value.is_null() {
-        return Err(t.type_error(format!("cannot delete '{name}' attribute of type '{of}'")));
+        return Err(t.type_error(format!(
+            "cannot delete '{name}' attribute of immutable type '{of}'"
+        )));
     }
     Ok(())
 }
@@ -70,6 +72,7 @@ fn set_name(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     if s.as_bytes().contains(&0) {
         return Err(t.value_error("type name must not contain null characters"));
     }
+    super::check_text(t, new)?;
     ty.name.set(t, ty.header(), Obj::new(t, new).into());
     Ok(())
 }
@@ -282,6 +285,17 @@ fn get_flags(t: &mut Thread, v: Value) -> Res {
             n |= 1 << bit;
         }
     }
+    // In CPython these are made when their module is.
+    if !ty.is_heap() && !matches!(ty.static_module(), "builtins" | "types") {
+        n |= 1 << 9;
+    }
+    // Instances with attributes beside the layout of a built-in type below.
+    if ty.is_heap() && ty.dict_offset.load(Relaxed) != 0 {
+        n |= 1 << 4;
+    }
+    if ty.has(tf::INLINE) {
+        n |= 1 << 2;
+    }
     if ty.head.gc_flags.load(Relaxed) & weft_gc::TypeFlags::CONTAINER != 0 {
         n |= 1 << 14;
     }
@@ -335,7 +349,13 @@ pub(super) const GETSET: &[GetSetDef] = &[
         Ok(Value::int(this(v).head.basic_size.load(Relaxed) as i64))
     }),
     GetSetDef::ro("__itemsize__", |_, v| {
-        Ok(Value::int(if this(v).has(tf::VAR_SIZED) { 8 } else { 0 }))
+        let ty = this(v);
+        Ok(Value::int(match ty.has(tf::VAR_SIZED) {
+            true if ty.is_subtype(&crate::int::INT) => 4,
+            true if ty.is_subtype(&crate::bytes::BYTES) => 1,
+            true => 8,
+            false => 0,
+        }))
     }),
     GetSetDef::ro("__flags__", get_flags),
     GetSetDef::ro("__dictoffset__", get_dict_offset),

@@ -226,7 +226,7 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
             );
             return Err(t.type_error(msg));
         };
-        if b.is_subtype(ty) {
+        if b.is_subtype(ty) || derives(b, ty) {
             return Err(t.type_error("a __bases__ item causes an inheritance cycle".into()));
         }
     }
@@ -253,6 +253,23 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     Ok(())
 }
 
+/// Whether `ty` is among the bases of `b` and of theirs, whatever the MROs say: they may be about to change.
+fn derives(b: &Type, ty: &Type) -> bool {
+    let mut todo = vec![b];
+    let mut seen: Vec<*const Type> = Vec::new();
+    while let Some(c) = todo.pop() {
+        if std::ptr::eq(c, ty) {
+            return true;
+        }
+        if c.is_heap() && !seen.contains(&(c as *const Type)) {
+            seen.push(c);
+            let bases = Tuple::exact(c.bases.get()).map_or(&[][..], |b| b.values());
+            todo.extend(bases.iter().map(|b| Type::of_unchecked(*b)));
+        }
+    }
+    false
+}
+
 fn replace_bases(t: &Thread, ty: &Type, bases: &Obj, base: Value) {
     ty.unlist();
     ty.bases.set(t, ty.header(), bases.clone().into());
@@ -266,7 +283,10 @@ fn recompute(t: &mut Thread, ty: &Type, done: &mut Vec<(Obj, Obj)>) -> Res<()> {
     let mro = compute(t, ty)?;
     let old = ty.mro.replace(t, ty.header(), mro.into());
     ty.modified(t);
-    done.push((Obj::new(t, ty.value()), Obj::own(old)));
+    // Empty while the class is being made: its `mro()` may do this.
+    if !old.is_null() {
+        done.push((Obj::new(t, ty.value()), Obj::own(old)));
+    }
     let below: Vec<Obj> = ty
         .subclasses_snapshot()
         .into_iter()
