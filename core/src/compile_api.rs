@@ -345,8 +345,11 @@ pub fn compile_named(
     let mut opts = opts.clone();
     opts.filename = Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy());
     refuse_nul(t, source, filename)?;
-    match compile::compile(source, mode, &opts) {
-        Ok(p) => Ok(code_named(t, &p, filename)),
+    match compile::compile_warning(source, mode, &opts) {
+        Ok((p, warnings)) => {
+            warn(t, &warnings, filename)?;
+            Ok(code_named(t, &p, filename))
+        }
         Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
     }
 }
@@ -406,7 +409,7 @@ pub fn decode(t: &mut Thread, bytes: &[u8], filename: Value) -> Res<String> {
     Err(raise_syntax_error(t, &e, filename))
 }
 
-/// The builtin `compile` (and what `eval` and `exec` do with text). A code object is given back as it is.
+/// The builtin `compile`, `version` being `_feature_version` (and what `eval` and `exec` do with text). A code object is given back as it is.
 ///
 /// # Errors
 /// As CPython: TypeError, ValueError, SyntaxError.
@@ -418,6 +421,7 @@ pub fn compile_object(
     flags: i64,
     dont_inherit: bool,
     optimize: i64,
+    version: i64,
 ) -> Res<Obj> {
     if flags & !cf::ALL != 0 {
         return Err(t.value_error("compile(): unrecognised flags"));
@@ -455,6 +459,7 @@ pub fn compile_object(
         future_annotations: (flags | inherited) & cf::FUTURE_ANNOTATIONS != 0,
         top_level_await: flags & cf::ALLOW_TOP_LEVEL_AWAIT != 0,
         allow_incomplete: flags & cf::ALLOW_INCOMPLETE_INPUT != 0,
+        max_digits: u32::try_from(int::max_str_digits()).ok(),
     };
     if tree_read::is_node(t, source)? {
         return compile_node(t, source, kind, flags, &filename, &opts);
@@ -470,18 +475,52 @@ pub fn compile_object(
         return compile_named(t, &text, &filename, kind.unwrap_or(Mode::Exec), &opts);
     }
     refuse_nul(t, &text, &filename)?;
-    let simplify = (flags & cf::OPTIMIZED_AST == cf::OPTIMIZED_AST).then_some(opts.optimize);
+    let how = tree_options(flags, &opts, version);
+    let mut warned = Vec::new();
     let steps = match kind {
-        Some(mode) => {
-            let comments = flags & cf::TYPE_COMMENTS != 0;
-            compile::outline(&text, mode, &opts, comments, simplify)
-        }
+        Some(mode) => compile::outline(&text, mode, &opts, how).and_then(|(steps, warnings)| {
+            warned = warnings;
+            Ok(steps)
+        }),
         None => compile::outline_signature(&text, &opts),
     };
     match steps {
-        Ok(steps) => tree_make::make(t, &steps),
+        Ok(steps) => {
+            warn(t, &warned, &filename)?;
+            tree_make::make(t, &steps)
+        }
         Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
     }
+}
+
+fn tree_options(flags: i64, opts: &Options, version: i64) -> compile::TreeOptions {
+    let optimize = flags & cf::OPTIMIZED_AST == cf::OPTIMIZED_AST;
+    compile::TreeOptions {
+        type_comments: flags & cf::TYPE_COMMENTS != 0,
+        optimize: optimize.then_some(opts.optimize),
+        feature_version: u8::try_from(version).ok(),
+    }
+}
+
+/// Gives the compiler's warnings. One that is an error by the filters becomes a SyntaxError.
+fn warn(t: &mut Thread, warnings: &[compile::SyntaxError], filename: &Obj) -> Res<()> {
+    for w in warnings {
+        let line = i64::from(w.line);
+        let category = &errors::SYNTAX_WARNING;
+        let done = weft_stdlib::_warnings::warn_about(t, category, &w.msg, filename, line);
+        if let Err(r) = done {
+            if !t.exc_matches(category) {
+                return Err(r);
+            }
+            t.clear_exc();
+            let error = compile::SyntaxError {
+                msg: w.msg.replace(compile::FUTURE, ""),
+                ..w.clone()
+            };
+            return Err(raise_syntax_error(t, &error, filename.value()));
+        }
+    }
+    Ok(())
 }
 
 /// Compiles a tree, or gives it back if trees are what is wanted.
@@ -493,13 +532,24 @@ fn compile_node(
     filename: &Obj,
     opts: &Options,
 ) -> Res<Obj> {
-    if flags & cf::ONLY_AST != 0 {
-        return Ok(Obj::new(t, node));
-    }
-    let mode = mode.unwrap_or(Mode::Exec);
+    tree_read::check_kind(t, node, mode)?;
+    let mode = match mode {
+        Some(mode) if flags & cf::OPTIMIZED_AST != cf::ONLY_AST => mode,
+        _ => return Ok(Obj::new(t, node)),
+    };
     let tree = tree_read::read(t, node, mode)?;
-    match compile::compile_tree(&tree.tree, &tree.places, tree.depth, mode, opts) {
-        Ok(p) => Ok(code_named(t, &p, filename)),
+    if flags & cf::ONLY_AST != 0 {
+        let how = tree_options(flags, opts, -1);
+        return match compile::outline_tree(&tree, mode, opts, how) {
+            Ok(steps) => tree_make::make(t, &steps),
+            Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+        };
+    }
+    match compile::compile_tree(&tree, mode, opts) {
+        Ok((p, warnings)) => {
+            warn(t, &warnings, filename)?;
+            Ok(code_named(t, &p, filename))
+        }
         Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
     }
 }

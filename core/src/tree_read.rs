@@ -5,20 +5,13 @@ mod pattern;
 mod stmt;
 
 use crate::compile::bytecode::Const;
-use crate::compile::{Mode, Synthetic};
+use crate::compile::{Mode, Synthetic, Tree};
 use crate::import;
 use ruff_python_ast as ast;
 use ruff_text_size::{TextRange, TextSize};
 use std::collections::HashMap;
 use weft_objects::prelude::*;
 use weft_objects::{id, int};
-
-/// A tree for [`crate::compile::compile_tree`].
-pub struct Tree {
-    pub tree: ast::Mod,
-    pub places: Synthetic,
-    pub depth: u32,
-}
 
 /// Whether `v` is a node.
 ///
@@ -34,22 +27,32 @@ pub fn is_node(t: &mut Thread, v: Value) -> Res<bool> {
     proto::is_instance(t, v, class.value())
 }
 
+/// Checks that a node is what `compile()` in this mode takes; `None`: a signature.
+///
+/// # Errors
+/// TypeError; what importing `_ast` raises.
+pub fn check_kind(t: &mut Thread, v: Value, mode: Option<Mode>) -> Res<&'static str> {
+    let reader = Reader::new(t)?;
+    let wanted = match mode {
+        Some(Mode::Exec) => "Module",
+        Some(Mode::Eval) => "Expression",
+        Some(Mode::Single) => "Interactive",
+        None => "FunctionType",
+    };
+    if reader.class(t, v) != Some(wanted) {
+        let got = type_of(v).name();
+        return Err(t.type_error(format!("expected {wanted} node, got {got}")));
+    }
+    Ok(wanted)
+}
+
 /// Reads a tree.
 ///
 /// # Errors
 /// TypeError and ValueError for what is no tree, as CPython's.
 pub fn read(t: &mut Thread, v: Value, mode: Mode) -> Res<Tree> {
+    let wanted = check_kind(t, v, Some(mode))?;
     let mut reader = Reader::new(t)?;
-    let wanted = match mode {
-        Mode::Exec => "Module",
-        Mode::Eval => "Expression",
-        Mode::Single => "Interactive",
-    };
-    let class = reader.class(t, v);
-    if class != Some(wanted) {
-        let got = type_of(v).name();
-        return Err(t.type_error(format!("expected {wanted} node, got {got}")));
-    }
     let node = Node::new(wanted, v);
     let range = TextRange::default();
     let tree = if mode == Mode::Eval {
@@ -213,7 +216,6 @@ struct Reader {
     deepest: u32,
 }
 
-/// The machine stack that a level of reading may take when the compiler walks the tree is measured in levels.
 impl Reader {
     fn new(t: &mut Thread) -> Res<Reader> {
         let module = import::import_module(t, "_ast")?;
@@ -320,6 +322,7 @@ impl Reader {
     ) -> Res<ast::Identifier> {
         let v = self.required(t, n, name)?;
         let text = self.text(t, v.value())?;
+        self.check_name(t, &text)?;
         Ok(ast::Identifier::new(text, range))
     }
 
@@ -334,6 +337,7 @@ impl Reader {
             return Ok(None);
         };
         let text = self.text(t, v.value())?;
+        self.check_name(t, &text)?;
         Ok(Some(ast::Identifier::new(text, range)))
     }
 
@@ -390,8 +394,14 @@ impl Reader {
     }
 
     fn required_int(&mut self, t: &mut Thread, n: Node, name: &str) -> Res<i64> {
-        let v = self.required(t, n, name)?;
-        self.number(t, v.value())
+        let key = Str::intern_bytes(t, name.as_bytes());
+        match proto::get_attr_opt(t, n.value, key)? {
+            Some(v) => self.number(t, v.value()),
+            None => {
+                let msg = format!("required field \"{name}\" missing from {}", n.class);
+                Err(t.type_error(msg))
+            }
+        }
     }
 
     // Places

@@ -13,8 +13,8 @@ use ruff_text_size::{Ranged, TextRange};
 const MAX_INT_BITS: u64 = 128;
 const MAX_STR: usize = 4096;
 const MAX_ITEMS: usize = 256;
-/// Decimal literals may have this many digits.
-const MAX_DIGITS: usize = 4300;
+/// Decimal literals may have this many digits, if nobody says otherwise.
+pub(super) const MAX_DIGITS: usize = 4300;
 
 impl ConstTable {
     /// A key that tells apart what `==` does not: 1, 1.0 and True; 0.0 and -0.0.
@@ -168,9 +168,10 @@ pub(super) fn check_number(src: &Source<'_>, n: &ast::ExprNumberLiteral) -> Res 
         let text = src.slice(n.range);
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-        if decimal && digits > MAX_DIGITS {
+        let limit = src.max_digits;
+        if decimal && limit != 0 && digits > limit {
             let msg = format!(
-                "Exceeds the limit ({MAX_DIGITS} digits) for integer string conversion: value has {digits} digits; \
+                "Exceeds the limit ({limit} digits) for integer string conversion: value has {digits} digits; \
                  use sys.set_int_max_str_digits() to increase the limit - Consider hexadecimal for huge integer \
                  literals to avoid decimal conversion limits."
             );
@@ -275,6 +276,16 @@ fn big_literal(text: &str) -> Option<BigInt> {
         _ => (text.as_str(), 10),
     };
     BigInt::parse_bytes(digits.as_bytes(), radix)
+}
+
+/// The value of a signed number or of a sum of two numbers.
+pub(super) fn fold_number(e: &Expr) -> Option<Const> {
+    match e {
+        Expr::NumberLiteral(n) => number(&n.value),
+        Expr::UnaryOp(u) => fold_unary(u.op, &fold_number(&u.operand)?),
+        Expr::BinOp(b) => fold_binary(b.op, &fold_number(&b.left)?, &fold_number(&b.right)?),
+        _ => None,
+    }
 }
 
 fn as_int(c: &Const) -> Option<BigInt> {

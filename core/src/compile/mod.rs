@@ -21,6 +21,7 @@ mod tree;
 mod type_comments;
 mod unparse;
 pub mod verify;
+mod warn;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use assemble::disassemble;
 pub use bytecode::CodeProto;
 pub use source::{Synthetic, decode_source};
 pub use tree::{Place, Step};
+pub use warn::FUTURE;
 
 use assemble::Unit;
 use ruff_python_ast as ast;
@@ -54,6 +56,8 @@ pub struct Options {
     pub future_annotations: bool,
     /// `await` is allowed at the top level (`ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`).
     pub top_level_await: bool,
+    /// Decimal literals may have this many digits; 0 for any number.
+    pub max_digits: Option<u32>,
     /// Input that merely ends too early is reported as [`ErrorKind::Incomplete`].
     pub allow_incomplete: bool,
 }
@@ -100,11 +104,37 @@ type Res<T = ()> = Result<T, SyntaxError>;
 /// # Errors
 /// A [`SyntaxError`] with CPython's wording for the common mistakes.
 pub fn compile(source: &str, mode: Mode, opts: &Options) -> Result<CodeProto, SyntaxError> {
-    let text = source::normalize(source);
-    with_stack(&text, opts, |src| compile_source(src, mode, opts))
+    compile_warning(source, mode, opts).map(|(code, _)| code)
 }
 
-/// The steps that make the syntax tree of `source`. `optimize`: as the compiler at this level would simplify it.
+/// As [`compile`], with the warnings that there are: errors that are none.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_warning(
+    source: &str,
+    mode: Mode,
+    opts: &Options,
+) -> Result<(CodeProto, Vec<SyntaxError>), SyntaxError> {
+    let text = source::normalize(source);
+    with_stack(&text, opts, |src| {
+        let code = compile_source(src, mode, opts)?;
+        Ok((code, src.take_warnings()))
+    })
+}
+
+/// What [`outline`] is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TreeOptions {
+    /// Type comments are part of the tree.
+    pub type_comments: bool,
+    /// Simplified as by the compiler at this level.
+    pub optimize: Option<u8>,
+    /// Refuse what came after this minor version of Python 3.
+    pub feature_version: Option<u8>,
+}
+
+/// The steps that make the syntax tree of `source`, and warnings.
 ///
 /// # Errors
 /// As [`compile`]; only what the parser finds.
@@ -112,24 +142,41 @@ pub fn outline(
     source: &str,
     mode: Mode,
     opts: &Options,
-    type_comments: bool,
-    optimize: Option<u8>,
-) -> Result<Vec<Step>, SyntaxError> {
+    how: TreeOptions,
+) -> Result<(Vec<Step>, Vec<SyntaxError>), SyntaxError> {
     let text = source::normalize(source);
     with_stack(&text, opts, |src| {
         let parsed = parse(src, mode, opts)?;
-        let comments = type_comments.then(|| TypeComments::collect(src, parsed.tokens()));
-        match parsed.syntax() {
-            ast::Mod::Expression(e) => tree::expression(src, &e.body, optimize),
-            ast::Mod::Module(m) => {
-                let kind = match mode {
-                    Mode::Single => "Interactive",
-                    _ => "Module",
-                };
-                tree::module(src, &m.body, kind, comments, optimize)
-            }
-        }
+        let comments = how
+            .type_comments
+            .then(|| TypeComments::collect(src, parsed.tokens()));
+        let steps = tree::outline(src, parsed.syntax(), mode, comments, how)?;
+        Ok((steps, src.take_warnings()))
     })
+}
+
+/// As [`outline`] for a tree that was made from objects.
+///
+/// # Errors
+/// As [`compile`].
+pub fn outline_tree(
+    tree: &Tree,
+    mode: Mode,
+    opts: &Options,
+    how: TreeOptions,
+) -> Result<Vec<Step>, SyntaxError> {
+    let source = || Source::synthetic(&tree.places, &opts.filename);
+    let run = || tree::outline(&source(), &tree.tree, mode, None, how);
+    run_deep(tree.depth, run, || source().too_deep())
+}
+
+/// A tree that was made from objects; its offsets are those of `places`.
+#[derive(Debug)]
+pub struct Tree {
+    pub tree: ast::Mod,
+    pub places: Synthetic,
+    /// How deeply it nests.
+    pub depth: u32,
 }
 
 /// The steps that make the tree of a signature's type comment: `(int, *str) -> bool`.
@@ -141,20 +188,22 @@ pub fn outline_signature(source: &str, opts: &Options) -> Result<Vec<Step>, Synt
     with_stack(&text, opts, |src| tree::signature(src, opts))
 }
 
-/// Compiles a tree that was made from objects; its offsets are those of `places`. `depth` is how deeply it nests.
+/// Compiles a tree that was made from objects; gives warnings as well.
 ///
 /// # Errors
 /// A [`SyntaxError`].
 pub fn compile_tree(
-    tree: &ast::Mod,
-    places: &Synthetic,
-    depth: u32,
+    tree: &Tree,
     mode: Mode,
     opts: &Options,
-) -> Result<CodeProto, SyntaxError> {
-    let run = || compile_parsed(&Source::synthetic(places, &opts.filename), tree, mode, opts);
-    let failed = || Source::synthetic(places, &opts.filename).too_deep();
-    run_deep(depth, run, failed)
+) -> Result<(CodeProto, Vec<SyntaxError>), SyntaxError> {
+    let source = || Source::synthetic(&tree.places, &opts.filename);
+    let run = || {
+        let src = source();
+        let code = compile_parsed(&src, &tree.tree, mode, opts)?;
+        Ok((code, src.take_warnings()))
+    };
+    run_deep(tree.depth, run, || source().too_deep())
 }
 
 /// Runs `f` on a source, on a stack that is large enough for how it nests.
@@ -163,13 +212,20 @@ fn with_stack<R: Send>(
     opts: &Options,
     f: impl Fn(&Source<'_>) -> Res<R> + Sync,
 ) -> Res<R> {
-    let src = Source::new(text, &opts.filename);
+    let source = || {
+        let mut src = Source::new(text, &opts.filename);
+        if let Some(n) = opts.max_digits {
+            src.max_digits = n as usize;
+        }
+        src
+    };
+    let src = source();
     let weight = src.check_nesting()?;
     if weight <= INLINE_WEIGHT {
         return f(&src);
     }
     let failed = || src.too_deep();
-    run_deep(weight, || f(&Source::new(text, &opts.filename)), failed)
+    run_deep(weight, || f(&source()), failed)
 }
 
 /// Runs `f`, which recurses this deeply, with a stack to match.
@@ -214,6 +270,7 @@ fn parse(
         .with_target_version(ast::PythonVersion::PY314);
     let parsed = ruff_python_parser::parse_unchecked(src.text, options);
     error::check(src, &parsed, mode, opts)?;
+    warn::literals(src, parsed.tokens());
     if let (Mode::Single, ast::Mod::Module(m)) = (mode, parsed.syntax()) {
         error::check_single(src, &m.body, opts)?;
     }
@@ -228,10 +285,12 @@ fn compile_source(src: &Source<'_>, mode: Mode, opts: &Options) -> Res<CodeProto
 fn compile_parsed(src: &Source<'_>, tree: &ast::Mod, mode: Mode, opts: &Options) -> Res<CodeProto> {
     match tree {
         ast::Mod::Expression(tree) => {
+            warn::expression(src, &tree.body);
             let sym = symtable::build_expression(src, &tree.body, opts)?;
             Compiler::new(src, opts, mode, &sym).eval_unit(&tree.body)
         }
         ast::Mod::Module(tree) => {
+            warn::module(src, &tree.body);
             let sym = symtable::build_module(src, &tree.body, opts)?;
             Compiler::new(src, opts, mode, &sym).module_unit(&tree.body)
         }

@@ -4,16 +4,19 @@ use super::bytecode::{Const, Position};
 use super::{ErrorKind, Res, SyntaxError};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// A source text with its line starts.
 pub(super) struct Source<'a> {
     pub text: &'a str,
     pub filename: &'a str,
+    /// Decimal literals may have this many digits; 0 for any number.
+    pub max_digits: usize,
     starts: Vec<u32>,
     last: Cell<usize>,
     /// What stands for the text of a tree that was not parsed.
     synthetic: Option<&'a Synthetic>,
+    warnings: RefCell<Vec<SyntaxError>>,
 }
 
 /// A range from the start of one node to the end of another, which need not be in order in a tree that was not parsed.
@@ -76,9 +79,11 @@ impl<'a> Source<'a> {
         Source {
             text,
             filename,
+            max_digits: super::consts::MAX_DIGITS,
             starts,
             last: Cell::new(0),
             synthetic: None,
+            warnings: RefCell::default(),
         }
     }
 
@@ -222,6 +227,20 @@ impl<'a> Source<'a> {
                 }
             }),
         }
+    }
+
+    /// Notes a warning at `range`.
+    #[cold]
+    pub fn warn(&self, range: TextRange, msg: impl Into<String>) {
+        let warning = self.error(range, msg);
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// What has been warned about, in order.
+    pub fn take_warnings(&self) -> Vec<SyntaxError> {
+        let mut all = self.warnings.take();
+        all.sort_by_key(|w| (w.line, w.col));
+        all
     }
 
     /// A SyntaxError at no place in particular.

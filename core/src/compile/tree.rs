@@ -8,7 +8,7 @@ use super::consts::{element_part, literal_part, number, string_value};
 use super::fstring::debug_source;
 use super::source::Source;
 use super::type_comments::TypeComments;
-use super::{Res, consts};
+use super::{Mode, Res, TreeOptions, consts};
 use ruff_python_ast::{self as ast, Expr, InterpolatedStringElement as Element, Pattern, Stmt};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
@@ -35,45 +35,43 @@ pub enum Step {
     Node(&'static str, usize, Option<Place>),
 }
 
-/// The steps for the tree of a module ("Module" or "Interactive").
-pub(super) fn module(
+/// The steps for a whole tree.
+pub(super) fn outline(
     src: &Source<'_>,
-    body: &[Stmt],
-    kind: &'static str,
+    tree: &ast::Mod,
+    mode: Mode,
     comments: Option<TypeComments>,
-    optimize: Option<u8>,
+    how: TreeOptions,
 ) -> Res<Vec<Step>> {
-    let mut x = Outline::new(src, comments, optimize);
-    let mut fields = 1;
-    if kind == "Interactive" {
-        x.body(body)?;
-    } else {
-        x.documented(body)?;
-        let ignores = x
-            .comments
-            .as_ref()
-            .map_or(Vec::new(), TypeComments::ignores);
-        let n = ignores.len();
-        for (line, tag) in ignores {
-            x.put(Step::Const(Const::Int(i64::from(line))));
-            x.text(&tag);
-            x.put(Step::Node("TypeIgnore", 2, None));
+    let mut x = Outline::new(src, comments, how);
+    match (tree, mode) {
+        (ast::Mod::Expression(e), _) => {
+            x.expr(&e.body)?;
+            x.bare("Expression", 1);
         }
-        x.put(Step::List(n));
-        fields = 2;
+        (ast::Mod::Module(m), Mode::Single) => {
+            x.body(&m.body)?;
+            x.bare("Interactive", 1);
+        }
+        (ast::Mod::Module(m), _) => {
+            x.documented(&m.body)?;
+            let ignores = x
+                .comments
+                .as_ref()
+                .map_or(Vec::new(), TypeComments::ignores);
+            let n = ignores.len();
+            for (line, tag) in ignores {
+                x.int(i64::from(line));
+                x.text(&tag);
+                x.bare("TypeIgnore", 2);
+            }
+            x.put(Step::List(n));
+            x.bare("Module", 2);
+        }
     }
     if let Some(comments) = &x.comments {
         comments.check(src)?;
     }
-    x.put(Step::Node(kind, fields, None));
-    Ok(x.out)
-}
-
-/// The steps for the tree of an expression.
-pub(super) fn expression(src: &Source<'_>, body: &Expr, optimize: Option<u8>) -> Res<Vec<Step>> {
-    let mut x = Outline::new(src, None, optimize);
-    x.expr(body)?;
-    x.put(Step::Node("Expression", 1, None));
     Ok(x.out)
 }
 
@@ -91,7 +89,7 @@ pub(super) fn signature(src: &Source<'_>, opts: &super::Options) -> Res<Vec<Step
     let Expr::Call(c) = &*e.body else {
         return Err(invalid());
     };
-    let mut x = Outline::new(&call_src, None, None);
+    let mut x = Outline::new(&call_src, None, TreeOptions::default());
     for part in c.arguments.arguments_source_order() {
         match part {
             ast::ArgOrKeyword::Arg(Expr::Starred(s)) => x.expr(&s.value)?,
@@ -107,7 +105,7 @@ pub(super) fn signature(src: &Source<'_>, opts: &super::Options) -> Res<Vec<Step
     let ast::Mod::Expression(e) = parsed.syntax() else {
         return Err(invalid());
     };
-    let mut x = Outline::new(&returns_src, None, None);
+    let mut x = Outline::new(&returns_src, None, TreeOptions::default());
     x.expr(&e.body)?;
     x.put(Step::Node("FunctionType", 2, None));
     out.append(&mut x.out);
@@ -132,8 +130,7 @@ fn arrow(text: &str) -> Option<usize> {
 struct Outline<'s, 'a> {
     src: &'s Source<'a>,
     comments: Option<TypeComments>,
-    /// Constant expressions are replaced as by `compile` at this level.
-    optimize: Option<u8>,
+    how: TreeOptions,
     out: Vec<Step>,
     depth: u32,
 }
@@ -145,11 +142,11 @@ enum Piece<'a> {
 }
 
 impl<'s, 'a> Outline<'s, 'a> {
-    fn new(src: &'s Source<'a>, comments: Option<TypeComments>, optimize: Option<u8>) -> Self {
+    fn new(src: &'s Source<'a>, comments: Option<TypeComments>, how: TreeOptions) -> Self {
         Outline {
             src,
             comments,
-            optimize,
+            how,
             out: Vec::new(),
             depth: 0,
         }
@@ -206,6 +203,17 @@ impl<'s, 'a> Outline<'s, 'a> {
         self.put(Step::Node(class, fields, None));
     }
 
+    /// Refuses a feature of Python 3.`since`, if an older version is asked for.
+    fn since(&self, since: u8, what: &str, range: TextRange) -> Res {
+        match self.how.feature_version {
+            Some(v) if v < since => {
+                let msg = format!("{what} only supported in Python 3.{since} and greater");
+                Err(self.src.error(range, msg))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn deeper(&mut self) -> Res {
         self.depth += 1;
         if self.depth > super::MAX_DEPTH {
@@ -226,11 +234,14 @@ impl<'s, 'a> Outline<'s, 'a> {
 
     /// The body of a definition, from which a docstring is left out at level 2.
     fn documented(&mut self, body: &[Stmt]) -> Res {
-        let dropped = self.optimize == Some(2)
+        let dropped = self.how.optimize == Some(2)
             && matches!(body.first(), Some(Stmt::Expr(e)) if e.value.is_string_literal_expr());
         match body {
             [only] if dropped => {
-                self.node("Pass", 0, only.range());
+                // As long as the word, where the docstring was.
+                let mut place = self.place(only.range());
+                (place.end_line, place.end_col) = (place.line, place.col + 4);
+                self.put(Step::Node("Pass", 0, Some(place)));
                 self.put(Step::List(1));
                 Ok(())
             }
@@ -266,6 +277,7 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("Assign", 3, range);
             }
             Stmt::TypeAlias(s) => {
+                self.since(12, "Type statement is", range)?;
                 self.expr(&s.name)?;
                 self.type_params(s.type_params.as_deref())?;
                 self.expr(&s.value)?;
@@ -278,6 +290,7 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("AugAssign", 3, range);
             }
             Stmt::AnnAssign(s) => {
+                self.since(6, "Variable annotation syntax is", range)?;
                 self.expr(&s.target)?;
                 self.expr(&s.annotation)?;
                 self.optional(s.value.as_deref())?;
@@ -285,6 +298,9 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("AnnAssign", 4, range);
             }
             Stmt::For(s) => {
+                if s.is_async {
+                    self.since(5, "Async for loops are", range)?;
+                }
                 self.expr(&s.target)?;
                 self.expr(&s.iter)?;
                 self.body(&s.body)?;
@@ -305,6 +321,9 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("If", 3, range);
             }
             Stmt::With(s) => {
+                if s.is_async {
+                    self.since(5, "Async with statements are", range)?;
+                }
                 for item in &s.items {
                     self.expr(&item.context_expr)?;
                     self.optional(item.optional_vars.as_deref())?;
@@ -317,6 +336,7 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node(if s.is_async { "AsyncWith" } else { "With" }, 3, range);
             }
             Stmt::Match(s) => {
+                self.since(10, "Pattern matching is", range)?;
                 self.expr(&s.subject)?;
                 for case in &s.cases {
                     self.pattern(&case.pattern)?;
@@ -390,6 +410,9 @@ impl<'s, 'a> Outline<'s, 'a> {
 
     fn function(&mut self, s: &ast::StmtFunctionDef) -> Res {
         let range = self.src.after_decorators(&s.decorator_list, s.range);
+        if s.is_async {
+            self.since(5, "Async functions are", range)?;
+        }
         self.name(&s.name);
         self.arguments(&s.parameters)?;
         self.documented(&s.body)?;
@@ -455,9 +478,17 @@ impl<'s, 'a> Outline<'s, 'a> {
     }
 
     fn try_stmt(&mut self, s: &ast::StmtTry) -> Res {
+        if s.is_star {
+            self.since(11, "Exception groups are", s.range)?;
+        }
         self.body(&s.body)?;
         for handler in &s.handlers {
             let ast::ExceptHandler::ExceptHandler(h) = handler;
+            if let Some(Expr::Tuple(x)) = h.type_.as_deref()
+                && !x.parenthesized
+            {
+                self.since(14, "except expressions without parentheses are", x.range)?;
+            }
             self.optional(h.type_.as_deref())?;
             self.name_or_none(h.name.as_ref());
             self.body(&h.body)?;
@@ -489,6 +520,9 @@ impl<'s, 'a> Outline<'s, 'a> {
     // Parameters
 
     fn arguments(&mut self, p: &ast::Parameters) -> Res {
+        if !p.posonlyargs.is_empty() {
+            self.since(8, "Positional-only parameters are", p.range)?;
+        }
         self.params(&p.posonlyargs)?;
         self.params(&p.args)?;
         self.star_param(p.vararg.as_deref())?;
@@ -549,6 +583,10 @@ impl<'s, 'a> Outline<'s, 'a> {
         let params = params.map_or(&[][..], |p| &p.type_params);
         for p in params {
             self.name(p.name());
+            self.since(12, "Type parameter lists are", p.range())?;
+            if p.default().is_some() {
+                self.since(13, "Type parameter defaults are", p.range())?;
+            }
             let class = match p {
                 ast::TypeParam::TypeVar(v) => {
                     self.optional(v.bound.as_deref())?;
@@ -613,11 +651,18 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("BoolOp", 2, range);
             }
             Expr::Named(x) => {
+                self.since(8, "Assignment expressions are", range)?;
                 self.expr(&x.target)?;
                 self.expr(&x.value)?;
                 self.node("NamedExpr", 2, range);
             }
             Expr::BinOp(x) => {
+                if x.op == ast::Operator::MatMult {
+                    self.since(5, "The '@' operator is", range)?;
+                }
+                if self.how.optimize.is_some() && self.percent_format(x)? {
+                    return Ok(());
+                }
                 self.expr(&x.left)?;
                 self.put(Step::Shared(operator(x.op)));
                 self.expr(&x.right)?;
@@ -671,6 +716,7 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.comprehension("DictComp", &[&x.key, &x.value], &x.generators, range)?;
             }
             Expr::Await(x) => {
+                self.since(5, "Await expressions are", range)?;
                 self.expr(&x.value)?;
                 self.node("Await", 1, range);
             }
@@ -706,6 +752,9 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.constant(Const::Bytes(x.value.bytes().collect()), false, range);
             }
             Expr::NumberLiteral(x) => {
+                if self.src.slice(range).contains('_') {
+                    self.since(6, "Underscores in numeric literals are", range)?;
+                }
                 consts::check_number(self.src, x)?;
                 let c = number(&x.value).unwrap_or(Const::None);
                 self.constant(c, false, range);
@@ -734,7 +783,7 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("Starred", 2, range);
             }
             Expr::Name(x) => {
-                if let Some(level) = self.optimize
+                if let Some(level) = self.how.optimize
                     && x.id.as_str() == "__debug__"
                     && x.ctx == ast::ExprContext::Load
                 {
@@ -766,7 +815,10 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.optional(x.step.as_deref())?;
                 self.node("Slice", 3, range);
             }
-            Expr::IpyEscapeCommand(_) => return Err(self.src.error(range, "invalid syntax")),
+            Expr::IpyEscapeCommand(x) => match self.src.constant(&x.value) {
+                Some(c) => self.constant(c.clone(), false, range),
+                None => return Err(self.src.error(range, "invalid syntax")),
+            },
         }
         Ok(())
     }
@@ -790,6 +842,9 @@ impl<'s, 'a> Outline<'s, 'a> {
             self.expr(e)?;
         }
         for g in generators {
+            if g.is_async {
+                self.since(6, "Async comprehensions are", range)?;
+            }
             self.expr(&g.target)?;
             self.expr(&g.iter)?;
             self.exprs(&g.ifs)?;
@@ -824,6 +879,7 @@ impl<'s, 'a> Outline<'s, 'a> {
     // Strings with replacement fields
 
     fn fstring(&mut self, f: &ast::ExprFString) -> Res {
+        self.since(6, "Format strings are", f.range)?;
         let mut pieces = Vec::new();
         for part in &f.value {
             match part {
@@ -840,7 +896,46 @@ impl<'s, 'a> Outline<'s, 'a> {
         self.joined("JoinedStr", "FormattedValue", pieces, f.range)
     }
 
+    /// `"..." % (a, b)` with nothing but `%s`, `%r`, `%a` and `%%` as the f-string it is. False if it is something else.
+    fn percent_format(&mut self, b: &ast::ExprBinOp) -> Res<bool> {
+        let (ast::Operator::Mod, Expr::StringLiteral(format), Expr::Tuple(values)) =
+            (b.op, &*b.left, &*b.right)
+        else {
+            return Ok(false);
+        };
+        let text = string_value(self.src, format);
+        let starred = values.elts.iter().any(Expr::is_starred_expr);
+        let Some(fields) = percent_fields(&text).filter(|_| !starred) else {
+            return Ok(false);
+        };
+        let wanted = fields.iter().filter(|f| f.1.is_some()).count();
+        if wanted != values.elts.len() || fields.is_empty() {
+            return Ok(false);
+        }
+        let mut values = values.elts.iter();
+        let mut n = 0;
+        for (text, conversion) in fields {
+            if !text.is_empty() {
+                self.constant(Const::Str(text.into()), false, b.left.range());
+                n += 1;
+            }
+            if let Some(c) = conversion
+                && let Some(v) = values.next()
+            {
+                self.expr(v)?;
+                self.int(i64::from(c));
+                self.none();
+                self.node("FormattedValue", 3, v.range());
+                n += 1;
+            }
+        }
+        self.put(Step::List(n));
+        self.node("JoinedStr", 1, b.range);
+        Ok(true)
+    }
+
     fn tstring(&mut self, f: &ast::ExprTString) -> Res {
+        self.since(14, "t-strings are", f.range)?;
         let mut pieces = Vec::new();
         for part in f.value.iter() {
             self.pieces(&part.elements, part.flags.prefix().is_raw(), &mut pieces);
@@ -931,12 +1026,24 @@ impl<'s, 'a> Outline<'s, 'a> {
         Ok(())
     }
 
+    /// A value in a pattern: a signed or complex number becomes one constant.
+    fn pattern_value(&mut self, e: &Expr) -> Res {
+        if self.how.optimize.is_some()
+            && matches!(e, Expr::UnaryOp(_) | Expr::BinOp(_))
+            && let Some(c) = consts::fold_number(e)
+        {
+            self.constant(c, false, e.range());
+            return Ok(());
+        }
+        self.expr(e)
+    }
+
     fn pattern(&mut self, p: &Pattern) -> Res {
         self.deeper()?;
         let range = p.range();
         match p {
             Pattern::MatchValue(x) => {
-                self.expr(&x.value)?;
+                self.pattern_value(&x.value)?;
                 self.node("MatchValue", 1, range);
             }
             Pattern::MatchSingleton(x) => {
@@ -952,7 +1059,10 @@ impl<'s, 'a> Outline<'s, 'a> {
                 self.node("MatchSequence", 1, range);
             }
             Pattern::MatchMapping(x) => {
-                self.exprs(&x.keys)?;
+                for k in &x.keys {
+                    self.pattern_value(k)?;
+                }
+                self.put(Step::List(x.keys.len()));
                 self.patterns(&x.patterns)?;
                 self.name_or_none(x.rest.as_ref());
                 self.node("MatchMapping", 3, range);
@@ -991,6 +1101,28 @@ impl<'s, 'a> Outline<'s, 'a> {
         self.depth -= 1;
         Ok(())
     }
+}
+
+/// The pieces of a format with `%`: text and the conversion after it. `None` for what f-strings cannot say.
+fn percent_fields(text: &[u8]) -> Option<Vec<(Vec<u8>, Option<u8>)>> {
+    let mut out = Vec::new();
+    let mut piece = Vec::new();
+    let mut bytes = text.iter();
+    while let Some(&b) = bytes.next() {
+        if b != b'%' {
+            piece.push(b);
+            continue;
+        }
+        match bytes.next()? {
+            b'%' => piece.push(b'%'),
+            c @ (b's' | b'r' | b'a') => out.push((std::mem::take(&mut piece), Some(*c))),
+            _ => return None,
+        }
+    }
+    if !piece.is_empty() {
+        out.push((piece, None));
+    }
+    Some(out)
 }
 
 /// Adds text to the pieces; neighbours become one.

@@ -298,28 +298,28 @@ impl Reader {
             "ListComp" => Expr::ListComp(ast::ExprListComp {
                 node_index,
                 range,
-                elt: self.boxed(t, n, "elt")?,
                 generators: self.generators(t, n, range)?,
+                elt: self.boxed(t, n, "elt")?,
             }),
             "SetComp" => Expr::SetComp(ast::ExprSetComp {
                 node_index,
                 range,
-                elt: self.boxed(t, n, "elt")?,
                 generators: self.generators(t, n, range)?,
+                elt: self.boxed(t, n, "elt")?,
             }),
             "GeneratorExp" => Expr::Generator(ast::ExprGenerator {
                 node_index,
                 range,
-                elt: self.boxed(t, n, "elt")?,
                 generators: self.generators(t, n, range)?,
+                elt: self.boxed(t, n, "elt")?,
                 parenthesized: true,
             }),
             "DictComp" => Expr::DictComp(ast::ExprDictComp {
                 node_index,
                 range,
+                generators: self.generators(t, n, range)?,
                 key: self.boxed(t, n, "key")?,
                 value: self.boxed(t, n, "value")?,
-                generators: self.generators(t, n, range)?,
             }),
             "Await" => Expr::Await(ast::ExprAwait {
                 node_index,
