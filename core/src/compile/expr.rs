@@ -95,9 +95,7 @@ impl<'a> Compiler<'a> {
                         };
                     }
                 }
-                Some(place)
-                    if scope.parent == Some(self.u.scope) && unit.kind == ScopeKind::Class =>
-                {
+                Some(place) if scope.parent == Some(self.u.scope) && unit.class_names() => {
                     return match (place, self.u.regs.get(name)) {
                         (Place::Free, Some(&reg)) => Access::Deref(reg),
                         _ => Access::Global,
