@@ -84,6 +84,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
     module.add_functions(t, fold::FUNCTIONS);
     module.add_functions(t, code::FUNCTIONS);
     module.add_functions(t, output::FUNCTIONS);
+    weft_objects::template::init(t);
     let group = exception_groups::init(t)?;
     module.add(t, "ExceptionGroup", group);
     Ok(m)

@@ -2,6 +2,7 @@
 
 use crate::compile::bytecode::{Const, LocalKind};
 use crate::compile::{self, CodeProto, ErrorKind, Mode, Options};
+use crate::{tree_make, tree_read};
 use std::sync::atomic::AtomicU64;
 use weft_objects::bytes::Bytes;
 use weft_objects::code::{
@@ -109,7 +110,7 @@ fn is_name_like(s: &[u8]) -> bool {
     s.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
 }
 
-fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
+pub(crate) fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
     let all = |t: &mut Thread, items: &[Const]| {
         items
             .iter()
@@ -230,7 +231,7 @@ pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
     })
 }
 
-fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
+pub(crate) fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
     let all = |t: &mut Thread, items: Vec<Obj>| {
         items
             .iter()
@@ -343,14 +344,12 @@ pub fn compile_named(
 ) -> Res<Obj> {
     let mut opts = opts.clone();
     opts.filename = Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy());
-    if source.as_bytes().contains(&0) {
-        let e = compile::decode_source(b"\0").err();
-        if let Some(e) = e {
-            return Err(raise_syntax_error(t, &e, filename.value()));
+    refuse_nul(t, source, filename)?;
+    match compile::compile_warning(source, mode, &opts) {
+        Ok((p, warnings)) => {
+            warn(t, &warnings, filename)?;
+            Ok(code_named(t, &p, filename))
         }
-    }
-    match compile::compile(source, mode, &opts) {
-        Ok(p) => Ok(code_named(t, &p, filename)),
         Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
     }
 }
@@ -410,7 +409,7 @@ pub fn decode(t: &mut Thread, bytes: &[u8], filename: Value) -> Res<String> {
     Err(raise_syntax_error(t, &e, filename))
 }
 
-/// The builtin `compile` (and what `eval` and `exec` do with text). A code object is given back as it is.
+/// The builtin `compile`, `version` being `_feature_version` (and what `eval` and `exec` do with text). A code object is given back as it is.
 ///
 /// # Errors
 /// As CPython: TypeError, ValueError, SyntaxError.
@@ -422,6 +421,7 @@ pub fn compile_object(
     flags: i64,
     dont_inherit: bool,
     optimize: i64,
+    version: i64,
 ) -> Res<Obj> {
     if flags & !cf::ALL != 0 {
         return Err(t.value_error("compile(): unrecognised flags"));
@@ -430,30 +430,27 @@ pub fn compile_object(
         return Err(t.value_error("compile(): invalid optimize value"));
     }
     let filename = path_text(t, filename)?;
-    let mode = match mode {
-        "exec" => Mode::Exec,
-        "eval" => Mode::Eval,
-        "single" => Mode::Single,
-        "func_type" if flags & cf::ONLY_AST == 0 => {
+    let ast_only = flags & cf::ONLY_AST != 0;
+    let kind = match mode {
+        "exec" => Some(Mode::Exec),
+        "eval" => Some(Mode::Eval),
+        "single" => Some(Mode::Single),
+        "func_type" if ast_only => None,
+        "func_type" => {
             return Err(t.value_error("compile() mode 'func_type' requires flag PyCF_ONLY_AST"));
         }
-        "func_type" => return Err(no_ast(t)),
-        _ if flags & cf::ONLY_AST != 0 => {
-            return Err(
-                t.value_error("compile() mode must be 'exec', 'eval', 'single' or 'func_type'")
-            );
+        _ if ast_only => {
+            let msg = "compile() mode must be 'exec', 'eval', 'single' or 'func_type'";
+            return Err(t.value_error(msg));
         }
         _ => return Err(t.value_error("compile() mode must be 'exec', 'eval' or 'single'")),
     };
     if Code::of(source).is_some() {
         return Ok(Obj::new(t, source));
     }
-    if flags & cf::ONLY_AST != 0 {
-        return Err(no_ast(t));
-    }
     let inherited = if dont_inherit { 0 } else { inherited_flags(t) };
     let opts = Options {
-        filename: String::new(),
+        filename: Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy()),
         optimize: if optimize < 0 {
             crate::start::config().optimize
         } else {
@@ -462,7 +459,11 @@ pub fn compile_object(
         future_annotations: (flags | inherited) & cf::FUTURE_ANNOTATIONS != 0,
         top_level_await: flags & cf::ALLOW_TOP_LEVEL_AWAIT != 0,
         allow_incomplete: flags & cf::ALLOW_INCOMPLETE_INPUT != 0,
+        max_digits: u32::try_from(int::max_str_digits()).ok(),
     };
+    if tree_read::is_node(t, source)? {
+        return compile_node(t, source, kind, flags, &filename, &opts);
+    }
     let text = source_text(
         t,
         source,
@@ -470,15 +471,98 @@ pub fn compile_object(
         "string, bytes or AST",
         filename.value(),
     )?;
-    compile_named(t, &text, &filename, mode, &opts)
+    if !ast_only {
+        return compile_named(t, &text, &filename, kind.unwrap_or(Mode::Exec), &opts);
+    }
+    refuse_nul(t, &text, &filename)?;
+    let how = tree_options(flags, &opts, version);
+    let mut warned = Vec::new();
+    let steps = match kind {
+        Some(mode) => compile::outline(&text, mode, &opts, how).and_then(|(steps, warnings)| {
+            warned = warnings;
+            Ok(steps)
+        }),
+        None => compile::outline_signature(&text, &opts),
+    };
+    match steps {
+        Ok(steps) => {
+            warn(t, &warned, &filename)?;
+            tree_make::make(t, &steps)
+        }
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
 }
 
-#[cold]
-fn no_ast(t: &Thread) -> Raised {
-    t.raise(
-        &errors::SYNTAX_ERROR,
-        "weft: syntax trees are not supported yet: compile() cannot make or take an AST",
-    )
+fn tree_options(flags: i64, opts: &Options, version: i64) -> compile::TreeOptions {
+    let optimize = flags & cf::OPTIMIZED_AST == cf::OPTIMIZED_AST;
+    compile::TreeOptions {
+        type_comments: flags & cf::TYPE_COMMENTS != 0,
+        optimize: optimize.then_some(opts.optimize),
+        feature_version: u8::try_from(version).ok(),
+    }
+}
+
+/// Gives the compiler's warnings. One that is an error by the filters becomes a SyntaxError.
+fn warn(t: &mut Thread, warnings: &[compile::SyntaxError], filename: &Obj) -> Res<()> {
+    for w in warnings {
+        let line = i64::from(w.line);
+        let category = &errors::SYNTAX_WARNING;
+        let done = weft_stdlib::_warnings::warn_about(t, category, &w.msg, filename, line);
+        if let Err(r) = done {
+            if !t.exc_matches(category) {
+                return Err(r);
+            }
+            t.clear_exc();
+            let error = compile::SyntaxError {
+                msg: w.msg.replace(compile::FUTURE, ""),
+                ..w.clone()
+            };
+            return Err(raise_syntax_error(t, &error, filename.value()));
+        }
+    }
+    Ok(())
+}
+
+/// Compiles a tree, or gives it back if trees are what is wanted.
+fn compile_node(
+    t: &mut Thread,
+    node: Value,
+    mode: Option<Mode>,
+    flags: i64,
+    filename: &Obj,
+    opts: &Options,
+) -> Res<Obj> {
+    tree_read::check_kind(t, node, mode)?;
+    let mode = match mode {
+        Some(mode) if flags & cf::OPTIMIZED_AST != cf::ONLY_AST => mode,
+        _ => return Ok(Obj::new(t, node)),
+    };
+    let tree = tree_read::read(t, node, mode)?;
+    if flags & cf::ONLY_AST != 0 {
+        let how = tree_options(flags, opts, -1);
+        return match compile::outline_tree(&tree, mode, opts, how) {
+            Ok(steps) => tree_make::make(t, &steps),
+            Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+        };
+    }
+    match compile::compile_tree(&tree, mode, opts) {
+        Ok((p, warnings)) => {
+            warn(t, &warnings, filename)?;
+            Ok(code_named(t, &p, filename))
+        }
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
+}
+
+/// SyntaxError for a source with a null character.
+fn refuse_nul(t: &mut Thread, source: &str, filename: &Obj) -> Res<()> {
+    if !source.as_bytes().contains(&0) {
+        return Ok(());
+    }
+    match compile::decode_source(b"\0") {
+        Ok(_) => Ok(()),
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
 }
 
 /// The features of `__future__` that the calling code has switched on.

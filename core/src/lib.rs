@@ -16,3 +16,5 @@ pub mod proto_file;
 pub mod start;
 pub mod sys;
 pub mod tokenize;
+mod tree_make;
+mod tree_read;

@@ -312,6 +312,26 @@ fn co_code(t: &mut Thread, c: &Code) -> Res {
     Ok(crate::bytes::Bytes::new(t, &bytes).into())
 }
 
+/// A tuple of so many items.
+fn same_size<'a>(v: Value, n: usize) -> Option<&'a Tuple> {
+    Tuple::exact(v).filter(|x| x.len() == n)
+}
+
+/// Lets a replacement pass that changes nothing.
+fn unchanged(t: &mut Thread, code: Value, key: &str, new: Value) -> Res<()> {
+    let old = match proto::get_attr_opt(t, code, Str::intern_bytes(t, key.as_bytes()))? {
+        Some(old) if key.starts_with("co_") => old,
+        _ => {
+            let msg = format!("replace() got an unexpected keyword argument '{key}'");
+            return Err(t.type_error(msg));
+        }
+    };
+    if proto::eq(t, old.value(), new)? {
+        return Ok(());
+    }
+    Err(t.value_error(format!("code.replace(): '{key}' cannot be replaced")))
+}
+
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let Some(c) = Code::of(a[0]) else {
         return Ok(Value::NONE);
@@ -350,10 +370,15 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
             "co_filename" => new.filename = v,
             "co_firstlineno" => new.first_line = proto::index_i64(t, v.value())? as u32,
             "co_flags" => new.flags = proto::index_i64(t, v.value())? as u32,
-            _ => {
-                let msg = format!("code.replace(): '{key}' cannot be replaced");
-                return Err(t.value_error(msg));
+            "co_consts" => {
+                if let Some(items) = same_size(v.value(), b.consts.len()) {
+                    let items = items.to_vec(t).into_iter();
+                    new.consts = items.map(|o| Code::constant(t, o)).collect();
+                } else {
+                    unchanged(t, a[0], &key, v.value())?;
+                }
             }
+            _ => unchanged(t, a[0], &key, v.value())?,
         }
     }
     Ok(Code::new(t, new).into())

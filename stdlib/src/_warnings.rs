@@ -439,6 +439,28 @@ pub fn warn_text(t: &mut Thread, category: &Type, text: &str, level: i64) -> Res
     warn_at(t, category, text, place, None, None)
 }
 
+/// Warns about a place in a file that is not running: the compiler's warnings.
+///
+/// # Errors
+/// As [`warn_text`].
+pub fn warn_about(
+    t: &mut Thread,
+    category: &Type,
+    text: &str,
+    filename: &Obj,
+    lineno: i64,
+) -> Res<()> {
+    let place = Place {
+        filename: filename.clone(),
+        lineno,
+        module: None,
+        registry: support::none(),
+    };
+    let text = Str::new(t, text);
+    let category = Obj::new(t, category.value());
+    warn_at(t, category, text, place, None, None)
+}
+
 fn category_of(t: &mut Thread, message: Value, category: Value) -> Res<Obj> {
     if proto::is_instance(t, message, errors::WARNING.value())? {
         return Ok(Obj::new(t, type_of(message).value()));

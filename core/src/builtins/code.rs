@@ -72,8 +72,10 @@ fn compile(t: &mut Thread, a: &[Value]) -> Res {
     let flags = number(t, a[3], 0)?;
     let dont_inherit = !a[4].is_null() && proto::truth(t, a[4])?;
     let optimize = number(t, a[5], -1)?;
+    let version = number(t, a[6], -1)?;
     let mode = mode.to_string_lossy();
-    compile_object(t, a[0], a[1], &mode, flags, dont_inherit, optimize).map(Obj::into_value)
+    compile_object(t, a[0], a[1], &mode, flags, dont_inherit, optimize, version)
+        .map(Obj::into_value)
 }
 
 fn is_mapping(v: Value) -> bool {
@@ -139,7 +141,7 @@ fn compiled(t: &mut Thread, source: Value, mode: &str) -> Res<Obj> {
         &text
     };
     let text = Str::new(t, text);
-    compile_object(t, text.value(), filename.value(), mode, 0, false, -1)
+    compile_object(t, text.value(), filename.value(), mode, 0, false, -1, -1)
 }
 
 fn eval(t: &mut Thread, a: &[Value]) -> Res {

@@ -1,7 +1,7 @@
 //! The code object being written: registers, labels, handlers, and their assembly into a [`CodeProto`].
 
 use super::bytecode::*;
-use super::symtable::ScopeId;
+use super::symtable::{Private, ScopeId};
 use super::{Compiler, Res};
 use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
@@ -122,7 +122,7 @@ pub(super) struct Unit<'a> {
     pub posonly: u16,
     pub kwonly: u16,
     pub flags: u32,
-    pub private: Option<Rc<str>>,
+    pub private: Option<Rc<Private>>,
     /// Registers of the scope's own names; free variables and cells of a class among them.
     pub regs: HashMap<Rc<str>, u16>,
     pub locals: Vec<(String, LocalKind)>,

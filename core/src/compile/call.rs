@@ -3,6 +3,7 @@
 use super::assemble::Dest;
 use super::bytecode::*;
 use super::consts::str_const;
+use super::source::span;
 use super::{Compiler, Res};
 use ruff_python_ast::{self as ast, Expr};
 use ruff_text_size::{Ranged, TextRange};
@@ -35,7 +36,7 @@ impl<'a> Compiler<'a> {
                 self.emit(Op::LoadMethod, o.xb(), base, o.reg, cache);
             }
             if self.src.line(a.range.start()) != self.src.line(a.attr.range.start()) {
-                range = TextRange::new(a.attr.range.start(), c.range.end());
+                range = span(a.attr.range, c.range);
             }
         } else {
             self.push(&c.func)?;

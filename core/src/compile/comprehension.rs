@@ -4,6 +4,7 @@ use super::assemble::{Dest, Label, Opnd};
 use super::bytecode::*;
 use super::exception::AsyncLoop;
 use super::expr::Access;
+use super::source::span;
 use super::symtable::{Place, Role, ScopeId};
 use super::{Compiler, Res};
 use ruff_python_ast::{self as ast, Expr};
@@ -234,7 +235,7 @@ impl<'a> Compiler<'a> {
             Sink::Pair { into, key, value } => {
                 let k = self.operand_before(key, &[value])?;
                 let v = self.operand(value)?;
-                self.at(TextRange::new(key.range().start(), value.range().end()));
+                self.at(span(key.range(), value.range()));
                 self.emit(Op::MapAdd, k.xb() | v.xc(), into, k.reg, v.reg);
             }
             Sink::Yield { elt } => {

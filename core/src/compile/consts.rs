@@ -13,8 +13,8 @@ use ruff_text_size::{Ranged, TextRange};
 const MAX_INT_BITS: u64 = 128;
 const MAX_STR: usize = 4096;
 const MAX_ITEMS: usize = 256;
-/// Decimal literals may have this many digits.
-const MAX_DIGITS: usize = 4300;
+/// Decimal literals may have this many digits, if nobody says otherwise.
+pub(super) const MAX_DIGITS: usize = 4300;
 
 impl ConstTable {
     /// A key that tells apart what `==` does not: 1, 1.0 and True; 0.0 and -0.0.
@@ -90,8 +90,9 @@ impl<'a> Compiler<'a> {
             Expr::BooleanLiteral(_) => Const::False,
             Expr::EllipsisLiteral(_) => Const::Ellipsis,
             Expr::NumberLiteral(n) => number(&n.value)?,
-            Expr::StringLiteral(s) => Const::Str(self.string_value(s).into()),
+            Expr::StringLiteral(s) => Const::Str(string_value(self.src, s).into()),
             Expr::BytesLiteral(b) => Const::Bytes(b.value.bytes().collect()),
+            Expr::IpyEscapeCommand(x) => self.src.constant(&x.value)?.clone(),
             Expr::Name(n) if n.id.as_str() == "__debug__" => {
                 if self.opts.optimize == 0 {
                     Const::True
@@ -127,56 +128,57 @@ impl<'a> Compiler<'a> {
             part(&s.step)?,
         ])))
     }
+}
 
-    /// The value of a string literal as WTF-8: lone surrogates, which the parser cannot hold, come from the source.
-    pub(super) fn string_value(&self, s: &ast::ExprStringLiteral) -> Vec<u8> {
-        let mut out = Vec::new();
-        for part in &s.value {
-            self.literal_part(part, &mut out);
-        }
-        out
+/// The value of a string literal as WTF-8: lone surrogates, which the parser cannot hold, come from the source.
+pub(super) fn string_value(src: &Source<'_>, s: &ast::ExprStringLiteral) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in &s.value {
+        literal_part(src, part, &mut out);
     }
+    out
+}
 
-    pub(super) fn literal_part(&self, part: &ast::StringLiteral, out: &mut Vec<u8>) {
-        if part.value.contains('\u{fffd}') {
-            let raw = part.flags.prefix().is_raw();
-            restore_surrogates(self.src, part.content_range(), &part.value, raw, false, out);
-        } else {
-            out.extend(part.value.as_bytes());
-        }
+pub(super) fn literal_part(src: &Source<'_>, part: &ast::StringLiteral, out: &mut Vec<u8>) {
+    if part.value.contains('\u{fffd}') && !src.is_synthetic() {
+        let raw = part.flags.prefix().is_raw();
+        restore_surrogates(src, part.content_range(), &part.value, raw, false, out);
+    } else {
+        out.extend(part.value.as_bytes());
     }
+}
 
-    /// As `literal_part` for the text between the replacement fields of an f-string.
-    pub(super) fn element_part(
-        &self,
-        part: &ast::InterpolatedStringLiteralElement,
-        raw: bool,
-        out: &mut Vec<u8>,
-    ) {
-        if part.value.contains('\u{fffd}') {
-            restore_surrogates(self.src, part.range(), &part.value, raw, true, out);
-        } else {
-            out.extend(part.value.as_bytes());
-        }
+/// As `literal_part` for the text between the replacement fields of an f-string.
+pub(super) fn element_part(
+    src: &Source<'_>,
+    part: &ast::InterpolatedStringLiteralElement,
+    raw: bool,
+    out: &mut Vec<u8>,
+) {
+    if part.value.contains('\u{fffd}') && !src.is_synthetic() {
+        restore_surrogates(src, part.range(), &part.value, raw, true, out);
+    } else {
+        out.extend(part.value.as_bytes());
     }
+}
 
-    /// Checks a number that the parser accepts and CPython does not.
-    pub(super) fn check_number(&self, n: &ast::ExprNumberLiteral) -> Res {
-        if let ast::Number::Int(_) = n.value {
-            let text = self.src.slice(n.range);
-            let digits = text.bytes().filter(u8::is_ascii_digit).count();
-            let decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-            if decimal && digits > MAX_DIGITS {
-                let msg = format!(
-                    "Exceeds the limit ({MAX_DIGITS} digits) for integer string conversion: value has {digits} digits; \
-                     use sys.set_int_max_str_digits() to increase the limit - Consider hexadecimal for huge integer \
-                     literals to avoid decimal conversion limits."
-                );
-                return self.err(n.range, msg);
-            }
+/// Checks a number that the parser accepts and CPython does not.
+pub(super) fn check_number(src: &Source<'_>, n: &ast::ExprNumberLiteral) -> Res {
+    if let ast::Number::Int(_) = n.value {
+        let text = src.slice(n.range);
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        let decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+        let limit = src.max_digits;
+        if decimal && limit != 0 && digits > limit {
+            let msg = format!(
+                "Exceeds the limit ({limit} digits) for integer string conversion: value has {digits} digits; \
+                 use sys.set_int_max_str_digits() to increase the limit - Consider hexadecimal for huge integer \
+                 literals to avoid decimal conversion limits."
+            );
+            return Err(src.error(n.range, msg));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Walks a literal's source next to its value, character for character, to find the escapes of surrogates.
@@ -254,7 +256,7 @@ fn push_surrogate(out: &mut Vec<u8>, code: u32) {
     ]);
 }
 
-fn number(n: &ast::Number) -> Option<Const> {
+pub(super) fn number(n: &ast::Number) -> Option<Const> {
     Some(match n {
         ast::Number::Int(i) => match i.as_i64() {
             Some(i) => Const::Int(i),
@@ -274,6 +276,16 @@ fn big_literal(text: &str) -> Option<BigInt> {
         _ => (text.as_str(), 10),
     };
     BigInt::parse_bytes(digits.as_bytes(), radix)
+}
+
+/// The value of a signed number or of a sum of two numbers.
+pub(super) fn fold_number(e: &Expr) -> Option<Const> {
+    match e {
+        Expr::NumberLiteral(n) => number(&n.value),
+        Expr::UnaryOp(u) => fold_unary(u.op, &fold_number(&u.operand)?),
+        Expr::BinOp(b) => fold_binary(b.op, &fold_number(&b.left)?, &fold_number(&b.right)?),
+        _ => None,
+    }
 }
 
 fn as_int(c: &Const) -> Option<BigInt> {

@@ -2,7 +2,7 @@
 
 use super::assemble::{Dest, Label, Opnd};
 use super::bytecode::*;
-use super::consts::{str_const, truth};
+use super::consts::{check_number, str_const, truth};
 use super::symtable::{Place, ScopeKind, mangle};
 use super::{Compiler, Res};
 use ruff_python_ast::helpers::any_over_expr;
@@ -95,9 +95,7 @@ impl<'a> Compiler<'a> {
                         };
                     }
                 }
-                Some(place)
-                    if scope.parent == Some(self.u.scope) && unit.kind == ScopeKind::Class =>
-                {
+                Some(place) if scope.parent == Some(self.u.scope) && unit.class_names() => {
                     return match (place, self.u.regs.get(name)) {
                         (Place::Free, Some(&reg)) => Access::Deref(reg),
                         _ => Access::Global,
@@ -334,7 +332,7 @@ impl<'a> Compiler<'a> {
 
     fn expr_inner(&mut self, e: &'a Expr, dest: Dest) -> Res<u16> {
         if let Expr::NumberLiteral(n) = e {
-            self.check_number(n)?;
+            check_number(self.src, n)?;
         }
         if let Some(c) = self.fold(e) {
             self.at_node(e);
@@ -804,7 +802,7 @@ impl<'a> Compiler<'a> {
         if self.src.line(whole.start()) == self.src.line(start) {
             self.at(whole);
         } else {
-            self.at(TextRange::new(start, whole.end()));
+            self.at(TextRange::new(start.min(whole.end()), whole.end()));
         }
     }
 

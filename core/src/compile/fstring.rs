@@ -2,6 +2,8 @@
 
 use super::assemble::{Dest, Opnd};
 use super::bytecode::*;
+use super::consts::{element_part, literal_part};
+use super::source::Source;
 use super::{Compiler, Res};
 use ruff_python_ast::{self as ast, ConversionFlag, InterpolatedStringElement as Element};
 use ruff_text_size::{Ranged, TextRange};
@@ -29,7 +31,7 @@ impl<'a> Compiler<'a> {
             match part {
                 ast::FStringPart::Literal(s) => {
                     let mut text = Vec::new();
-                    self.literal_part(s, &mut text);
+                    literal_part(self.src, s, &mut text);
                     push_text(&mut pieces, text);
                 }
                 ast::FStringPart::FString(s) => {
@@ -45,50 +47,17 @@ impl<'a> Compiler<'a> {
             match el {
                 Element::Literal(l) => {
                     let mut text = Vec::new();
-                    self.element_part(l, raw, &mut text);
+                    element_part(self.src, l, raw, &mut text);
                     push_text(out, text);
                 }
                 Element::Interpolation(i) => {
                     if let Some(debug) = &i.debug_text {
-                        push_text(out, self.debug_source(i, debug).into_bytes());
+                        push_text(out, debug_source(self.src, i, debug).into_bytes());
                     }
                     out.push(Piece::Value(i));
                 }
             }
         }
-    }
-
-    /// The text before the value of `{expr = }`.
-    fn debug_source(&self, i: &ast::InterpolatedElement, debug: &ast::DebugText) -> String {
-        let text = format!(
-            "{}{}{}",
-            debug.leading,
-            self.src.slice(i.expression.range()),
-            debug.trailing
-        );
-        if text.contains('#') {
-            without_comments(&text)
-        } else {
-            text
-        }
-    }
-
-    /// The source of a replacement field's expression, with the space around it.
-    fn field_source(&self, i: &ast::InterpolatedElement) -> &'a str {
-        let start = i.range.start().to_usize() + 1;
-        let mut end = i.expression.range().end().to_usize();
-        let bytes = self.src.text.as_bytes();
-        let mut comment = false;
-        while let Some(&b) = bytes.get(end) {
-            match b {
-                b'\n' => comment = false,
-                b'#' => comment = true,
-                b'!' | b':' | b'}' | b'=' if !comment => break,
-                _ => {}
-            }
-            end += 1;
-        }
-        self.src.text.get(start..end).unwrap_or("")
     }
 
     fn join(&mut self, pieces: Vec<Piece<'a>>, range: TextRange, dest: Dest) -> Res<u16> {
@@ -233,12 +202,10 @@ impl<'a> Compiler<'a> {
     fn interpolation(&mut self, i: &'a ast::InterpolatedElement) -> Res<u16> {
         let v = self.push(&i.expression)?;
         self.at_node(i);
-        let text = self.field_source(i);
-        if text.contains('#') {
-            self.push_str(&without_comments(text));
-        } else {
-            self.push_str(text);
-        }
+        match self.src.field(i) {
+            Some(c) => self.load_k(c.clone(), Dest::Push),
+            None => self.push_str(&field_text(self.src, i)),
+        };
         let mut kind = i.conversion;
         if kind == ConversionFlag::None && i.debug_text.is_some() && i.format_spec.is_none() {
             kind = ConversionFlag::Repr;
@@ -255,6 +222,48 @@ impl<'a> Compiler<'a> {
         self.emit(Op::BuildInterpolation, 0, v, v, 0);
         self.u.sp = v + 1;
         Ok(v)
+    }
+}
+
+/// The text before the value of `{expr = }`.
+pub(super) fn debug_source(
+    src: &Source<'_>,
+    i: &ast::InterpolatedElement,
+    debug: &ast::DebugText,
+) -> String {
+    let text = format!(
+        "{}{}{}",
+        debug.leading,
+        src.slice(i.expression.range()),
+        debug.trailing
+    );
+    if text.contains('#') {
+        without_comments(&text)
+    } else {
+        text
+    }
+}
+
+/// The text of a replacement field's expression, with the space around it.
+pub(super) fn field_text(src: &Source<'_>, i: &ast::InterpolatedElement) -> String {
+    let start = i.range.start().to_usize() + 1;
+    let mut end = i.expression.range().end().to_usize();
+    let bytes = src.text.as_bytes();
+    let mut comment = false;
+    while let Some(&b) = bytes.get(end) {
+        match b {
+            b'\n' => comment = false,
+            b'#' => comment = true,
+            b'!' | b':' | b'}' | b'=' if !comment => break,
+            _ => {}
+        }
+        end += 1;
+    }
+    let text = src.text.get(start..end).unwrap_or("");
+    if text.contains('#') {
+        without_comments(text)
+    } else {
+        text.to_string()
     }
 }
 

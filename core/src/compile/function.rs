@@ -4,10 +4,12 @@ use super::assemble::{Dest, Opnd, Unit};
 use super::bytecode::*;
 use super::call::{Extra, NO_SELF};
 use super::consts::str_const;
+use super::consts::string_value;
+use super::source::span;
 use super::symtable::{Annotated, PARAM, Place, Role, ScopeId, ScopeKind};
 use super::{Compiler, Mode, Res, unparse};
 use ruff_python_ast::{self as ast, Expr, Stmt};
-use ruff_text_size::{Ranged, TextRange, TextSize};
+use ruff_text_size::{Ranged, TextRange};
 use std::rc::Rc;
 
 /// MakeFunction's argument bits.
@@ -38,7 +40,7 @@ impl<'a> Compiler<'a> {
         {
             if self.opts.optimize < 2 {
                 self.at_node(doc);
-                let text = clean_doc(&self.string_value(doc));
+                let text = clean_doc(&string_value(self.src, doc));
                 let t = self.load_k(Const::Str(text.into()), Dest::Push);
                 self.store_name("__doc__", Opnd::temp(t));
                 self.u.sp = t;
@@ -388,7 +390,7 @@ impl<'a> Compiler<'a> {
             .collect();
         if let (Some(first), Some(last)) = (positional.first(), positional.last()) {
             arg |= DEFAULTS;
-            let range = TextRange::new(first.range().start(), last.range().end());
+            let range = span(first.range(), last.range());
             if let Some(items) = positional
                 .iter()
                 .map(|e| self.fold(e))
@@ -427,26 +429,9 @@ impl<'a> Compiler<'a> {
         Ok(arg)
     }
 
-    /// Where a definition begins, after its decorators.
-    fn def_range(&self, decorators: &[ast::Decorator], range: TextRange) -> TextRange {
-        let Some(last) = decorators.last() else {
-            return range;
-        };
-        let mut at = last.range.end().to_usize();
-        let bytes = self.src.text.as_bytes();
-        while at < bytes.len() {
-            match bytes[at] {
-                b'#' => at += self.src.text[at..].find('\n').unwrap_or(0).max(1),
-                b' ' | b'\t' | b'\n' | 0x0c | b'\\' => at += 1,
-                _ => break,
-            }
-        }
-        TextRange::new(TextSize::new(at as u32).min(range.end()), range.end())
-    }
-
     pub(super) fn function_def(&mut self, s: &'a ast::StmtFunctionDef) -> Res {
         let dest = self.name_dest(&s.name);
-        let range = self.def_range(&s.decorator_list, s.range);
+        let range = self.src.after_decorators(&s.decorator_list, s.range);
         let first_line = s
             .decorator_list
             .first()
@@ -548,7 +533,7 @@ impl<'a> Compiler<'a> {
         let mut body = body;
         if let Some((doc, rest)) = docstring(body) {
             if self.opts.optimize < 2 {
-                let text = clean_doc(&self.string_value(doc));
+                let text = clean_doc(&string_value(self.src, doc));
                 self.u.const_index(Const::Str(text.into()));
                 self.u.flags |= flags::HAS_DOCSTRING;
             }
@@ -845,7 +830,7 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn class_def(&mut self, s: &'a ast::StmtClassDef) -> Res {
         let dest = self.name_dest(&s.name);
-        let range = self.def_range(&s.decorator_list, s.range);
+        let range = self.src.after_decorators(&s.decorator_list, s.range);
         let first_line = s
             .decorator_list
             .first()
@@ -972,7 +957,7 @@ impl<'a> Compiler<'a> {
         if let Some((doc, rest)) = docstring(body) {
             if self.opts.optimize < 2 {
                 self.at_node(doc);
-                let text = clean_doc(&self.string_value(doc));
+                let text = clean_doc(&string_value(self.src, doc));
                 let t = self.load_k(Const::Str(text.into()), Dest::Push);
                 self.set_class_name("__doc__", t);
             }

@@ -17,20 +17,26 @@ mod scan;
 mod source;
 mod stmt;
 mod symtable;
+mod tree;
+mod type_comments;
 mod unparse;
 pub mod verify;
+mod warn;
 
 #[cfg(test)]
 mod tests;
 
 pub use assemble::disassemble;
 pub use bytecode::CodeProto;
-pub use source::decode_source;
+pub use source::{Synthetic, decode_source};
+pub use tree::{Place, Step};
+pub use warn::FUTURE;
 
 use assemble::Unit;
 use ruff_python_ast as ast;
 use source::Source;
 use symtable::SymTable;
+use type_comments::TypeComments;
 
 /// What the source is compiled as: `compile()`'s "exec", "eval" and "single".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +56,8 @@ pub struct Options {
     pub future_annotations: bool,
     /// `await` is allowed at the top level (`ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`).
     pub top_level_await: bool,
+    /// Decimal literals may have this many digits; 0 for any number.
+    pub max_digits: Option<u32>,
     /// Input that merely ends too early is reported as [`ErrorKind::Incomplete`].
     pub allow_incomplete: bool,
 }
@@ -96,24 +104,147 @@ type Res<T = ()> = Result<T, SyntaxError>;
 /// # Errors
 /// A [`SyntaxError`] with CPython's wording for the common mistakes.
 pub fn compile(source: &str, mode: Mode, opts: &Options) -> Result<CodeProto, SyntaxError> {
+    compile_warning(source, mode, opts).map(|(code, _)| code)
+}
+
+/// As [`compile`], with the warnings that there are: errors that are none.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_warning(
+    source: &str,
+    mode: Mode,
+    opts: &Options,
+) -> Result<(CodeProto, Vec<SyntaxError>), SyntaxError> {
     let text = source::normalize(source);
-    let src = Source::new(&text, &opts.filename);
+    with_stack(&text, opts, |src| {
+        let code = compile_source(src, mode, opts)?;
+        Ok((code, src.take_warnings()))
+    })
+}
+
+/// What [`outline`] is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TreeOptions {
+    /// Type comments are part of the tree.
+    pub type_comments: bool,
+    /// Simplified as by the compiler at this level.
+    pub optimize: Option<u8>,
+    /// Refuse what came after this minor version of Python 3.
+    pub feature_version: Option<u8>,
+}
+
+/// The steps that make the syntax tree of `source`, and warnings.
+///
+/// # Errors
+/// As [`compile`]; only what the parser finds.
+pub fn outline(
+    source: &str,
+    mode: Mode,
+    opts: &Options,
+    how: TreeOptions,
+) -> Result<(Vec<Step>, Vec<SyntaxError>), SyntaxError> {
+    let text = source::normalize(source);
+    with_stack(&text, opts, |src| {
+        let parsed = parse(src, mode, opts)?;
+        let comments = how
+            .type_comments
+            .then(|| TypeComments::collect(src, parsed.tokens()));
+        let steps = tree::outline(src, parsed.syntax(), mode, comments, how)?;
+        Ok((steps, src.take_warnings()))
+    })
+}
+
+/// As [`outline`] for a tree that was made from objects.
+///
+/// # Errors
+/// As [`compile`].
+pub fn outline_tree(
+    tree: &Tree,
+    mode: Mode,
+    opts: &Options,
+    how: TreeOptions,
+) -> Result<Vec<Step>, SyntaxError> {
+    let source = || Source::synthetic(&tree.places, &opts.filename);
+    let run = || tree::outline(&source(), &tree.tree, mode, None, how);
+    run_deep(tree.depth, run, || source().too_deep())
+}
+
+/// A tree that was made from objects; its offsets are those of `places`.
+#[derive(Debug)]
+pub struct Tree {
+    pub tree: ast::Mod,
+    pub places: Synthetic,
+    /// How deeply it nests.
+    pub depth: u32,
+}
+
+/// The steps that make the tree of a signature's type comment: `(int, *str) -> bool`.
+///
+/// # Errors
+/// As [`compile`].
+pub fn outline_signature(source: &str, opts: &Options) -> Result<Vec<Step>, SyntaxError> {
+    let text = source::normalize(source);
+    with_stack(&text, opts, |src| tree::signature(src, opts))
+}
+
+/// Compiles a tree that was made from objects; gives warnings as well.
+///
+/// # Errors
+/// A [`SyntaxError`].
+pub fn compile_tree(
+    tree: &Tree,
+    mode: Mode,
+    opts: &Options,
+) -> Result<(CodeProto, Vec<SyntaxError>), SyntaxError> {
+    let source = || Source::synthetic(&tree.places, &opts.filename);
+    let run = || {
+        let src = source();
+        let code = compile_parsed(&src, &tree.tree, mode, opts)?;
+        Ok((code, src.take_warnings()))
+    };
+    run_deep(tree.depth, run, || source().too_deep())
+}
+
+/// Runs `f` on a source, on a stack that is large enough for how it nests.
+fn with_stack<R: Send>(
+    text: &str,
+    opts: &Options,
+    f: impl Fn(&Source<'_>) -> Res<R> + Sync,
+) -> Res<R> {
+    let source = || {
+        let mut src = Source::new(text, &opts.filename);
+        if let Some(n) = opts.max_digits {
+            src.max_digits = n as usize;
+        }
+        src
+    };
+    let src = source();
     let weight = src.check_nesting()?;
     if weight <= INLINE_WEIGHT {
-        return compile_source(&src, mode, opts);
+        return f(&src);
     }
-    // The parser and the walks over its tree recurse: give them a stack to match.
+    let failed = || src.too_deep();
+    run_deep(weight, || f(&source()), failed)
+}
+
+/// Runs `f`, which recurses this deeply, with a stack to match.
+fn run_deep<R: Send>(
+    weight: u32,
+    f: impl FnOnce() -> Res<R> + Send,
+    failed: impl FnOnce() -> SyntaxError,
+) -> Res<R> {
+    if weight <= INLINE_WEIGHT {
+        return f();
+    }
     let stack = (weight as usize * STACK_PER_LEVEL).clamp(8 << 20, 1 << 30);
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .stack_size(stack)
-            .spawn_scoped(scope, || {
-                let src = Source::new(&text, &opts.filename);
-                compile_source(&src, mode, opts)
-            });
+            .spawn_scoped(scope, f);
         match worker.map(|w| w.join()) {
             Ok(Ok(result)) => result,
-            _ => Err(src.too_deep()),
+            _ => Err(failed()),
         }
     })
 }
@@ -125,38 +256,43 @@ const STACK_PER_LEVEL: usize = 10 << 10;
 /// Deepest nesting of expressions that is compiled.
 const MAX_DEPTH: u32 = 20_000;
 
+/// The tree of a source without syntax errors.
+fn parse(
+    src: &Source<'_>,
+    mode: Mode,
+    opts: &Options,
+) -> Res<ruff_python_parser::Parsed<ast::Mod>> {
+    let grammar = match mode {
+        Mode::Eval => ruff_python_parser::Mode::Expression,
+        Mode::Exec | Mode::Single => ruff_python_parser::Mode::Module,
+    };
+    let options = ruff_python_parser::ParseOptions::from(grammar)
+        .with_target_version(ast::PythonVersion::PY314);
+    let parsed = ruff_python_parser::parse_unchecked(src.text, options);
+    error::check(src, &parsed, mode, opts)?;
+    warn::literals(src, parsed.tokens());
+    if let (Mode::Single, ast::Mod::Module(m)) = (mode, parsed.syntax()) {
+        error::check_single(src, &m.body, opts)?;
+    }
+    Ok(parsed)
+}
+
 fn compile_source(src: &Source<'_>, mode: Mode, opts: &Options) -> Res<CodeProto> {
-    match mode {
-        Mode::Eval => {
-            let parsed = ruff_python_parser::parse_unchecked(
-                src.text,
-                ruff_python_parser::ParseOptions::from(ruff_python_parser::Mode::Expression)
-                    .with_target_version(ast::PythonVersion::PY314),
-            );
-            error::check(src, &parsed, mode, opts)?;
-            let ast::Mod::Expression(tree) = parsed.into_syntax() else {
-                return Err(src.plain_error("invalid syntax"));
-            };
+    let tree = parse(src, mode, opts)?.into_syntax();
+    compile_parsed(src, &tree, mode, opts)
+}
+
+fn compile_parsed(src: &Source<'_>, tree: &ast::Mod, mode: Mode, opts: &Options) -> Res<CodeProto> {
+    match tree {
+        ast::Mod::Expression(tree) => {
+            warn::expression(src, &tree.body);
             let sym = symtable::build_expression(src, &tree.body, opts)?;
-            let mut compiler = Compiler::new(src, opts, mode, &sym);
-            compiler.eval_unit(&tree.body)
+            Compiler::new(src, opts, mode, &sym).eval_unit(&tree.body)
         }
-        Mode::Exec | Mode::Single => {
-            let parsed = ruff_python_parser::parse_unchecked(
-                src.text,
-                ruff_python_parser::ParseOptions::from(ruff_python_parser::Mode::Module)
-                    .with_target_version(ast::PythonVersion::PY314),
-            );
-            error::check(src, &parsed, mode, opts)?;
-            let ast::Mod::Module(tree) = parsed.into_syntax() else {
-                return Err(src.plain_error("invalid syntax"));
-            };
-            if mode == Mode::Single {
-                error::check_single(src, &tree.body, opts)?;
-            }
+        ast::Mod::Module(tree) => {
+            warn::module(src, &tree.body);
             let sym = symtable::build_module(src, &tree.body, opts)?;
-            let mut compiler = Compiler::new(src, opts, mode, &sym);
-            compiler.module_unit(&tree.body)
+            Compiler::new(src, opts, mode, &sym).module_unit(&tree.body)
         }
     }
 }

@@ -163,6 +163,9 @@ impl<'a> Compiler<'a> {
             Pattern::MatchSingleton(s) => self.match_singleton(s, value, m),
             Pattern::MatchAs(a) => {
                 match (&a.pattern, &a.name) {
+                    (Some(_), Some(name)) if name.as_str() == "_" => {
+                        return self.err(name.range, "cannot use '_' as a target");
+                    }
                     (Some(inner), Some(name)) => {
                         // Matched where it lies, then captured.
                         self.pattern(inner, Opnd::local(value.reg), m)?;
@@ -210,6 +213,7 @@ impl<'a> Compiler<'a> {
         m: &mut Matching<'a>,
     ) -> Res {
         let sp = self.u.sp;
+        self.check_pattern_value(&v.value)?;
         if let Some(k) = self.fold(&v.value) {
             let k = self.u.const_index(k);
             self.at_node(v);
@@ -226,6 +230,20 @@ impl<'a> Compiler<'a> {
         self.u
             .jump_op(Op::JumpEq, value.xa() | o.xb(), value.reg, o.reg, label);
         Ok(())
+    }
+
+    /// A value is a literal, which may be signed or a complex sum, or a dotted name.
+    fn check_pattern_value(&self, e: &Expr) -> Res {
+        match e {
+            Expr::FString(_) | Expr::TString(_) => self.err(
+                e.range(),
+                "patterns may only match literals and attribute lookups",
+            ),
+            Expr::BinOp(b) if !matches!(b.op, ast::Operator::Add | ast::Operator::Sub) => {
+                self.err(e.range(), "invalid syntax")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn match_singleton(
@@ -472,8 +490,9 @@ impl<'a> Compiler<'a> {
     fn mapping_keys(&mut self, keys: &'a [Expr], range: TextRange) -> Res<u16> {
         let mut seen: Vec<Const> = Vec::new();
         for e in keys {
+            self.check_pattern_value(e)?;
             if let Some(c) = self.fold(e) {
-                if seen.contains(&c) {
+                if seen.iter().any(|s| same_key(s, &c)) {
                     let text = self.src.slice(e.range()).to_string();
                     return self.err(
                         range,
@@ -622,5 +641,23 @@ fn capture_count(p: &Pattern) -> usize {
             usize::from(a.name.is_some()) + a.pattern.as_deref().map_or(0, capture_count)
         }
         Pattern::MatchOr(o) => o.patterns.first().map_or(0, capture_count),
+    }
+}
+
+/// Whether two constants are the same key of a dict.
+fn same_key(a: &Const, b: &Const) -> bool {
+    let number = |c: &Const| {
+        Some(match c {
+            Const::True => (1.0, 0.0),
+            Const::False => (0.0, 0.0),
+            Const::Int(i) if i.unsigned_abs() <= 1 << 53 => (*i as f64, 0.0),
+            Const::Float(f) => (*f, 0.0),
+            Const::Complex(re, im) => (*re, *im),
+            _ => return None,
+        })
+    };
+    match (number(a), number(b)) {
+        (Some(x), Some(y)) => x == y,
+        _ => a == b,
     }
 }

@@ -1,17 +1,63 @@
 //! Source text: decoding, newlines, lines and columns, and a look at its nesting before the parser recurses.
 
-use super::bytecode::Position;
+use super::bytecode::{Const, Position};
 use super::{ErrorKind, Res, SyntaxError};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// A source text with its line starts.
 pub(super) struct Source<'a> {
     pub text: &'a str,
     pub filename: &'a str,
+    /// Decimal literals may have this many digits; 0 for any number.
+    pub max_digits: usize,
     starts: Vec<u32>,
     last: Cell<usize>,
+    /// What stands for the text of a tree that was not parsed.
+    synthetic: Option<&'a Synthetic>,
+    warnings: RefCell<Vec<SyntaxError>>,
+}
+
+/// A range from the start of one node to the end of another, which need not be in order in a tree that was not parsed.
+pub(super) fn span(from: TextRange, to: TextRange) -> TextRange {
+    TextRange::new(from.start(), to.end().max(from.start()))
+}
+
+/// Places and constants of a tree that was not parsed from a text. An offset in it is a line and a column: 19 and 12 bits
+/// of them, or the number of a pair that does not fit.
+#[derive(Debug, Default)]
+pub struct Synthetic {
+    far: Vec<(u32, u32)>,
+    /// Values of constants that no literal stands for. A node for a command line has the number of one for a text, an
+    /// interpolation that of its text for its index.
+    pub consts: Vec<Const>,
+}
+
+impl Synthetic {
+    const FAR: u32 = 1 << 31;
+
+    /// Offsets for two places (lines from 1, columns from 0), the second of which is not before the first.
+    pub fn range(&mut self, start: (u32, u32), end: (u32, u32)) -> (u32, u32) {
+        let near =
+            |(line, col): (u32, u32)| (line < 1 << 19 && col < 1 << 12).then_some(line << 12 | col);
+        match (near(start), near(end)) {
+            (Some(a), Some(b)) => (a, b.max(a)),
+            _ => {
+                let n = Synthetic::FAR + self.far.len() as u32;
+                self.far.extend([start, end]);
+                (n, n + 1)
+            }
+        }
+    }
+
+    /// The place of an offset.
+    pub fn point(&self, at: u32) -> (u32, u32) {
+        match at.checked_sub(Synthetic::FAR) {
+            None => (at >> 12, at & 0xfff),
+            Some(n) => self.far.get(n as usize).copied().unwrap_or((1, 0)),
+        }
+    }
 }
 
 /// Brackets may be nested this deeply, as in CPython.
@@ -33,14 +79,64 @@ impl<'a> Source<'a> {
         Source {
             text,
             filename,
+            max_digits: super::consts::MAX_DIGITS,
             starts,
             last: Cell::new(0),
+            synthetic: None,
+            warnings: RefCell::default(),
         }
+    }
+
+    /// The places of a tree that was not parsed.
+    pub fn synthetic(tree: &'a Synthetic, filename: &'a str) -> Self {
+        Source {
+            synthetic: Some(tree),
+            ..Source::new("", filename)
+        }
+    }
+
+    pub fn is_synthetic(&self) -> bool {
+        self.synthetic.is_some()
+    }
+
+    /// The constant that a node of a synthetic tree stands for.
+    pub fn constant(&self, number: &str) -> Option<&'a Const> {
+        self.synthetic?.consts.get(number.parse::<usize>().ok()?)
+    }
+
+    /// The text of an interpolation in a synthetic tree.
+    pub fn field(&self, i: &ruff_python_ast::InterpolatedElement) -> Option<&'a Const> {
+        let tree = self.synthetic?;
+        tree.consts.get(i.node_index.load().as_u32()? as usize)
+    }
+
+    /// Where a definition begins, after its decorators.
+    pub fn after_decorators(
+        &self,
+        decorators: &[ruff_python_ast::Decorator],
+        range: TextRange,
+    ) -> TextRange {
+        let Some(last) = decorators.last().filter(|_| !self.is_synthetic()) else {
+            return range;
+        };
+        let mut at = last.range.end().to_usize();
+        let bytes = self.text.as_bytes();
+        while at < bytes.len() {
+            match bytes[at] {
+                b'#' => at += self.text[at..].find('\n').unwrap_or(0).max(1),
+                b' ' | b'\t' | b'\n' | 0x0c | b'\\' => at += 1,
+                _ => break,
+            }
+        }
+        TextRange::new(TextSize::new(at as u32).min(range.end()), range.end())
     }
 
     /// Line (from 1) and byte column (from 0) of an offset.
     pub fn line_col(&self, at: TextSize) -> (u32, u32) {
         let at = at.to_u32();
+        if let Some(tree) = self.synthetic {
+            return tree.point(at);
+        }
         let mut i = self.last.get();
         let inside =
             |i: usize| self.starts[i] <= at && self.starts.get(i + 1).is_none_or(|&next| at < next);
@@ -69,6 +165,9 @@ impl<'a> Source<'a> {
 
     /// The text of a line with its newline.
     pub fn line_text(&self, line: u32) -> Option<&'a str> {
+        if self.is_synthetic() {
+            return None;
+        }
         let start = *self.starts.get((line as usize).checked_sub(1)?)? as usize;
         let end = self
             .starts
@@ -103,6 +202,9 @@ impl<'a> Source<'a> {
         msg: impl Into<String>,
     ) -> SyntaxError {
         let chars = |line: u32, col: u32| {
+            if self.is_synthetic() {
+                return col + 1;
+            }
             let text = self.line_text(line).unwrap_or("");
             let col = (col as usize).min(text.len());
             text.bytes().take(col).filter(|b| b & 0xc0 != 0x80).count() as u32 + 1
@@ -125,6 +227,20 @@ impl<'a> Source<'a> {
                 }
             }),
         }
+    }
+
+    /// Notes a warning at `range`.
+    #[cold]
+    pub fn warn(&self, range: TextRange, msg: impl Into<String>) {
+        let warning = self.error(range, msg);
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// What has been warned about, in order.
+    pub fn take_warnings(&self) -> Vec<SyntaxError> {
+        let mut all = self.warnings.take();
+        all.sort_by_key(|w| (w.line, w.col));
+        all
     }
 
     /// A SyntaxError at no place in particular.

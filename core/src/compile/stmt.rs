@@ -2,6 +2,7 @@
 
 use super::assemble::{Block, Dest, Label, Opnd};
 use super::bytecode::*;
+use super::consts::check_number;
 use super::consts::str_const;
 use super::expr::{Access, binary_op};
 use super::symtable::ScopeKind;
@@ -67,7 +68,7 @@ impl<'a> Compiler<'a> {
             return Ok(());
         }
         if let Expr::NumberLiteral(n) = &*s.value {
-            self.check_number(n)?;
+            check_number(self.src, n)?;
         }
         if self.fold(&s.value).is_some() {
             return Ok(());
@@ -702,7 +703,7 @@ impl<'a> Compiler<'a> {
 
     fn return_expr_at(&mut self, e: &'a Expr, range: TextRange) -> Res {
         if let Expr::NumberLiteral(n) = e {
-            self.check_number(n)?;
+            check_number(self.src, n)?;
         }
         if let Some(c) = self.fold(e) {
             self.at(range);

@@ -86,8 +86,8 @@ pub(super) struct Scope<'a> {
     pub order: Vec<Rc<str>>,
     /// Free variables, own and of inner scopes, sorted.
     pub free: Vec<Rc<str>>,
-    /// Name of the class that mangles private names here.
-    pub private: Option<Rc<str>>,
+    /// The class that mangles private names here.
+    pub private: Option<Rc<Private>>,
     pub generator: bool,
     pub coroutine: bool,
     /// Nested in a function.
@@ -108,6 +108,8 @@ pub(super) struct Scope<'a> {
     in_conditional: bool,
     /// While this is set, a comprehension's iterable is looked at.
     in_comp_iter: u32,
+    /// Comprehension: names (mangled) that assignment expressions in it have bound outside.
+    walrus_targets: Vec<Rc<str>>,
     /// An asynchronous comprehension.
     pub is_async_comp: bool,
     /// What a lazily evaluated scope is, for messages.
@@ -137,17 +139,46 @@ impl Scope<'_> {
         self.symbols.get(name).map(|s| s.place)
     }
 
+    /// Whether names may be those of a class, which comprehensions in this scope do not see.
+    pub fn class_names(&self) -> bool {
+        self.kind == ScopeKind::Class || self.sees_class
+    }
+
     /// Whether names of this scope live in registers.
     pub fn function_like(&self) -> bool {
         !matches!(self.kind, ScopeKind::Module | ScopeKind::Class)
     }
 }
 
+/// What private names are mangled with.
+#[derive(Debug)]
+pub(super) struct Private {
+    /// The name of the class.
+    class: Box<str>,
+    /// Only these names: the type parameters of the class, outside of its body.
+    only: Option<Vec<String>>,
+}
+
+impl Private {
+    fn new(class: &str, only: Option<Vec<String>>) -> Option<Rc<Private>> {
+        Some(Rc::new(Private {
+            class: class.into(),
+            only,
+        }))
+    }
+}
+
 /// The mangled form of a private name (`__x` in class `C` is `_C__x`).
-pub(super) fn mangle<'n>(private: Option<&str>, name: &'n str) -> Cow<'n, str> {
-    let Some(class) = private else {
+pub(super) fn mangle<'n>(private: Option<&Private>, name: &'n str) -> Cow<'n, str> {
+    let Some(Private { class, only }) = private else {
         return Cow::Borrowed(name);
     };
+    if only
+        .as_ref()
+        .is_some_and(|only| !only.iter().any(|n| n == name))
+    {
+        return Cow::Borrowed(name);
+    }
     if !name.starts_with("__") || name.ends_with("__") || name.contains('.') {
         return Cow::Borrowed(name);
     }
@@ -184,7 +215,7 @@ struct Builder<'s, 'a> {
     src: &'s Source<'s>,
     t: SymTable<'a>,
     cur: ScopeId,
-    private: Option<Rc<str>>,
+    private: Option<Rc<Private>>,
     depth: u32,
 }
 
@@ -245,7 +276,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             annotations: Vec::new(),
             annotation_scope: None,
             in_conditional: false,
-            in_comp_iter: 0,
+            in_comp_iter: parent.map_or(0, |p| self.t.scopes[p].in_comp_iter),
+            walrus_targets: Vec::new(),
             is_async_comp: false,
             what: "",
         }
@@ -515,6 +547,10 @@ impl<'s, 'a> Builder<'s, 'a> {
                 format!("name '{name}' is assigned to before {word} declaration")
             } else {
                 self.def_in(self.cur, name, flag, range)?;
+                if flag == GLOBAL && self.cur != 0 {
+                    // The module's own code means the global one too, whatever namespace it runs in.
+                    self.def_in(0, name, flag, range)?;
+                }
                 continue;
             };
             return Err(self.src.error(range, msg));
@@ -783,7 +819,8 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             outer = Some(self.enter_type_params(&name, s));
-            self.private = Some(Rc::from(s.name.as_str()));
+            let names = tp.iter().map(|p| p.name().to_string()).collect();
+            self.private = Private::new(&s.name, Some(names));
             self.me().private = self.private.clone();
             self.def(".type_params", LOCAL, s.range)?;
             self.def(".type_params", USE, s.range)?;
@@ -800,7 +837,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             self.keywords(&args.keywords)?;
         }
         let o = self.enter(ScopeKind::Class, &s.name, s, Role::Body);
-        self.private = Some(Rc::from(s.name.as_str()));
+        self.private = Private::new(&s.name, None);
         self.me().private = self.private.clone();
         if s.type_params.is_some() {
             self.def(".type_params", USE, s.range)?;
@@ -1125,6 +1162,11 @@ impl<'s, 'a> Builder<'s, 'a> {
                     if scope.kind == ScopeKind::Genexpr {
                         genexprs.push(id);
                     }
+                    let target = Rc::from(&*mangled);
+                    let parent = scope.parent;
+                    self.t.scopes[id].walrus_targets.push(target);
+                    let Some(parent) = parent else { return Ok(()) };
+                    id = parent;
                 }
                 ScopeKind::Class => {
                     let msg = "assignment expression within a comprehension cannot be used in a class body";
@@ -1143,10 +1185,6 @@ impl<'s, 'a> Builder<'s, 'a> {
                     return self.def_in(id, &n.id, LOCAL, n.range);
                 }
             }
-            let Some(parent) = scope.parent else {
-                return Ok(());
-            };
-            id = parent;
         }
     }
 
@@ -1165,14 +1203,10 @@ impl<'s, 'a> Builder<'s, 'a> {
         self.t.scopes[self.cur].in_comp_iter += 1;
         self.expr(&first.iter)?;
         self.t.scopes[self.cur].in_comp_iter -= 1;
-        let sees = self.t.scopes[self.cur].sees_class;
         let outer = self.enter(kind, name, node, Role::Body);
         if kind == ScopeKind::Genexpr {
             self.def(".0", PARAM, first.range)?;
             self.me().generator = true;
-            if sees {
-                self.sees_class();
-            }
         }
         for (i, g) in generators.iter().enumerate() {
             if i > 0 {
@@ -1194,6 +1228,14 @@ impl<'s, 'a> Builder<'s, 'a> {
         match target {
             Expr::Name(n) => {
                 self.check_name(&n.id, n.range)?;
+                let mangled = mangle(self.private.as_deref(), &n.id);
+                if self.me().walrus_targets.iter().any(|w| **w == *mangled) {
+                    let msg = format!(
+                        "comprehension inner loop cannot rebind assignment expression target '{}'",
+                        n.id
+                    );
+                    return Err(self.src.error_at(n, msg));
+                }
                 self.def_in(self.cur, &n.id, LOCAL | COMP_ITER, n.range)
             }
             Expr::Tuple(t) => t.elts.iter().try_for_each(|e| self.comp_target(e)),
@@ -1218,7 +1260,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         {
             self.mark_await();
         }
-        if self.t.scopes[outer].kind == ScopeKind::Class {
+        if self.t.scopes[outer].class_names() {
             return Ok(());
         }
         let used: Vec<Rc<str>> = self.t.scopes[id]
@@ -1332,7 +1374,7 @@ impl Resolver<'_, '_, '_> {
         let transparent = kind == ScopeKind::Comp
             && self.t.scopes[id]
                 .parent
-                .is_some_and(|p| self.t.scopes[p].kind != ScopeKind::Class);
+                .is_some_and(|p| !self.t.scopes[p].class_names());
         for name in self.t.scopes[id].order.clone() {
             let class_flags = class
                 .and_then(|c| self.t.scopes[c].symbols.get(&name))
