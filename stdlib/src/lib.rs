@@ -2,6 +2,7 @@
 
 pub mod _abc;
 pub mod _bisect;
+pub mod _bz2;
 pub mod _codecs;
 pub mod _collections;
 pub mod _contextvars;
@@ -12,6 +13,7 @@ pub mod _heapq;
 pub mod _io;
 pub mod _json;
 pub mod _locale;
+pub mod _lzma;
 pub mod _multiprocessing;
 pub mod _opcode;
 pub mod _operator;
@@ -33,15 +35,18 @@ pub mod array;
 pub mod atexit;
 pub mod binascii;
 pub mod cmath;
+pub mod decompress;
 pub mod errno;
 pub mod faulthandler;
 pub mod fcntl;
 pub mod gc;
+pub mod holder;
 pub mod itertools;
 pub mod math;
 pub mod mmap;
 pub mod posix;
 pub mod pwd;
+pub mod pyexpat;
 pub mod resource;
 pub mod select;
 pub mod structseq;
@@ -64,6 +69,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_abc", _abc::init),
     ("_bisect", _bisect::init),
     ("_blake2", _hashes::init_blake2),
+    ("_bz2", _bz2::init),
     ("_codecs", _codecs::init),
     ("_collections", _collections::init),
     ("_contextvars", _contextvars::init),
@@ -73,6 +79,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_io", _io::init),
     ("_json", _json::init),
     ("_locale", _locale::init),
+    ("_lzma", _lzma::init),
     ("_md5", _hashes::init_md5),
     ("_multiprocessing", _multiprocessing::init),
     ("_opcode", _opcode::init),
@@ -108,6 +115,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("mmap", mmap::init),
     ("posix", posix::init),
     ("pwd", pwd::init),
+    ("pyexpat", pyexpat::init),
     ("resource", resource::init),
     ("select", select::init),
     ("syslog", syslog::init),
