@@ -27,7 +27,7 @@ pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 pub use heap::{MAX_BLOCK, for_each_object};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
-pub use publish::{publish, share};
+pub use publish::{publish, share, share_for_threads};
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;

@@ -21,6 +21,16 @@ pub fn share(t: &Thread, v: Value) {
     }
 }
 
+/// As [`share`], for what is kept outside of all objects where every thread will find it. Until the first thread is started there
+/// is nobody to find it, and then all that there is becomes shared at once: so nothing is done, and what the object reaches (often
+/// all modules) stays cheap to use.
+#[inline]
+pub fn share_for_threads(t: &Thread, v: Value) {
+    if crate::thread::multithreaded() {
+        share(t, v);
+    }
+}
+
 /// Marks the local object and every local object that it reaches as shared. Weak references are edges both ways: who can reach
 /// the one must find the other shared. In the `gil` build every object is local to every thread, and stays so.
 #[cold]

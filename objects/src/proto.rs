@@ -810,7 +810,16 @@ unary_ops! {
 // --- numbers out of objects ---
 
 /// `operator.index(v)`: an int object.
+#[inline]
 pub fn index(t: &mut Thread, v: Value) -> Res<Obj> {
+    if v.is_int() {
+        return Ok(Obj::from_raw(v));
+    }
+    index_of_object(t, v)
+}
+
+#[inline(never)]
+fn index_of_object(t: &mut Thread, v: Value) -> Res<Obj> {
     if crate::int::is_int(v) {
         return Ok(Obj::new(t, v));
     }

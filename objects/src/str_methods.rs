@@ -177,6 +177,10 @@ fn test(a: &[Value], f: fn(Text<'_>) -> bool) -> Res {
 }
 
 fn encode(t: &mut Thread, a: &[Value]) -> Res {
+    let s = Str::this(a[0]);
+    if a[1].is_null() && a[2].is_null() && s.is_ascii() {
+        return Ok(crate::bytes::Bytes::new(t, s.as_bytes()).into());
+    }
     let encoding = text_argument(t, a[1], "encode", "encoding")?;
     let errors = text_argument(t, a[2], "encode", "errors")?;
     crate::str::codecs::encode_text(t, a[0], encoding, errors).map(Obj::into_value)
