@@ -329,6 +329,22 @@ fn next(t: &mut Thread, a: &[Value]) -> Res {
 // --- numbers and text ---
 
 fn round(t: &mut Thread, a: &[Value]) -> Res {
+    let plain = a[1].is_null() || a[1].is_none();
+    if a[0].is_int() && plain {
+        return Ok(a[0]);
+    }
+    if a[0].is_float() {
+        let x = a[0].as_float();
+        if plain && x.abs() < 1e15 {
+            return Ok(Value::int(x.round_ties_even() as i64));
+        }
+        if let Some(digits @ 0..16) = a[1].to_int()
+            && let Ok(rounded) = weft_objects::text::float::round_digits(x, digits)
+            && let Some(v) = Value::try_float(rounded)
+        {
+            return Ok(v);
+        }
+    }
     let Some(f) = proto::lookup_special_raw(t, a[0], weft_objects::id!(t, "__round__"))? else {
         return Err(t.type_error(format!(
             "type {} doesn't define __round__ method",

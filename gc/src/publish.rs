@@ -25,8 +25,8 @@ pub fn share(t: &Thread, v: Value) {
 ///
 /// Before there is a second thread, the object alone: when that one is started, all that the first one has made becomes shared at
 /// once by its new tag (see [`crate::spawn_state`]), so I3 holds from the moment on from which it matters. Until then what is
-/// reachable from classes, such as the globals of their methods' modules, stays local, and fast. Weak references are edges both ways: who can reach
-/// the one must find the other shared. In the `gil` build every object is local to every thread, and stays so.
+/// reachable from classes, such as the globals of their methods' modules, stays local, and fast. Weak references are edges both
+/// ways: who can reach the one must find the other shared. In the `gil` build every object is local to every thread, and stays so.
 #[cold]
 #[inline(never)]
 pub fn publish(t: &Thread, root: &Header) {

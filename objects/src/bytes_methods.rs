@@ -248,6 +248,15 @@ fn count(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn decode(t: &mut Thread, a: &[Value]) -> Res {
+    if a[1].is_null()
+        && a[2].is_null()
+        && let Some(b) = Bytes::exact(a[0])
+        && b.as_slice().is_ascii()
+    {
+        let bytes = b.as_slice();
+        let chars = bytes.len();
+        return Ok(Str::from_text(t, crate::text::Text { bytes, chars }).into());
+    }
     let encoding = text_argument(t, a[1], "decode", "encoding")?;
     let errors = text_argument(t, a[2], "decode", "errors")?;
     crate::str::codecs::decode_text(t, a[0], encoding, errors).map(Obj::into_value)

@@ -534,11 +534,14 @@ impl Dict {
         if n == 0 {
             return;
         }
-        let table = Table::new(n);
-        self.table.store(table.as_ptr(), Release);
+        let copy = old.duplicate(n);
+        let new = copy.unwrap_or_else(|| Table::new(n));
+        self.table.store(new.as_ptr(), Release);
         // SAFETY: just made.
-        let table = unsafe { table.as_ref() };
-        old.copy_to(table);
+        let table = unsafe { new.as_ref() };
+        if copy.is_none() {
+            old.copy_to(table);
+        }
         for i in 0..table.used() {
             inc(t, Value(table.entry(i).key()));
             inc(t, Value(table.entry(i).value()));

@@ -342,6 +342,27 @@ impl Table {
         new.tail.store(n, Relaxed);
     }
 
+    /// Writer: a table of the same entries, known to nobody else, by copying it as a whole. `None`: some entry is dead, or a smaller
+    /// table would do.
+    #[cfg(not(loom))]
+    pub fn duplicate(&self, live: usize) -> Option<NonNull<Table>> {
+        let roomy = self.log2 > MIN_LOG2 && Self::room_of(self.log2 - 1) as usize >= live;
+        if self.used.load(Relaxed) as usize != live || roomy {
+            return None;
+        }
+        let layout = Self::layout(self.log2);
+        // SAFETY: the layout is not empty; both allocations have it, and no writer is at work.
+        unsafe {
+            let Some(new) = NonNull::new(std::alloc::alloc(layout) as *mut Table) else {
+                handle_alloc_error(layout)
+            };
+            let from = self as *const Table as *const u8;
+            std::ptr::copy_nonoverlapping(from, new.as_ptr() as *mut u8, layout.size());
+            new.as_ref().keys_id.store(NO_ID, Relaxed);
+            Some(new)
+        }
+    }
+
     /// The name of the set of keys: while it is the same, an entry's number belongs to the same key, and no key has come in. A
     /// table has one only once it has been asked for.
     #[inline(always)]

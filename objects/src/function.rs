@@ -130,23 +130,18 @@ fn of<'a>(v: Value) -> &'a Function {
     unsafe { &*(v.ptr() as *const Function) }
 }
 
-fn slots(f: &Function) -> [&Slot; 14] {
-    [
-        &f.code,
-        &f.globals,
-        &f.builtins,
-        &f.closure,
-        &f.defaults,
-        &f.kwdefaults,
-        &f.name,
-        &f.qualname,
-        &f.doc,
-        &f.module,
-        &f.annotate,
-        &f.annotations,
-        &f.type_params,
-        &f.dict,
-    ]
+/// All references of a function: the fields from `code` to `dict`, which lie in a row.
+#[inline(always)]
+fn slots(f: &Function) -> &[Slot] {
+    const FIRST: usize = std::mem::offset_of!(Function, code);
+    const END: usize = std::mem::offset_of!(Function, version);
+    const COUNT: usize = (END - FIRST) / size_of::<Slot>();
+    const { assert!(END == std::mem::offset_of!(Function, dict) + size_of::<Slot>()) };
+    // SAFETY: `repr(C)`, and all fields between those two are slots.
+    unsafe {
+        let first = (f as *const Function as *const u8).add(FIRST) as *const Slot;
+        std::slice::from_raw_parts(first, COUNT)
+    }
 }
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -159,7 +154,9 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying function.
     for s in slots(unsafe { &*(h as *const Function) }) {
-        t.drop_value(s.take_local());
+        if !s.get().is_null() {
+            t.drop_value(s.take_local());
+        }
     }
 }
 

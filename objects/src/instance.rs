@@ -1,5 +1,8 @@
 //! Instances of Python classes, and `object`: attributes in inline slots by shape, or in a dict once one is asked for.
 
+use crate::descr::MEMBER_DESCRIPTOR;
+use crate::function::Function;
+use crate::method::Method;
 use crate::prelude::*;
 use crate::shape::Shape;
 use crate::types::{OBJECT, alloc_instance, type_flags as tf};
@@ -311,6 +314,10 @@ pub fn generic_get_attr_opt(t: &mut Thread, v: Value, name: Value) -> Res<Option
         if dt.has(tf::HAS_DESCR_SET)
             && let Some(get) = dt.slots.descr_get.get()
         {
+            if dt.is(&MEMBER_DESCRIPTOR) {
+                // Runs no Python, so the class keeps it.
+                return get(t, d, v, ty.value()).map(Some);
+            }
             let d = Obj::new(t, d);
             return get(t, d.value(), v, ty.value()).map(Some);
         }
@@ -319,6 +326,9 @@ pub fn generic_get_attr_opt(t: &mut Thread, v: Value, name: Value) -> Res<Option
         return Ok(Some(found.to_reg(t)));
     }
     let Some(d) = descr else { return Ok(None) };
+    if Function::of(d).is_some() {
+        return Ok(Some(Method::new(t, d, v).into()));
+    }
     match type_of(d).slots.descr_get.get() {
         Some(get) => {
             let d = Obj::new(t, d);
@@ -338,6 +348,10 @@ pub fn generic_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> 
     if let Some(d) = descr
         && let Some(set) = type_of(d).slots.descr_set.get()
     {
+        if type_of(d).is(&MEMBER_DESCRIPTOR) {
+            // Runs no Python, so the class keeps it.
+            return set(t, d, v, value);
+        }
         let d = Obj::new(t, d);
         return set(t, d.value(), v, value);
     }

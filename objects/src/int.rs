@@ -12,7 +12,7 @@ use crate::float;
 use crate::prelude::*;
 use crate::str::text_error;
 use crate::text::hash::{hash_bigint, hash_i64};
-use crate::text::int::{IntRef, i64_str, int_str, parse_int, parse_int_bytes};
+use crate::text::int::{IntRef, int_str, parse_int, parse_int_bytes};
 use crate::text::{self, TextResult};
 use crate::types::{alloc_instance, type_flags};
 use num_bigint::BigInt;
@@ -293,7 +293,7 @@ fn int_with_keywords(t: &mut Thread, args: Args<'_>) -> Res {
 
 fn int_repr(t: &mut Thread, v: Value) -> Res {
     if v.is_int() {
-        return Ok(Str::from_string(t, i64_str(v.as_int())).into());
+        return Ok(Str::from_i64(t, v.as_int()).into());
     }
     let Some(n) = Int::of(v) else {
         return Ok(Value::NOT_IMPLEMENTED);

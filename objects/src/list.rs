@@ -453,7 +453,8 @@ impl List {
             for v in items {
                 inc(t, *v);
             }
-            for i in start..end {
+            // From the end, as CPython does: the order in which finalizers run.
+            for i in (start..end).rev() {
                 dec(t, Value(*words.add(i)));
             }
             if k != gone {
@@ -526,7 +527,9 @@ impl List {
 
     /// Removes all items.
     pub fn clear(&self, t: &Thread) {
-        drop(self.take_all(t));
+        let mut items = self.take_all(t);
+        items.reverse();
+        drop(items);
     }
 
     /// Reverses the order of the items.
@@ -612,7 +615,7 @@ pub(crate) unsafe fn clear(h: *mut Header, t: &Thread) {
         let p = l.raw.replace(std::ptr::null_mut(), 0);
         if !p.is_null() {
             let words = (*p).words();
-            for i in 0..n {
+            for i in (0..n).rev() {
                 t.drop_value(Value(*words.add(i)));
             }
             Buffer::free(p as *mut u8, 0);

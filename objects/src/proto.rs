@@ -214,6 +214,9 @@ pub fn str(t: &mut Thread, v: Value) -> Res<Obj> {
     if Str::exact(v).is_some() {
         return Ok(Obj::new(t, v));
     }
+    if let Some(i) = v.to_int() {
+        return Ok(Str::from_i64(t, i));
+    }
     let _guard = t.enter_recursive(" while getting the str of an object")?;
     match type_of(v).slots.str.get() {
         Some(f) => {
@@ -326,15 +329,16 @@ pub fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     if a.both_ints(b) {
         return Ok(Value::bool(op.of(a.as_int().cmp(&b.as_int()))));
     }
-    if let (Some(x), Some(y)) = (Str::exact(a), Str::exact(b)) {
-        return Ok(Value::bool(match op {
-            CmpOp::Eq => x.eq(y),
-            CmpOp::Ne => !x.eq(y),
-            _ => op.of(x.as_bytes().cmp(y.as_bytes())),
-        }));
-    }
     let _guard = t.enter_recursive(" in comparison")?;
     let (ta, tb) = (type_of(a), type_of(b));
+    if ta.is(tb)
+        && let Some(f) = ta.slots.compare.get()
+    {
+        let r = f(t, a, b, op)?;
+        if r != Value::NOT_IMPLEMENTED {
+            return Ok(r);
+        }
+    }
     let reflected_first = !ta.is(tb) && tb.slots.compare.is_set() && tb.is_subtype(ta);
     if reflected_first && let Some(f) = tb.slots.compare.get() {
         let r = f(t, b, a, op.swapped())?;
@@ -342,7 +346,9 @@ pub fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
             return Ok(r);
         }
     }
-    if let Some(f) = ta.slots.compare.get() {
+    if !ta.is(tb)
+        && let Some(f) = ta.slots.compare.get()
+    {
         let r = f(t, a, b, op)?;
         if r != Value::NOT_IMPLEMENTED {
             return Ok(r);
@@ -828,7 +834,16 @@ unary_ops! {
 // --- numbers out of objects ---
 
 /// `operator.index(v)`: an int object.
+#[inline]
 pub fn index(t: &mut Thread, v: Value) -> Res<Obj> {
+    if v.is_int() {
+        return Ok(Obj::from_raw(v));
+    }
+    index_of_object(t, v)
+}
+
+#[inline(never)]
+fn index_of_object(t: &mut Thread, v: Value) -> Res<Obj> {
     if crate::int::is_int(v) {
         return Ok(Obj::new(t, v));
     }

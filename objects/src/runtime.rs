@@ -253,13 +253,14 @@ pub fn handled_exception(t: &Thread) -> Option<Borrowed<'_>> {
 
 /// An owned reference to a shared object, which may go to another thread.
 pub struct SharedObj(Value);
-// SAFETY: the object is shared (I2 holds for it no more), and counts of shared objects are atomic.
+// SAFETY: as soon as there is a second thread the object is shared (I2 holds for it no more), and counts of shared objects are
+// atomic.
 unsafe impl Send for SharedObj {}
 // SAFETY: as above.
 unsafe impl Sync for SharedObj {}
 
 impl SharedObj {
-    /// Publishes the object.
+    /// Publishes the object, if there are other threads to publish it to.
     pub fn new(t: &Thread, o: Obj) -> SharedObj {
         weft_gc::share(t, o.value());
         SharedObj(o.into_value())
@@ -495,9 +496,7 @@ impl Global {
     }
     /// Sets it; the old reference is kept alive (this happens once or twice in a process).
     pub fn set(&self, t: &Thread, o: Obj) {
-        if weft_gc::multithreaded() {
-            weft_gc::share(t, o.value());
-        }
+        weft_gc::share(t, o.value());
         self.0.store(o.into_value().0, Release);
     }
     pub fn get(&self) -> Option<Value> {

@@ -453,6 +453,15 @@ impl Set {
             }
             return Ok(());
         }
+        if let Some(l) = List::exact(other) {
+            let mut i = 0;
+            while let Some(key) = l.get(t, i) {
+                i += 1;
+                let key = key.to_obj(t);
+                self.add(t, key.value())?;
+            }
+            return Ok(());
+        }
         let it = proto::iter(t, other)?;
         while let Some(key) = proto::next(t, it.value())? {
             self.add(t, key.value())?;
@@ -543,8 +552,16 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
         let s = &*(h as *const Set);
         let table = s.table.swap(std::ptr::null_mut(), Relaxed);
         if let Some(tb) = table.as_ref() {
-            s.len.store(0, Relaxed);
-            drop_keys(t, tb);
+            let mut left = s.len.swap(0, Relaxed);
+            let mut i = 0;
+            while left > 0 && i < tb.places() {
+                let place = tb.place(i);
+                i += 1;
+                if place.is_live() {
+                    left -= 1;
+                    t.drop_value(Value(place.key()));
+                }
+            }
             Table::free(table as *mut u8, tb.bytes());
         }
     }

@@ -8,7 +8,7 @@
 use crate::prelude::*;
 use crate::types::type_flags;
 use parking_lot::{Mutex, RwLock};
-use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::*};
 
 /// One shape: its parent and the attribute that it adds.
@@ -20,8 +20,19 @@ pub struct Shape {
     /// Number of attributes, so the slot of `name` is `len - 1`.
     pub len: u32,
     next: RwLock<Vec<(u64, &'static Shape)>>,
-    /// For long shapes: all names and their slots.
-    index: Option<HashMap<u64, u32>>,
+    /// The child that was made first, if any: most shapes have no other.
+    first: OnceLock<(u64, &'static Shape)>,
+    /// All names, by slot. For long shapes a hash table: pairs of a name (0: free) and its slot.
+    names: Box<[u64]>,
+}
+
+/// Most attributes that are looked through one by one.
+const SHORT: usize = 8;
+
+/// Where the search for a name begins in a table of `n` places, a power of two.
+#[inline(always)]
+fn start(key: u64, n: usize) -> usize {
+    ((key >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (n - 1)
 }
 
 const CHUNK: usize = 1024;
@@ -57,19 +68,24 @@ impl Shape {
             name,
             len,
             next: RwLock::new(Vec::new()),
-            index: None,
+            first: OnceLock::new(),
+            names: Box::new([]),
         };
-        if len > 8 {
-            let mut index = HashMap::new();
-            let mut s = Some(&shape);
-            while let Some(x) = s {
-                if x.len > 0 {
-                    index.insert(x.name, x.len - 1);
+        let names = shape.names();
+        shape.names = if names.len() <= SHORT {
+            names.iter().map(|v| v.0).collect()
+        } else {
+            let n = (names.len() * 2).next_power_of_two();
+            let mut table = vec![0; n * 2].into_boxed_slice();
+            for (slot, name) in names.iter().enumerate() {
+                let mut at = start(name.0, n);
+                while table[at * 2] != 0 {
+                    at = (at + 1) & (n - 1);
                 }
-                s = x.parent;
+                (table[at * 2], table[at * 2 + 1]) = (name.0, slot as u64);
             }
-            shape.index = Some(index);
-        }
+            table
+        };
         let shape: &'static Shape = Box::leak(Box::new(shape));
         let slot = &TABLE[id as usize / CHUNK];
         if slot.load(Acquire).is_null() {
@@ -107,22 +123,33 @@ impl Shape {
     #[inline]
     pub fn find(&self, name: &Str) -> Option<usize> {
         let key = name as *const Str as u64;
-        if let Some(index) = &self.index {
-            return index.get(&key).map(|&i| i as usize);
+        if self.len as usize <= SHORT {
+            return self.names.iter().position(|&k| k == key);
         }
-        let mut s = self;
-        while s.len > 0 {
-            if s.name == key {
-                return Some(s.len as usize - 1);
+        self.find_long(key)
+    }
+
+    #[inline(never)]
+    fn find_long(&self, key: u64) -> Option<usize> {
+        let n = self.names.len() / 2;
+        let mut at = start(key, n);
+        loop {
+            match self.names[at * 2] {
+                0 => return None,
+                k if k == key => return Some(self.names[at * 2 + 1] as usize),
+                _ => at = (at + 1) & (n - 1),
             }
-            s = s.parent?;
         }
-        None
     }
 
     /// The shape with `name` added, for instances of `class`.
     pub fn with(&'static self, t: &Thread, class: &Type, name: &Str) -> Option<&'static Shape> {
         let key = name as *const Str as u64;
+        if let Some((k, s)) = self.first.get()
+            && *k == key
+        {
+            return Some(s);
+        }
         if let Some((_, s)) = self.next.read().iter().find(|(k, _)| *k == key) {
             return Some(s);
         }
@@ -132,6 +159,7 @@ impl Shape {
         }
         let shape = Shape::make(Some(self), key)?;
         next.push((key, shape));
+        let _ = self.first.set((key, shape));
         drop(next);
         // Inline caches assume that no instance attribute hides a class attribute that they hold.
         debug_assert!(class.has(type_flags::INLINE));
@@ -154,10 +182,16 @@ impl Shape {
     }
 }
 
+/// A bit that stands for the name in [`Type::shadow_bits`].
+fn shadow_bit(name: &Str) -> u64 {
+    1 << start(name as *const Str as u64, 64)
+}
+
 impl Type {
     /// An instance attribute called `name` has come up: class attributes of that name may not be taken from caches any more
     /// without looking at the instance.
     fn note_shadow(&self, t: &Thread, name: &Str) {
+        self.shadow_bits.fetch_or(shadow_bit(name), Release);
         let mut set = SHADOWED.lock();
         let names = set.entry(self as *const Type as usize).or_default();
         if !names.contains(&(name as *const Str as u64)) {
@@ -170,7 +204,13 @@ impl Type {
     }
 
     /// Whether some instance of the class has had an attribute `name` in a slot.
+    #[inline]
     pub fn is_shadowed(&self, name: &Str) -> bool {
+        self.shadow_bits.load(Acquire) & shadow_bit(name) != 0 && self.is_noted(name)
+    }
+
+    #[inline(never)]
+    fn is_noted(&self, name: &Str) -> bool {
         SHADOWED
             .lock()
             .get(&(self as *const Type as usize))

@@ -40,6 +40,9 @@ pub fn sort_vec(
     reverse: bool,
 ) -> Res<()> {
     let Some(key) = key else {
+        if sort_simple(items, reverse) {
+            return Ok(());
+        }
         let mut all: Vec<Item> = items
             .drain(..)
             .map(|o| o.into_value())
@@ -65,6 +68,32 @@ pub fn sort_vec(
     items.extend(all.into_iter().map(|i| Obj::from_raw(i.value)));
     drop(keys);
     sorted
+}
+
+/// Sorts values of one simple kind where they are. False: they are others.
+fn sort_simple(items: &mut [Obj], reverse: bool) -> bool {
+    let Some(first) = items.first() else {
+        return true;
+    };
+    let Some(kind) = Kind::of(first.value()) else {
+        return false;
+    };
+    if !items.iter().all(|o| Kind::of(o.value()) == Some(kind)) {
+        return false;
+    }
+    if reverse {
+        items.reverse();
+    }
+    match kind {
+        // Equal ones are the same, so their order cannot be told.
+        Kind::Int => items.sort_unstable_by_key(|o| o.value().as_int()),
+        Kind::Float => items.sort_by(|a, b| by_float(a.value(), b.value())),
+        Kind::Str => items.sort_by(|a, b| by_str(a.value(), b.value())),
+    }
+    if reverse {
+        items.reverse();
+    }
+    true
 }
 
 fn sort_items(t: &mut Thread, items: &mut [Item], reverse: bool) -> Res<()> {

@@ -156,6 +156,48 @@ impl Str {
         Self::from_vec_counted(t, v, chars)
     }
 
+    /// The texts with `gap` between them, `n` bytes and `chars` code points in all.
+    ///
+    /// # Errors
+    /// MemoryError.
+    pub(crate) fn join_bytes<'b>(
+        t: &Thread,
+        gap: &[u8],
+        texts: impl Iterator<Item = &'b [u8]>,
+        n: usize,
+        chars: usize,
+    ) -> Res {
+        let mut out = Vec::<u8>::new();
+        let (made, mut at) = if chars > 1 && n <= Self::inline_limit(n, chars) {
+            let p = Self::alloc_inline(t, n, chars);
+            (Some(Self::own(p)), Self::data(p))
+        } else {
+            if out.try_reserve_exact(n).is_err() {
+                return Err(t.memory_error());
+            }
+            (None, out.as_mut_ptr())
+        };
+        // SAFETY: there is room for `n` bytes at `at`, and that is what all texts and gaps add up to.
+        unsafe {
+            let mut put = |bytes: &[u8]| {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+                at = at.add(bytes.len());
+            };
+            for (i, text) in texts.enumerate() {
+                if i > 0 {
+                    put(gap);
+                }
+                put(text);
+            }
+        }
+        if let Some(o) = made {
+            return Ok(o.into());
+        }
+        // SAFETY: as above.
+        unsafe { out.set_len(n) };
+        Ok(Self::from_vec_counted(t, out, chars).into())
+    }
+
     /// `a + b`.
     pub fn concat(t: &Thread, a: &Str, b: &Str) -> Obj {
         let (x, y) = (a.as_bytes(), b.as_bytes());
@@ -193,6 +235,14 @@ impl Str {
         v.extend_from_slice(x);
         v.extend_from_slice(y);
         Self::from_outside(t, v, chars)
+    }
+
+    /// `str(n)` of a small int.
+    pub fn from_i64(t: &Thread, n: i64) -> Obj {
+        crate::text::int::with_digits(n, |bytes| {
+            let chars = bytes.len();
+            Self::from_text(t, Text { bytes, chars })
+        })
     }
 
     /// The string of one code point; those of Latin-1 are made once.

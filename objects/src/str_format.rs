@@ -2,6 +2,7 @@
 
 use crate::prelude::*;
 use crate::str::text_error;
+use crate::text::float::push_fixed_quick;
 use crate::text::format::{self as spec_format, Locale};
 use crate::text::int::IntRef;
 use crate::text::percent::{self, Amount, Conversion, Parser, Piece, Resolved};
@@ -69,7 +70,7 @@ pub fn format_value(t: &mut Thread, v: Value, spec: Option<&Str>, conversion: Co
                 return Ok(Obj::new(t, v).into());
             }
             if let Some(i) = v.to_int() {
-                return Ok(Str::from_string(t, crate::text::int::i64_str(i)).into());
+                return Ok(Str::from_i64(t, i).into());
             }
             if v.is_float() {
                 return Ok(
@@ -137,6 +138,17 @@ fn simple(t: &mut Thread, out: &mut Vec<u8>, v: Value, spec: &[u8]) -> Res<bool>
         return raised(t, done).map(|()| true);
     }
     if v.is_float() {
+        // `.2f` and the like.
+        if let [b'.', digit @ b'0'..=b'9', b'f'] = *spec {
+            let (x, from) = (v.as_float(), out.len());
+            if x.is_sign_negative() {
+                out.push(b'-');
+            }
+            if push_fixed_quick(out, x.abs(), usize::from(digit - b'0')) {
+                return Ok(true);
+            }
+            out.truncate(from);
+        }
         let done = spec_format::format_float(out, v.as_float(), spec, "float", &Locale::C);
         return raised(t, done).map(|()| true);
     }
@@ -145,6 +157,16 @@ fn simple(t: &mut Thread, out: &mut Vec<u8>, v: Value, spec: &[u8]) -> Res<bool>
 
 /// Appends `format(v, spec)`.
 fn push_formatted(t: &mut Thread, out: &mut Vec<u8>, v: Value, spec: &[u8]) -> Res<()> {
+    if spec.is_empty() {
+        if let Some(s) = Str::exact(v) {
+            out.extend_from_slice(s.as_bytes());
+            return Ok(());
+        }
+        if let Some(i) = v.to_int() {
+            crate::text::int::push_i64(out, i);
+            return Ok(());
+        }
+    }
     if simple(t, out, v, spec)? {
         return Ok(());
     }
@@ -185,18 +207,26 @@ struct Fields<'a> {
 }
 
 /// `str.format`
-pub(crate) fn format(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(args) = Tuple::of(a[1]) else {
-        return Err(t.type_error("format() arguments must be a tuple".into()));
+pub(crate) fn format(t: &mut Thread, args: Args<'_>) -> Res {
+    let [template, positional @ ..] = args.pos() else {
+        return Err(t.type_error("unbound method str.format() needs an argument".into()));
     };
-    let positional: Vec<Value> = (0..args.len()).map(|i| args.get(i)).collect();
+    let named = if args.has_keywords() {
+        let d = Dict::new(t);
+        for (name, v) in args.keywords() {
+            Dict::of_obj(&d).set(t, name, v)?;
+        }
+        d
+    } else {
+        Obj::from_raw(Value::NONE)
+    };
     let fields = Fields {
-        positional: &positional,
-        named: a[2],
+        positional,
+        named: named.value(),
         mapping: false,
         auto: AutoNumber::default(),
     };
-    render(t, Str::this(a[0]), fields)
+    render(t, Str::this(*template), fields)
 }
 
 /// `str.format_map`
@@ -403,6 +433,11 @@ pub(crate) fn interpolate(
     };
     let mut parser = Parser::new(text, is_bytes, mapping);
     loop {
+        if !is_bytes && let Some((literal, code, digit)) = parser.next_plain() {
+            out.extend_from_slice(literal);
+            convert_plain(t, out, code, digit, &mut operands)?;
+            continue;
+        }
         let piece = parser.next_piece();
         match raised(t, piece)? {
             None => break,
@@ -413,6 +448,43 @@ pub(crate) fn interpolate(
     if operands.left() && !operands.mapping {
         return Err(text_error(t, percent::not_all_converted(is_bytes)));
     }
+    Ok(())
+}
+
+/// `%s`, `%d`, `%r`, or `%.2f` with that digit.
+fn convert_plain(
+    t: &mut Thread,
+    out: &mut Vec<u8>,
+    code: u8,
+    digit: usize,
+    operands: &mut Operands,
+) -> Res<()> {
+    let v = operands.take(t)?;
+    let plain = Resolved {
+        flags: percent::Flags::default(),
+        width: 0,
+        precision: (code == b'f').then_some(digit),
+        code,
+    };
+    if code == b'f' {
+        let x = float_of(t, v.value(), false)?;
+        if x.is_sign_positive() && x.is_finite() && push_fixed_quick(out, x, digit) {
+            return Ok(());
+        }
+        return raised(t, plain.write_float(out, x));
+    }
+    if let Some(i) = v.value().to_int() {
+        crate::text::int::push_i64(out, i);
+        return Ok(());
+    }
+    if code == b'd' {
+        return convert_int(t, out, &plain, v.value());
+    }
+    let text = match code {
+        b's' => proto::str(t, v.value())?,
+        _ => proto::repr(t, v.value())?,
+    };
+    out.extend_from_slice(Str::this(text.value()).as_bytes());
     Ok(())
 }
 

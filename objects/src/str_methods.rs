@@ -101,7 +101,7 @@ pub const METHODS: &[NativeDef] = &[
         test(a, case::is_printable)
     }),
     NativeDef::new("zfill", "($self, width, /)", zero_fill),
-    NativeDef::new(
+    NativeDef::raw(
         "format",
         "($self, /, *args, **kwargs)",
         crate::str_format::format,
@@ -177,6 +177,10 @@ fn test(a: &[Value], f: fn(Text<'_>) -> bool) -> Res {
 }
 
 fn encode(t: &mut Thread, a: &[Value]) -> Res {
+    let s = Str::this(a[0]);
+    if a[1].is_null() && a[2].is_null() && s.is_ascii() {
+        return Ok(crate::bytes::Bytes::new(t, s.as_bytes()).into());
+    }
     let encoding = text_argument(t, a[1], "encode", "encoding")?;
     let errors = text_argument(t, a[2], "encode", "errors")?;
     crate::str::codecs::encode_text(t, a[0], encoding, errors).map(Obj::into_value)
@@ -324,52 +328,50 @@ fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
 
 /// `sep.join(iterable)`
 fn join(t: &mut Thread, a: &[Value]) -> Res {
+    let sep = Str::this(a[0]);
+    // Nothing below runs Python, so that a list stays as it is.
+    if let Some(l) = List::exact(a[1])
+        && let Some(items) = l.local_items(t)
+    {
+        return join_items(t, sep, items);
+    }
+    if let Some(x) = Tuple::exact(a[1]) {
+        return join_items(t, sep, x.values());
+    }
     let items = match joinable(t, a[1])? {
         Some(items) => items,
         None => return Err(t.type_error("can only join an iterable".into())),
     };
-    let mut n = 0usize;
-    let mut chars = 0usize;
+    let words: Vec<Value> = items.iter().map(Obj::value).collect();
+    join_items(t, sep, &words)
+}
+
+fn join_items(t: &Thread, sep: &Str, items: &[Value]) -> Res {
+    let (mut n, mut chars) = (0usize, 0usize);
     for (i, item) in items.iter().enumerate() {
-        match Str::of(item.value()) {
-            Some(s) => {
-                n += s.as_bytes().len();
-                chars += s.len();
-            }
-            None => {
-                let got = type_of(item.value()).name();
-                return Err(t.type_error(format!(
-                    "sequence item {i}: expected str instance, {got} found"
-                )));
-            }
-        }
+        let Some(s) = Str::of(*item) else {
+            let got = type_of(*item).name();
+            return Err(t.type_error(format!(
+                "sequence item {i}: expected str instance, {got} found"
+            )));
+        };
+        let text = s.text();
+        n += text.bytes.len();
+        chars += text.chars;
     }
-    if let [one] = &items[..]
-        && Str::this(one.value()).is_exact()
+    if let [one] = *items
+        && Str::exact(one).is_some()
     {
-        return Ok(one.clone().into());
+        return Ok(Obj::new(t, one).into());
     }
-    let sep = Str::this(a[0]);
     let gaps = items.len().saturating_sub(1);
-    let total = sep
-        .as_bytes()
-        .len()
-        .checked_mul(gaps)
-        .and_then(|m| m.checked_add(n));
+    let gap = sep.as_bytes();
+    let total = gap.len().checked_mul(gaps).and_then(|m| m.checked_add(n));
     let Some(total) = total.filter(|&n| n <= isize::MAX as usize) else {
         return Err(t.overflow_error("join() result is too long for a Python string"));
     };
-    let mut out = Vec::new();
-    if out.try_reserve_exact(total).is_err() {
-        return Err(t.memory_error());
-    }
-    for (i, item) in items.iter().enumerate() {
-        if i > 0 {
-            out.extend_from_slice(sep.as_bytes());
-        }
-        out.extend_from_slice(Str::this(item.value()).as_bytes());
-    }
-    Ok(Str::from_vec_counted(t, out, chars + sep.len() * gaps).into())
+    let texts = items.iter().map(|v| Str::this(*v).as_bytes());
+    Str::join_bytes(t, gap, texts, total, chars + sep.len() * gaps)
 }
 
 /// The items of what `join` is given; `None` if it cannot be iterated.

@@ -263,7 +263,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
         } else {
             &raw mut tuple.first as *mut Value
         };
-        for i in 0..n {
+        for i in (0..n).rev() {
             t.drop_value(*items.add(i));
         }
         if outside {

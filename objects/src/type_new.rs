@@ -12,6 +12,7 @@ pub use mro::metaclass_of;
 pub(crate) use object::{default_getstate, new_wrapper, new_wrapper_of, object_dir, reduce_2};
 
 use crate::cell::Cell;
+use crate::instance::{object_init, object_new};
 use crate::prelude::*;
 use crate::slots::NewFn;
 use crate::types::{OBJECT, TYPE, type_flags as tf};
@@ -54,6 +55,13 @@ fn type_call(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             return Err(t.type_error("type() takes 1 or 3 arguments".into()));
         }
     }
+    if ty.is(&crate::list::LIST)
+        && args.names().is_null()
+        && let [items] = *args.all()
+        && let Some(l) = List::exact(items)
+    {
+        return Ok(l.span(t, 0, 1, l.len()).into());
+    }
     let make = match ty.slots.new.get() {
         Some(f) if !ty.has(tf::NO_NEW) => f,
         _ => {
@@ -65,6 +73,10 @@ fn type_call(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let made = type_of(o.value());
     if made.is_subtype(ty)
         && let Some(init) = made.slots.init.get()
+        // That of `object` has nothing to say about the arguments of another `__new__`.
+        && (init as usize != object_init as *const () as usize
+            || made.slots.new.get().map(|f| f as usize)
+                == Some(object_new as *const () as usize))
     {
         init(t, o.value(), args)?;
     }

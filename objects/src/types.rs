@@ -61,6 +61,8 @@ pub struct Type {
     state: AtomicU8,
     /// Id of the shape without attributes; 0 = not made yet.
     pub root_shape: AtomicU32,
+    /// A bit for each name that [`Type::is_shadowed`] is true of, by its address.
+    pub(crate) shadow_bits: AtomicU64,
     /// The method cache, NULL after each change of the class or a base.
     pub mcache: AtomicPtr<MethodCache>,
     /// What calling the class needs, for the interpreter: see `core`. Emptied together with the method cache.
@@ -107,6 +109,7 @@ impl Type {
             inline_slots: AtomicU16::new(0),
             state: AtomicU8::new(0),
             root_shape: AtomicU32::new(0),
+            shadow_bits: AtomicU64::new(0),
             mcache: AtomicPtr::new(std::ptr::null_mut()),
             ctor: AtomicU64::new(0),
             slots: Slots::empty(),
@@ -217,6 +220,7 @@ fn immediate_type(v: Value) -> &'static Type {
 }
 
 /// A new instance of `cls`, zeroed after the header: for the `new` slot of a built-in type that may be subclassed.
+#[inline]
 pub fn alloc_instance(t: &Thread, cls: &Type) -> *mut Header {
     // SAFETY: the class's size covers its layout, for which zero is a valid start.
     unsafe { t.alloc(&cls.head, cls.head.basic_size.load(Relaxed) as usize) }
@@ -278,6 +282,13 @@ const LOOKUPS: usize = 2048;
 impl LookupCache {
     pub fn new() -> Box<LookupCache> {
         Box::new(LookupCache([const { Cell::new((0, 0, 0)) }; LOOKUPS]))
+    }
+
+    /// The place for a name (by its address) in the method cache of a version.
+    #[inline(always)]
+    fn place(&self, version: u32, key: u64) -> &Cell<(u32, u32, u64)> {
+        let h = (key >> 4).wrapping_add((version as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        &self.0[(h ^ (h >> 17)) as usize % LOOKUPS]
     }
 }
 
@@ -423,8 +434,7 @@ impl Type {
             // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
             let mc = unsafe { &*mc };
             let key = name as *const Str as u64;
-            let at = (mc.version as u64 ^ (key >> 4)) as usize % LOOKUPS;
-            let (version, index, cached) = t.vm().lookups.0[at].get();
+            let (version, index, cached) = t.vm().lookups.place(mc.version, key).get();
             if version == mc.version && cached == key {
                 let v = mc.value(index as usize);
                 return if v.is_null() {
@@ -476,11 +486,15 @@ impl Type {
         }
         // SAFETY: as in `lookup`.
         let mc = unsafe { &*p };
-        let at = (mc.version as u64 ^ (key >> 4)) as usize % LOOKUPS;
+        let place = t.vm().lookups.place(mc.version, key);
+        let (version, index, cached) = place.get();
+        if version == mc.version && cached == key {
+            return Some((mc, index as usize));
+        }
         let n = mc.len.load(Acquire) as usize;
         for i in 0..n {
             if mc.entries[i].name.load(Relaxed) == key {
-                t.vm().lookups.0[at].set((mc.version, i as u32, key));
+                place.set((mc.version, i as u32, key));
                 return Some((mc, i));
             }
         }
@@ -510,7 +524,7 @@ impl Type {
         mc.entries[n].name.store(key, Relaxed);
         mc.entries[n].value.store(found.bare().0, Relaxed);
         mc.len.store(n as u32 + 1, Release);
-        t.vm().lookups.0[at].set((mc.version, n as u32, key));
+        place.set((mc.version, n as u32, key));
         Some((mc, n))
     }
 

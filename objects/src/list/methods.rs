@@ -183,6 +183,9 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
         return Ok(Value::bool(op == CmpOp::Ne));
     }
     let mut i = 0;
+    if let (Some(p), Some(q)) = (x.local_items(t), y.local_items(t)) {
+        i = p.iter().zip(q).take_while(|(p, q)| p.same(**q)).count();
+    }
     while let (Some(p), Some(q)) = (x.get(t, i), y.get(t, i)) {
         i += 1;
         let (p, q) = (p.value(), q.value());
@@ -294,12 +297,7 @@ pub(crate) fn assign_slice(t: &mut Thread, l: &List, parts: [Value; 3], x: Value
     }
     let ty = type_of(x);
     if !ty.slots.iter.is_set() && !proto::is_sequence(t, x) {
-        let how = if parts[2].is_none() {
-            "can only assign an iterable"
-        } else {
-            "must assign iterable to extended slice"
-        };
-        return Err(t.type_error(how.into()));
+        return Err(t.type_error("must assign iterable to extended slice".into()));
     }
     let items = proto::to_vec(t, x)?;
     let (start, step, n) = slice::adjust(start, stop, step, l.len());

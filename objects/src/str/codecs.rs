@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 pub mod handlers;
 
-/// What `codecs.register` was given, and what the search functions have found. The words own counted references to
-/// published objects.
+/// What `codecs.register` was given, and what the search functions have found. The words own counted references, to
+/// published objects once there are threads.
 static SEARCH: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 static FOUND: LazyLock<DashMap<Vec<u8>, Value>> = LazyLock::new(DashMap::new);
 static HANDLERS: LazyLock<DashMap<Vec<u8>, Value>> = LazyLock::new(DashMap::new);

@@ -153,8 +153,67 @@ pub fn format_double(x: f64, code: u8, precision: usize, layout: Layout) -> Text
     Ok(out)
 }
 
+/// `x * 10**places` of a finite `x >= 0`, correctly rounded (ties to even), if that is a small enough number.
+fn scaled(x: f64, places: usize) -> Option<u64> {
+    if places >= POWERS.len() || !(x < 1e18) {
+        return None;
+    }
+    let bits = x.to_bits();
+    let (field, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
+    if field == 0 {
+        return (fraction == 0).then_some(0);
+    }
+    // Exact: 53 bits times at most 10**18.
+    let product = u128::from(fraction | 1 << 52) * u128::from(POWERS[places]);
+    let shift = 1075 - field;
+    if shift <= 0 {
+        return u64::try_from(product.checked_shl(shift.unsigned_abs())?)
+            .ok()
+            .filter(|_| product.leading_zeros() > shift.unsigned_abs());
+    }
+    if shift >= 127 {
+        // Below half a unit.
+        return Some(0);
+    }
+    let (whole, rest) = (product >> shift, product & ((1 << shift) - 1));
+    let half = 1u128 << (shift - 1);
+    let up = rest > half || (rest == half && whole & 1 == 1);
+    u64::try_from(whole + u128::from(up)).ok()
+}
+
+const POWERS: [u64; 19] = {
+    let mut powers = [1; 19];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+/// Appends `x`, finite and not below zero, with so many digits behind the point (at least one), if that is easy.
+pub fn push_fixed_quick(out: &mut Vec<u8>, x: f64, places: usize) -> bool {
+    let Some(n) = scaled(x, places).filter(|_| places > 0) else {
+        return false;
+    };
+    let (whole, rest) = (n / POWERS[places], n % POWERS[places]);
+    super::int::push_i64(out, whole as i64);
+    out.push(b'.');
+    super::int::with_digits(rest as i64, |digits| {
+        let zeros = places - digits.len();
+        out.extend_from_slice(&b"000000000000000000"[..zeros]);
+        out.extend_from_slice(digits);
+    });
+    true
+}
+
 fn push_fixed(out: &mut String, x: f64, precision: usize, layout: Layout) {
     use std::fmt::Write;
+    let mut quick = Vec::new();
+    if push_fixed_quick(&mut quick, x, precision) {
+        out.push_str(std::str::from_utf8(&quick).unwrap_or_default());
+        return;
+    }
     let capped = precision.min(MAX_DIGITS);
     let _ = write!(out, "{x:.capped$}");
     if precision > capped {
@@ -555,6 +614,14 @@ pub fn round_digits(x: f64, ndigits: i64) -> TextResult<f64> {
         return Ok(0.0 * x);
     }
     let text = if ndigits >= 0 {
+        // Both exact, so the quotient is the nearest float to the rounded decimal.
+        if let Some(n) = scaled(x.abs(), ndigits as usize)
+            && n < 1 << 53
+            && (ndigits as usize) < 16
+        {
+            let rounded = n as f64 / POWERS[ndigits as usize] as f64;
+            return Ok(rounded.copysign(x));
+        }
         format!("{:.*}", ndigits as usize, x)
     } else {
         round_left_of_point(x, ndigits.unsigned_abs() as usize)
@@ -722,6 +789,38 @@ mod tests {
         assert_eq!(round_digits(0.3, -1).unwrap(), 0.0);
         assert!(round_digits(f64::MAX, -308).is_err());
         assert_eq!(round_digits(1e-320, 323).unwrap(), 1e-320);
+    }
+
+    #[test]
+    fn quick_fixed_is_what_the_long_way_gives() {
+        let mut seed = 1u64;
+        for i in 0..20_000u64 {
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            let x = match i % 4 {
+                0 => (seed >> 40) as f64 / 64.0,
+                1 => (seed >> 11) as f64 * 2f64.powi((seed % 90) as i32 - 80),
+                2 => (seed % 100_000) as f64 / 1000.0,
+                _ => f64::from_bits(seed >> 1),
+            };
+            for places in 1..19 {
+                let mut out = Vec::new();
+                if push_fixed_quick(&mut out, x, places) {
+                    assert_eq!(String::from_utf8(out).unwrap(), format!("{x:.places$}"));
+                }
+            }
+            for places in 0..19 {
+                let long: f64 = format!("{x:.places$}").parse().unwrap();
+                if long.is_finite() {
+                    assert_eq!(
+                        round_digits(x, places as i64).unwrap(),
+                        long,
+                        "{x} {places}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -58,6 +58,11 @@ pub fn parse_int(text: Text<'_>, base: u32, max_digits: usize) -> TextResult<Int
 /// As [`parse_int`].
 pub fn parse_int_bytes(bytes: &[u8], base: u32, max_digits: usize) -> TextResult<Int> {
     check_base(base)?;
+    if base == 10
+        && let Some(n) = parse_short_decimal(bytes)
+    {
+        return Ok(Int::Small(n));
+    }
     let stripped = strip::strip_bytes(bytes, None, true, true);
     parse_literal(stripped, base, max_digits)?.ok_or_else(|| {
         let mut repr = bytes_repr(bytes);
@@ -199,9 +204,9 @@ const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
 6061626364656667686970717273747576777879\
 8081828384858687888990919293949596979899";
 
-/// Appends the decimal digits of `n`.
+/// Calls `f` with the decimal digits of `n`.
 #[inline]
-pub fn push_i64(out: &mut Vec<u8>, n: i64) {
+pub fn with_digits<R>(n: i64, f: impl FnOnce(&[u8]) -> R) -> R {
     let mut buf = [0u8; 20];
     let mut at = buf.len();
     let mut rest = n.unsigned_abs();
@@ -220,9 +225,16 @@ pub fn push_i64(out: &mut Vec<u8>, n: i64) {
         buf[at] = b'0' + rest as u8;
     }
     if n < 0 {
-        out.push(b'-');
+        at -= 1;
+        buf[at] = b'-';
     }
-    out.extend_from_slice(&buf[at..]);
+    f(&buf[at..])
+}
+
+/// Appends the decimal digits of `n`.
+#[inline]
+pub fn push_i64(out: &mut Vec<u8>, n: i64) {
+    with_digits(n, |digits| out.extend_from_slice(digits));
 }
 
 /// `str(n)` of a small int.

@@ -95,6 +95,20 @@ impl<'a> Parser<'a> {
         self.conversion().map(|c| Some(Piece::Conversion(c)))
     }
 
+    /// The literal up to a plain conversion (`%s`, `%d`, `%r`, `%.2f` with any digit), its code, and the digit: `None`, and nothing
+    /// is read, if what comes next is anything else.
+    pub fn next_plain(&mut self) -> Option<(&'a [u8], u8, usize)> {
+        let rest = &self.text.bytes[self.at..];
+        let literal = memchr::memchr(b'%', rest)?;
+        let (code, digit, used) = match rest[literal + 1..] {
+            [code @ (b's' | b'd' | b'r'), ..] => (code, 0, 2),
+            [b'.', digit @ b'0'..=b'9', b'f', ..] => (b'f', usize::from(digit - b'0'), 4),
+            _ => return None,
+        };
+        self.at += literal + used;
+        Some((&rest[..literal], code, digit))
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.bytes.get(self.at).copied()
     }

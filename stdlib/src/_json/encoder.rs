@@ -1,7 +1,6 @@
 //! `make_encoder`: JSON text for values.
 
 use super::{native_encoder, push_string};
-use std::collections::HashSet;
 use std::mem::offset_of;
 use weft_objects::cell::fresh;
 use weft_objects::prelude::*;
@@ -97,7 +96,7 @@ struct Run<'a> {
     /// Whether strings are written here, and in ASCII only.
     native: Option<bool>,
     /// Addresses of the containers around, if cycles are to be found.
-    around: Option<HashSet<u64>>,
+    around: Option<Vec<u64>>,
     indent: Option<Vec<u8>>,
 }
 
@@ -111,7 +110,7 @@ fn call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
         e,
         out: Vec::new(),
         native: native_encoder(e.encoder.get()),
-        around: (!e.markers.get().is_none()).then(HashSet::new),
+        around: (!e.markers.get().is_none()).then(Vec::new),
         indent,
     };
     run.value(t, a[0], level)?;
@@ -176,14 +175,15 @@ impl Run<'_> {
         f: impl FnOnce(&mut Self, &mut Thread) -> Res<()>,
     ) -> Res<()> {
         let id = proto::identity(v);
-        if let Some(around) = &mut self.around
-            && !around.insert(id)
-        {
-            return Err(t.value_error("Circular reference detected"));
+        if let Some(around) = &mut self.around {
+            if around.contains(&id) {
+                return Err(t.value_error("Circular reference detected"));
+            }
+            around.push(id);
         }
         let r = f(self, t);
         if let Some(around) = &mut self.around {
-            around.remove(&id);
+            around.pop();
         }
         r
     }

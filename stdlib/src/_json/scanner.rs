@@ -1,7 +1,6 @@
 //! `make_scanner`: values out of JSON text. Positions are byte offsets here, and become indices where Python sees them.
 
 use super::{decode_error, scan_string};
-use std::collections::HashMap;
 use std::mem::offset_of;
 use weft_objects::cell::fresh;
 use weft_objects::float::{self, FLOAT};
@@ -68,8 +67,19 @@ struct Scan<'a> {
     doc: &'a Str,
     text: &'a [u8],
     strict: bool,
-    /// Keys of objects: the same text, the same string.
-    keys: HashMap<&'a [u8], Obj>,
+    /// Keys of objects that came up last, by a hash of their text: the same text is the same string, mostly.
+    keys: Vec<Option<(&'a [u8], Obj)>>,
+}
+
+/// How many keys are remembered.
+const KEYS: usize = 256;
+
+/// Where a key is remembered.
+fn place(bytes: &[u8]) -> usize {
+    let h = bytes.iter().take(24).fold(bytes.len() as u64, |h, &b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (h ^ (h >> 24)) as usize % KEYS
 }
 
 fn call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
@@ -94,7 +104,7 @@ fn call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
         doc,
         text: doc.as_bytes(),
         strict,
-        keys: HashMap::new(),
+        keys: Vec::new(),
     };
     let (value, end) = scan.value(t, doc.offset(i as usize))?;
     let end = crate::support::int_obj(t, doc.index_of(end) as i64);
@@ -238,11 +248,18 @@ impl<'a> Scan<'a> {
             return Ok((Str::from_vec(t, text), end));
         }
         let bytes = &self.text[i..end - 1];
-        let key = self
-            .keys
-            .entry(bytes)
-            .or_insert_with(|| Str::from_wtf8(t, bytes));
-        Ok((key.clone(), end))
+        if self.keys.is_empty() {
+            self.keys.resize_with(KEYS, || None);
+        }
+        let known = &mut self.keys[place(bytes)];
+        match known {
+            Some((text, key)) if *text == bytes => Ok((key.clone(), end)),
+            _ => {
+                let key = Str::from_wtf8(t, bytes);
+                *known = Some((bytes, key.clone()));
+                Ok((key, end))
+            }
+        }
     }
 
     fn object(&mut self, t: &mut Thread, i: usize) -> Res<(Obj, usize)> {
