@@ -9,7 +9,8 @@ use weft_objects::frame::Frame;
 use weft_objects::instance::{INLINE, Instance};
 use weft_objects::prelude::*;
 
-/// The value of a GetAttr has been found: `found` is a word in a slot, or NULL.
+/// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
+/// nothing may be done after it but to return that.
 #[inline(always)]
 fn found(s: State, x: Value, found: Value) -> Option<*mut Frame> {
     if found.is_null() {
@@ -118,12 +119,11 @@ handlers! {
                 let o = Instance::of_unchecked(x);
                 let shape = o.shape.load(Acquire);
                 let w = known(s, 0, shape);
-                if w & 0xff == cache::SLOT
-                    && shape == (w >> 16) as u32 & 0xff_ffff
-                    && let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get())
-                {
+                if w & 0xff == cache::SLOT && shape == (w >> 16) as u32 & 0xff_ffff {
                     refresh(s, w);
-                    return f;
+                    if let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get()) {
+                        return f;
+                    }
                 }
             }
             if flags & weft_gc::Flags::DICT == 0 {
@@ -134,8 +134,10 @@ handlers! {
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
                     _ => Value::NULL,
                 };
-                if let Some(f) = found(s, x, v) {
+                if !v.is_null() {
                     refresh(s, w);
+                }
+                if let Some(f) = found(s, x, v) {
                     return f;
                 }
             }
