@@ -523,6 +523,12 @@ fn object_hash(_t: &mut Thread, v: Value) -> Res<i64> {
     Ok(proto::identity_hash(v))
 }
 
+/// Whether objects of the type are equal to themselves alone, as `object` says.
+#[inline]
+pub fn compares_identity(ty: &Type) -> bool {
+    ty.slots.compare.get().map(|f| f as usize) == Some(object_compare as *const () as usize)
+}
+
 fn object_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     match op {
         CmpOp::Eq => Ok(if a.same(b) {

@@ -329,8 +329,11 @@ pub fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     if a.both_ints(b) {
         return Ok(Value::bool(op.of(a.as_int().cmp(&b.as_int()))));
     }
-    let _guard = t.enter_recursive(" in comparison")?;
     let (ta, tb) = (type_of(a), type_of(b));
+    if ta.is(tb) && matches!(op, CmpOp::Eq | CmpOp::Ne) && crate::instance::compares_identity(ta) {
+        return Ok(Value::bool(a.same(b) == (op == CmpOp::Eq)));
+    }
+    let _guard = t.enter_recursive(" in comparison")?;
     if ta.is(tb)
         && let Some(f) = ta.slots.compare.get()
     {

@@ -530,6 +530,15 @@ impl Type {
 
     /// The class or one of its bases has changed (or is about to lose a value that caches may hold): drops all that is cached.
     pub fn modified(&self, t: &Thread) {
+        if self.has(tf::TYPE_SUBCLASS) {
+            // What the instances of a metaclass have may be hidden by it now: all classes are looked through again.
+            OBJECT.forget(t);
+        } else {
+            self.forget(t);
+        }
+    }
+
+    fn forget(&self, t: &Thread) {
         let p = self.mcache.swap(std::ptr::null_mut(), AcqRel);
         self.ctor.store(0, Release);
         if !p.is_null() {
@@ -544,7 +553,7 @@ impl Type {
             };
         }
         for sub in self.subclasses_snapshot() {
-            Type::of_unchecked(sub).modified(t);
+            Type::of_unchecked(sub).forget(t);
         }
     }
 

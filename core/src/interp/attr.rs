@@ -120,8 +120,10 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     let ty = type_of(v);
     if h.has_flag(IS_TYPE) {
         let cls = Type::of_unchecked(v);
-        if ty.is(&TYPE)
-            && TYPE.lookup(t, key).is_none()
+        let plain = ty.slots.get_attr.get().map(|x| x as usize)
+            == TYPE.slots.get_attr.get().map(|x| x as usize);
+        if plain
+            && ty.lookup(t, key).is_none()
             && let Some((mc, index)) = cls.lookup_index(t, key)
         {
             let found = mc.value(index);

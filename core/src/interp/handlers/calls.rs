@@ -111,13 +111,11 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
-                && m.native.simple
-                && argc + 1 == m.native.max as usize
                 && native::accepts(m, self_)
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(1), argc + 1);
-                let v = (m.native.f)(s.t(), args);
+                let v = m.native.call_positional(s.t(), args);
                 return native_done(s, p, argc, v);
             }
         }
@@ -130,13 +128,11 @@ handlers! {
             let argc = s.i.c();
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
-                && b.native.simple
                 && !b.native.method
-                && argc == b.native.max as usize
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
-                let v = (b.native.f)(s.t(), args);
+                let v = b.native.call_positional(s.t(), args);
                 *p.add(1) = Value::NULL;
                 return native_done(s, p, argc, v);
             }

@@ -101,32 +101,27 @@ handlers! {
     unpack_ex(s) { s.slow(iteration::unpack_ex) }
 }
 
-/// Copies `n` items of `v` to the registers from `a` on, unless one of those holds what must be dropped. A consumed `v` is taken out
-/// of its register first, which may be among them.
+/// Copies `n` items of `v` to the registers from `a` on. False: one of those holds what must be dropped, or an item cannot be counted
+/// here; then the slow path begins again, over what has been copied. A consumed `v` is taken out of its register first, which may
+/// be among them.
 #[inline(always)]
 fn unpack_few(s: State, v: Value, n: usize, item: impl Fn(usize) -> Value) -> bool {
     let a = s.i.a();
     if s.consumes(XB) {
         s.put(s.i.b(), Value::NULL);
     }
-    let mut done = 0;
-    if (0..n).all(|k| !s.reg(a + k).is_counted()) {
-        while done < n
-            && let Some(v) = s.copy(item(done))
+    for k in 0..n {
+        if !s.reg(a + k).is_counted()
+            && let Some(v) = s.copy(item(k))
         {
-            s.put(a + done, v);
-            done += 1;
+            s.put(a + k, v);
+            continue;
         }
+        if s.consumes(XB) {
+            s.uncopy(s.reg(s.i.b()));
+            s.put(s.i.b(), v);
+        }
+        return false;
     }
-    if done == n {
-        return true;
-    }
-    for k in 0..done {
-        s.uncopy(s.reg(a + k));
-        s.put(a + k, Value::NULL);
-    }
-    if s.consumes(XB) {
-        s.put(s.i.b(), v);
-    }
-    false
+    true
 }
