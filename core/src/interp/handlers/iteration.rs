@@ -80,7 +80,7 @@ handlers! {
             if ty == &raw const TUPLE {
                 // SAFETY: of that type.
                 let x = unsafe { &*(v.ptr() as *const Tuple) };
-                if x.len() == n && unpack_few(s, v, n, |k| x.get(k)) {
+                if x.len() == n && unpack_items(s, v, x.values()) {
                     return s.finish(if s.consumes(XB) { v } else { Value::NULL });
                 }
             } else if ty == &raw const LIST {
@@ -88,11 +88,15 @@ handlers! {
                 let l = unsafe { &*(v.ptr() as *const List) };
                 if l.header.is_local(s.t())
                     && l.len() == n
-                    && unpack_few(s, v, n, |k| {
-                        l.get(s.t(), k).map_or(Value::NULL, |v| v.value())
-                    })
+                    && let Some(first) = l.local_slot(s.t(), 0)
                 {
-                    return s.finish(if s.consumes(XB) { v } else { Value::NULL });
+                    // SAFETY: the items of a local list lie in a row, and nothing below changes it.
+                    let items = unsafe {
+                        std::slice::from_raw_parts(first as *const _ as *const Value, n)
+                    };
+                    if unpack_items(s, v, items) {
+                        return s.finish(if s.consumes(XB) { v } else { Value::NULL });
+                    }
                 }
             }
         }
@@ -101,20 +105,25 @@ handlers! {
     unpack_ex(s) { s.slow(iteration::unpack_ex) }
 }
 
-/// Copies `n` items of `v` to the registers from `a` on. False: one of those holds what must be dropped, or an item cannot be counted
+/// Copies the items of `v` to the registers from `a` on. False: one of those holds what must be dropped, or an item cannot be counted
 /// here; then the slow path begins again, over what has been copied. A consumed `v` is taken out of its register first, which may
 /// be among them.
 #[inline(always)]
-fn unpack_few(s: State, v: Value, n: usize, item: impl Fn(usize) -> Value) -> bool {
-    let a = s.i.a();
+fn unpack_items(s: State, v: Value, items: &[Value]) -> bool {
     if s.consumes(XB) {
         s.put(s.i.b(), Value::NULL);
     }
-    for k in 0..n {
-        if !s.reg(a + k).is_counted()
-            && let Some(v) = s.copy(item(k))
+    for (k, &item) in items.iter().enumerate() {
+        let n = s.i.a() + k;
+        let old = s.reg(n);
+        if item.0 & 7 != 0 && old.0 & 7 != 0 {
+            s.put(n, item);
+            continue;
+        }
+        if !old.is_counted()
+            && let Some(item) = s.copy(item)
         {
-            s.put(a + k, v);
+            s.put(n, item);
             continue;
         }
         if s.consumes(XB) {
