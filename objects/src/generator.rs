@@ -81,6 +81,11 @@ impl Registers {
     }
 
     #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

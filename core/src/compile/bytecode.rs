@@ -72,6 +72,11 @@ impl Instr {
     pub const fn off16(self) -> isize {
         ((self.0 as i64) >> 48) as isize
     }
+    /// Of a Yield: how many registers are kept while the generator is suspended. (`c` is that number, or the last one that is.)
+    #[inline(always)]
+    pub const fn kept(self) -> usize {
+        self.c() + (self.arg() & 1) as usize
+    }
     /// Operands `b` and `c` as a signed jump offset, counted from the instruction that follows.
     #[inline(always)]
     pub const fn off32(self) -> isize {
@@ -210,7 +215,7 @@ ops! {
     /// First instruction of a generator, coroutine or async generator body (after CopyFree and MakeCell): makes the generator object of this frame and returns it.
     ReturnGenerator,
     /// Suspends with the value r[b] (consumed if flagged); when resumed, r[a] = the value sent. `x >> 4` = 1: the yield is part of a delegation
-    /// (`yield from`, `await`), whose receiver is in r[c].
+    /// (`yield from`, `await`), whose receiver is in r[c]. Registers from [`Instr::kept`] on are dead.
     Yield,
     /// Sends r[a] to the iterator r[b]. Yielded value: r[a] = it, falls through. Finished: r[a] = its result, r[b] is dropped, jumps by off16.
     Send,

@@ -1056,8 +1056,9 @@ impl<'a> Compiler<'a> {
             self.u.sp = sp;
             o = Opnd::temp(t);
         }
+        let live = self.u.sp;
         let d = self.u.dest(dest);
-        self.emit(Op::Yield, o.xb(), d, o.reg, 0);
+        self.emit(Op::Yield, o.xb(), d, o.reg, live);
         d
     }
 

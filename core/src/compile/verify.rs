@@ -444,6 +444,11 @@ impl Verifier<'_> {
         if let Some(r) = e.dead.iter().find(|r| live.contains(r)) {
             return Err(format!("{i}: {op:?} wants register {r} dead"));
         }
+        if op == Op::Yield
+            && let Some(r) = live.iter().find(|r| **r >= word.kept())
+        {
+            return Err(format!("{i}: Yield loses temporary {r}"));
+        }
         for &r in &e.writes {
             if temp(r) && !live.insert(r) {
                 return Err(format!("{i}: {op:?} overwrites live temporary {r}"));

@@ -146,7 +146,7 @@ pub fn suspend(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the innermost frame; this thread has the generator's running flag.
     unsafe {
         let g = &*((*f).generator.ptr() as *const Generator);
-        let n = (*(*f).code).nregs as usize;
+        let n = current_instr(f).kept();
         let saved = g.registers();
         debug_assert!(saved.is_empty() && saved.capacity() >= n);
         let (from, to) = ((*f).base, saved.as_mut_ptr());
@@ -198,7 +198,7 @@ pub fn stop_delegating(t: &Thread, f: *mut Frame, base: *mut Value) {
         let g = &*((*f).generator.ptr() as *const Generator);
         let n = (*(*f).code).nregs as usize;
         let saved = g.registers();
-        std::ptr::copy_nonoverlapping(saved.as_ptr(), base, n);
+        std::ptr::copy_nonoverlapping(saved.as_ptr(), base, saved.len());
         saved.set_len(0);
         (*f).base = base;
         (*f).flags &= !Frame::DELEGATING;
@@ -272,7 +272,7 @@ fn push_generator(
         super::frames::write(f, top, code, func, globals, builtins, flags, dst);
         let saved = g.registers();
         let from = saved.as_ptr();
-        for k in 0..n {
+        for k in 0..saved.len() {
             *top.add(k) = *from.add(k);
         }
         saved.set_len(0);

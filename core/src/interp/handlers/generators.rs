@@ -75,13 +75,12 @@ pub unsafe fn enter<'a>(
                 continue;
             }
             (*nf).base = base;
-            let n = code.nregs as usize;
-            for k in 0..n {
+            for k in 0..g.registers().len() {
                 // Volatile, as in calls: few words, and no call.
                 base.add(k).write_volatile(*from.add(k));
             }
             g.registers().set_len(0);
-            t.regs.set_top(base.add(n));
+            t.regs.set_top(base.add(code.nregs as usize));
             vm.set_frame_top(nf.wrapping_add(1));
             return Some(nf);
         }
@@ -215,7 +214,7 @@ handlers! {
             }
             let saved = g.registers();
             let to = saved.as_mut_ptr();
-            let n = (*(*f).code).nregs as usize;
+            let n = s.i.kept();
             for k in 0..n {
                 let w = s.reg(k);
                 if w.is_uncounted() {
@@ -226,7 +225,7 @@ handlers! {
             let Some(v) = s.own(XB, s.i.b(), v) else {
                 return s.tail(yield_slow);
             };
-            if s.consumes(XB) {
+            if s.i.b() < n && s.consumes(XB) {
                 to.add(s.i.b()).write(Value::NULL);
             }
             for k in 0..n {
