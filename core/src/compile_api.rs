@@ -478,9 +478,9 @@ pub fn compile_object(
     let how = tree_options(flags, &opts, version);
     let mut warned = Vec::new();
     let steps = match kind {
-        Some(mode) => compile::outline(&text, mode, &opts, how).and_then(|(steps, warnings)| {
+        Some(mode) => compile::outline(&text, mode, &opts, how).map(|(steps, warnings)| {
             warned = warnings;
-            Ok(steps)
+            steps
         }),
         None => compile::outline_signature(&text, &opts),
     };

@@ -4,9 +4,11 @@
 //! first error is looked at again: what the tokenizer would have refused comes first (`scan`), then an unclosed bracket,
 //! then the parser's own error in CPython's words.
 
+use super::field_error;
 use super::scan::{Problem, Scan};
 use super::source::Source;
 use super::{ErrorKind, Mode, Options, Res, SyntaxError};
+use ruff_python_ast::token::Tokens;
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_python_parser::{
@@ -34,6 +36,7 @@ pub(super) fn check(
         Some(e) => Err(Reporter {
             src,
             tree: parsed.syntax(),
+            tokens: parsed.tokens(),
             mode,
             opts,
         }
@@ -101,6 +104,7 @@ fn is_compound(s: &Stmt) -> bool {
 struct Reporter<'s, 'a> {
     src: &'s Source<'a>,
     tree: &'s ast::Mod,
+    tokens: &'s Tokens,
     mode: Mode,
     opts: &'s Options,
 }
@@ -147,6 +151,9 @@ impl Reporter<'_, '_> {
                     .src
                     .error(range, format!("'{}' was never closed", bracket as char));
             }
+        }
+        if let Some((range, msg)) = field_error::find(self.src, self.tokens, e.location.end()) {
+            return self.src.error(range, msg);
         }
         let found = self.words(e);
         if at_end

@@ -10,6 +10,7 @@ mod consts;
 mod error;
 mod exception;
 mod expr;
+mod field_error;
 mod fstring;
 mod function;
 mod pattern;

@@ -366,3 +366,45 @@ fn future_annotations_are_text() {
         "{text}"
     );
 }
+
+#[test]
+fn outlines_are_postfix() {
+    let how = TreeOptions::default();
+    let (steps, warnings) =
+        outline("x = '\\d'", Mode::Exec, &options(), how).expect("a valid module");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].msg.contains("invalid escape sequence"));
+    let kinds: Vec<&str> = steps
+        .iter()
+        .filter_map(|s| match s {
+            Step::Node(kind, ..) => Some(*kind),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, ["Name", "Constant", "Assign", "Module"]);
+    let old = TreeOptions {
+        feature_version: Some(7),
+        ..how
+    };
+    let e = outline("(x := 1)", Mode::Eval, &options(), old).expect_err("too new");
+    assert!(e.msg.contains("only supported in Python 3.8"));
+    let steps = outline_signature("(int, *str) -> bool", &options()).expect("a signature");
+    assert!(matches!(
+        steps.last(),
+        Some(Step::Node("FunctionType", 2, None))
+    ));
+}
+
+#[test]
+fn fields_are_explained() {
+    let msg = |s: &str| error(s).msg;
+    assert_eq!(
+        msg("f'{=}'"),
+        "f-string: valid expression required before '='"
+    );
+    assert_eq!(
+        msg("f'{a b}'"),
+        "f-string: expecting '=', or '!', or ':', or '}'"
+    );
+    assert_eq!(msg("f'{a!}'"), "f-string: missing conversion character");
+}
