@@ -410,6 +410,15 @@ pub fn python_get_item<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
     ty.lookup(t, crate::id!(t, "__getitem__"))
 }
 
+/// The same for `__iter__`.
+pub fn python_iter<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
+    let iter = ty.slots.iter.get()?;
+    if iter as usize != slot_iter as *const () as usize {
+        return None;
+    }
+    ty.lookup(t, crate::id!(t, "__iter__"))
+}
+
 /// The same for `__setitem__`.
 pub fn python_set_item<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
     let set = ty.slots.set_item.get()?;

@@ -293,6 +293,11 @@ impl LookupCache {
 }
 
 impl Type {
+    /// Whether its objects are true for want of `__bool__` and `__len__`.
+    #[inline(always)]
+    pub fn is_always_true(&self) -> bool {
+        !self.slots.truth.is_set() && !self.slots.len.is_set()
+    }
     /// The version of the method cache, 0 if there is none.
     #[inline(always)]
     pub fn version(&self) -> u32 {

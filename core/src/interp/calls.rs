@@ -3,11 +3,12 @@
 use super::frames::{Enter, constant, push, reg_ptr, set_reg, set_result, take_reg};
 use super::globals::unbound_local;
 use super::run::{copy_reg, drop_reg, run};
-use crate::compile::bytecode::Instr;
+use crate::compile::bytecode::{Instr, Op};
 use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
+use weft_objects::generator::Generator;
 use weft_objects::instance::Instance;
 use weft_objects::method::Method;
 use weft_objects::prelude::*;
@@ -65,6 +66,19 @@ fn dispatch(
         return unbound_local(t, f, b);
     }
     if let Some(func) = Function::of(callee) {
+        let no_self = usize::from(self_.is_null());
+        if names.is_null() && makes_generator(t, func, argc + 1 - no_self) {
+            // SAFETY: as above; the arguments are moved into the generator.
+            let g = unsafe {
+                let args = p.add(1 + no_self);
+                new_generator(t, callee, func, argc + 1 - no_self, |k| {
+                    to_heap(std::mem::replace(&mut *args.add(k), Value::NULL))
+                })
+            };
+            clear_call(t, p, 0);
+            set_result(t, f, dst, g.into_value());
+            return Ok(Enter::Done);
+        }
         return call_function(t, p, func, callee, argc, names, Frame::BELOW, dst);
     }
     if self_.is_null() {
@@ -161,6 +175,50 @@ fn call_function(
         }
         Ok(Enter::Frame)
     }
+}
+
+/// Whether all that a call of the function with `n` positional arguments does is to make a generator that has them.
+fn makes_generator(t: &Thread, func: &Function, n: usize) -> bool {
+    let code = func.code();
+    // SAFETY: code is never empty.
+    let first = Instr(unsafe { (*code.first).load(Relaxed) });
+    code.call_key == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
+        && first.op() == Op::ReturnGenerator as u8
+        && t.vm().coroutine_origin_depth.get() == 0
+}
+
+/// The generator of such a call; `arg` gives its arguments as counted words.
+fn new_generator(
+    t: &Thread,
+    callee: Value,
+    func: &Function,
+    n: usize,
+    arg: impl Fn(usize) -> Value,
+) -> Obj {
+    let code = func.code();
+    let word = |k| if k < n { arg(k) } else { Value::NULL };
+    // SAFETY: the words are counted references that are given up here; behind the first instruction comes another one.
+    unsafe {
+        Generator::create(
+            t,
+            callee,
+            code,
+            code.first.add(1),
+            code.nregs as usize,
+            word,
+        )
+    }
+}
+
+/// The iterator that the class's `__iter__` gives, if that is a generator function.
+pub fn iter_generator(t: &Thread, v: Value) -> Option<Obj> {
+    let iter = weft_objects::slotdefs::python_iter(t, type_of(v))?.value();
+    let func = Function::of(iter)?;
+    if !makes_generator(t, func, 1) {
+        return None;
+    }
+    let own = |_| Obj::new(t, v).into_value();
+    Some(new_generator(t, iter, func, 1, own))
 }
 
 /// Clears registers from the end of the innermost frame on.

@@ -629,7 +629,7 @@ pub fn get_yield_from_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         set_reg(t, f, i.a(), v);
         return Ok(());
     }
-    let it = proto::iter(t, v)?;
+    let it = super::iteration::iter(t, v)?;
     let old = take_operand(f, i, XB, i.b());
     set_reg(t, f, i.a(), it.into_value());
     drop_reg(t, old);

@@ -38,9 +38,13 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         (it, position, last) = (Value::RANGE_MARK, a, b);
     } else {
         let o = if is_iterator {
+            if !type_of(v).slots.iter_next.is_set() {
+                let msg = format!("'{}' object is not an iterator", type_of(v).name());
+                return Err(t.type_error(msg));
+            }
             Obj::new(t, v)
         } else {
-            proto::iter(t, v)?
+            iter(t, v)?
         };
         let old = take_operand(f, i, XB, i.b());
         drop_reg(t, old);
@@ -53,6 +57,14 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         *reg_ptr(f, i.a() + 2) = last;
     }
     Ok(())
+}
+
+/// `iter(v)`.
+pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
+    match super::calls::iter_generator(t, v) {
+        Some(g) => Ok(g),
+        None => proto::iter(t, v),
+    }
 }
 
 /// A step of an iteration that is not plain. True: it is over, the iterator is dropped.

@@ -12,6 +12,12 @@ macro_rules! jump_truth {
             v == Value::TRUE
         } else if v.is_int() {
             v.as_int() != 0
+        } else if v.is_none() {
+            false
+        } else if v.is_ptr() && type_of(v).is_always_true() {
+            let old = $s.take(XA, $s.i.a(), v);
+            let s = if $want { $s.jump($s.i.off32()) } else { $s };
+            return s.finish(old);
         } else {
             return $s.tail(if $want {
                 jump_true_slow
