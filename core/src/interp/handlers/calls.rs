@@ -6,6 +6,7 @@ use crate::interp::calls::{self, clear_call};
 use crate::interp::flow::{self, Left};
 use crate::interp::frames::{self, Enter};
 use crate::interp::globals;
+use crate::interp::run::{copy_reg, drop_reg};
 use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
@@ -166,17 +167,53 @@ handlers! {
         s.put(a, Value::NULL);
         if !clear_locals(s) {
             s.put(a, v);
-            return s.tail(return_slow);
+            return s.tail(return_dropping);
         }
         leave(s, v)
     }
     return_k(s) {
         // SAFETY: the innermost frame.
-        let plain = unsafe { (*s.f).flags == Frame::BELOW };
-        if !plain || !clear_locals(s) {
-            return s.tail(return_k_slow);
+        let flags = unsafe { (*s.f).flags };
+        let v = s.konst(s.i.b());
+        if flags == Frame::BELOW {
+            if clear_locals(s) {
+                return leave(s, v);
+            }
+        } else if flags == Frame::BELOW | Frame::CONSTRUCTOR && v.is_none() && clear_locals(s) {
+            // SAFETY: as above; the frame owns the instance.
+            return leave(s, unsafe { (*s.f).instance });
         }
-        leave(s, s.konst(s.i.b()))
+        s.tail(return_k_dropping)
+    }
+    return_dropping(s) {
+        let v = s.reg(s.i.a());
+        s.put(s.i.a(), Value::NULL);
+        s.save();
+        if !drop_locals(s) {
+            return leave_slow(s, v);
+        }
+        leave(s, v)
+    }
+    return_k_dropping(s) {
+        // SAFETY: the innermost frame.
+        let flags = unsafe { (*s.f).flags };
+        let v = s.konst(s.i.b());
+        if flags == Frame::BELOW {
+            s.save();
+            if !drop_locals(s) {
+                return leave_slow(s, v);
+            }
+            return leave(s, v);
+        }
+        if flags == Frame::BELOW | Frame::CONSTRUCTOR && v.is_none() {
+            s.save();
+            if !drop_locals(s) {
+                return leave_slow(s, v);
+            }
+            // SAFETY: as above; the frame owns the instance.
+            return leave(s, unsafe { (*s.f).instance });
+        }
+        s.tail(return_k_slow)
     }
     return_slow(s) {
         s.save();
@@ -192,7 +229,7 @@ handlers! {
                 s.put(s.i.a(), Value::NULL);
                 v
             } else {
-                crate::interp::run::copy_reg(t, v)
+                copy_reg(t, v)
             }
         };
         leave_slow(s, v)
@@ -269,7 +306,7 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            if v.is_ptr() {
+            if v.0 & 7 == 0 {
                 if v.is_counted() {
                     let h = v.header();
                     let n = h.count.load(Relaxed);
@@ -283,6 +320,25 @@ fn clear_locals(s: State) -> bool {
             p = p.add(1);
         }
         true
+    }
+}
+
+/// The same, whatever dies of it. False: a finalizer has asked for the frame's object.
+#[inline(always)]
+fn drop_locals(s: State) -> bool {
+    // SAFETY: as in `clear_locals`. Each word is taken out before it is dropped, which may run a finalizer.
+    unsafe {
+        let mut p = s.r.sub(1);
+        let end = s.r.add((*(*s.f).code).nlocals as usize);
+        while p < end {
+            let v = *p;
+            if v.0 & 7 == 0 {
+                *p = Value::NULL;
+                drop_reg(s.t(), v);
+            }
+            p = p.add(1);
+        }
+        (*s.f).flags & Frame::OBJECT == 0
     }
 }
 
