@@ -234,7 +234,12 @@ fn exc_info(t: &mut Thread, _a: &[Value]) -> Res {
 
 fn exit(t: &mut Thread, a: &[Value]) -> Res {
     let status = if a[0].is_null() { Value::NONE } else { a[0] };
-    let args: &[Value] = if status.is_none() { &[] } else { &[status] };
+    // As `raise SystemExit, status` would do it: a tuple is the arguments.
+    let args = match (status.is_none(), Tuple::of(status)) {
+        (true, _) => &[][..],
+        (_, Some(all)) => all.values(),
+        _ => std::slice::from_ref(&status),
+    };
     let exc = proto::call(t, errors::SYSTEM_EXIT.value(), args)?;
     Err(t.raise_value(exc))
 }

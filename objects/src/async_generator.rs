@@ -140,7 +140,7 @@ pub fn asend(t: &mut Thread, g: Value, value: Value) -> Res {
 pub fn athrow(t: &mut Thread, a: &[Value]) -> Res {
     if a[1..].iter().skip(1).any(|v| !v.is_null()) {
         let msg = "the (type, exc, tb) signature of athrow() is deprecated, use the single-arg signature instead.";
-        warn(t, &errors::DEPRECATION_WARNING, msg)?;
+        errors::warn::deprecated(t, msg)?;
     }
     let given: Vec<Value> = a[1..]
         .iter()
@@ -153,18 +153,6 @@ pub fn athrow(t: &mut Thread, a: &[Value]) -> Res {
 /// `agen.aclose()`
 pub fn aclose(t: &mut Thread, g: Value) -> Res {
     new_step(t, &ASYNC_GEN_ATHROW, g, Value::NULL)
-}
-
-fn warn(t: &mut Thread, category: &'static Type, msg: &str) -> Res<()> {
-    let warnings = crate::runtime::import(t, "warnings")?;
-    let msg = Str::new(t, msg);
-    proto::call_method(
-        t,
-        warnings.value(),
-        "warn",
-        &[msg.value(), category.value(), Value::int(1)],
-    )
-    .map(drop)
 }
 
 /// What the generator has done, as its awaitable passes it on: a value that it yields itself ends the awaiting.
@@ -477,7 +465,7 @@ fn step_finalize(t: &mut Thread, v: Value) -> Res<()> {
     let go = s.generator(t);
     let name = proto::repr(t, generator_of(&go).qualname.get())?;
     let name = Str::of(name.value()).map_or_else(String::new, |n| n.to_string_lossy());
-    warn(
+    errors::warn::warn(
         t,
         &errors::RUNTIME_WARNING,
         &format!("coroutine method '{method}' of {name} was never awaited"),

@@ -105,6 +105,14 @@ fn with_self<R>(t: &Thread, v: Value, f: impl FnOnce(&[u8]) -> R) -> R {
     }
 }
 
+/// Keeps a bytearray from being resized while arguments are looked at, which may run Python code.
+fn hold(t: &mut Thread, v: Value) -> Res<Option<Buffer>> {
+    match Bytes::of(v) {
+        Some(_) => Ok(None),
+        None => buffer::get(t, v).map(Some),
+    }
+}
+
 /// An object of the kind of `like`.
 fn make(t: &Thread, like: Value, v: Vec<u8>) -> Obj {
     if Bytes::of(like).is_some() {
@@ -192,6 +200,7 @@ fn search_in<R>(
     a: &[Value],
     f: impl FnOnce(&[u8], usize) -> Option<R>,
 ) -> Res<Option<R>> {
+    let _held = hold(t, a[0])?;
     let n = with_self(t, a[0], |s| s.len());
     let (start, end) = bounds(t, a[2], a[3], n)?;
     Ok(with_self(t, a[0], |s| {
@@ -448,6 +457,7 @@ fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
 }
 
 fn join(t: &mut Thread, a: &[Value]) -> Res {
+    let _held = hold(t, a[0])?;
     let Some(items) = crate::str_methods::joinable(t, a[1])? else {
         return Err(t.type_error("can only join an iterable".into()));
     };
@@ -635,6 +645,7 @@ pub fn to_hex(s: &[u8], sep: Option<u8>, group: i32) -> String {
 }
 
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
+    let _held = hold(t, a[0])?;
     let (sep, group) = hex_arguments(t, a[1], a[2])?;
     let text = with_self(t, a[0], |s| to_hex(s, sep, group));
     Ok(Str::from_string(t, text).into())

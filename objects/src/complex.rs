@@ -94,7 +94,12 @@ fn by_special(t: &mut Thread, v: Value) -> Res<Option<Complex>> {
     };
     let r = proto::call(t, f.value(), &[])?;
     match of(r.value()) {
-        Some(z) => Ok(Some(z)),
+        Some(z) => {
+            if !is_exact(r.value()) {
+                crate::errors::warn::strict_subclass(t, "__complex__", "complex", r.value())?;
+            }
+            Ok(Some(z))
+        }
         None => {
             let got = type_of(r.value()).name();
             Err(t.type_error(format!("__complex__ returned non-complex (type {got})")))
@@ -119,7 +124,12 @@ fn complex_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if !real.is_null() {
         match real_part(t, real)? {
             Some(Operand::Real(x)) => re = x,
-            Some(Operand::Complex(z)) => (re, im, carry) = (z.0, z.1, Some(z.1)),
+            Some(Operand::Complex(z)) => {
+                let got = type_of(real).name();
+                let msg = format!("complex() argument 'real' must be a real number, not {got}");
+                crate::errors::warn::deprecated(t, &msg)?;
+                (re, im, carry) = (z.0, z.1, Some(z.1));
+            }
             None => return Err(not_real(t, "real", real)),
         }
     }
@@ -127,6 +137,9 @@ fn complex_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if !imag.is_null() {
         im = match of(imag) {
             Some(z) => {
+                let got = type_of(imag).name();
+                let msg = format!("complex() argument 'imag' must be a real number, not {got}");
+                crate::errors::warn::deprecated(t, &msg)?;
                 re -= z.1;
                 z.0
             }

@@ -263,6 +263,9 @@ pub fn get_dict(t: &mut Thread, v: Value) -> Res {
 
 /// The setter of `__dict__`.
 pub fn set_dict(t: &mut Thread, v: Value, new: Value) -> Res<()> {
+    if new.is_null() {
+        return Err(t.type_error("cannot delete __dict__".into()));
+    }
     crate::instance::set_dict(t, v, new)
 }
 

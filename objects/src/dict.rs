@@ -620,7 +620,10 @@ impl Dict {
     /// Iteration backwards: the item before `pos`, which moves to it. Starts from [`Dict::end`].
     pub fn prev<'t>(&self, t: &'t Thread, pos: &mut usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
         let table = self.table()?;
-        *pos = (*pos).min(table.used() as usize);
+        // A table that has become shorter is not the one that was being walked.
+        if *pos > table.used() as usize {
+            *pos = 0;
+        }
         while *pos > 0 {
             *pos -= 1;
             let e = table.entry(*pos as u32);

@@ -7,6 +7,7 @@ mod os;
 mod raise;
 mod syntax;
 mod unicode;
+pub mod warn;
 
 pub use import::{
     ATTRIBUTE_ERROR, IMPORT_ERROR, MODULE_NOT_FOUND_ERROR, NAME_ERROR, UNBOUND_LOCAL_ERROR,

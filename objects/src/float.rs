@@ -137,13 +137,23 @@ fn proto_float(t: &mut Thread, x: Value) -> Res<f64> {
     match (own, builtin) {
         (Some(f), Some(g)) if !std::ptr::fn_addr_eq(f, g) && as_f64(x).is_some() => {
             let r = Obj::own(f(t, x)?);
-            as_f64(r.value()).ok_or_else(|| {
-                let (cls, got) = (type_of(x).name(), type_of(r.value()).name());
-                t.type_error(format!("{cls}.__float__ returned non-float (type {got})"))
-            })
+            returned(t, x, r.value())
         }
         _ => proto::as_f64(t, x),
     }
+}
+
+/// What `x.__float__()` returned, as a number.
+pub(crate) fn returned(t: &mut Thread, x: Value, r: Value) -> Res<f64> {
+    let Some(f) = as_f64(r) else {
+        let (cls, got) = (type_of(x).name(), type_of(r).name());
+        return Err(t.type_error(format!("{cls}.__float__ returned non-float (type {got})")));
+    };
+    if !is_exact_float(r) {
+        let method = format!("{}.__float__", type_of(x).name());
+        crate::errors::warn::strict_subclass(t, &method, "float", r)?;
+    }
+    Ok(f)
 }
 
 static NEW: SigCell = SigCell::new("float", "(x=0, /)");

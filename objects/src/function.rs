@@ -202,6 +202,14 @@ fn set_code(t: &mut Thread, f: Value, v: Value) -> Res<()> {
         );
         return Err(t.value_error(msg));
     }
+    const KINDS: u32 = 32 | 128 | 512;
+    let kind = |c: Option<&Code>| c.map_or(0, |c| c.flags & KINDS);
+    if kind(Some(c)) != kind(Code::of(of(f).code.get())) {
+        errors::warn::deprecated(
+            t,
+            "Assigning a code object of non-matching type is deprecated (e.g., from a generator to a plain function)",
+        )?;
+    }
     put(t, f, &of(f).code, v)
 }
 
@@ -316,6 +324,9 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
         set_str(t, f.value(), &of(f.value()).name, a[2], "__name__")?;
     }
     if given(a[3]) {
+        if Tuple::of(a[3]).is_none() {
+            return Err(t.type_error("arg 4 (defaults) must be None or tuple".into()));
+        }
         set_defaults(t, f.value(), a[3])?;
     }
     let cells = if given(a[4]) {
@@ -411,7 +422,7 @@ pub static FUNCTION: Type = Type::builtin(
             GetSetDef::rw(
                 "__dict__",
                 |t, v| Ok(crate::instance::get_dict(t, v).map_or(Value::NONE, Obj::into_value)),
-                crate::instance::set_dict,
+                crate::descr::set_dict,
             ),
         ],
         ..Spec::EMPTY

@@ -203,6 +203,9 @@ pub fn int_from_object(t: &mut Thread, x: Value) -> Res {
             let got = type_of(r.value()).name();
             return Err(t.type_error(format!("__int__ returned non-int (type {got})")));
         }
+        if !is_exact_int(r.value()) {
+            crate::errors::warn::strict_subclass(t, "__int__", "int", r.value())?;
+        }
         return Ok(exact(t, r.value()));
     }
     if slots.index.is_set() {
@@ -395,6 +398,13 @@ macro_rules! bool_op {
     };
 }
 
+#[cold]
+fn bool_invert(t: &mut Thread, v: Value) -> Res {
+    let msg = "Bitwise inversion '~' on bool is deprecated and will be removed in Python 3.16. This returns the bitwise inversion of the underlying int object and is usually not what you expect from negating a bool. Use the 'not' operator for boolean negation or ~int(x) if you really want the bitwise inversion of the underlying int.";
+    crate::errors::warn::deprecated(t, msg)?;
+    int_invert(t, v)
+}
+
 bool_op!(bool_and, &, int_and);
 bool_op!(bool_or, |, int_or);
 bool_op!(bool_xor, ^, int_xor);
@@ -406,6 +416,7 @@ pub static BOOL: Type = Type::builtin(
     &Spec {
         new: Some(bool_new),
         repr: Some(bool_repr),
+        invert: Some(bool_invert),
         binary: &[
             (BinOp::And, bool_and),
             (BinOp::Or, bool_or),

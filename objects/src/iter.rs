@@ -850,7 +850,8 @@ pub static MAP: Type = Type::builtin(
 
 fn new_filter(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let ty = Type::of_unchecked(cls);
-    if args.has_keywords() && ty.is(&FILTER) {
+    let init = |ty: &Type| ty.slots.init.get().map(|f| f as usize);
+    if args.has_keywords() && init(ty) == init(&FILTER) {
         return Err(t.type_error("filter() takes no keyword arguments".into()));
     }
     let [f, iterable] = *args.pos() else {

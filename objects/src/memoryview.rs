@@ -407,6 +407,8 @@ fn hash(t: &mut Thread, v: Value) -> Res<i64> {
         return Err(t.value_error("memoryview: hashing is restricted to formats 'B', 'b' or 'c'"));
     }
     let exporter = Obj::new(t, m.managed().exporter.get());
+    // Hashing may run code that would release the view.
+    let _held = export(t, v, false)?;
     // The exporter must be hashable itself.
     proto::hash(t, exporter.value())?;
     let h = crate::text::hash::hash_bytes(*crate::runtime::hash_key(), &m.bytes());
@@ -531,8 +533,10 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
         return m.get(t, at);
     }
     if let Some(s) = crate::slice::Slice::of(key) {
+        // The slice's parts may run code that releases this view: another one keeps the buffer.
+        let kept = m.view(t, m.ptr, m.layout_arc(), m.readonly);
+        let m = MemoryView::this(kept.value());
         let (ptr, layout) = m.sliced(t, s)?;
-        m.check(t)?;
         return Ok(m.view(t, ptr, layout, m.readonly).into());
     }
     if let Some(k) = Tuple::of(key) {

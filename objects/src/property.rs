@@ -81,9 +81,8 @@ fn property_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     // A subclass keeps it among its own attributes, where its class's docstring would hide it otherwise.
     let doc = doc.unwrap_or_else(|| Obj::from_raw(Value::NONE));
     if let Err(r) = proto::set_attr(t, v, crate::id!(t, "__doc__"), doc.value()) {
-        // No room for it, in a class with `__slots__`: only what the getter says may be left out.
-        let given = !p.getter_doc.load(Acquire) && !doc.value().is_none();
-        if given || !t.exc_matches(&errors::ATTRIBUTE_ERROR) {
+        // No room for it, in a class with `__slots__`: what is given may be left out, what the getter says may not.
+        if p.getter_doc.load(Acquire) || !t.exc_matches(&errors::ATTRIBUTE_ERROR) {
             return Err(r);
         }
         t.clear_exc();
@@ -176,9 +175,14 @@ fn copy(t: &mut Thread, v: Value, which: usize, f: Value) -> Res {
     Ok(new.into())
 }
 
-fn set_name(t: &mut Thread, a: &[Value]) -> Res {
-    let p = this(a[0]);
-    p.name.set(t, &p.header, counted(t, a[2]));
+fn set_name(t: &mut Thread, args: Args<'_>) -> Res {
+    let [v, _owner, name] = *args.pos() else {
+        let n = args.pos().len().saturating_sub(1);
+        let msg = format!("__set_name__() takes 2 positional arguments but {n} were given");
+        return Err(t.type_error(msg));
+    };
+    let p = this(v);
+    p.name.set(t, &p.header, counted(t, name));
     Ok(Value::NONE)
 }
 
@@ -245,7 +249,7 @@ pub static PROPERTY: Type = Type::builtin(
                 copy(t, a[0], 2, a[1])
             })
             .doc("Descriptor to obtain a copy of the property with a different deleter."),
-            NativeDef::new("__set_name__", "($self, owner, name, /)", set_name),
+            NativeDef::raw("__set_name__", "($self, owner, name, /)", set_name),
         ],
         getset: &[
             GetSetDef::ro("fget", |t, v| Ok(or_none(t, this(v).fget.get()))),

@@ -288,10 +288,7 @@ pub fn hash(t: &mut Thread, v: Value) -> Res<i64> {
         return Ok(s.hash());
     }
     match type_of(v).slots.hash.get() {
-        Some(f) => {
-            let _guard = t.enter_recursive(" while hashing an object")?;
-            f(t, v)
-        }
+        Some(f) => f(t, v),
         None => hash_not_implemented(t, v),
     }
 }
@@ -476,11 +473,13 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     Err(t.type_error(msg))
 }
 
-/// Has `__getitem__` and is neither a dict nor a class of mappings: can be iterated by index.
+/// Has `__getitem__` and is neither a dict nor a class of mappings: can be iterated by index. Built-in types that are
+/// subscripted otherwise (matches, unions) have no length.
 pub fn is_sequence(t: &Thread, v: Value) -> bool {
     let ty = type_of(v);
     let _ = t;
     ty.slots.get_item.is_set()
+        && (ty.is_heap() || ty.slots.len.is_set())
         && Dict::of(v).is_none()
         && Type::of(v).is_none()
         && !ty.is(&crate::mappingproxy::MAPPINGPROXY)
@@ -811,7 +810,11 @@ pub fn index(t: &mut Thread, v: Value) -> Res<Obj> {
     match type_of(v).slots.index.get() {
         Some(f) => {
             let r = Obj::own(f(t, v)?);
+            if crate::int::is_exact_int(r.value()) {
+                return Ok(r);
+            }
             if crate::int::is_int(r.value()) {
+                errors::warn::strict_subclass(t, "__index__", "int", r.value())?;
                 return Ok(r);
             }
             let msg = format!(
@@ -885,15 +888,7 @@ pub fn as_f64(t: &mut Thread, v: Value) -> Res<f64> {
     }
     if let Some(f) = type_of(v).slots.float.get() {
         let r = Obj::own(f(t, v)?);
-        if let Some(f) = crate::float::as_f64(r.value()) {
-            return Ok(f);
-        }
-        let msg = format!(
-            "{}.__float__ returned non-float (type {})",
-            type_of(v).name(),
-            type_of(r.value()).name()
-        );
-        return Err(t.type_error(msg));
+        return crate::float::returned(t, v, r.value());
     }
     if type_of(v).slots.index.is_set() {
         let i = index(t, v)?;

@@ -537,7 +537,7 @@ fn convert_char(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: Value) -> Re
             None => return Err(t.overflow_error("%c arg not in range(0x110000)")),
         }
     } else {
-        let got = type_of(v).name();
+        let got = type_of(v).full_name(t);
         return Err(t.type_error(format!(
             "%c requires an int or a unicode character, not {got}"
         )));

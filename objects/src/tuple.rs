@@ -363,6 +363,7 @@ fn hash(t: &mut Thread, v: Value) -> Res<i64> {
     const P1: u64 = 11400714785074694791;
     const P2: u64 = 14029467366897019727;
     const P5: u64 = 2870177450012600261;
+    let _guard = t.enter_recursive(" while hashing a tuple")?;
     let tuple = Tuple::this(v);
     let mut acc = P5;
     for s in tuple.as_slice() {

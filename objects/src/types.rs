@@ -658,7 +658,20 @@ impl Type {
             };
             self.set_name(t, doc_key, doc.value());
         }
+        self.set_static_module(t);
         self.state.store(2, Release);
+    }
+
+    /// Types of modules other than `builtins` have `__module__` in their dict, so that their instances have it too.
+    fn set_static_module(&self, t: &Thread) {
+        if matches!(self.static_module, "builtins" | "types") {
+            return;
+        }
+        let key = crate::id!(t, "__module__");
+        if self.dict(t).is_some_and(|d| d.get_str(t, key).is_none()) {
+            let module = Str::intern(t, self.static_module);
+            self.set_name(t, key, module.value());
+        }
     }
 
     fn add_natives(&'static self, t: &Thread, spec: &'static Spec) {

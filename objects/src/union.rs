@@ -12,6 +12,8 @@ pub struct Union {
     pub header: Header,
     /// A tuple of the members, each once.
     pub args: Slot,
+    /// A tuple of those that could not be hashed when the union was made; empty if all could.
+    unhashable: Slot,
     parameters: Slot,
 }
 
@@ -39,6 +41,12 @@ fn is_unionable(v: Value) -> bool {
         || (!alias.is_null() && std::ptr::eq(type_of(v), alias))
 }
 
+/// `|` with a union on one side: strs stand for forward references, and anything else is taken as it is.
+fn union_or(t: &mut Thread, a: Value, b: Value) -> Res {
+    let members = vec![Obj::new(t, a), Obj::new(t, b)];
+    from_values(t, members).map(Obj::into_value)
+}
+
 /// The `|` of types.
 pub fn type_or(t: &mut Thread, a: Value, b: Value) -> Res {
     if !is_unionable(a) || !is_unionable(b) {
@@ -50,7 +58,7 @@ pub fn type_or(t: &mut Thread, a: Value, b: Value) -> Res {
 
 /// The union of the members: flat, without repetitions; a single member is itself.
 pub fn union_of(t: &mut Thread, members: Vec<Obj>) -> Res<Obj> {
-    let mut found: Vec<Obj> = Vec::with_capacity(members.len());
+    let mut found: Vec<Member> = Vec::with_capacity(members.len());
     for m in members {
         if let Some(u) = Union::of(m.value()) {
             for x in Tuple::of(u.args.get()).map_or_else(Vec::new, |a| a.to_vec(t)) {
@@ -64,7 +72,7 @@ pub fn union_of(t: &mut Thread, members: Vec<Obj>) -> Res<Obj> {
         }
     }
     if found.len() == 1
-        && let Some(only) = found.pop()
+        && let Some((only, _)) = found.pop()
     {
         return Ok(only);
     }
@@ -73,23 +81,49 @@ pub fn union_of(t: &mut Thread, members: Vec<Obj>) -> Res<Obj> {
     }
     // SAFETY: the layout of unions.
     let (o, u) = unsafe { fresh::<Union>(t, &UNION) };
+    let unhashable: Vec<Obj> = found
+        .iter()
+        .filter(|(_, hash)| hash.is_none())
+        .map(|(m, _)| m.clone())
+        .collect();
+    if !unhashable.is_empty() {
+        let tuple = Tuple::from_vec(t, unhashable);
+        u.unhashable.init(t, &u.header, tuple.into());
+    }
+    let found = found.into_iter().map(|(m, _)| m).collect();
     u.args.init(t, &u.header, Tuple::from_vec(t, found).into());
     Ok(o)
 }
 
-fn add(t: &mut Thread, found: &mut Vec<Obj>, x: Obj) -> Res<()> {
-    for f in found.iter() {
-        let both = (Type::of(f.value()), Type::of(x.value()));
-        let equal = match both {
-            // Classes with a metaclass of their own may compare as they like.
-            (Some(_), Some(_)) if f.value().same(x.value()) => true,
-            _ => proto::eq(t, f.value(), x.value())?,
-        };
-        if equal {
-            return Ok(());
+/// A member and its hash, if it has one.
+type Member = (Obj, Option<i64>);
+
+fn hash_opt(t: &mut Thread, v: Value) -> Res<Option<i64>> {
+    match proto::hash(t, v) {
+        Ok(h) => Ok(Some(h)),
+        Err(_) if t.exc_matches(&errors::TYPE_ERROR) => {
+            t.clear_exc();
+            Ok(None)
+        }
+        Err(r) => Err(r),
+    }
+}
+
+/// As sets do it: equal only if the hashes are. Those without a hash are compared with each other.
+fn has_member(t: &mut Thread, found: &[Member], x: Value, hash: Option<i64>) -> Res<bool> {
+    for (f, h) in found {
+        if *h == hash && proto::eq(t, f.value(), x)? {
+            return Ok(true);
         }
     }
-    found.push(x);
+    Ok(false)
+}
+
+fn add(t: &mut Thread, found: &mut Vec<Member>, x: Obj) -> Res<()> {
+    let hash = hash_opt(t, x.value())?;
+    if !has_member(t, found, x.value(), hash)? {
+        found.push((x, hash));
+    }
     Ok(())
 }
 
@@ -156,34 +190,43 @@ fn union_repr(t: &mut Thread, v: Value) -> Res {
 
 /// That of the frozenset of the members.
 fn union_hash(t: &mut Thread, v: Value) -> Res<i64> {
-    let args = args_of(t, v);
-    let set = proto::call(t, crate::set::FROZENSET.value(), &[args.value()]);
-    match set {
-        Ok(set) => proto::hash(t, set.value()),
-        Err(r) if !t.exc_matches(&errors::TYPE_ERROR) => Err(r),
-        Err(_) => {
-            t.clear_exc();
-            let mut n = 0;
-            for m in members(t, v) {
-                if proto::hash(t, m.value()).is_err() {
-                    t.clear_exc();
-                    n += 1;
-                }
-            }
-            let s = if n == 1 { "" } else { "s" };
-            Err(t.type_error(format!("union contains {n} unhashable element{s}")))
+    if let Some(unhashable) = own(t, &this(v).unhashable) {
+        let all = Tuple::of(unhashable.value()).map_or_else(Vec::new, |u| u.to_vec(t));
+        for m in &all {
+            proto::hash(t, m.value())?;
         }
+        let (n, s) = (all.len(), if all.len() == 1 { "" } else { "s" });
+        return Err(t.type_error(format!("union contains {n} unhashable element{s}")));
     }
+    let args = args_of(t, v);
+    let set = proto::call(t, crate::set::FROZENSET.value(), &[args.value()])?;
+    proto::hash(t, set.value())
+}
+
+/// The members and the hashes of those that had one when the union was made.
+fn hashed_members(t: &mut Thread, v: Value) -> Res<Vec<Member>> {
+    let unhashable = own(t, &this(v).unhashable);
+    let unhashable = unhashable.and_then(|u| Tuple::of(u.value()).map(|u| u.to_vec(t)));
+    let unhashable = unhashable.unwrap_or_default();
+    let mut all = Vec::new();
+    for m in members(t, v) {
+        let hash = match unhashable.iter().any(|u| u.value().same(m.value())) {
+            true => None,
+            false => Some(proto::hash(t, m.value())?),
+        };
+        all.push((m, hash));
+    }
+    Ok(all)
 }
 
 fn union_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     if Union::of(a).is_none() || Union::of(b).is_none() || !matches!(op, CmpOp::Eq | CmpOp::Ne) {
         return Ok(Value::NOT_IMPLEMENTED);
     }
-    let (x, y) = (members(t, a), args_of(t, b));
-    let mut equal = Tuple::of(y.value()).is_some_and(|y| y.len() == x.len());
-    for m in &x {
-        equal = equal && proto::contains(t, y.value(), m.value())?;
+    let (x, y) = (hashed_members(t, a)?, hashed_members(t, b)?);
+    let mut equal = y.len() == x.len();
+    for (m, hash) in &x {
+        equal = equal && has_member(t, &y, m.value(), *hash)?;
     }
     Ok(Value::bool(equal == (op == CmpOp::Eq)))
 }
@@ -223,7 +266,7 @@ fn subclass_check(t: &mut Thread, a: &[Value]) -> Res {
     proto::is_subclass(t, a[1], args.value()).map(Value::bool)
 }
 
-gc_slots!(Union, traverse, clear, args, parameters);
+gc_slots!(Union, traverse, clear, args, unhashable, parameters);
 
 /// `typing.Union`, also known as `types.UnionType`
 pub static UNION: Type = Type::builtin(
@@ -234,7 +277,7 @@ pub static UNION: Type = Type::builtin(
         hash: Some(union_hash),
         compare: Some(union_compare),
         get_item: Some(union_get_item),
-        binary: &[(BinOp::Or, type_or)],
+        binary: &[(BinOp::Or, union_or)],
         methods: &[
             NativeDef::class("__class_getitem__", "($type, item, /)", class_getitem),
             NativeDef::new("__mro_entries__", "($self, bases, /)", mro_entries),

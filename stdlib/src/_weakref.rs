@@ -1,6 +1,7 @@
 //! `_weakref`: the native half of `weakref`.
 
 use crate::support;
+use std::sync::atomic::Ordering::Acquire;
 use weft_gc::weak;
 use weft_objects::prelude::*;
 use weft_objects::weakref::{self, CALLABLE_PROXY, PROXY, REF, WeakRef};
@@ -19,7 +20,13 @@ fn getweakrefcount(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn getweakrefs(t: &mut Thread, a: &[Value]) -> Res {
-    let refs = refs_to(t, a[0]);
+    let mut refs = refs_to(t, a[0]);
+    // The one that is given out again and again comes first.
+    refs.sort_by_key(|r| {
+        let plain = type_of(r.value()).is(&REF)
+            && WeakRef::of(r.value()).is_some_and(|w| w.head.has_callback.load(Acquire) == 0);
+        !plain
+    });
     Ok(List::from_vec(t, refs).into())
 }
 

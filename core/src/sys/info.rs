@@ -205,6 +205,8 @@ fn implementation(t: &mut Thread) -> Res<Obj> {
 
 /// The parts of `sys` that do not change with the program.
 pub fn add(t: &mut Thread, m: &Module, c: &Config) -> Res<()> {
+    FLAGS.put_flag(weft_objects::types::type_flags::NO_NEW, true);
+    VERSION.put_flag(weft_objects::types::type_flags::NO_NEW, true);
     for def in defs() {
         def.ready(t);
     }

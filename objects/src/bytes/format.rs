@@ -62,7 +62,7 @@ pub(crate) fn convert_char(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: V
             }
         }
         None => {
-            let got = type_of(v).name();
+            let got = type_of(v).full_name(t);
             return Err(t.type_error(format!(
                 "%c requires an integer in range(256) or a single byte, not {got}"
             )));

@@ -174,10 +174,14 @@ fn update_from_pairs(t: &mut Thread, d: &Dict, pairs: Value) -> Res<()> {
 }
 
 fn pair_parts(t: &mut Thread, pair: Value, i: usize) -> Res<Vec<Obj>> {
-    if type_of(pair).slots.iter.is_set() || proto::is_sequence(t, pair) {
-        return proto::to_vec(t, pair);
-    }
-    let e = t.type_error("object is not iterable".into());
+    let e = if type_of(pair).slots.iter.is_set() || proto::is_sequence(t, pair) {
+        match proto::to_vec(t, pair) {
+            Err(e) if t.exc_matches(&errors::TYPE_ERROR) => e,
+            done => return done,
+        }
+    } else {
+        t.type_error("object is not iterable".into())
+    };
     let Some(exc) = t.take_exc() else {
         return Err(e);
     };

@@ -144,8 +144,8 @@ pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
     }
     let it = proto::iter(t, iterable)?;
     let hint = proto::length_hint(t, iterable, 8)?;
-    // A hint may be wrong, and is no reason to fail.
-    if !l.reserve(t, hint) {
+    // A hint may be wrong: one that no list could have is left alone.
+    if l.len().saturating_add(hint) < isize::MAX as usize && !l.reserve(t, hint) {
         return Err(t.memory_error());
     }
     loop {
@@ -191,6 +191,9 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
         }
         let (p, q) = (Obj::new(t, p), Obj::new(t, q));
         if !proto::eq(t, p.value(), q.value())? {
+            if i > x.len() || i > y.len() {
+                break;
+            }
             return match op {
                 CmpOp::Eq => Ok(Value::FALSE),
                 CmpOp::Ne => Ok(Value::TRUE),

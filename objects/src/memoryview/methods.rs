@@ -143,9 +143,8 @@ fn to_bytes(t: &mut Thread, a: &[Value]) -> Res {
 
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let m = MemoryView::this(a[0]);
-    m.check(t)?;
+    let _held = super::export(t, a[0], false)?;
     let (sep, group) = crate::bytes_methods::hex_arguments(t, a[1], a[2])?;
-    m.check(t)?;
     Ok(Str::from_string(t, crate::bytes_methods::to_hex(&m.bytes(), sep, group)).into())
 }
 

@@ -133,8 +133,7 @@ fn base_type(v: Value) -> &'static Type {
 }
 
 fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
-    let new = |ty: &Type| ty.slots.new.get().map(|f| f as usize);
-    if args.has_keywords() && new(type_of(v)) == new(&SET) {
+    if args.has_keywords() {
         return Err(t.type_error("set() takes no keyword arguments".into()));
     }
     let pos = args.pos();

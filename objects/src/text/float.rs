@@ -281,12 +281,14 @@ fn parse_text(text: Text<'_>) -> Option<f64> {
     parse_ascii(&ascii_digits(stripped)?)
 }
 
-/// Decimal digits of any script become ASCII; `None` when anything else is not ASCII.
+/// Decimal digits and spaces of any script become ASCII; `None` when anything else is not ASCII.
 pub(super) fn ascii_digits(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     for cp in super::wtf8::code_points(bytes) {
         if cp < 0x80 {
             out.push(cp as u8);
+        } else if super::unidata::is_space(cp) {
+            out.push(b' ');
         } else {
             out.push(b'0' + decimal_value(cp)?);
         }

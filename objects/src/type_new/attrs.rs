@@ -282,6 +282,10 @@ fn get_flags(t: &mut Thread, v: Value) -> Res {
             n |= 1 << bit;
         }
     }
+    // In CPython these are made when their module is.
+    if !ty.is_heap() && !matches!(ty.static_module(), "builtins" | "types") {
+        n |= 1 << 9;
+    }
     if ty.head.gc_flags.load(Relaxed) & weft_gc::TypeFlags::CONTAINER != 0 {
         n |= 1 << 14;
     }

@@ -266,7 +266,10 @@ fn recompute(t: &mut Thread, ty: &Type, done: &mut Vec<(Obj, Obj)>) -> Res<()> {
     let mro = compute(t, ty)?;
     let old = ty.mro.replace(t, ty.header(), mro.into());
     ty.modified(t);
-    done.push((Obj::new(t, ty.value()), Obj::own(old)));
+    // Empty while the class is being made: its `mro()` may do this.
+    if !old.is_null() {
+        done.push((Obj::new(t, ty.value()), Obj::own(old)));
+    }
     let below: Vec<Obj> = ty
         .subclasses_snapshot()
         .into_iter()

@@ -69,6 +69,10 @@ fn call_new(t: &mut Thread, ty: &Type, args: Args<'_>) -> Res {
             f(t, cls, Args::new(&args.all()[1..], args.names()))
         }
         _ => {
+            if below.has(tf::NO_NEW) {
+                let name = super::c_name(t, sub);
+                return Err(t.type_error(format!("cannot create '{name}' instances")));
+            }
             let (a, b, c) = (
                 super::c_name(t, ty),
                 super::c_name(t, sub),
