@@ -61,6 +61,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         return Ok(m);
     };
     runtime::BUILTINS.set(t, module.dict_obj(t));
+    weft_objects::template::init(t);
     module.add(t, "__doc__", Str::new(t, DOC));
     for (name, v) in [
         ("None", Value::NONE),

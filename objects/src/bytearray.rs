@@ -267,10 +267,7 @@ pub(crate) mod mutate {
         };
         let cls = Obj::new(t, type_of(a[0]).value());
         let args = Tuple::from_vec(t, args);
-        let state = match proto::get_attr_opt(t, a[0], crate::id!(t, "__dict__"))? {
-            Some(d) => d,
-            None => Obj::from_raw(Value::NONE),
-        };
+        let state = proto::call_method(t, a[0], "__getstate__", &[])?;
         Ok(Tuple::from_vec(t, vec![cls, args, state]).into())
     }
 }
@@ -294,7 +291,7 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {
-    let text = crate::text::repr::bytes_repr(&ByteArray::this(v).to_vec(t));
+    let text = crate::text::repr::bytearray_repr(&ByteArray::this(v).to_vec(t));
     let name = type_of(v).name();
     Ok(Str::from_string(t, format!("{name}({text})")).into())
 }

@@ -221,7 +221,14 @@ pub static BYTES: Type = Type::builtin(
     },
 )
 .clear_only(clear_bytes)
-.flags(type_flags::MATCH_SELF | type_flags::VAR_SIZED);
+.flags(type_flags::MATCH_SELF | type_flags::VAR_SIZED)
+.doc(
+    "bytes(iterable_of_ints) -> bytes\n\
+     bytes(string, encoding[, errors]) -> bytes\n\
+     bytes(bytes_or_buffer) -> immutable copy of bytes_or_buffer\n\
+     bytes(int) -> bytes object of that many zero bytes\n\
+     bytes() -> empty bytes object",
+);
 
 static NEW: SigCell = SigCell::new("bytes", "(source=b'', encoding='utf-8', errors='strict')");
 
@@ -230,7 +237,7 @@ fn new_bytes(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let cls = Type::of_unchecked(cls);
     let (source, encoding, errors) = (a[0], a[1], a[2]);
     let plain = encoding.is_null() && errors.is_null();
-    if plain && !source.is_null() && Str::of(source).is_none() {
+    if plain && !source.is_null() && Str::exact(source).is_none() {
         if Bytes::exact(source).is_some() && std::ptr::eq(cls, &BYTES) {
             return Ok(Obj::new(t, source).into());
         }

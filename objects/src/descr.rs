@@ -263,6 +263,11 @@ pub fn get_dict(t: &mut Thread, v: Value) -> Res {
 
 /// The setter of `__dict__`.
 pub fn set_dict(t: &mut Thread, v: Value, new: Value) -> Res<()> {
+    crate::instance::set_dict(t, v, new)
+}
+
+/// The same for built-in types, whose instances always have one.
+pub fn replace_dict(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     if new.is_null() {
         return Err(t.type_error("cannot delete __dict__".into()));
     }

@@ -361,6 +361,12 @@ pub static FUNCTION: Type = Type::builtin(
     &Spec {
         new: Some(new),
         call: Some(function_call),
+        members: &[MemberDef {
+            name: "__globals__",
+            offset: std::mem::offset_of!(Function, globals),
+            readonly: true,
+            none_if_empty: true,
+        }],
         descr_get: Some(function_get),
         repr: Some(|t, v| {
             let s = format!(
@@ -372,7 +378,6 @@ pub static FUNCTION: Type = Type::builtin(
         }),
         getset: &[
             GetSetDef::rw("__code__", |t, v| Ok(to_reg(t, of(v).code.get())), set_code),
-            GetSetDef::ro("__globals__", |t, v| Ok(to_reg(t, of(v).globals.get()))),
             GetSetDef::ro("__builtins__", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
             GetSetDef::ro("__closure__", |t, v| none_if_empty(t, &of(v).closure)),
             GetSetDef::rw(
@@ -422,7 +427,7 @@ pub static FUNCTION: Type = Type::builtin(
             GetSetDef::rw(
                 "__dict__",
                 |t, v| Ok(crate::instance::get_dict(t, v).map_or(Value::NONE, Obj::into_value)),
-                crate::descr::set_dict,
+                crate::descr::replace_dict,
             ),
         ],
         ..Spec::EMPTY

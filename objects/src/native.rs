@@ -461,8 +461,11 @@ impl Native {
                 format!("{name}() takes no positional arguments")
             } else {
                 let how = if min == max { "exactly" } else { "at most" };
+                // More than there are parameters of any kind.
+                let all = sig.params.len().saturating_sub(m);
+                let kind = if given > all { "" } else { "positional " };
                 format!(
-                    "{name}() takes {how} {max} positional argument{} ({given} given)",
+                    "{name}() takes {how} {max} {kind}argument{} ({given} given)",
                     s(max)
                 )
             }

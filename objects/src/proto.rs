@@ -563,7 +563,7 @@ pub fn get_item_value(t: &mut Thread, v: Value, key: Value) -> Res {
     }
     if let Some(cls) = Type::of(v) {
         let name = crate::id!(t, "__class_getitem__");
-        if let Some(f) = get_attr_opt(t, v, name)? {
+        if let Some(f) = get_attr_opt(t, v, name)?.filter(|f| !f.value().is_none()) {
             return call_value(t, f.value(), Args::positional(&[key]));
         }
         if cls.is(&crate::types::TYPE) {

@@ -125,7 +125,15 @@ fn slot_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
         CmpOp::Gt => crate::id!(t, "__gt__"),
         CmpOp::Ge => crate::id!(t, "__ge__"),
     };
-    or_not_implemented(t, a, name, &[b])
+    match proto::lookup_special_raw(t, a, name) {
+        Ok(Some(f)) => f.call(t, &[b]).map(Obj::into_value),
+        Ok(None) => Ok(Value::NOT_IMPLEMENTED),
+        Err(_) => {
+            // What binding the method raises does not count, as in CPython.
+            t.clear_exc();
+            Ok(Value::NOT_IMPLEMENTED)
+        }
+    }
 }
 
 /// The function of a Python class for binary operator `OP`.

@@ -366,7 +366,9 @@ impl Operands {
             i64::MAX
         };
         match crate::int::as_i64(v.value()) {
-            Some(i) if i <= limit => Ok(i),
+            Some(i) if is_precision && i <= limit => Ok(i),
+            Some(i) if !is_precision && i > i64::MIN => Ok(i),
+            Some(_) if !is_precision => Err(t.overflow_error("width too big")),
             _ => {
                 let range = if is_precision { "int" } else { "ssize_t" };
                 Err(t.overflow_error(format!("Python int too large to convert to C {range}")))

@@ -237,6 +237,16 @@ pub fn type_new(
     Ok(made.into())
 }
 
+/// UnicodeEncodeError for a str that UTF-8 cannot express.
+pub(crate) fn check_text(t: &mut Thread, v: Value) -> Res<()> {
+    match Str::of(v) {
+        Some(s) if s.as_str().is_none() => {
+            crate::str::codecs::encode(t, crate::text::codec::Encoding::Utf8, v, None).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The class object with its dict, not yet in its bases' lists and without an MRO.
 fn make(
     t: &mut Thread,
@@ -250,6 +260,10 @@ fn make(
     let d = Dict::of_obj(dict);
     if Str::of(name).is_some_and(|s| s.as_bytes().contains(&0)) {
         return Err(t.value_error("type name must not contain null characters"));
+    }
+    check_text(t, name)?;
+    if let Some(doc) = d.get_str(t, crate::id!(t, "__doc__")).map(|v| v.to_obj(t)) {
+        check_text(t, doc.value())?;
     }
     let key = crate::id!(t, "__qualname__");
     let qualname = match d.get_str(t, key).map(|v| v.to_obj(t)) {

@@ -218,7 +218,7 @@ fn partial_get(t: &mut Thread, v: Value, obj: Value, _ty: Value) -> Res {
 fn partial_repr(t: &mut Thread, v: Value) -> Res {
     let name = type_of(v).full_name(t);
     let Some(_guard) = t.repr_enter(v) else {
-        return Ok(Str::from_string(t, format!("{name}(...)")).into());
+        return Ok(Str::new(t, "...").into());
     };
     let p = partial_of(v);
     let [func, args, keywords] = [&p.func, &p.args, &p.keywords].map(|s| Obj::new(t, s.get()));
@@ -285,7 +285,11 @@ fn partial_setstate(t: &mut Thread, a: &[Value]) -> Res {
     p.holes
         .set(items.iter().filter(|v| is_placeholder(v.value())).count() as u64);
     p.func.set(t, &p.header, func.into());
-    p.args.set(t, &p.header, Tuple::from_vec(t, items).into());
+    let args = match Tuple::exact(args.value()) {
+        Some(_) => args,
+        None => Tuple::from_vec(t, items),
+    };
+    p.args.set(t, &p.header, args.into());
     p.keywords.set(t, &p.header, kw.into());
     p.dict.set(
         t,
@@ -340,7 +344,7 @@ pub static PARTIAL: Type = Type::builtin(
         getset: &[GetSetDef::rw(
             "__dict__",
             weft_objects::descr::get_dict,
-            weft_objects::descr::set_dict,
+            weft_objects::descr::replace_dict,
         )],
         ..Spec::EMPTY
     },

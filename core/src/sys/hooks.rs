@@ -226,7 +226,11 @@ pub fn breakpointhook(t: &mut Thread, a: &[Value]) -> Res {
         Some(name) => name,
     };
     let (module, attr) = name.rsplit_once('.').unwrap_or(("builtins", name));
-    let hook = runtime::import(t, module).and_then(|m| {
+    let hook = match module {
+        "" => Err(t.raise(&errors::IMPORT_ERROR, "")),
+        _ => runtime::import(t, module),
+    };
+    let hook = hook.and_then(|m| {
         let attr = weft_objects::names::get(t, attr);
         proto::get_attr(t, m.value(), attr)
     });

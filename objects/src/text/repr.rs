@@ -42,7 +42,23 @@ pub fn escape_non_ascii(repr: Text<'_>) -> String {
 
 /// `repr(bytes)`: `b'...'`.
 pub fn bytes_repr(bytes: &[u8]) -> String {
-    let quote = choose_quote(bytes);
+    quoted_bytes(bytes, choose_quote(bytes))
+}
+
+/// The same in the `repr` of a bytearray, which escapes a single quote between double ones too.
+pub fn bytearray_repr(bytes: &[u8]) -> String {
+    match choose_quote(bytes) {
+        b'"' => {
+            let parts: Vec<_> = bytes.split(|b| *b == b'\'').collect();
+            let parts: Vec<_> = parts.into_iter().map(|p| quoted_bytes(p, b'"')).collect();
+            let inner: Vec<_> = parts.iter().map(|p| &p[2..p.len() - 1]).collect();
+            format!("b\"{}\"", inner.join("\\'"))
+        }
+        quote => quoted_bytes(bytes, quote),
+    }
+}
+
+fn quoted_bytes(bytes: &[u8], quote: u8) -> String {
     let mut out = Vec::with_capacity(bytes.len() + 3);
     out.extend_from_slice(&[b'b', quote]);
     push_quoted(&mut out, bytes, quote, |out, rest| {

@@ -70,6 +70,7 @@ fn set_name(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     if s.as_bytes().contains(&0) {
         return Err(t.value_error("type name must not contain null characters"));
     }
+    super::check_text(t, new)?;
     ty.name.set(t, ty.header(), Obj::new(t, new).into());
     Ok(())
 }
@@ -285,6 +286,13 @@ fn get_flags(t: &mut Thread, v: Value) -> Res {
     // In CPython these are made when their module is.
     if !ty.is_heap() && !matches!(ty.static_module(), "builtins" | "types") {
         n |= 1 << 9;
+    }
+    // Instances with attributes beside the layout of a built-in type below.
+    if ty.is_heap() && ty.dict_offset.load(Relaxed) != 0 {
+        n |= 1 << 4;
+    }
+    if ty.has(tf::INLINE) {
+        n |= 1 << 2;
     }
     if ty.head.gc_flags.load(Relaxed) & weft_gc::TypeFlags::CONTAINER != 0 {
         n |= 1 << 14;

@@ -226,7 +226,7 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
             );
             return Err(t.type_error(msg));
         };
-        if b.is_subtype(ty) {
+        if b.is_subtype(ty) || derives(b, ty) {
             return Err(t.type_error("a __bases__ item causes an inheritance cycle".into()));
         }
     }
@@ -251,6 +251,23 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     }
     crate::slotdefs::refill(t, ty);
     Ok(())
+}
+
+/// Whether `ty` is among the bases of `b` and of theirs, whatever the MROs say: they may be about to change.
+fn derives(b: &Type, ty: &Type) -> bool {
+    let mut todo = vec![b];
+    let mut seen: Vec<*const Type> = Vec::new();
+    while let Some(c) = todo.pop() {
+        if std::ptr::eq(c, ty) {
+            return true;
+        }
+        if c.is_heap() && !seen.contains(&(c as *const Type)) {
+            seen.push(c);
+            let bases = Tuple::exact(c.bases.get()).map_or(&[][..], |b| b.values());
+            todo.extend(bases.iter().map(|b| Type::of_unchecked(*b)));
+        }
+    }
+    false
 }
 
 fn replace_bases(t: &Thread, ty: &Type, bases: &Obj, base: Value) {

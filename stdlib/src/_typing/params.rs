@@ -51,11 +51,9 @@ fn make(t: &Thread, ty: &'static Type, name: Value, flags: u32) -> Obj {
     p.name.init(t, &p.header, counted(t, name));
     p.flags.store(flags, Relaxed);
     let module = caller_module(t);
-    if !module.value().is_none() {
-        let d = Dict::new(t);
-        Dict::of_obj(&d).set_str(t, id!(t, "__module__"), module.value());
-        p.dict.init(t, &p.header, d.into());
-    }
+    let d = Dict::new(t);
+    Dict::of_obj(&d).set_str(t, id!(t, "__module__"), module.value());
+    p.dict.init(t, &p.header, d.into());
     o
 }
 
@@ -178,6 +176,7 @@ fn param_spec_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     check_name(t, "paramspec", a[0])?;
     let flags = variance(t, &a[3..6])?;
     let bound = match support::given_some(t, a[1]) {
+        Some(b) if Tuple::of(b.value()).is_some() => Some(b),
         Some(b) => Some(checked_type(t, b.value(), "Bound must be a type.")?),
         None => None,
     };
