@@ -201,7 +201,17 @@ const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("setdlopenflags", "(flags, /)", setdlopenflags),
     NativeDef::new("_clear_type_cache", "()", |_, _| Ok(Value::NONE)),
     NativeDef::new("_clear_internal_caches", "()", |_, _| Ok(Value::NONE)),
-    NativeDef::new("_clear_type_descriptors", "(type, /)", |_, _| {
+    NativeDef::new("_clear_type_descriptors", "(type, /)", |t, a| {
+        let Some(ty) = weft_objects::types::Type::of(a[0]) else {
+            let got = type_of(a[0]).name();
+            let msg = format!("_clear_type_descriptors() argument must be type, not {got}");
+            return Err(t.type_error(msg));
+        };
+        if !ty.is_heap() {
+            return Err(t.type_error("argument is immutable".into()));
+        }
+        ty.set_name(t, weft_objects::id!(t, "__dict__"), Value::NULL);
+        ty.set_name(t, weft_objects::id!(t, "__weakref__"), Value::NULL);
         Ok(Value::NONE)
     }),
     NativeDef::new("_get_cpu_count_config", "()", |_, _| Ok(Value::int(-1))),

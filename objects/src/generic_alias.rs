@@ -434,9 +434,59 @@ fn alias_get_item(t: &mut Thread, v: Value, item: Value) -> Res {
 fn alias_iter(t: &mut Thread, v: Value) -> Res {
     let (origin, args) = (origin(t, v), args_of(t, v));
     let starred = make(t, &GENERIC_ALIAS, origin, args, true);
-    let one = Tuple::from_vec(t, vec![starred]);
-    proto::iter(t, one.value()).map(Obj::into_value)
+    ALIAS_ITER.ready(t);
+    // SAFETY: the layout of ALIAS_ITER.
+    let (o, it) = unsafe { fresh::<AliasIter>(t, &ALIAS_ITER) };
+    it.alias.init(t, &it.header, starred.into());
+    Ok(o.into())
 }
+
+/// What `iter(alias)` gives: the alias with a star, once.
+#[repr(C)]
+struct AliasIter {
+    header: Header,
+    alias: Slot,
+}
+
+fn iter_of<'a>(v: Value) -> &'a AliasIter {
+    // SAFETY: slots and methods of ALIAS_ITER get its instances alone.
+    unsafe { &*(v.ptr() as *const AliasIter) }
+}
+
+fn iter_next(t: &mut Thread, v: Value) -> Res {
+    let it = iter_of(v);
+    Ok(it.alias.replace(t, &it.header, Value::NULL))
+}
+
+/// `iter` of the alias without the star.
+fn iter_reduce(t: &mut Thread, a: &[Value]) -> Res {
+    let iter = crate::runtime::builtin(t, "iter")?;
+    let plain = match own(t, &iter_of(a[0]).alias) {
+        Some(alias) => {
+            let (origin, args) = (origin(t, alias.value()), args_of(t, alias.value()));
+            make(t, &GENERIC_ALIAS, origin, args, false)
+        }
+        None => Tuple::empty(t),
+    };
+    let args = Tuple::from_vec(t, vec![plain]);
+    Ok(Tuple::from_vec(t, vec![iter, args]).into())
+}
+
+gc_slots!(AliasIter, traverse_iter, clear_iter, alias);
+
+static ALIAS_ITER: Type = Type::builtin(
+    "generic_alias_iterator",
+    size_of::<AliasIter>(),
+    &Spec {
+        iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
+        iter_next: Some(iter_next),
+        methods: &[NativeDef::new("__reduce__", "($self, /)", iter_reduce)],
+        ..Spec::EMPTY
+    },
+)
+.gc(traverse_iter, clear_iter)
+.final_()
+.no_new();
 
 fn mro_entries(t: &mut Thread, a: &[Value]) -> Res {
     let origin = origin(t, a[0]);

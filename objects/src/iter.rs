@@ -524,7 +524,9 @@ fn next_called(t: &mut Thread, v: Value) -> Res {
     match proto::call(t, f.value(), &[]) {
         Ok(x) => {
             if !proto::eq(t, sentinel.value(), x.value())? {
-                return Ok(x.into());
+                // The function may have used the iterator up.
+                let over = Made::this(v).first.get().is_null();
+                return Ok(if over { Value::NULL } else { x.into() });
             }
         }
         Err(e) if !t.exc_matches(&errors::STOP_ITERATION) => return Err(e),

@@ -251,10 +251,27 @@ pub static PROPERTY: Type = Type::builtin(
             .doc("Descriptor to obtain a copy of the property with a different deleter."),
             NativeDef::raw("__set_name__", "($self, owner, name, /)", set_name),
         ],
+        members: &[
+            MemberDef {
+                name: "fget",
+                offset: std::mem::offset_of!(Property, fget),
+                readonly: true,
+                none_if_empty: true,
+            },
+            MemberDef {
+                name: "fset",
+                offset: std::mem::offset_of!(Property, fset),
+                readonly: true,
+                none_if_empty: true,
+            },
+            MemberDef {
+                name: "fdel",
+                offset: std::mem::offset_of!(Property, fdel),
+                readonly: true,
+                none_if_empty: true,
+            },
+        ],
         getset: &[
-            GetSetDef::ro("fget", |t, v| Ok(or_none(t, this(v).fget.get()))),
-            GetSetDef::ro("fset", |t, v| Ok(or_none(t, this(v).fset.get()))),
-            GetSetDef::ro("fdel", |t, v| Ok(or_none(t, this(v).fdel.get()))),
             GetSetDef::rw("__doc__", |t, v| Ok(or_none(t, this(v).doc.get())), put_doc),
             GetSetDef::rw("__name__", get_name, put_name),
             GetSetDef::ro("__isabstractmethod__", is_abstract),

@@ -456,7 +456,10 @@ pub fn length_hint(t: &mut Thread, v: Value, default: usize) -> Res<usize> {
 pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     let ty = type_of(v);
     if let Some(f) = ty.slots.iter.get() {
-        let it = Obj::own(f(t, v)?);
+        let it = match f(t, v) {
+            Ok(it) => Obj::own(it),
+            Err(e) => return Err(iter_failed(t, v, e)),
+        };
         if !type_of(it.value()).slots.iter_next.is_set() {
             let msg = format!(
                 "iter() returned non-iterator of type '{}'",
@@ -471,6 +474,18 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     }
     let msg = format!("'{}' object is not iterable", ty.name());
     Err(t.type_error(msg))
+}
+
+/// A class says with `__iter__ = None` that its instances cannot be iterated.
+#[cold]
+fn iter_failed(t: &mut Thread, v: Value, e: Raised) -> Raised {
+    let own = type_of(v).lookup(t, crate::id!(t, "__iter__"));
+    if !own.is_some_and(|f| f.value().is_none()) {
+        return e;
+    }
+    t.clear_exc();
+    let msg = format!("'{}' object is not iterable", type_of(v).name());
+    t.type_error(msg)
 }
 
 /// Has `__getitem__` and is neither a dict nor a class of mappings: can be iterated by index. Built-in types that are
@@ -760,8 +775,18 @@ pub fn pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
     if c.is_none() {
         return binary(t, BinOp::Pow, a, b);
     }
-    for v in [a, b, c] {
+    let (x, y) = (type_of(a), type_of(b));
+    let order = match !x.is(y) && y.is_subtype(x) {
+        true => [b, a, c],
+        false => [a, b, c],
+    };
+    let mut tried: Vec<usize> = Vec::new();
+    for v in order {
         if let Some(f) = type_of(v).slots.pow3.get() {
+            if tried.contains(&(f as usize)) {
+                continue;
+            }
+            tried.push(f as usize);
             let r = f(t, a, b, c)?;
             if r != Value::NOT_IMPLEMENTED {
                 return Ok(r);

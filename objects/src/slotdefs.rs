@@ -128,8 +128,8 @@ fn slot_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     match proto::lookup_special_raw(t, a, name) {
         Ok(Some(f)) => f.call(t, &[b]).map(Obj::into_value),
         Ok(None) => Ok(Value::NOT_IMPLEMENTED),
+        Err(e) if !t.exc_matches(&errors::ATTRIBUTE_ERROR) => Err(e),
         Err(_) => {
-            // What binding the method raises does not count, as in CPython.
             t.clear_exc();
             Ok(Value::NOT_IMPLEMENTED)
         }
@@ -490,8 +490,29 @@ fn slot_truth(t: &mut Thread, v: Value) -> Res<bool> {
 }
 
 fn slot_pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
-    let name = crate::id!(t, "__pow__");
-    or_not_implemented(t, a, name, &[b, c])
+    let mine = |v: Value| {
+        let f = type_of(v).slots.pow3.get();
+        f.is_some_and(|f| std::ptr::fn_addr_eq(f, slot_pow3 as slots::TernaryFn))
+    };
+    let (name, r_name) = (crate::id!(t, "__pow__"), crate::id!(t, "__rpow__"));
+    let mut other = !type_of(a).is(type_of(b)) && mine(b);
+    if mine(a) {
+        if other && type_of(b).is_subtype(type_of(a)) && overloads(t, a, b, r_name) {
+            let r = or_not_implemented(t, b, r_name, &[a, c])?;
+            if r != Value::NOT_IMPLEMENTED {
+                return Ok(r);
+            }
+            other = false;
+        }
+        let r = or_not_implemented(t, a, name, &[b, c])?;
+        if r != Value::NOT_IMPLEMENTED {
+            return Ok(r);
+        }
+    }
+    if other {
+        return or_not_implemented(t, b, r_name, &[a, c]);
+    }
+    Ok(Value::NOT_IMPLEMENTED)
 }
 
 fn slot_buffer(t: &mut Thread, v: Value, writable: bool) -> Res<crate::buffer::Buffer> {
@@ -890,15 +911,18 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
                 (def.set)(&ty.slots, SetTo::Raw(w.raw))
             }
             // `list.__add__` is another slot than `int.__add__`, which stays as it is.
-            Some(w) if !std::ptr::eq(w.def, def) && w.def.name == def.name => {}
-            _ if def.name == "__new__" => match crate::type_new::new_wrapper_of(d) {
+            Some(w)
+                if !std::ptr::eq(w.def, def)
+                    && w.def.name == def.name
+                    && ty.is_subtype(w.owner()) => {}
+            _ if def.name == "__new__" => match crate::type_new::new_wrapper_of(d, ty) {
                 Some(f) => (def.set)(&ty.slots, SetTo::Raw(f as *const ())),
                 None => (def.set)(&ty.slots, SetTo::Generic),
             },
             _ => (def.set)(&ty.slots, SetTo::Generic),
         },
     }
-    if def.name == "__pow__" {
+    if matches!(def.name, "__pow__" | "__rpow__") {
         let python = ty
             .lookup(t, name)
             .is_some_and(|d| WrapperDescr::of(d.value()).is_none());

@@ -720,6 +720,10 @@ pub static STR: Type = Type::builtin(
 static NEW: SigCell = SigCell::new("str", "(object='', encoding='utf-8', errors='strict')");
 
 fn new_str(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
+    if args.pos().len() > 3 {
+        let n = args.pos().len();
+        return Err(t.type_error(format!("str expected at most 3 arguments, got {n}")));
+    }
     let (object, encoding, errors) = match (args.pos(), args.has_keywords()) {
         ([one], false) => (*one, Value::NULL, Value::NULL),
         _ => {

@@ -20,7 +20,9 @@ pub(super) fn check_assignable(t: &Thread, ty: &Type, value: Value, name: &str) 
         )));
     }
     if value.is_null() {
-        return Err(t.type_error(format!("cannot delete '{name}' attribute of type '{of}'")));
+        return Err(t.type_error(format!(
+            "cannot delete '{name}' attribute of immutable type '{of}'"
+        )));
     }
     Ok(())
 }

@@ -23,13 +23,14 @@ pub(crate) fn new_wrapper(t: &Thread, ty: &'static Type) -> Obj {
     )
 }
 
-/// The slot function behind a built-in `__new__`.
-pub(crate) fn new_wrapper_of(v: Value) -> Option<NewFn> {
+/// The slot function behind a built-in `__new__`, if it makes instances of `ty`.
+pub(crate) fn new_wrapper_of(v: Value, ty: &Type) -> Option<NewFn> {
     let f = BuiltinFunction::of(v)?;
     if !std::ptr::eq(f.native.def, &NEW_DEF) {
         return None;
     }
-    Type::of(f.self_.get())?.slots.new.get()
+    let owner = Type::of(f.self_.get()).filter(|owner| ty.is_subtype(owner))?;
+    owner.slots.new.get()
 }
 
 /// A built-in `__new__`: its arguments begin with the type that it belongs to.
@@ -203,7 +204,8 @@ pub(crate) fn default_getstate(t: &mut Thread, v: Value, required: bool) -> Res 
         return Err(t.type_error(msg));
     }
     let state = attributes(t, v).unwrap_or_else(|| Obj::from_raw(Value::NONE));
-    if cls.has(tf::INLINE) || !cls.is_heap() {
+    let listed = |t: &Thread| cls.lookup(t, crate::id!(t, "__slotnames__")).is_some();
+    if !cls.is_heap() || cls.has(tf::INLINE) && !listed(t) {
         return Ok(state.into());
     }
     let names = slot_names(t, cls)?;
