@@ -780,7 +780,12 @@ const OTHERS: &[SlotDef] = &[
         sig: "($self, flags, /)",
         get: |s| raw(&s.buffer),
         set: |s, to| put(&s.buffer, to, slot_buffer as slots::BufferFn),
-        wrap: |t, _, a| crate::memoryview::from_object(t, a[0]).map(Obj::into_value),
+        wrap: |t, p, a| {
+            let writable = crate::proto::index_i64(t, a[1])? & 1 != 0;
+            // SAFETY: `p` came from the buffer slot.
+            let b = unsafe { func::<slots::BufferFn>(p)(t, a[0], writable) }?;
+            Ok(crate::memoryview::from_buffer(t, b).into())
+        },
     },
 ];
 

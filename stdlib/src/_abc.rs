@@ -238,7 +238,10 @@ fn abc_instancecheck(t: &mut Thread, a: &[Value]) -> Res {
     let (class, instance) = (a[0], a[1]);
     let o = data_of(t, class)?;
     let d = data(&o);
-    let sub = proto::get_attr(t, instance, id!(t, "__class__"))?;
+    let sub = match proto::get_attr_opt(t, instance, id!(t, "__class__"))? {
+        Some(sub) => sub,
+        None => Obj::new(t, type_of(instance).value()),
+    };
     if remembers(t, &d.cache, sub.value())? {
         return Ok(Value::TRUE);
     }

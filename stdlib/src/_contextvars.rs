@@ -301,6 +301,7 @@ fn var_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     if Str::of(a[0]).is_none() {
         return Err(t.type_error("context variable name must be a str".into()));
     }
+    proto::hash(t, a[0])?;
     Ok(new_var(t, Obj::new(t, a[0]), a[1]).into())
 }
 

@@ -153,11 +153,13 @@ struct Products {
     total: Obj,
     ints: Option<i128>,
     floats: Option<Triple>,
+    /// From the first product of other objects on, nothing is summed apart: their `+` may depend on the order.
+    others: bool,
 }
 
 impl Products {
     fn add(&mut self, t: &mut Thread, p: Value, q: Value) -> Res<()> {
-        if p.both_ints(q) && self.floats.is_none() {
+        if !self.others && p.both_ints(q) && self.floats.is_none() {
             // Two products of 126 bits at most fit; what does not goes to the total.
             let product = i128::from(p.as_int()) * i128::from(q.as_int());
             match self.ints.unwrap_or(0).checked_add(product) {
@@ -169,7 +171,9 @@ impl Products {
             }
             return Ok(());
         }
-        if let Some((x, y)) = float_pair(t, p, q)? {
+        if !self.others
+            && let Some((x, y)) = float_pair(t, p, q)?
+        {
             if self.ints.is_some() {
                 self.flush(t)?;
             }
@@ -180,6 +184,7 @@ impl Products {
             }
         }
         self.flush(t)?;
+        self.others = true;
         let product = Obj::own(proto::binary(t, BinOp::Mul, p, q)?);
         self.total = Obj::own(proto::binary(
             t,
@@ -221,6 +226,7 @@ fn sumprod(t: &mut Thread, a: &[Value]) -> Res {
         total: Obj::from_raw(Value::int(0)),
         ints: None,
         floats: None,
+        others: false,
     };
     loop {
         let (p, q) = (
