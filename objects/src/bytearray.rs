@@ -127,7 +127,14 @@ pub static BYTEARRAY: Type = Type::builtin(
     },
 )
 .clear_only(clear_bytearray)
-.flags(type_flags::MATCH_SELF);
+.flags(type_flags::MATCH_SELF)
+.doc(
+    "bytearray(iterable_of_ints) -> bytearray\n\
+     bytearray(string, encoding[, errors]) -> bytearray\n\
+     bytearray(bytes_or_buffer) -> mutable copy of bytes_or_buffer\n\
+     bytearray(int) -> bytes array of that many zero bytes\n\
+     bytearray() -> empty bytes array",
+);
 
 /// Methods that change the bytearray.
 pub(crate) mod mutate {
@@ -218,7 +225,11 @@ pub(crate) mod mutate {
                 "bytearray.resize(): new size must be >= 0, got {n}"
             )));
         }
-        let ok = ByteArray::this(a[0]).try_resize(t, |v| {
+        let b = ByteArray::this(a[0]);
+        if b.len(t) == n as usize {
+            return Ok(Value::NONE);
+        }
+        let ok = b.try_resize(t, |v| {
             let more = (n as usize).saturating_sub(v.len());
             let ok = v.try_reserve(more).is_ok();
             if ok {

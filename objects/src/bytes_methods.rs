@@ -214,6 +214,7 @@ fn search_in<R>(
 }
 
 fn position(t: &mut Thread, a: &[Value], last: bool) -> Res<Option<usize>> {
+    let _held = hold(t, a[0])?;
     let needle = Needle::new(t, a[1])?;
     search_in(t, a, |hay, start| {
         let needle = needle.as_bytes();
@@ -238,6 +239,7 @@ fn index(t: &mut Thread, a: &[Value], last: bool) -> Res {
 }
 
 fn count(t: &mut Thread, a: &[Value]) -> Res {
+    let _held = hold(t, a[0])?;
     let needle = Needle::new(t, a[1])?;
     let n = search_in(t, a, |hay, _| {
         Some(search::count(hay, needle.as_bytes(), Unit::Byte))

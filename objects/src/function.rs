@@ -349,6 +349,9 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
         put(t, f.value(), &of(f.value()).closure, a[4])?;
     }
     if given(a[5]) {
+        if Dict::of(a[5]).is_none() {
+            return Err(t.type_error("arg 6 (kwdefaults) must be None or dict".into()));
+        }
         set_kwdefaults(t, f.value(), a[5])?;
     }
     Ok(f.into())

@@ -114,6 +114,15 @@ fn reduce(t: &mut Thread, a: &[Value]) -> Res {
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let class = Obj::new(t, type_of(a[0]).value());
     let new = proto::call(t, class.value(), &[])?;
+    if !type_of(new.value()).is_subtype(&NAMESPACE) {
+        let (class, got) = (
+            type_of(a[0]).full_name(t),
+            type_of(new.value()).full_name(t),
+        );
+        return Err(t.type_error(format!(
+            "expect types.SimpleNamespace type, but {class}() returned '{got}' object"
+        )));
+    }
     let (from, to) = (dict_of(t, a[0]), dict_of(t, new.value()));
     Dict::of_obj(&to).update(t, from.value())?;
     Dict::of_obj(&to).update(t, a[1])?;

@@ -227,14 +227,8 @@ fn ref_repr(t: &mut Thread, v: Value) -> Res {
     };
     let ty = type_of(target.value()).name();
     let to = target.value().ptr() as usize;
-    let name = proto::get_attr_opt(t, target.value(), crate::id!(t, "__name__"));
-    let name = match name {
-        Ok(name) => name,
-        Err(_) => {
-            t.clear_exc();
-            None
-        }
-    };
+    // As the class has it: not what a `__getattr__` makes of it.
+    let name = proto::lookup_special(t, target.value(), crate::id!(t, "__name__"))?;
     let s = match name.as_ref().and_then(|n| Str::of(n.value())) {
         Some(n) => format!(
             "<weakref at {at:#x}; to '{ty}' at {to:#x} ({})>",

@@ -277,10 +277,16 @@ fn partial_setstate(t: &mut Thread, a: &[Value]) -> Res {
     if items.last().is_some_and(|v| is_placeholder(v.value())) {
         return Err(t.type_error("trailing Placeholders are not allowed".into()));
     }
-    let kw = Dict::new(t);
-    if let (Some(k), Some(from)) = (Dict::exact(kw.value()), Dict::of(keywords.value())) {
-        k.merge_from(t, from)?;
-    }
+    let kw = match Dict::exact(keywords.value()) {
+        Some(_) => keywords,
+        None => {
+            let copy = Dict::new(t);
+            if let Some(from) = Dict::of(keywords.value()) {
+                Dict::of_obj(&copy).merge_from(t, from)?;
+            }
+            copy
+        }
+    };
     let p = partial_of(a[0]);
     p.holes
         .set(items.iter().filter(|v| is_placeholder(v.value())).count() as u64);

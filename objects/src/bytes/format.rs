@@ -22,6 +22,7 @@ pub(crate) fn modulo_bytearray(t: &mut Thread, a: Value, b: Value) -> Res {
         return Ok(Value::NOT_IMPLEMENTED);
     };
     let format = format.to_vec(t);
+    let _held = crate::buffer::get(t, a)?;
     let out = interpolated(t, &format, b)?;
     Ok(ByteArray::new(t, out).into())
 }

@@ -349,7 +349,13 @@ pub(super) const GETSET: &[GetSetDef] = &[
         Ok(Value::int(this(v).head.basic_size.load(Relaxed) as i64))
     }),
     GetSetDef::ro("__itemsize__", |_, v| {
-        Ok(Value::int(if this(v).has(tf::VAR_SIZED) { 8 } else { 0 }))
+        let ty = this(v);
+        Ok(Value::int(match ty.has(tf::VAR_SIZED) {
+            true if ty.is_subtype(&crate::int::INT) => 4,
+            true if ty.is_subtype(&crate::bytes::BYTES) => 1,
+            true => 8,
+            false => 0,
+        }))
     }),
     GetSetDef::ro("__flags__", get_flags),
     GetSetDef::ro("__dictoffset__", get_dict_offset),

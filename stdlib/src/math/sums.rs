@@ -155,6 +155,8 @@ struct Products {
     floats: Option<Triple>,
     /// From the first product of other objects on, nothing is summed apart: their `+` may depend on the order.
     others: bool,
+    /// Ints have outgrown 64 bits: floats are added to them one by one.
+    large: bool,
 }
 
 impl Products {
@@ -167,11 +169,14 @@ impl Products {
                 None => {
                     self.flush(t)?;
                     self.ints = Some(product);
+                    self.large = true;
                 }
             }
             return Ok(());
         }
+        self.large |= self.ints.is_some_and(|n| i64::try_from(n).is_err());
         if !self.others
+            && !self.large
             && let Some((x, y)) = float_pair(t, p, q)?
         {
             if self.ints.is_some() {
@@ -227,6 +232,7 @@ fn sumprod(t: &mut Thread, a: &[Value]) -> Res {
         ints: None,
         floats: None,
         others: false,
+        large: false,
     };
     loop {
         let (p, q) = (
