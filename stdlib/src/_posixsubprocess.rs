@@ -306,8 +306,11 @@ unsafe fn close_range(from: i32, to: i32) {
 }
 
 fn fork_exec(t: &mut Thread, a: &[Value]) -> Res {
-    let plan = plan(t, a)?;
     let preexec = a[21];
+    if !preexec.is_none() {
+        crate::posix::refuse_at_end(t, "preexec_fn not supported")?;
+    }
+    let plan = plan(t, a)?;
     let run = || {
         // SAFETY: the child goes on to `exec` or ends.
         unsafe {

@@ -641,6 +641,9 @@ fn take_over(t: &Thread, m: &Obj) {
     let peer = std::sync::Arc::into_raw(t.peer().clone());
     MAIN.store(peer as *mut _, Release);
     runtime::set_signal_hook(run_handlers);
+    // Files that would grow too large give an error. (SIGPIPE is ignored by Rust's start-up already.)
+    // SAFETY: always callable.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     for signum in 1..NSIG as i32 {
         // SAFETY: the structure is ours.
         let action = unsafe {

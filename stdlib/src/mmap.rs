@@ -24,7 +24,7 @@ struct Map {
     fd: i32,
     access: i32,
     flags: i32,
-    /// There was a descriptor, and it was not to be kept.
+    /// No descriptor was to be kept.
     untracked: bool,
 }
 
@@ -221,7 +221,7 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         fd: own,
         access,
         flags,
-        untracked: fd != -1 && !track,
+        untracked: !track,
     };
     // SAFETY: the layout of the type and its subclasses.
     let (o, m) = unsafe { cell::fresh::<Mmap>(t, Type::of_unchecked(cls)) };
@@ -488,9 +488,6 @@ fn tell(t: &mut Thread, a: &[Value]) -> Res {
 
 fn size(t: &mut Thread, a: &[Value]) -> Res {
     let n = Mmap::this(a[0]).with(t, |m| {
-        if m.untracked {
-            return Err(Refused::Value("can't get size with trackfd=False"));
-        }
         // SAFETY: numbers, for which zero is a value; room for the answer.
         unsafe {
             let mut stat: libc::stat = std::mem::zeroed();

@@ -26,7 +26,7 @@ use weft_objects::bytes::Bytes;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 
-pub use fork::fork_with;
+pub use fork::{fork_with, refuse_at_end};
 pub use stat::{STAT_RESULT, id};
 pub use wait::{STRUCT_RUSAGE, rusage};
 
@@ -88,6 +88,7 @@ fn dir_fd(t: &mut Thread, v: Value) -> Res<i32> {
     if v.is_null() || v.is_none() {
         return Ok(libc::AT_FDCWD);
     }
+    support::warn_bool(t, v)?;
     if !type_of(v).slots.index.is_set() {
         let got = type_of(v).name();
         return Err(t.type_error(format!("argument should be integer or None, not {got}")));

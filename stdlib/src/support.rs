@@ -188,8 +188,9 @@ pub fn path_or_fd(
         return Ok(PathOrFd::Fd(fd_number(t, v)?));
     }
     let name = weft_objects::id!(t, "__fspath__");
-    let known =
-        Str::of(v).is_some() || Bytes::of(v).is_some() || type_of(v).lookup(t, name).is_some();
+    let known = Str::of(v).is_some()
+        || Bytes::of(v).is_some()
+        || type_of(v).lookup(t, name).is_some_and(|f| !f.value().is_none());
     if !known {
         let kinds = if fd_too {
             "string, bytes, os.PathLike or integer"

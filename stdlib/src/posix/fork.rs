@@ -96,7 +96,17 @@ fn warn_if_threaded(t: &mut Thread, func: &str) {
     }
 }
 
+/// PythonFinalizationError once the program is being taken down.
+pub fn refuse_at_end(t: &mut Thread, what: &str) -> Res<()> {
+    if weft_objects::runtime::is_finalizing() {
+        let msg = format!("{what} at interpreter shutdown");
+        return Err(t.raise(&errors::PYTHON_FINALIZATION_ERROR, msg));
+    }
+    Ok(())
+}
+
 fn fork(t: &mut Thread, _a: &[Value]) -> Res {
+    refuse_at_end(t, "can't fork")?;
     // SAFETY: the world stands still, and the child cleans up after the threads that it has not.
     match fork_with(t, || unsafe { libc::fork() }) {
         Ok(pid) => {

@@ -108,6 +108,9 @@ pub(super) fn add_types(_t: &Thread, _m: &Obj) {}
 pub(super) use linux::add_types;
 
 #[cfg(target_os = "linux")]
+pub use linux::param;
+
+#[cfg(target_os = "linux")]
 mod linux {
     use super::*;
     use crate::structseq;
@@ -158,7 +161,7 @@ mod linux {
         Ok(Tuple::from_vec(t, vec![cls, args]).into())
     }
 
-    fn param(t: &mut Thread, v: Value) -> Res<libc::sched_param> {
+    pub fn param(t: &mut Thread, v: Value) -> Res<libc::sched_param> {
         if !type_of(v).is(&SCHED_PARAM) {
             return Err(t.type_error("must have a sched_param object".into()));
         }

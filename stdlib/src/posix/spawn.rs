@@ -123,9 +123,38 @@ impl Attributes {
 
     /// Takes the keyword arguments.
     #[allow(clippy::useless_conversion)] // The flags are shorter on some systems.
+    /// `(policy or None, param)`: the flags that ask for it.
+    #[cfg(target_os = "linux")]
+    fn schedule(&mut self, t: &mut Thread, v: Value) -> Res<i32> {
+        let shape = "A scheduler tuple must have two elements";
+        let Some(parts) = Tuple::of(v) else {
+            return Err(t.type_error("scheduler must be a tuple or None".into()));
+        };
+        if parts.len() != 2 {
+            return Err(t.type_error(shape.into()));
+        }
+        let mut flags = 0;
+        if !parts.get(0).is_none() {
+            let policy = support::c_int(t, parts.get(0))?;
+            // SAFETY: initialised.
+            unsafe { libc::posix_spawnattr_setschedpolicy(&mut self.0, policy) };
+            flags |= libc::POSIX_SPAWN_SETSCHEDULER;
+        }
+        let param = super::schedule::param(t, parts.get(1))?;
+        // SAFETY: initialised; the structure is ours.
+        unsafe { libc::posix_spawnattr_setschedparam(&mut self.0, &param) };
+        Ok(i32::from(flags) | i32::from(libc::POSIX_SPAWN_SETSCHEDPARAM))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn schedule(&mut self, t: &mut Thread, _v: Value) -> Res<i32> {
+        let msg = "posix_spawn: scheduler unavailable on this platform";
+        Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, msg))
+    }
+
     fn fill(&mut self, t: &mut Thread, k: &Keywords) -> Res<()> {
         let mut flags = 0i32;
-        if !k.setpgroup.is_null() {
+        if !k.setpgroup.is_null() && !k.setpgroup.is_none() {
             let group = support::c_int(t, k.setpgroup)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setpgroup(&mut self.0, group) };
@@ -158,8 +187,7 @@ impl Attributes {
             flags |= i32::from(libc::POSIX_SPAWN_SETSIGDEF);
         }
         if !k.scheduler.is_null() && !k.scheduler.is_none() {
-            let msg = "posix_spawn: scheduler unavailable on this platform";
-            return Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, msg));
+            flags |= self.schedule(t, k.scheduler)?;
         }
         // SAFETY: initialised.
         unsafe { libc::posix_spawnattr_setflags(&mut self.0, flags as _) };
