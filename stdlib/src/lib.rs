@@ -2,6 +2,7 @@
 
 pub mod _abc;
 pub mod _bisect;
+pub mod _bz2;
 pub mod _codecs;
 pub mod _collections;
 pub mod _contextvars;
@@ -12,6 +13,7 @@ pub mod _heapq;
 pub mod _io;
 pub mod _json;
 pub mod _locale;
+pub mod _lzma;
 pub mod _multiprocessing;
 pub mod _opcode;
 pub mod _operator;
@@ -33,10 +35,12 @@ pub mod array;
 pub mod atexit;
 pub mod binascii;
 pub mod cmath;
+pub mod decompress;
 pub mod errno;
 pub mod faulthandler;
 pub mod fcntl;
 pub mod gc;
+pub mod holder;
 pub mod itertools;
 pub mod math;
 pub mod mmap;
@@ -64,6 +68,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_abc", _abc::init),
     ("_bisect", _bisect::init),
     ("_blake2", _hashes::init_blake2),
+    ("_bz2", _bz2::init),
     ("_codecs", _codecs::init),
     ("_collections", _collections::init),
     ("_contextvars", _contextvars::init),
@@ -73,6 +78,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_io", _io::init),
     ("_json", _json::init),
     ("_locale", _locale::init),
+    ("_lzma", _lzma::init),
     ("_md5", _hashes::init_md5),
     ("_multiprocessing", _multiprocessing::init),
     ("_opcode", _opcode::init),

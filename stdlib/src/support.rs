@@ -190,7 +190,9 @@ pub fn path_or_fd(
     let name = weft_objects::id!(t, "__fspath__");
     let known = Str::of(v).is_some()
         || Bytes::of(v).is_some()
-        || type_of(v).lookup(t, name).is_some_and(|f| !f.value().is_none());
+        || type_of(v)
+            .lookup(t, name)
+            .is_some_and(|f| !f.value().is_none());
     if !known {
         let kinds = if fd_too {
             "string, bytes, os.PathLike or integer"

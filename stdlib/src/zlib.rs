@@ -1,15 +1,15 @@
 //! `zlib`: compression by deflate, in zlib's, gzip's or no container.
 
+use crate::holder::Holder;
 use crate::support::{self, add, add_ints};
 use libz_rs_sys as z;
-use parking_lot::Mutex;
 use std::sync::OnceLock;
 use weft_objects::buffer;
 use weft_objects::bytes::Bytes;
+use weft_objects::int;
 use weft_objects::prelude::*;
 use weft_objects::runtime::SharedObj;
 use weft_objects::str::index;
-use weft_objects::{cell, int};
 
 mod objects;
 mod stream;
@@ -211,46 +211,4 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
     add(t, &m, "ZLIB_RUNTIME_VERSION", Str::new(t, &version));
     add(t, &m, "__version__", Str::new(t, "1.0"));
     Ok(m)
-}
-
-/// A box of `T` behind a lock, in an object without references. All types of [`objects`] have this layout.
-#[repr(C)]
-struct Holder<T> {
-    header: Header,
-    inner: *mut Mutex<T>,
-}
-
-// SAFETY: the pointer is written once, before anybody else can reach the object.
-unsafe impl<T> Sync for Holder<T> {}
-
-impl<T> Holder<T> {
-    fn new(t: &Thread, ty: &Type, inner: T) -> Obj {
-        // SAFETY: the layout of the types here.
-        unsafe {
-            let (o, _) = cell::fresh::<Holder<T>>(t, ty);
-            let p = o.value().ptr() as *mut Holder<T>;
-            (&raw mut (*p).inner).write(Box::into_raw(Box::new(Mutex::new(inner))));
-            o
-        }
-    }
-
-    /// Runs `f` with the contents; detached if that may take long or somebody else has them.
-    fn with<R>(t: &mut Thread, v: Value, long: bool, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: called with objects of this layout alone, which own their contents.
-        let inner = unsafe { &*(*(v.ptr() as *const Holder<T>)).inner };
-        if !long && let Some(mut inner) = inner.try_lock() {
-            return f(&mut inner);
-        }
-        t.blocking(|| f(&mut inner.lock()))
-    }
-
-    unsafe fn clear(h: *mut Header, _t: &Thread) {
-        // SAFETY: a dying object of this layout, whose contents are freed once.
-        unsafe {
-            let p = std::mem::replace(&mut (*(h as *mut Holder<T>)).inner, std::ptr::null_mut());
-            if !p.is_null() {
-                drop(Box::from_raw(p));
-            }
-        }
-    }
 }

@@ -64,11 +64,7 @@ fn do_rename(t: &mut Thread, a: &[Value], func: &str) -> Res {
 fn link(t: &mut Thread, a: &[Value]) -> Res {
     let (src, dst, from, to) = two_paths(t, a, "link")?;
     let follow = support::truth_or(t, a[4], true)?;
-    let flags = if follow {
-        libc::AT_SYMLINK_FOLLOW
-    } else {
-        0
-    };
+    let flags = if follow { libc::AT_SYMLINK_FOLLOW } else { 0 };
     // SAFETY: the paths are ours.
     let r = call(
         t,

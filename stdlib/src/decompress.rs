@@ -1,0 +1,113 @@
+//! What the decompressor objects of `bz2`, `lzma` and `zstd` have in common.
+
+use weft_objects::prelude::*;
+
+/// What came of one step.
+pub struct Step {
+    /// Bytes of input used, and of output made.
+    pub used: usize,
+    pub made: usize,
+    /// The data ended here.
+    pub end: bool,
+}
+
+/// A native decoder.
+pub trait Decode {
+    type Failure;
+    /// Goes through some input. Gets room for `room.1` bytes at `room.0`.
+    fn step(&mut self, input: &[u8], room: (*mut u8, usize)) -> Result<Step, Self::Failure>;
+    /// There was too little memory.
+    fn no_memory() -> Self::Failure;
+    /// Whether more may come out without more going in, after output was full and input used up.
+    const KEEPS_OUTPUT: bool;
+}
+
+/// A decoder and what it has not used.
+pub struct Decompressor<D> {
+    pub decoder: D,
+    /// What followed the end of the data.
+    pub unused: Vec<u8>,
+    input: Vec<u8>,
+    pub needs_input: bool,
+    pub eof: bool,
+}
+
+/// What output begins with.
+const FIRST: usize = 32 * 1024;
+
+impl<D: Decode> Decompressor<D> {
+    pub fn new(decoder: D) -> Self {
+        Decompressor {
+            decoder,
+            unused: Vec::new(),
+            input: Vec::new(),
+            needs_input: true,
+            eof: false,
+        }
+    }
+
+    /// Decompresses up to `limit` bytes. `None`: the data has ended before.
+    pub fn run(&mut self, data: &[u8], limit: usize) -> Option<Result<Vec<u8>, D::Failure>> {
+        if self.eof {
+            return None;
+        }
+        let held = std::mem::take(&mut self.input);
+        let joined;
+        let input = if held.is_empty() {
+            data
+        } else {
+            joined = [&held[..], data].concat();
+            &joined[..]
+        };
+        Some(self.decode(input, limit))
+    }
+
+    fn decode(&mut self, input: &[u8], limit: usize) -> Result<Vec<u8>, D::Failure> {
+        let (mut out, mut pos): (Vec<u8>, usize) = (Vec::new(), 0);
+        loop {
+            let room = out.len().max(FIRST).min(limit - out.len());
+            if out.try_reserve(room).is_err() {
+                return Err(D::no_memory());
+            }
+            let at = out.spare_capacity_mut().as_mut_ptr().cast();
+            let step = match self.decoder.step(&input[pos..], (at, room)) {
+                Ok(step) => step,
+                Err(e) => {
+                    self.needs_input = false;
+                    return Err(e);
+                }
+            };
+            pos += step.used;
+            // SAFETY: the decoder has written so many bytes into the room that it had.
+            unsafe { out.set_len(out.len() + step.made.min(room)) };
+            let full = step.made == room;
+            if step.end {
+                self.eof = true;
+                self.needs_input = false;
+                self.unused = input[pos..].to_vec();
+            } else if full && out.len() < limit {
+                continue;
+            } else if pos < input.len() && !full && step.used + step.made > 0 {
+                // It has stopped for a reason of its own.
+                continue;
+            } else {
+                self.needs_input = pos == input.len() && !(full && D::KEEPS_OUTPUT);
+                self.input = input[pos..].to_vec();
+            }
+            return Ok(out);
+        }
+    }
+}
+
+/// Finishes a call of `decompress`: bytes, EOFError, or what `f` makes of a failure.
+pub fn finish<E>(
+    t: &mut Thread,
+    made: Option<Result<Vec<u8>, E>>,
+    f: impl FnOnce(&mut Thread, E) -> Raised,
+) -> Res {
+    match made {
+        None => Err(t.raise(&errors::EOF_ERROR, "End of stream already reached")),
+        Some(Ok(out)) => Ok(weft_objects::bytes::Bytes::from_vec(t, out).into()),
+        Some(Err(e)) => Err(f(t, e)),
+    }
+}
