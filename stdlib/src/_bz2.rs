@@ -110,6 +110,7 @@ impl Stream {
 impl Decode for Stream {
     type Failure = Failure;
     const KEEPS_OUTPUT: bool = false;
+    const BREAKS: bool = true;
 
     fn step(&mut self, input: &[u8], room: (*mut u8, usize)) -> Result<Step, Failure> {
         let (n, room) = self.point(input, room);

@@ -213,10 +213,15 @@ fn open(t: &mut Thread, a: &[Value]) -> Res {
     let closefd = if a[6].is_null() { Value::TRUE } else { a[6] };
     let opener = if a[7].is_null() { Value::NONE } else { a[7] };
     let raw_mode = Str::from_string(t, raw_mode);
+    let file = if weft_objects::int::is_int(a[0]) {
+        Obj::new(t, a[0])
+    } else {
+        support::fspath(t, a[0])?
+    };
     let raw = proto::call(
         t,
         FILE_IO.value(),
-        &[a[0], raw_mode.value(), closefd, opener],
+        &[file.value(), raw_mode.value(), closefd, opener],
     )?;
     match open_on(t, &raw, m, &mode, buffering, a) {
         Ok(o) => Ok(o.into()),

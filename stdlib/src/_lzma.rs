@@ -119,19 +119,23 @@ impl Stream {
 impl Decode for Stream {
     type Failure = Failure;
     const KEEPS_OUTPUT: bool = true;
+    const BREAKS: bool = false;
 
     fn step(&mut self, input: &[u8], (at, room): (*mut u8, usize)) -> Result<Step, Failure> {
         self.lz.next_in = input.as_ptr();
         self.lz.avail_in = input.len();
         self.lz.next_out = at;
         self.lz.avail_out = room;
-        // SAFETY: input and output are valid for the call.
-        let mut code = unsafe { lz::lzma_code(&mut *self.lz, lz::LZMA_RUN) };
-        if code == lz::LZMA_GET_CHECK || code == lz::LZMA_NO_CHECK {
-            // SAFETY: after these results the check is known.
-            self.check = unsafe { lz::lzma_get_check(&*self.lz) } as u32;
-            code = lz::LZMA_OK;
-        }
+        let code = loop {
+            // SAFETY: input and output are valid for the call.
+            match unsafe { lz::lzma_code(&mut *self.lz, lz::LZMA_RUN) } {
+                lz::LZMA_GET_CHECK | lz::LZMA_NO_CHECK => {
+                    // SAFETY: after these results the check is known.
+                    self.check = unsafe { lz::lzma_get_check(&*self.lz) } as u32;
+                }
+                code => break code,
+            }
+        };
         let idle = self.lz.avail_in == 0 || self.lz.avail_out == 0;
         match code {
             lz::LZMA_OK | lz::LZMA_STREAM_END => {}
@@ -166,6 +170,9 @@ fn u32_arg(t: &mut Thread, v: Value) -> Res<u32> {
     let i = proto::index(t, v)?;
     match int::as_i64(i.value()).map(u32::try_from) {
         Some(Ok(n)) => Ok(n),
+        Some(Err(_)) if int::as_i64(i.value()).is_some_and(|n| n < 0) => {
+            Err(t.value_error("Cannot convert negative int"))
+        }
         _ => Err(t.overflow_error("Value too large for uint32_t type")),
     }
 }

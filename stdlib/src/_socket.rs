@@ -58,7 +58,7 @@ fn timeout_value(t: &Thread, nanos: i64) -> Value {
     if nanos < 0 {
         Value::NONE
     } else {
-        float::from_f64(t, nanos as f64 * 1e-9)
+        float::from_f64(t, nanos as f64 / 1e9)
     }
 }
 

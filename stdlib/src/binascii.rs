@@ -125,7 +125,7 @@ fn a2b_uu(t: &mut Thread, a: &[Value]) -> Res {
 
 fn uu_decode(s: &[u8]) -> Result<Vec<u8>, &'static str> {
     let Some((&first, mut rest)) = s.split_first() else {
-        return Ok(Vec::new());
+        return Err("Missing length byte");
     };
     let want = usize::from(first.wrapping_sub(b' ') & 63);
     let mut out = Vec::with_capacity(want);
@@ -201,27 +201,21 @@ fn a2b_base64(t: &mut Thread, a: &[Value]) -> Res {
     }
 }
 
-/// Leniently, characters that are no digits are skipped, and the text ends with its padding.
+/// Leniently, characters that are no digits are skipped, and so is padding before more of them.
 fn base64_decode(s: &[u8], strict: bool) -> Result<Vec<u8>, String> {
     if strict && s.first() == Some(&b'=') {
         return Err("Leading padding not allowed".into());
     }
     let mut out = Vec::with_capacity(s.len() / 4 * 3);
     let (mut phase, mut left, mut pads, mut padding) = (0, 0u8, 0, false);
-    for (i, &b) in s.iter().enumerate() {
+    for &b in s {
         if b == b'=' {
             padding = true;
-            if strict && phase == 0 {
+            if strict && (phase == 0 || phase + pads >= 4) {
                 return Err("Excess padding not allowed".into());
             }
             if phase >= 2 {
                 pads += 1;
-                if phase + pads >= 4 {
-                    if strict && i + 1 < s.len() {
-                        return Err("Excess data after padding".into());
-                    }
-                    return Ok(out);
-                }
             }
             continue;
         }
@@ -232,7 +226,10 @@ fn base64_decode(s: &[u8], strict: bool) -> Result<Vec<u8>, String> {
             continue;
         };
         if strict && padding {
-            return Err("Discontinuous padding not allowed".into());
+            return Err(match phase + pads {
+                4 => "Excess data after padding".into(),
+                _ => "Discontinuous padding not allowed".into(),
+            });
         }
         pads = 0;
         match phase {
@@ -260,6 +257,7 @@ fn base64_decode(s: &[u8], strict: bool) -> Result<Vec<u8>, String> {
                 "Invalid base64-encoded string: number of data characters ({digits}) cannot be 1 more than a multiple of 4"
             ))
         }
+        _ if phase + pads >= 4 => Ok(out),
         _ => Err("Incorrect padding".into()),
     }
 }

@@ -20,6 +20,18 @@ pub trait Decode {
     fn no_memory() -> Self::Failure;
     /// Whether more may come out without more going in, after output was full and input used up.
     const KEEPS_OUTPUT: bool;
+    /// Whether it must not be used after a failure.
+    const BREAKS: bool;
+}
+
+/// What came of a call.
+pub enum Outcome<E> {
+    Made(Vec<u8>),
+    Failed(E),
+    /// The data had ended before.
+    Ended,
+    /// It had failed before.
+    Broken,
 }
 
 /// A decoder and what it has not used.
@@ -30,6 +42,8 @@ pub struct Decompressor<D> {
     input: Vec<u8>,
     pub needs_input: bool,
     pub eof: bool,
+    /// A failure that leaves nothing to go on with.
+    broken: bool,
 }
 
 /// What output begins with.
@@ -43,13 +57,17 @@ impl<D: Decode> Decompressor<D> {
             input: Vec::new(),
             needs_input: true,
             eof: false,
+            broken: false,
         }
     }
 
-    /// Decompresses up to `limit` bytes. `None`: the data has ended before.
-    pub fn run(&mut self, data: &[u8], limit: usize) -> Option<Result<Vec<u8>, D::Failure>> {
+    /// Decompresses up to `limit` bytes.
+    pub fn run(&mut self, data: &[u8], limit: usize) -> Outcome<D::Failure> {
         if self.eof {
-            return None;
+            return Outcome::Ended;
+        }
+        if self.broken {
+            return Outcome::Broken;
         }
         let held = std::mem::take(&mut self.input);
         let joined;
@@ -59,7 +77,12 @@ impl<D: Decode> Decompressor<D> {
             joined = [&held[..], data].concat();
             &joined[..]
         };
-        Some(self.decode(input, limit))
+        let out = self.decode(input, limit);
+        self.broken = out.is_err() && D::BREAKS;
+        match out {
+            Ok(out) => Outcome::Made(out),
+            Err(e) => Outcome::Failed(e),
+        }
     }
 
     fn decode(&mut self, input: &[u8], limit: usize) -> Result<Vec<u8>, D::Failure> {
@@ -102,12 +125,15 @@ impl<D: Decode> Decompressor<D> {
 /// Finishes a call of `decompress`: bytes, EOFError, or what `f` makes of a failure.
 pub fn finish<E>(
     t: &mut Thread,
-    made: Option<Result<Vec<u8>, E>>,
+    made: Outcome<E>,
     f: impl FnOnce(&mut Thread, E) -> Raised,
 ) -> Res {
     match made {
-        None => Err(t.raise(&errors::EOF_ERROR, "End of stream already reached")),
-        Some(Ok(out)) => Ok(weft_objects::bytes::Bytes::from_vec(t, out).into()),
-        Some(Err(e)) => Err(f(t, e)),
+        Outcome::Made(out) => Ok(weft_objects::bytes::Bytes::from_vec(t, out).into()),
+        Outcome::Failed(e) => Err(f(t, e)),
+        Outcome::Ended => Err(t.raise(&errors::EOF_ERROR, "End of stream already reached")),
+        Outcome::Broken => {
+            Err(t.value_error("Decompressor is unusable because of a previous error"))
+        }
     }
 }

@@ -35,7 +35,7 @@ fn to_python(t: &Thread, s: &libc::itimerspec, in_nanos: bool) -> Value {
         if in_nanos {
             int_obj(t, n)
         } else {
-            float_obj(t, n as f64 * 1e-9)
+            float_obj(t, n as f64 / 1e9)
         }
     };
     Tuple::pair(t, one(s.it_value), one(s.it_interval)).into()
