@@ -46,6 +46,7 @@ pub mod math;
 pub mod mmap;
 pub mod posix;
 pub mod pwd;
+pub mod pyexpat;
 pub mod resource;
 pub mod select;
 pub mod structseq;
@@ -114,6 +115,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("mmap", mmap::init),
     ("posix", posix::init),
     ("pwd", pwd::init),
+    ("pyexpat", pyexpat::init),
     ("resource", resource::init),
     ("select", select::init),
     ("syslog", syslog::init),

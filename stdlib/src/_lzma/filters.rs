@@ -73,6 +73,10 @@ impl Chain {
 
     /// The chain that a sequence of dicts describes.
     pub fn parse(t: &mut Thread, v: Value) -> Res<Chain> {
+        if !proto::is_sequence(t, v) {
+            let got = type_of(v).name();
+            return Err(t.type_error(format!("'{got}' object is not a sequence")));
+        }
         let specs = proto::to_vec(t, v)?;
         if specs.len() > MOST {
             return Err(t.value_error(format!(
