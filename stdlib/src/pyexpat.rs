@@ -149,8 +149,12 @@ fn raise(t: &mut Thread, p: &XmlParser, code: u32) -> Raised {
 // --- parsing ---
 
 /// Takes more data and calls handlers for what has become whole.
-fn parse(t: &mut Thread, v: Value, data: &[u8], last: bool) -> Res<()> {
+fn parse(t: &mut Thread, v: Value, data: &[u8], last: bool, func: &str) -> Res<()> {
     let p = XmlParser::this(v);
+    if p.with(t, |s| s.busy) {
+        let msg = format!("cannot call {func}() from within a handler");
+        return Err(t.runtime_error(msg));
+    }
     let refused = p.with(t, |s| {
         if s.busy {
             return Some(code::ABORTED);
@@ -168,9 +172,7 @@ fn parse(t: &mut Thread, v: Value, data: &[u8], last: bool) -> Res<()> {
     let done = events(t, v, p);
     p.with(t, |s| {
         s.busy = false;
-        if done.is_err() {
-            s.over = Some(code::FINISHED);
-        } else if last {
+        if done.is_err() || last {
             s.over = Some(code::FINISHED);
         }
     });
@@ -217,10 +219,10 @@ fn parse_method(t: &mut Thread, a: &[Value]) -> Res {
                 state.parser.set_encoding(Encoding::Utf8);
             }
         });
-        parse(t, a[0], s.as_bytes(), last)?;
+        parse(t, a[0], s.as_bytes(), last, "Parse")?;
     } else {
         let b = buffer::get(t, a[1])?;
-        parse(t, a[0], b.as_bytes(), last)?;
+        parse(t, a[0], b.as_bytes(), last, "Parse")?;
     }
     Ok(Value::int(1))
 }
@@ -245,7 +247,7 @@ fn parse_file(t: &mut Thread, a: &[Value]) -> Res {
             )));
         }
         let last = b.len == 0;
-        parse(t, a[0], b.as_bytes(), last)?;
+        parse(t, a[0], b.as_bytes(), last, "ParseFile")?;
         if last {
             return Ok(Value::int(1));
         }
@@ -257,10 +259,24 @@ fn encoding_arg(t: &mut Thread, v: Value, func: &str) -> Res<Option<Encoding>> {
     if v.is_null() || v.is_none() {
         return Ok(None);
     }
-    let name = support::text(t, v, func, "'encoding'")?;
+    let name = text_or_none(t, v, func, "encoding")?;
     match Encoding::by_name(&name) {
+        // The first bytes say which of the two it is.
+        Some(Encoding::Utf16(_)) if name.len() == "utf-16".len() => Ok(None),
         Some(e) => Ok(Some(e)),
         None => encoding_table(t, &name).map(Some),
+    }
+}
+
+fn text_or_none(t: &mut Thread, v: Value, func: &str, param: &str) -> Res<String> {
+    match Str::of(v) {
+        Some(s) => Ok(s.to_string_lossy()),
+        None => {
+            let got = type_of(v).name();
+            Err(t.type_error(format!(
+                "{func}() argument '{param}' must be str or None, not {got}"
+            )))
+        }
     }
 }
 
@@ -371,12 +387,27 @@ fn use_foreign_dtd(t: &mut Thread, a: &[Value]) -> Res {
     }
 }
 
+/// ExpatError that is about no place.
+fn plain_error(t: &mut Thread, msg: &str) -> Raised {
+    match class(t) {
+        Ok(class) => t.raise(Type::of_unchecked(class.value()), msg),
+        Err(e) => e,
+    }
+}
+
+fn root_only(t: &mut Thread, p: &XmlParser) -> Res<()> {
+    if p.with(t, |s| s.parser.is_child()) {
+        return Err(plain_error(t, "parser must be a root parser"));
+    }
+    Ok(())
+}
+
 fn set_amplification(t: &mut Thread, a: &[Value]) -> Res {
     let factor = proto::as_f64(t, a[1])?;
     let p = XmlParser::this(a[0]);
+    root_only(t, p)?;
     if factor.is_nan() || factor < 1.0 {
-        // "invalid argument"
-        return Err(raise(t, p, 41));
+        return Err(plain_error(t, "'max_factor' must be at least 1.0"));
     }
     p.with(t, |s| s.parser.amplification = factor);
     Ok(Value::NONE)
@@ -387,7 +418,9 @@ fn set_threshold(t: &mut Thread, a: &[Value]) -> Res {
     let Ok(n) = u64::try_from(n) else {
         return Err(t.value_error("Cannot convert negative int"));
     };
-    XmlParser::this(a[0]).with(t, |s| s.parser.threshold = n);
+    let p = XmlParser::this(a[0]);
+    root_only(t, p)?;
+    p.with(t, |s| s.parser.threshold = n);
     Ok(Value::NONE)
 }
 
@@ -521,7 +554,7 @@ fn parser_create(t: &mut Thread, a: &[Value]) -> Res {
     let separator = if a[1].is_null() || a[1].is_none() {
         None
     } else {
-        let s = support::text(t, a[1], "ParserCreate", "'namespace_separator'")?;
+        let s = text_or_none(t, a[1], "ParserCreate", "namespace_separator")?;
         let mut chars = s.chars();
         let first = chars.next();
         if chars.next().is_some() {

@@ -25,6 +25,16 @@ impl Encoding {
         })
     }
 
+    /// Whether the characters that XML's own marks are made of are where ASCII has them.
+    pub fn has_ascii(&self) -> bool {
+        let Encoding::Table(table) = self else {
+            return true;
+        };
+        let kept = |b: u8| !b"$@\\^`{}~".contains(&b);
+        let mut marks = (b' '..=b'~').chain(*b"\t\n\r");
+        marks.all(|b| !kept(b) || table[usize::from(b)] == Some(char::from(b)))
+    }
+
     fn is_wide(&self) -> bool {
         matches!(self, Encoding::Utf16(_))
     }

@@ -17,6 +17,7 @@ pub mod code {
     pub const BINARY_ENTITY_REF: u32 = 15;
     pub const ATTRIBUTE_EXTERNAL_ENTITY_REF: u32 = 16;
     pub const MISPLACED_XML_PI: u32 = 17;
+    pub const UNKNOWN_ENCODING: u32 = 18;
     pub const INCORRECT_ENCODING: u32 = 19;
     pub const UNCLOSED_CDATA_SECTION: u32 = 20;
     pub const EXTERNAL_ENTITY_HANDLING: u32 = 21;

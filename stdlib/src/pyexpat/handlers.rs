@@ -310,11 +310,22 @@ pub fn deliver(t: &mut Thread, v: Value, e: Event, raw: String) -> Res<()> {
     let p = XmlParser::this(v);
     if let Event::Encoding(name) = &e {
         let table = encoding_table(t, name)?;
+        if !table.has_ascii() {
+            return Err(raise(t, p, code::UNKNOWN_ENCODING));
+        }
         p.with(t, |s| s.parser.set_encoding(table));
         return Ok(());
     }
     let which = handler_of(p, &e).filter(|w| is_set(p, *w));
     let Some(which) = which else {
+        if raw.starts_with("<!") && !raw.starts_with("<!--") && !raw.starts_with("<![")
+            || raw.starts_with(']')
+        {
+            for part in tokens(&raw) {
+                default(t, v, part.to_owned())?;
+            }
+            return Ok(());
+        }
         return default(t, v, raw);
     };
     if let Event::Text(s) = e {
@@ -332,6 +343,24 @@ pub fn deliver(t: &mut Thread, v: Value, e: Event, raw: String) -> Res<()> {
         Some(r) if proto::index_i64(t, r.value())? == 0 => Err(raise(t, p, refused)),
         _ => Ok(()),
     }
+}
+
+/// The tokens of a declaration: it is given to the default handler one by one.
+fn tokens(s: &str) -> Vec<&str> {
+    use super::chars::{is_name, is_space};
+    let (mut all, mut rest) = (Vec::new(), s);
+    while let Some(c) = rest.chars().next() {
+        let n = match c {
+            '<' => 2 + rest[2..].find(|c| !is_name(c)).unwrap_or(rest.len() - 2),
+            '"' | '\'' => rest[1..].find(c).map_or(rest.len(), |i| i + 2),
+            c if is_space(c) => rest.find(|c| !is_space(c)).unwrap_or(rest.len()),
+            c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        all.push(&rest[..n]);
+        rest = &rest[n..];
+    }
+    all
 }
 
 fn default(t: &mut Thread, v: Value, raw: String) -> Res<()> {

@@ -96,6 +96,8 @@ pub struct Parser {
     expanded: u64,
     /// How much there was when too little was left of a token, and where.
     waiting: usize,
+    /// Something has been read since data was fed.
+    moved: bool,
     pub deferral: bool,
     /// Where the rest of the document type is.
     pub(super) outside: (Option<String>, Option<String>),
@@ -160,6 +162,7 @@ impl Parser {
             direct: 0,
             expanded: 0,
             waiting: 0,
+            moved: false,
             deferral: true,
             outside: (None, None),
             amplification: 100.0,
@@ -175,6 +178,7 @@ impl Parser {
         p.dtd = self.dtd.clone();
         p.parameter_entities = self.parameter_entities;
         p.is_child = true;
+        p.deferral = self.deferral;
         p.state = match context {
             Some(_) => State::Content,
             None => State::External,
@@ -184,6 +188,10 @@ impl Parser {
 
     pub fn set_encoding(&mut self, e: Encoding) {
         self.encoding = Some(e);
+        self.decode();
+    }
+    pub fn is_child(&self) -> bool {
+        self.is_child
     }
     pub fn has_begun(&self) -> bool {
         !self.first || !self.raw.is_empty()
@@ -192,6 +200,7 @@ impl Parser {
     /// Takes more of the document.
     pub fn feed(&mut self, data: &[u8], last: bool) {
         self.direct += data.len() as u64;
+        self.moved = false;
         self.raw.extend_from_slice(data);
         self.last |= last;
         self.decode();
@@ -224,6 +233,11 @@ impl Parser {
     pub fn next(&mut self) -> Result<Option<Found>, Fault> {
         loop {
             if let Some(found) = self.pending.pop_front() {
+                if matches!(found.0, Event::End(_)) && found.1.is_empty() && self.frames.len() == 1
+                {
+                    // The end of an empty element is behind its tag.
+                    self.event = self.place;
+                }
                 return Ok(Some(found));
             }
             if self.encoding.is_none() {
@@ -280,6 +294,7 @@ impl Parser {
             self.place.pass(&part);
         }
         self.first = false;
+        self.moved = true;
         part
     }
 
@@ -300,7 +315,8 @@ impl Parser {
         if self.bad {
             return fault(code::INVALID_TOKEN, n);
         }
-        self.waiting = n;
+        // Only a token that is all there was is waited for.
+        self.waiting = if self.moved { 0 } else { n };
         Ok(Step::Need)
     }
 
@@ -530,6 +546,16 @@ impl Parser {
             (Some('<'), Some('/')) => fault(code::INVALID_TOKEN, 1),
             (Some('<'), Some(_)) => fault(code::INVALID_TOKEN, 1),
             (Some(c), _) if !is_char(c) => fault(code::INVALID_TOKEN, 0),
+            (Some(c), _) if is_name(c) => {
+                // A word is one, if nothing follows it that may not.
+                let n = token_len(rest);
+                match rest[n..].chars().next() {
+                    Some(c) if !is_space(c) && !">,|)[%?*+".contains(c) => {
+                        fault(code::INVALID_TOKEN, n)
+                    }
+                    _ => fault(code::SYNTAX, 0),
+                }
+            }
             _ => fault(code::SYNTAX, 0),
         }
     }
