@@ -131,7 +131,7 @@ impl Decode for Stream {
             match unsafe { lz::lzma_code(&mut *self.lz, lz::LZMA_RUN) } {
                 lz::LZMA_GET_CHECK | lz::LZMA_NO_CHECK => {
                     // SAFETY: after these results the check is known.
-                    self.check = unsafe { lz::lzma_get_check(&*self.lz) } as u32;
+                    self.check = unsafe { lz::lzma_get_check(&*self.lz) };
                 }
                 code => break code,
             }
@@ -299,7 +299,7 @@ fn decompressor_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
         return Err(t.value_error("Cannot specify filters except with FORMAT_RAW"));
     }
     let tell = lz::LZMA_TELL_ANY_CHECK | lz::LZMA_TELL_NO_CHECK;
-    let none = lz::LZMA_CHECK_NONE as u32;
+    let none = lz::LZMA_CHECK_NONE;
     // SAFETY (all four): the stream is a fresh one; the chain is complete, and copied by the library.
     let made = match format {
         FORMAT_AUTO => Stream::new(CHECK_UNKNOWN, |s| unsafe {

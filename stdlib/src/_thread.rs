@@ -764,15 +764,16 @@ fn native_id() -> u64 {
 }
 
 fn set_name(t: &mut Thread, a: &[Value]) -> Res {
-    let name = support::text(t, a[0], "set_name", "'name'")?;
-    // The system's names hold 15 bytes.
-    let mut end = name.len().min(15);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    let Ok(c) = std::ffi::CString::new(&name[..end]) else {
-        return Err(t.value_error("embedded null character"));
+    let Some(s) = Str::of(a[0]) else {
+        let got = type_of(a[0]).name();
+        return Err(t.type_error(format!("set_name() argument 'name' must be str, not {got}")));
     };
+    let chars = s.text().code_points();
+    let name: String = chars.map(|c| char::from_u32(c).unwrap_or('?')).collect();
+    // The system's names hold 15 bytes, none of them zero.
+    let bytes = name.as_bytes();
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len()).min(15);
+    let c = std::ffi::CString::new(&bytes[..end]).unwrap_or_default();
     #[cfg(target_os = "linux")]
     // SAFETY: the name is zero-terminated.
     unsafe {

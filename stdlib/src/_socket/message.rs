@@ -88,7 +88,7 @@ fn receive(
 /// The control messages as a list of `(level, type, data)`; one that was cut off has what is there of it.
 fn controls(t: &Thread, header: &libc::msghdr) -> Obj {
     let mut all = Vec::new();
-    let end = header.msg_control as usize + header.msg_controllen as usize;
+    let end = header.msg_control as usize + header.msg_controllen;
     // SAFETY: the system has filled in `msg_controllen` bytes of messages; nothing beyond them is read.
     unsafe {
         let mut p = libc::CMSG_FIRSTHDR(header);

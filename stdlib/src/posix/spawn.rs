@@ -143,7 +143,7 @@ impl Attributes {
         let param = super::schedule::param(t, parts.get(1))?;
         // SAFETY: initialised; the structure is ours.
         unsafe { libc::posix_spawnattr_setschedparam(&mut self.0, &param) };
-        Ok(i32::from(flags) | i32::from(libc::POSIX_SPAWN_SETSCHEDPARAM))
+        Ok(flags | libc::POSIX_SPAWN_SETSCHEDPARAM)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -158,10 +158,10 @@ impl Attributes {
             let group = support::c_int(t, k.setpgroup)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setpgroup(&mut self.0, group) };
-            flags |= i32::from(libc::POSIX_SPAWN_SETPGROUP);
+            flags |= libc::POSIX_SPAWN_SETPGROUP;
         }
         if support::truth_or(t, k.resetids, false)? {
-            flags |= i32::from(libc::POSIX_SPAWN_RESETIDS);
+            flags |= libc::POSIX_SPAWN_RESETIDS;
         }
         if support::truth_or(t, k.setsid, false)? {
             #[cfg(target_os = "linux")]
@@ -178,13 +178,13 @@ impl Attributes {
             let set = signals(t, k.setsigmask)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setsigmask(&mut self.0, &set) };
-            flags |= i32::from(libc::POSIX_SPAWN_SETSIGMASK);
+            flags |= libc::POSIX_SPAWN_SETSIGMASK;
         }
         if !k.setsigdef.is_null() {
             let set = signals(t, k.setsigdef)?;
             // SAFETY: initialised.
             unsafe { libc::posix_spawnattr_setsigdefault(&mut self.0, &set) };
-            flags |= i32::from(libc::POSIX_SPAWN_SETSIGDEF);
+            flags |= libc::POSIX_SPAWN_SETSIGDEF;
         }
         if !k.scheduler.is_null() && !k.scheduler.is_none() {
             flags |= self.schedule(t, k.scheduler)?;

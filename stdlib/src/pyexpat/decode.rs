@@ -138,7 +138,8 @@ pub fn begin(bytes: &[u8], last: bool) -> Begin {
         0
     };
     let text = &bytes[mark..];
-    if !text.starts_with(b"<?xml") && !(b"<?xml".starts_with(text) && !last) {
+    let may_grow = !last && b"<?xml".starts_with(text);
+    if !text.starts_with(b"<?xml") && !may_grow {
         return Begin::Known(Encoding::Utf8, mark);
     }
     let Some(end) = memchr::memmem::find(text, b"?>") else {

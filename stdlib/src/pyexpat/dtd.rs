@@ -62,6 +62,9 @@ impl Dtd {
     }
 }
 
+/// Where something else is: its system and its public identifier.
+type Ids = (Option<String>, Option<String>);
+
 /// A declaration, and how far it has been read.
 struct Reader<'a> {
     s: &'a str,
@@ -135,10 +138,7 @@ impl<'a> Reader<'a> {
         Ok(collapse(&s.replace(['\r', '\n'], " ")))
     }
     /// `SYSTEM "…"` or `PUBLIC "…" "…"` (the second of which may be missing in a notation), if there is one.
-    fn external(
-        &mut self,
-        notation: bool,
-    ) -> Result<Option<(Option<String>, Option<String>)>, Fault> {
+    fn external(&mut self, notation: bool) -> Result<Option<Ids>, Fault> {
         if self.eat("SYSTEM") {
             self.must_space()?;
             return Ok(Some((Some(self.literal()?.to_owned()), None)));
@@ -434,7 +434,8 @@ impl Parser {
         let Some(open) = rest[3..].find('[').map(|i| i + 3) else {
             return self.need();
         };
-        let word = self.with_parameters(&rest[3..open].to_owned())?;
+        let word = rest[3..open].to_owned();
+        let word = self.with_parameters(&word)?;
         match word.trim() {
             "INCLUDE" => self.emit(open + 1, Event::Other),
             "IGNORE" => {
