@@ -305,9 +305,7 @@ impl Native {
         let n = given.len();
         if n as isize <= self.positional as isize && n >= self.min as usize && n <= PADDED {
             let mut padded = [Value::NULL; PADDED];
-            for i in 0..n {
-                padded[i] = given[i];
-            }
+            padded[..n].copy_from_slice(&given[..n]);
             return (self.f)(t, &padded[..self.params as usize]);
         }
         self.call(t, Args::positional(given))
