@@ -37,7 +37,8 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         drop_reg(t, old);
         (it, position, last) = (Value::RANGE_MARK, a, b);
     } else {
-        let o = if is_iterator {
+        // A range with another step comes as it is, too.
+        let o = if is_iterator && Range::of(v).is_none() {
             if !type_of(v).slots.iter_next.is_set() {
                 let msg = format!("'{}' object is not an iterator", type_of(v).name());
                 return Err(t.type_error(msg));
