@@ -34,7 +34,7 @@ pub(crate) fn inc_ptr(t: &Thread, h: &Header) {
 #[cold]
 #[inline(never)]
 fn saturate(t: &Thread, h: &Header) {
-    crate::publish::publish(t, h);
+    crate::publish::publish_reached(t, h);
     h.make_immortal();
 }
 

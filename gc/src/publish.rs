@@ -30,10 +30,15 @@ pub fn share(t: &Thread, v: Value) {
 #[cold]
 #[inline(never)]
 pub fn publish(t: &Thread, root: &Header) {
-    if !crate::thread::multithreaded() {
+    if crate::thread::multithreaded() {
+        publish_reached(t, root);
+    } else if cfg!(not(feature = "gil")) {
         root.owner.store(barrier::SHARED, Relaxed);
-        return;
     }
+}
+
+/// As [`publish`], with what the object reaches in any case.
+pub(crate) fn publish_reached(t: &Thread, root: &Header) {
     if cfg!(not(feature = "gil")) {
         let published = barrier::publish(root, t.tag());
         t.stats.published.set(t.stats.published.get() + published);

@@ -54,6 +54,8 @@ impl Frame {
     /// A generator's that waits in `yield from` or `await` for the one in the next frame: its registers are still in the generator
     /// (`base` leads there), and what the other yields passes it by.
     pub const DELEGATING: u32 = 64;
+    /// A generator's that native code runs item by item ([`crate::generator::Steps`]): a yield leaves it where it is.
+    pub const STAYING: u32 = 128;
 
     pub fn code(&self) -> &Code {
         // SAFETY: the function (or the caller of a module body) keeps the code alive while the frame runs.

@@ -39,6 +39,11 @@ pub struct Hooks {
     pub class_body: fn(&mut Thread, Value, Value) -> Res,
     /// Resumes a generator: see [`crate::generator::Resume`].
     pub resume: fn(&mut Thread, Value, crate::generator::Resume) -> Res<crate::generator::Outcome>,
+    /// Runs a generator to its next yield; the flag says, and is given back as, whether its frame has stayed on the stack. NULL: it
+    /// is finished.
+    pub step: fn(&mut Thread, Value, bool) -> Res<(Value, bool)>,
+    /// Suspends a generator whose frame has stayed, which must be the innermost one.
+    pub pause: fn(&mut Thread),
 }
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();

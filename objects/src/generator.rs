@@ -284,6 +284,47 @@ impl Generator {
     }
 }
 
+/// The items of a generator that nobody but the caller has, such as a generator expression that is an argument: its frame stays on the
+/// stack from one item to the next. Before Python code may run that could see the stack, [`Steps::pause`] takes it off.
+pub struct Steps {
+    generator: Obj,
+    staying: bool,
+}
+
+impl Steps {
+    /// `None` if `v` is anything else.
+    pub fn new(t: &Thread, v: Value) -> Option<Steps> {
+        let g = Generator::exact(v)?;
+        if !g.header.is_local(t) || g.header.count.load(Relaxed) != 1 {
+            return None;
+        }
+        Some(Steps {
+            generator: Obj::new(t, v),
+            staying: false,
+        })
+    }
+
+    /// The next item: an owned word, NULL at the end.
+    ///
+    /// # Errors
+    /// What the generator raises.
+    #[inline]
+    pub fn next(&mut self, t: &mut Thread) -> Res {
+        let was = std::mem::replace(&mut self.staying, false);
+        let (v, staying) = (hooks().step)(t, self.generator.value(), was)?;
+        self.staying = staying;
+        Ok(v)
+    }
+
+    /// Suspends the generator, as it would be between any two items.
+    #[inline]
+    pub fn pause(&mut self, t: &mut Thread) {
+        if std::mem::replace(&mut self.staying, false) {
+            (hooks().pause)(t);
+        }
+    }
+}
+
 /// Runs it on.
 pub fn resume(t: &mut Thread, g: Value, how: Resume) -> Res<Outcome> {
     (hooks().resume)(t, g, how)
@@ -349,12 +390,11 @@ unsafe fn has_finalizer(h: *const Header) -> bool {
             let b = g.code().body();
             let at = (g.pc.get() as usize - b.instrs.as_ptr() as usize) / 8;
             let at = at.saturating_sub(1) as u32;
-            // More handlers than the one that turns StopIteration into RuntimeError.
-            b.handlers
-                .iter()
-                .filter(|x| x.start <= at && at < x.end)
-                .count()
-                > 1
+            // A handler other than the one at the end, which turns StopIteration into RuntimeError; or something to close.
+            let last = b.handlers.iter().map(|x| x.target).max();
+            let handled = b.handlers.iter().find(|x| x.start <= at && at < x.end);
+            handled.is_some_and(|x| Some(x.target) != last)
+                || crate::runtime::is_delegating(g)
                 || g.code().flags & 512 != 0
         }
         CREATED => g.code().flags & 128 != 0,

@@ -561,6 +561,12 @@ pub fn for_each(
     Ok(())
 }
 
+/// Whether hashing the object, comparing it with its like, or asking for its truth runs no Python.
+#[inline]
+pub fn is_simple(v: Value) -> bool {
+    !v.is_ptr() || Str::exact(v).is_some()
+}
+
 /// All items.
 pub fn to_vec(t: &mut Thread, iterable: Value) -> Res<Vec<Obj>> {
     if let Some(l) = List::exact(iterable) {
@@ -573,6 +579,14 @@ pub fn to_vec(t: &mut Thread, iterable: Value) -> Res<Vec<Obj>> {
         return Ok(items);
     }
     let mut items = Vec::new();
+    if let Some(mut steps) = crate::generator::Steps::new(t, iterable) {
+        loop {
+            match steps.next(t)? {
+                v if v.is_null() => return Ok(items),
+                v => items.push(Obj::own(v)),
+            }
+        }
+    }
     for_each(t, iterable, |_, o| {
         items.push(o);
         Ok(ControlFlow::Continue(()))

@@ -608,6 +608,13 @@ pub fn set_delegate_hook(f: DelegateFn) {
     let _ = DELEGATE.set(f);
 }
 
+/// Whether a suspended generator was suspended in a delegation.
+pub fn is_delegating(g: &crate::generator::Generator) -> bool {
+    // SAFETY: a suspended generator's pc is behind the Yield that suspended it.
+    let word = unsafe { (*g.pc.get().sub(1)).load(Relaxed) };
+    DELEGATE.get().is_some_and(|f| f(word).is_some())
+}
+
 /// What a suspended generator is delegating to, or None.
 pub fn yield_from(t: &mut Thread, v: Value) -> Res {
     use crate::generator::{Generator, SUSPENDED};

@@ -462,6 +462,21 @@ impl Set {
             }
             return Ok(());
         }
+        if let Some(mut steps) = crate::generator::Steps::new(t, other) {
+            loop {
+                let key = match steps.next(t)? {
+                    v if v.is_null() => return Ok(()),
+                    v => Obj::own(v),
+                };
+                if !proto::is_simple(key.value()) {
+                    steps.pause(t);
+                }
+                if let Err(e) = self.add(t, key.value()) {
+                    steps.pause(t);
+                    return Err(e);
+                }
+            }
+        }
         let it = proto::iter(t, other)?;
         while let Some(key) = proto::next(t, it.value())? {
             self.add(t, key.value())?;

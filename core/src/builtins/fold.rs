@@ -1,5 +1,6 @@
 //! Builtins that go through an iterable: `all`, `any`, `sum`, `min`, `max`, `sorted`.
 
+use weft_objects::generator::Steps;
 use weft_objects::prelude::*;
 use weft_objects::sort::sort_vec;
 use weft_objects::{bytearray, bytes, complex, float, int, range::Range};
@@ -75,6 +76,21 @@ impl<'a> Source<'a> {
 
 /// Whether the iterable has an item of this truth.
 fn find(t: &mut Thread, iterable: Value, wanted: bool) -> Res<bool> {
+    if let Some(mut steps) = Steps::new(t, iterable) {
+        loop {
+            let v = match steps.next(t)? {
+                v if v.is_null() => return Ok(false),
+                v => Obj::own(v),
+            };
+            if !proto::is_simple(v.value()) {
+                steps.pause(t);
+            }
+            if proto::truth(t, v.value())? == wanted {
+                steps.pause(t);
+                return Ok(true);
+            }
+        }
+    }
     let mut source = Source::new(t, iterable)?;
     while let Some(v) = source.next(t)? {
         if proto::truth(t, v.value())? == wanted {

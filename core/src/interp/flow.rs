@@ -401,6 +401,42 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
     }
 }
 
+/// The hook for [`generator::Steps`].
+pub fn step(t: &mut Thread, gv: Value, staying: bool) -> Res<(Value, bool)> {
+    let _guard = t.enter_recursive("")?;
+    let Some(g) = Generator::of(gv) else {
+        return Ok((Value::NULL, false));
+    };
+    if staying {
+        let f = t.vm().frame_top().wrapping_sub(1);
+        let i = current_instr(f);
+        set_reg(t, f, i.a(), Value::NONE);
+    } else {
+        match g.begin(t) {
+            Ok(state) => {
+                let flags = Frame::ENTRY | Frame::STAYING;
+                push_generator(t, g, gv, state, flags, 0, Value::NONE)?;
+            }
+            Err(RUNNING) => return Err(running_error(t, gv)),
+            Err(_) => return Ok((Value::NULL, false)),
+        }
+    }
+    match ended(t, false)? {
+        Outcome::Yielded(v) => Ok((v, g.state.load(Relaxed) == RUNNING)),
+        Outcome::Returned(v) => {
+            drop_reg(t, v);
+            Ok((Value::NULL, false))
+        }
+    }
+}
+
+/// Suspends the innermost frame, which a step has left on the stack.
+pub fn pause(t: &mut Thread) {
+    let f = t.vm().frame_top().wrapping_sub(1);
+    // None is what it yields: no reference.
+    let _ = suspend(t, f, Value::NONE);
+}
+
 /// [`resume`] for the usual case. `None`: it is not that.
 #[inline]
 fn resume_plain(t: &mut Thread, gv: Value, v: Value) -> Option<Res<Outcome>> {

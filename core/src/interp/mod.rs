@@ -24,6 +24,8 @@ pub fn install() {
         call: calls::call_from_native,
         class_body,
         resume: flow::resume,
+        step: flow::step,
+        pause: flow::pause,
     });
     weft_objects::runtime::set_delegate_hook(|word| {
         let i = crate::compile::bytecode::Instr(word);

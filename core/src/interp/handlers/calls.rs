@@ -20,7 +20,7 @@ use weft_objects::prelude::*;
 #[inline(always)]
 pub fn entered(s: State, result: Res<Enter>) -> *mut Frame {
     match result {
-        Ok(Enter::Done) => s.f,
+        Ok(Enter::Done) => s.settled(),
         Ok(Enter::Frame) => s.f.wrapping_add(1),
         Err(_) => super::raise(s.t(), s.f),
     }

@@ -264,6 +264,13 @@ handlers! {
         } else {
             crate::interp::run::copy_reg(s.t(), v)
         };
+        // SAFETY: the innermost frame.
+        if unsafe { (*s.f).flags } & Frame::STAYING != 0 {
+            let vm = s.t().vm();
+            vm.yielded.set(true);
+            vm.result.set(v);
+            return std::ptr::null_mut();
+        }
         let l = flow::suspend(s.t(), s.f, v);
         left(s.t(), s.f, l)
     }

@@ -272,9 +272,18 @@ impl State {
     #[inline(always)]
     pub fn done(self, result: Res<()>) -> *mut Frame {
         match result {
-            Ok(()) => self.f,
+            Ok(()) => self.settled(),
             Err(_) => raise(self.t(), self.f),
         }
+    }
+    /// The instruction has been done by an out-of-line function: what has died in it is finalized before the next one.
+    #[inline(always)]
+    pub fn settled(self) -> *mut Frame {
+        let t = self.t();
+        if t.interrupted() && t.has_pending() {
+            weft_objects::runtime::run_pending(t);
+        }
+        self.f
     }
 }
 
