@@ -155,7 +155,7 @@ pub fn format_double(x: f64, code: u8, precision: usize, layout: Layout) -> Text
 
 /// `x * 10**places` of a finite `x >= 0`, correctly rounded (ties to even), if that is a small enough number.
 fn scaled(x: f64, places: usize) -> Option<u64> {
-    if places >= POWERS.len() || !(x < 1e18) {
+    if places >= POWERS.len() || x.is_nan() || x >= 1e18 {
         return None;
     }
     let bits = x.to_bits();
