@@ -379,7 +379,7 @@ fn list_slices(t: &mut Thread) {
     let all = slice(t, None, None, None);
     assert_eq!(
         fails(t, &l, "__setitem__", &[&all, &int(1)]),
-        "TypeError: can only assign an iterable"
+        "TypeError: must assign iterable to extended slice"
     );
     let zero = slice(t, None, None, Some(0));
     assert_eq!(

@@ -76,13 +76,13 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
 }
 
 /// The `raise` statement. Always leaves an exception pending.
-pub fn raise(t: &mut Thread, f: *mut Frame, i: Instr) {
+pub fn raise(t: &mut Thread, f: *mut Frame, i: Instr) -> How {
     let result: Raised = match i.arg() {
         0 => match weft_objects::runtime::handled_exception(t).map(|e| e.to_obj(t)) {
             Some(e) => {
                 let old = t.exc.replace(e.into_value());
                 dec(t, old);
-                Raised::new_unchecked()
+                return How::Reraise;
             }
             None => t.runtime_error("No active exception to reraise"),
         },
@@ -91,11 +91,11 @@ pub fn raise(t: &mut Thread, f: *mut Frame, i: Instr) {
             let cause = if n == 2 { Some(reg(f, i.c())) } else { None };
             if exc.is_null() {
                 let _ = unbound_local::<()>(t, f, i.b());
-                return;
+                return How::Raise;
             }
             if n == 2 && reg(f, i.c()).is_null() {
                 let _ = unbound_local::<()>(t, f, i.c());
-                return;
+                return How::Raise;
             }
             errors::raise_class_or_instance(t, exc, cause)
         }
@@ -105,6 +105,7 @@ pub fn raise(t: &mut Thread, f: *mut Frame, i: Instr) {
         let v = take_operand(f, i, flag, n);
         drop_reg(t, v);
     }
+    How::Raise
 }
 
 /// Raises the exception in r[a] again.

@@ -44,8 +44,10 @@ handlers! {
     }
     raise(s) {
         s.save();
-        unwind::raise(s.t(), s.f, s.i);
-        super::raise(s.t(), s.f)
+        match unwind::raise(s.t(), s.f, s.i) {
+            unwind::How::Raise => super::raise(s.t(), s.f),
+            unwind::How::Reraise => reraise(s.t(), s.f),
+        }
     }
     reraise_(s) {
         s.save();

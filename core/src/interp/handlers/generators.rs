@@ -35,10 +35,10 @@ pub unsafe fn plain<'a>(t: &Thread, it: Value) -> Option<&'a Generator> {
 /// # Safety
 /// As for [`plain`].
 #[inline(always)]
-pub unsafe fn enter<'a>(
+pub unsafe fn enter(
     t: &Thread,
     mut it: Value,
-    mut g: &'a Generator,
+    mut g: &Generator,
     flags: u32,
     dst: u32,
 ) -> Option<*mut Frame> {
