@@ -145,7 +145,7 @@ impl RawLock {
 #[cfg(not(loom))]
 mod table {
     use super::RawLock;
-    use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, SpinWait, park, unpark_one};
+    use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, park, unpark_one};
 
     #[derive(Debug, Default)]
     pub(super) struct Bucket;
@@ -176,15 +176,30 @@ mod table {
     }
 
     /// Spins a little before parking.
-    pub(super) struct Spin(SpinWait);
+    /// How long a thread spins before it parks: rounds of pauses that double, then a few times another thread's turn. The rounds are
+    /// long beside what is done under a lock, so that whoever has it gets through many such pieces with the lock's cache line at
+    /// hand, rather than one before the line moves on.
+    pub(super) struct Spin(u32);
+
+    const ROUNDS: u32 = 6;
+    const TURNS: u32 = 4;
 
     impl Spin {
         pub(super) fn new() -> Self {
-            Self(SpinWait::new())
+            Self(0)
         }
 
+        /// False: it is time to park.
         pub(super) fn spin(&mut self) -> bool {
-            self.0.spin()
+            self.0 += 1;
+            if self.0 <= ROUNDS {
+                for _ in 0..4 << self.0 {
+                    std::hint::spin_loop();
+                }
+                return true;
+            }
+            std::thread::yield_now();
+            self.0 <= ROUNDS + TURNS
         }
     }
 }
