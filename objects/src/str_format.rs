@@ -374,6 +374,16 @@ struct Operands {
 }
 
 impl Operands {
+    /// The next one, borrowed, if there is one.
+    #[inline]
+    fn peek(&self) -> Option<Value> {
+        match self.tuple {
+            Some(n) if self.next < n => Tuple::of(self.args).map(|a| a.get(self.next)),
+            None if self.next == 0 => Some(self.args),
+            _ => None,
+        }
+    }
+
     fn take(&mut self, t: &mut Thread) -> Res<Obj> {
         let i = self.next;
         self.next += 1;
@@ -459,6 +469,23 @@ fn convert_plain(
     digit: usize,
     operands: &mut Operands,
 ) -> Res<()> {
+    // The usual ones need no reference of their own: they run nothing, and the caller holds the arguments.
+    if code != b'f'
+        && let Some(v) = operands.peek()
+    {
+        if v.is_int() {
+            operands.next += 1;
+            crate::text::int::push_i64(out, v.as_int());
+            return Ok(());
+        }
+        if code == b's'
+            && let Some(s) = Str::exact(v)
+        {
+            operands.next += 1;
+            out.extend_from_slice(s.as_bytes());
+            return Ok(());
+        }
+    }
     let v = operands.take(t)?;
     let plain = Resolved {
         flags: percent::Flags::default(),
@@ -472,10 +499,6 @@ fn convert_plain(
             return Ok(());
         }
         return raised(t, plain.write_float(out, x));
-    }
-    if let Some(i) = v.value().to_int() {
-        crate::text::int::push_i64(out, i);
-        return Ok(());
     }
     if code == b'd' {
         return convert_int(t, out, &plain, v.value());
