@@ -181,7 +181,7 @@ mod table {
     /// hand, rather than one before the line moves on.
     pub(super) struct Spin(u32);
 
-    const ROUNDS: u32 = 6;
+    const ROUNDS: u32 = 5;
     const TURNS: u32 = 4;
 
     impl Spin {
@@ -193,7 +193,7 @@ mod table {
         pub(super) fn spin(&mut self) -> bool {
             self.0 += 1;
             if self.0 <= ROUNDS {
-                for _ in 0..4 << self.0 {
+                for _ in 0..16 << self.0 {
                     std::hint::spin_loop();
                 }
                 return true;
