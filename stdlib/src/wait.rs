@@ -184,11 +184,11 @@ impl WaitLock {
     #[cold]
     pub fn lock_slow(&self, t: &mut Thread, deadline: Option<i64>) -> Res<bool> {
         if cfg!(not(feature = "gil")) {
-            for _ in 0..50 {
+            let mut spin = weft_threads::Backoff::new();
+            while spin.spin() {
                 if self.0.load(Relaxed) == FREE && self.try_lock(false) {
                     return Ok(true);
                 }
-                std::hint::spin_loop();
             }
         }
         loop {

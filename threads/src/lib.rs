@@ -17,6 +17,7 @@
 //! | [`once`] | cells initialised once |
 //! | [`fork`] | surviving `fork` |
 
+mod backoff;
 pub mod count;
 pub mod fork;
 pub mod gil;
@@ -29,6 +30,7 @@ pub mod sync;
 mod tags;
 pub mod world;
 
+pub use backoff::Backoff;
 pub use gil::Gil;
 pub use once::Once;
 pub use parker::RawLock;

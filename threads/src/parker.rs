@@ -145,6 +145,7 @@ impl RawLock {
 #[cfg(not(loom))]
 mod table {
     use super::RawLock;
+    pub(super) use crate::backoff::Backoff as Spin;
     use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, park, unpark_one};
 
     #[derive(Debug, Default)]
@@ -172,34 +173,6 @@ mod table {
             };
             // SAFETY: as in `park`.
             unsafe { unpark_one(key, change) };
-        }
-    }
-
-    /// Spins a little before parking.
-    /// How long a thread spins before it parks: rounds of pauses that double, then a few times another thread's turn. The rounds are
-    /// long beside what is done under a lock, so that whoever has it gets through many such pieces with the lock's cache line at
-    /// hand, rather than one before the line moves on.
-    pub(super) struct Spin(u32);
-
-    const ROUNDS: u32 = 5;
-    const TURNS: u32 = 4;
-
-    impl Spin {
-        pub(super) fn new() -> Self {
-            Self(0)
-        }
-
-        /// False: it is time to park.
-        pub(super) fn spin(&mut self) -> bool {
-            self.0 += 1;
-            if self.0 <= ROUNDS {
-                for _ in 0..16 << self.0 {
-                    std::hint::spin_loop();
-                }
-                return true;
-            }
-            std::thread::yield_now();
-            self.0 <= ROUNDS + TURNS
         }
     }
 }
