@@ -210,6 +210,45 @@ fn new_generator(
     }
 }
 
+/// The generator of a generator expression, without a function of its own: its frames take the globals and builtins of the function that
+/// it stands in. In a module or class body there is none, and one is made.
+#[inline(never)]
+pub fn make_gen_expr(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let k = constant(f, i.b());
+    let Some(code) = Code::of(k) else {
+        return Err(t.raise(&errors::SYSTEM_ERROR, "no code of a generator expression"));
+    };
+    // SAFETY: code is never empty, and this one begins as the opcode says; a running frame's function, globals and builtins are
+    // alive; the operands lie in a row, each is taken once.
+    let g = unsafe {
+        let first = Instr((*code.first).load(Relaxed));
+        let (at, n) = match first.op() == Op::CopyFree as u8 {
+            true => (first.a(), first.b()),
+            false => (1, 0),
+        };
+        let start = code.first.add(1 + usize::from(n > 0));
+        let made;
+        let func = if (*f).func.is_null() {
+            made = Function::new(t, k, &*(*f).globals, &*(*f).builtins);
+            made.value()
+        } else {
+            (*f).func
+        };
+        let p = reg_ptr(f, i.c());
+        Generator::create(t, func, code, start, code.nregs as usize, |r| {
+            if r == 0 {
+                to_heap(std::mem::replace(&mut *p, Value::NULL))
+            } else if r >= at && r < at + n {
+                to_heap(std::mem::replace(&mut *p.add(1 + r - at), Value::NULL))
+            } else {
+                Value::NULL
+            }
+        })
+    };
+    set_reg(t, f, i.a(), g.into_value());
+    Ok(())
+}
+
 /// The iterator that the class's `__iter__` gives, if that is a generator function.
 pub fn iter_generator(t: &Thread, v: Value) -> Option<Obj> {
     let iter = weft_objects::slotdefs::python_iter(t, type_of(v))?.value();

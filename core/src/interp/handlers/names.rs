@@ -2,7 +2,7 @@
 
 use super::handlers;
 use crate::compile::bytecode::{XA, XB};
-use crate::interp::{globals, misc};
+use crate::interp::{calls, globals, misc};
 use weft_objects::cell::Cell;
 use weft_objects::prelude::*;
 
@@ -85,4 +85,5 @@ handlers! {
         }
     }
     make_function(s) { s.slow(misc::make_function) }
+    make_gen_expr(s) { s.slow(calls::make_gen_expr) }
 }
