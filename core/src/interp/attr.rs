@@ -15,12 +15,14 @@ use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
 use weft_objects::site_cache::SuperKey;
-use weft_objects::types::{IS_TYPE, TYPE, type_flags as tf};
+use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
 pub mod cache {
-    /// Attribute in an inline slot: `kind:8 | slot:8 | shape:24 | next shape:24` (the last for stores that add).
+    /// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is
+    /// the id of a shape: versions and names of key sets are greater.
     pub const SLOT: u64 = 1;
+    /// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
     pub const ADD_SLOT: u64 = 2;
     /// Class attribute found through the instance's class: `kind:8 | index:24 | version:32`.
     pub const METHOD: u64 = 3;
@@ -58,7 +60,7 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
     match w & 0xff {
         kind::MEMBER if type_of(v).version() as u64 == w >> 32 => member(v, w).get(),
         kind::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => cached_method(type_of(v), w),
-        kind::TYPE if h.has_flag(IS_TYPE) => cached_method(Type::of_unchecked(v), w),
+        kind::TYPE if type_of(v).has(tf::TYPE_SUBCLASS) => cached_method(Type::of_unchecked(v), w),
         kind::MODULE => cached_module(t, v, w),
         _ => Value::NULL,
     }
@@ -119,7 +121,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     // SAFETY: a register's object is alive.
     let h = unsafe { v.header() };
     let ty = type_of(v);
-    if h.has_flag(IS_TYPE) {
+    if ty.has(tf::TYPE_SUBCLASS) {
         let cls = Type::of_unchecked(v);
         let plain = ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
@@ -157,7 +159,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
                 && slot < 256
                 && shape.id < 1 << 24
             {
-                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16;
+                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 32;
                 remember(t, f, at, 0, shape.id, w);
             }
             return;
@@ -279,7 +281,7 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
     };
     if o.is_inline() && slot < 256 && after.id < 1 << 24 {
         let w = if before.id == after.id {
-            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 16
+            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 32
         } else if after.len == before.len + 1 {
             kind::ADD_SLOT | (slot as u64) << 8 | (before.id as u64) << 16 | (after.id as u64) << 40
         } else {

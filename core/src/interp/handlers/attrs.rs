@@ -6,9 +6,22 @@ use crate::interp::attr::{self, cache};
 use crate::interp::frames::{Enter, name};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
-use weft_objects::instance::{INLINE, Instance};
+use weft_objects::instance::Instance;
 use weft_objects::prelude::*;
 use weft_objects::super_::SUPER;
+use weft_objects::types::type_flags as tf;
+
+/// The instance that `x`, a pointer, is, if its attributes are in inline slots. (The header's flag means something else in objects of
+/// other types.)
+#[inline(always)]
+fn inline<'a>(x: Value) -> Option<&'a Instance> {
+    let o = Instance::of_unchecked(x);
+    if type_of(x).has(tf::INLINE) && o.is_inline() {
+        Some(o)
+    } else {
+        None
+    }
+}
 
 /// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
 /// nothing may be done after it but to return that.
@@ -89,12 +102,11 @@ handlers! {
     get_attr(s) {
         let x = s.reg(s.i.b());
         let w = s.cache(s.i.c());
-        if x.is_ptr() && w & 0xff == cache::SLOT {
-            // SAFETY: a register's object is alive.
-            let h = unsafe { x.header() };
+        if x.is_ptr() {
+            // The upper half of no other kind of word is a shape's id, and the slots are empty if the attributes are in a dict.
             let o = Instance::of_unchecked(x);
-            if h.flags.load(Relaxed) & INLINE != 0
-                && o.shape.load(Acquire) == (w >> 16) as u32 & 0xff_ffff
+            if type_of(x).has(tf::INLINE)
+                && o.shape.load(Acquire) == (w >> 32) as u32
                 && let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get())
             {
                 return f;
@@ -116,11 +128,10 @@ handlers! {
         if x.is_ptr() {
             // SAFETY: a register's object is alive.
             let flags = unsafe { x.header() }.flags.load(Relaxed);
-            if flags & INLINE != 0 {
-                let o = Instance::of_unchecked(x);
+            if let Some(o) = inline(x) {
                 let shape = o.shape.load(Acquire);
                 let w = known(s, 0, shape);
-                if w & 0xff == cache::SLOT && shape == (w >> 16) as u32 & 0xff_ffff {
+                if w & 0xff == cache::SLOT && shape == (w >> 32) as u32 {
                     refresh(s, w);
                     if let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get()) {
                         return f;
@@ -157,11 +168,10 @@ handlers! {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
-            let o = Instance::of_unchecked(x);
             if w & 0xff == cache::SLOT
-                && o.header.flags.load(Relaxed) & INLINE != 0
+                && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
-                && o.shape.load(Relaxed) as u64 == (w >> 16) & 0xff_ffff
+                && o.shape.load(Relaxed) == (w >> 32) as u32
                 && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {
                 return store(s, x, w, v);
@@ -173,9 +183,8 @@ handlers! {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
-            let o = Instance::of_unchecked(x);
             if w & 0xff == cache::ADD_SLOT
-                && o.header.flags.load(Relaxed) & INLINE != 0
+                && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
                 && o.shape.load(Relaxed) as u64 == (w >> 16) & 0xff_ffff
                 && (w >> 8) & 0xff < o.cap.load(Relaxed) as u64
@@ -211,17 +220,20 @@ handlers! {
     set_attr_many(s) {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
-            let o = Instance::of_unchecked(x);
-            if o.header.flags.load(Relaxed) & INLINE != 0 && o.header.is_local(s.t()) {
+            if let Some(o) = inline(x)
+                && o.header.is_local(s.t())
+            {
                 let shape = o.shape.load(Relaxed);
                 let w = known(s, attr::STORE, shape);
-                if (w & 0xff == cache::SLOT || w & 0xff == cache::ADD_SLOT)
+                let slot = w & 0xff == cache::SLOT && shape == (w >> 32) as u32;
+                let adds = w & 0xff == cache::ADD_SLOT
                     && shape as u64 == (w >> 16) & 0xff_ffff
-                    && (w & 0xff == cache::SLOT || (w >> 8) & 0xff < o.cap.load(Relaxed) as u64)
+                    && (w >> 8) & 0xff < o.cap.load(Relaxed) as u64;
+                if (slot || adds)
                     && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
                 {
                     refresh(s, w);
-                    if w & 0xff == cache::SLOT {
+                    if slot {
                         return store(s, x, w, v);
                     }
                     return add(s, x, w, v);
