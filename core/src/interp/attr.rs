@@ -15,6 +15,7 @@ use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
 use weft_objects::site_cache::SuperKey;
+use weft_objects::staticmethod::{CLASS_METHOD, STATIC_METHOD, Wrapped};
 use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
@@ -32,6 +33,9 @@ pub mod cache {
     pub const MODULE: u64 = 5;
     /// Class attribute that is not a descriptor, found through the instance's class.
     pub const CLASS_VALUE: u64 = 6;
+    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
+    pub const CLASS_METHOD: u64 = 8;
+    pub const STATIC_METHOD: u64 = 9;
     /// Attribute in the slot of a `member_descriptor` of the class: `kind:8 | offset:24 | version:32`.
     pub const MEMBER: u64 = 7;
 }
@@ -130,7 +134,11 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
             && let Some((mc, index)) = cls.lookup_index(t, key)
         {
             let found = mc.value(index);
-            if !found.is_null() && !type_of(found).slots.descr_get.is_set() {
+            // A function is given as it is.
+            if !found.is_null()
+                && (!type_of(found).slots.descr_get.is_set()
+                    || type_of(found).has(tf::METHOD_DESCRIPTOR))
+            {
                 let w = version_word(kind::TYPE, mc.version, index);
                 remember(t, f, at, 0, mc.version, w);
             }
@@ -333,7 +341,19 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         set_pair(t, f, i.a(), m, self_);
         return Ok(());
     }
+    if learn_class_method(t, f, i.c(), v, key)
+        && let Some((m, self_)) = class_method(v, cache(f, i.c()).load(Relaxed))
+    {
+        let (m, self_) = (to_reg(t, m), to_reg(t, self_));
+        let v = take_operand(f, i, XB, i.b());
+        set_pair(t, f, i.a(), m, self_);
+        drop_reg(t, v);
+        return Ok(());
+    }
     let found = proto::get_attr_value(t, v, key.header.value())?;
+    if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+        learn_get(t, f, i.c(), v, key);
+    }
     if let Some(m) = Module::exact(v)
         && let Some(index) = m.dict().index_of_str(key)
     {
@@ -344,6 +364,83 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     set_pair(t, f, i.a(), found, Value::NULL);
     drop_reg(t, v);
     Ok(())
+}
+
+/// Fills a LoadMethod cache if what is loaded is a class method or static method.
+fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
+    let ty = type_of(v);
+    let class = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+        let plain = ty.slots.get_attr.get().map(|x| x as usize)
+            == TYPE.slots.get_attr.get().map(|x| x as usize);
+        if !plain || ty.lookup(t, key).is_some() {
+            return false;
+        }
+        Type::of_unchecked(v)
+    } else {
+        // An attribute of the instance hides it.
+        let no_dict =
+            ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+        if !ty.has(tf::GENERIC_GETATTR)
+            || !no_dict
+            || weft_objects::instance::own_attr(t, v, key).is_some()
+        {
+            return false;
+        }
+        ty
+    };
+    let Some((mc, index)) = class.lookup_index(t, key) else {
+        return false;
+    };
+    let d = mc.value(index);
+    let kind = if d.is_null() {
+        return false;
+    } else if type_of(d).is(&CLASS_METHOD) {
+        kind::CLASS_METHOD
+    } else if type_of(d).is(&STATIC_METHOD) {
+        kind::STATIC_METHOD
+    } else {
+        return false;
+    };
+    remember(t, f, at, 0, mc.version, version_word(kind, mc.version, index));
+    // Also where another word is: the caller goes by it.
+    cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
+    true
+}
+
+/// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for.
+#[inline(always)]
+pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
+    let kind = w & 0xff;
+    if kind != kind::CLASS_METHOD && kind != kind::STATIC_METHOD {
+        return None;
+    }
+    let ty = type_of(v);
+    let class = if ty.has(tf::TYPE_SUBCLASS) {
+        Type::of_unchecked(v)
+    } else if v.is_ptr() {
+        // SAFETY: a register's object is alive.
+        if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) {
+            return None;
+        }
+        ty
+    } else {
+        ty
+    };
+    let d = cached_method(class, w);
+    if d.is_null() {
+        return None;
+    }
+    // SAFETY: what the word has been made for.
+    let m = unsafe { &*(d.ptr() as *const Wrapped) }.callable.get();
+    if m.is_null() {
+        return None;
+    }
+    let self_ = if kind == kind::CLASS_METHOD {
+        class.value()
+    } else {
+        Value::NULL
+    };
+    Some((m, self_))
 }
 
 const SPECIALS: [(&str, &str); 4] = [

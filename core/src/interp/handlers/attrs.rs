@@ -285,6 +285,29 @@ handlers! {
                 return pair(s, m, x);
             }
         }
+        if !x.is_null()
+            && let Some((m, self_)) = attr::class_method(x, w)
+            && let Some(self_) = s.copy(self_)
+        {
+            if let Some(m) = s.copy(m) {
+                let x = s.take(XB, s.i.b(), x);
+                s.put(s.i.a(), m);
+                s.put(s.i.a() + 1, self_);
+                return s.finish(x);
+            }
+            s.uncopy(self_);
+        }
+        if w & 0xff == cache::TYPE && x.is_ptr() && type_of(x).has(tf::TYPE_SUBCLASS) {
+            let m = attr::cached_method(Type::of_unchecked(x), w);
+            if !m.is_null()
+                && let Some(m) = s.copy(m)
+            {
+                let x = s.take(XB, s.i.b(), x);
+                s.put(s.i.a(), m);
+                s.put(s.i.a() + 1, Value::NULL);
+                return s.finish(x);
+            }
+        }
         if w & 0xff == cache::MODULE && x.is_ptr() {
             let m = attr::cached_module(s.t(), x, w);
             if !m.is_null()

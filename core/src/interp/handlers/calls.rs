@@ -359,16 +359,15 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            if v.0 & 7 == 0 {
-                if v.is_counted() {
-                    let h = v.header();
-                    let n = h.count.load(Relaxed);
-                    if h.owner.load(Relaxed) != tag || n == 1 {
-                        return false;
-                    }
-                    h.count.store(n - 1, Relaxed);
+            *p = Value::NULL;
+            if v.is_counted() {
+                let h = v.header();
+                let n = h.count.load(Relaxed);
+                if h.owner.load(Relaxed) != tag || n == 1 {
+                    *p = v;
+                    return false;
                 }
-                *p = Value::NULL;
+                h.count.store(n - 1, Relaxed);
             }
             p = p.add(1);
         }
