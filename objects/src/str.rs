@@ -245,6 +245,29 @@ impl Str {
         })
     }
 
+    /// A register word for the string of one ASCII character; `None` if it has not been made yet.
+    #[inline(always)]
+    pub fn ascii_value(b: u8) -> Option<Value> {
+        let p = LATIN1[b as usize].load(Acquire);
+        if p.is_null() {
+            None
+        } else {
+            // Immortal, so it need not be counted.
+            Some(Value::uncounted(p as *const Header))
+        }
+    }
+
+    /// A register word for the string of one code point.
+    #[inline]
+    pub fn char_value(t: &Thread, cp: u32) -> Value {
+        if cp < 128
+            && let Some(v) = Self::ascii_value(cp as u8)
+        {
+            return v;
+        }
+        Self::char(t, cp).into_value()
+    }
+
     /// The string of one code point; those of Latin-1 are made once.
     #[inline]
     pub fn char(t: &Thread, cp: u32) -> Obj {
@@ -493,6 +516,7 @@ impl Str {
         }
     }
 
+    #[inline(always)]
     fn outside(&self) -> *mut Outside {
         // SAFETY: follows the struct if the flag says so.
         unsafe { (self as *const Str).add(1) as *mut Outside }
@@ -625,6 +649,13 @@ impl Str {
             return u32::from(bytes[i]);
         }
         wtf8::decode_at(bytes, self.offset_wide(i)).0
+    }
+
+    /// The code point that starts at byte `offset`, and how many bytes it has; `None` at the end.
+    #[inline]
+    pub fn char_from(&self, offset: usize) -> Option<(u32, usize)> {
+        let bytes = self.as_bytes();
+        (offset < bytes.len()).then(|| wtf8::decode_at(bytes, offset))
     }
 
     /// The text between two indexes, `start <= end <= len`.
@@ -853,11 +884,11 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
         if bytes.len() == len
             && let Some(&b) = bytes.get(at)
         {
-            return Ok(Str::latin1(t, b).into());
+            return Ok(Str::char_value(t, u32::from(b)));
         }
     }
     match index::key(t, key, len, "string")? {
-        index::Key::At(i) => Ok(Str::char(t, s.char_at(i)).into()),
+        index::Key::At(i) => Ok(Str::char_value(t, s.char_at(i))),
         index::Key::Span(start, step, n) => Ok(s.span(t, start, step, n).into()),
     }
 }

@@ -15,6 +15,8 @@ use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
 use weft_objects::prelude::*;
+use weft_objects::type_new;
+use weft_objects::types::TYPE;
 
 /// Where a slow call goes on.
 #[inline(always)]
@@ -99,6 +101,9 @@ handlers! {
                 if ty == &raw const BUILTIN_FUNCTION {
                     return s.tail(call_builtin);
                 }
+                if ty == &raw const TYPE {
+                    return s.tail(call_type);
+                }
             }
             s.tail(call_slow)
         }
@@ -135,6 +140,22 @@ handlers! {
                 let args = std::slice::from_raw_parts(p.add(2), argc);
                 let v = b.native.call_positional(s.t(), args);
                 *p.add(1) = Value::NULL;
+                return native_done(s, p, argc, v);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_type(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let cls = Type::of_unchecked(*p);
+            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                let v = type_new::call_builtin_type(s.t(), cls, args);
                 return native_done(s, p, argc, v);
             }
         }
