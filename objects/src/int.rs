@@ -25,14 +25,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 #[repr(C)]
 pub struct BigIntObj {
     pub header: Header,
-    /// The number, with the flag WIDE.
+    /// The number, if `is_wide`.
     wide: i128,
     /// The number, if it does not fit above, or has been asked for.
     big: OnceLock<BigInt>,
+    /// Whether the number fits 128 bits.
+    is_wide: bool,
 }
-
-/// Header flag: the number fits 128 bits.
-const WIDE: u8 = weft_gc::Flags::USER1;
 
 impl BigIntObj {
     /// Writes the fields of a new object.
@@ -43,11 +42,9 @@ impl BigIntObj {
     unsafe fn write(p: *mut BigIntObj, n: Result<i128, BigInt>) {
         // SAFETY: nobody else knows the object yet.
         unsafe {
+            (&raw mut (*p).is_wide).write(n.is_ok());
             let (wide, big) = match n {
-                Ok(n) => {
-                    (*p).header.set_flag(WIDE);
-                    (n, OnceLock::new())
-                }
+                Ok(n) => (n, OnceLock::new()),
                 Err(n) => (0, OnceLock::from(n)),
             };
             (&raw mut (*p).wide).write(wide);
@@ -57,7 +54,7 @@ impl BigIntObj {
 
     #[inline(always)]
     fn wide(&self) -> Option<i128> {
-        self.header.has_flag(WIDE).then_some(self.wide)
+        self.is_wide.then_some(self.wide)
     }
 
     #[inline(always)]
@@ -272,6 +269,13 @@ pub(crate) fn exact(t: &Thread, v: Value) -> Value {
     }
 }
 
+/// A float of moderate size without what is behind its point.
+#[inline]
+fn truncated(x: f64) -> Option<Value> {
+    const FAR: f64 = (1i64 << 53) as f64;
+    (-FAR < x && x < FAR).then(|| Value::int(x as i64))
+}
+
 /// `int(x)`: an exact int.
 ///
 /// # Errors
@@ -279,6 +283,11 @@ pub(crate) fn exact(t: &Thread, v: Value) -> Value {
 pub fn int_from_object(t: &mut Thread, x: Value) -> Res {
     if is_exact_int(x) {
         return Ok(to_reg(t, x.bare()));
+    }
+    if x.is_float()
+        && let Some(n) = truncated(x.as_float())
+    {
+        return Ok(n);
     }
     let slots = &type_of(x).slots;
     if let Some(f) = slots.int.get() {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use weft_gc::{Flags, MAX_BLOCK};
 
 /// Header flag: the items are outside.
-const OUTSIDE: u8 = Flags::USER1;
+const OUTSIDE: u8 = Flags::USER2;
 /// Most items that lie within the object.
 const INLINE: usize = (MAX_BLOCK - HEAD) / size_of::<Slot>();
 const HEAD: usize = std::mem::offset_of!(Tuple, first);
@@ -69,6 +69,13 @@ impl Tuple {
         Self::make(t, items.len(), |i| {
             to_heap(std::mem::replace(&mut items[i], Value::NULL))
         })
+    }
+
+    /// A tuple of a few items.
+    #[inline]
+    pub fn from_array<const N: usize>(t: &Thread, items: [Obj; N]) -> Obj {
+        let items = items.map(Obj::into_value);
+        Self::make(t, N, |i| items[i])
     }
 
     /// `(a, b)`

@@ -775,14 +775,10 @@ impl Type {
             (&raw mut (*ty).subclasses).write(Mutex::new(Vec::new()));
             (&raw mut (*ty).listed_by).write(Mutex::new(Vec::new()));
             (*ty).state.store(2, Relaxed);
-            (*p).set_flag(IS_TYPE);
             Obj::from_raw(Value::from_ptr(p))
         }
     }
 }
-
-/// Header flag of type objects.
-pub const IS_TYPE: u8 = weft_gc::Flags::USER2;
 
 unsafe fn traverse_type(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a type object.

@@ -15,7 +15,7 @@ use weft_objects::instance::{INLINE, Instance};
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
-use weft_objects::types::{IS_TYPE, TYPE, type_flags as tf};
+use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
 pub mod cache {
@@ -63,7 +63,7 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
         kind::MEMBER if type_of(v).version() as u64 == w >> 32 => member(v, w).get(),
         kind::ITEM if type_of(v).version() as u64 == w >> 32 => item(v, w),
         kind::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => cached_method(type_of(v), w),
-        kind::TYPE if h.has_flag(IS_TYPE) => cached_method(Type::of_unchecked(v), w),
+        kind::TYPE => Type::of(v).map_or(Value::NULL, |cls| cached_method(cls, w)),
         kind::MODULE => cached_module(t, v, w),
         _ => Value::NULL,
     }
@@ -155,7 +155,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     // SAFETY: a register's object is alive.
     let h = unsafe { v.header() };
     let ty = type_of(v);
-    let is_type = h.has_flag(IS_TYPE);
+    let is_type = ty.has(tf::TYPE_SUBCLASS);
     let plain_type = is_type
         && ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{INLINE, Instance};
 use weft_objects::prelude::*;
-use weft_objects::types::IS_TYPE;
 
 /// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
 /// nothing may be done after it but to return that.
@@ -159,8 +158,7 @@ handlers! {
                     }
                 }
             }
-            if flags & IS_TYPE != 0 {
-                let cls = Type::of_unchecked(x);
+            if let Some(cls) = Type::of(x) {
                 let w = known(s, 0, cls.version());
                 if w & 0xff == cache::TYPE {
                     refresh(s, w);
