@@ -621,6 +621,23 @@ impl Dict {
         None
     }
 
+    /// The item of the entry `pos`. `None`: there is none, or it is dead.
+    #[inline(always)]
+    pub fn item_at<'t>(
+        &self,
+        t: &'t Thread,
+        pos: usize,
+    ) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
+        let table = self.table()?;
+        if pos >= table.used() as usize {
+            return None;
+        }
+        let e = table.entry(pos as u32);
+        // The key first: it goes last.
+        let k = borrowed(t, e.key())?;
+        Some((k, borrowed(t, e.value())?))
+    }
+
     /// Iteration backwards: the item before `pos`, which moves to it. Starts from [`Dict::end`].
     pub fn prev<'t>(&self, t: &'t Thread, pos: &mut usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
         let table = self.table()?;

@@ -9,6 +9,7 @@ use super::globals::unbound_local;
 use super::run::{copy_reg, drop_reg};
 use crate::compile::bytecode::{Instr, XA, XB};
 use std::sync::atomic::Ordering::*;
+use weft_objects::descr::GetSetDescr;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{INLINE, Instance};
 use weft_objects::module::Module;
@@ -33,11 +34,15 @@ pub mod cache {
     pub const MODULE: u64 = 5;
     /// Class attribute that is not a descriptor, found through the instance's class.
     pub const CLASS_VALUE: u64 = 6;
-    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
-    pub const CLASS_METHOD: u64 = 8;
-    pub const STATIC_METHOD: u64 = 9;
     /// Attribute in the slot of a `member_descriptor` of the class: `kind:8 | offset:24 | version:32`.
     pub const MEMBER: u64 = 7;
+    /// Attribute that is an item of a tuple, by a `_tuplegetter` of the class: `kind:8 | index:24 | version:32`.
+    pub const ITEM: u64 = 8;
+    /// Attribute that a `getset_descriptor` of the object's class computes: `kind:8 | index:24 | version:32`.
+    pub const GETSET: u64 = 9;
+    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
+    pub const CLASS_METHOD: u64 = 10;
+    pub const STATIC_METHOD: u64 = 11;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -63,8 +68,9 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
     let h = unsafe { v.header() };
     match w & 0xff {
         kind::MEMBER if type_of(v).version() as u64 == w >> 32 => member(v, w).get(),
+        kind::ITEM if type_of(v).version() as u64 == w >> 32 => item(v, w),
         kind::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => cached_method(type_of(v), w),
-        kind::TYPE if type_of(v).has(tf::TYPE_SUBCLASS) => cached_method(Type::of_unchecked(v), w),
+        kind::TYPE => Type::of(v).map_or(Value::NULL, |cls| cached_method(cls, w)),
         kind::MODULE => cached_module(t, v, w),
         _ => Value::NULL,
     }
@@ -76,6 +82,37 @@ pub fn member<'a>(v: Value, w: u64) -> &'a weft_gc::Slot {
     let offset = ((w >> 8) & 0xff_ffff) as usize;
     // SAFETY: instances of the class have a slot there.
     unsafe { &*((v.ptr() as *const u8).add(offset) as *const weft_gc::Slot) }
+}
+
+/// The item that an ITEM cache word stands for, in an instance of the class that it holds good for, or NULL.
+#[inline(always)]
+pub fn item(v: Value, w: u64) -> Value {
+    let items = Tuple::this(v).values();
+    let index = ((w >> 8) & 0xff_ffff) as usize;
+    items.get(index).copied().unwrap_or(Value::NULL)
+}
+
+/// The descriptor that a GETSET cache word stands for, if the class is still the one.
+#[inline(always)]
+pub fn getset(ty: &Type, w: u64) -> Option<&'static GetSetDef> {
+    let d = cached_method(ty, w);
+    if d.is_null() {
+        return None;
+    }
+    GetSetDescr::of(d).map(|d| d.def())
+}
+
+/// The word for an attribute that a descriptor `d` of a built-in kind finds in instances of `ty` without Python.
+fn native_word(t: &Thread, ty: &Type, key: &Str, d: Value) -> Option<u64> {
+    if let Some(index) = weft_objects::tuple_getter::index_of(d) {
+        let (mc, _) = ty.lookup_index(t, key)?;
+        let fits = index < 1 << 24 && ty.is_subtype(&weft_objects::tuple::TUPLE);
+        return fits.then(|| version_word(kind::ITEM, mc.version, index));
+    }
+    let g = GetSetDescr::of(d)?;
+    let (mc, index) = ty.lookup_index(t, key)?;
+    let fits = ty.is_subtype(Type::of_unchecked(g.owner.get()));
+    fits.then(|| version_word(kind::GETSET, mc.version, index))
 }
 
 /// The MEMBER word for an attribute of instances of `ty` that the descriptor `d` gives.
@@ -125,11 +162,20 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     // SAFETY: a register's object is alive.
     let h = unsafe { v.header() };
     let ty = type_of(v);
-    if ty.has(tf::TYPE_SUBCLASS) {
-        let cls = Type::of_unchecked(v);
-        let plain = ty.slots.get_attr.get().map(|x| x as usize)
+    let is_type = ty.has(tf::TYPE_SUBCLASS);
+    let plain_type = is_type
+        && ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
-        if plain
+    if (plain_type || !is_type && ty.has(tf::GENERIC_GETATTR))
+        && let Some(d) = ty.lookup(t, key)
+        && let Some(w) = native_word(t, ty, key, d.value())
+    {
+        remember(t, f, at, 0, (w >> 32) as u32, w);
+        return;
+    }
+    if is_type {
+        let cls = Type::of_unchecked(v);
+        if plain_type
             && ty.lookup(t, key).is_none()
             && let Some((mc, index)) = cls.lookup_index(t, key)
         {

@@ -121,7 +121,39 @@ handlers! {
         {
             return f;
         }
+        if s.cache(s.i.c()) & 0xff == cache::GETSET {
+            return s.tail(get_attr_getset);
+        }
         s.tail(get_attr_many)
+    }
+    get_attr_getset(s) {
+        let x = s.reg(s.i.b());
+        if x.is_null() {
+            return s.tail(get_attr_slow);
+        }
+        let ty = type_of(x);
+        let def = attr::getset(ty, s.cache(s.i.c())).or_else(|| {
+            let w = known(s, 0, ty.version());
+            if w & 0xff != cache::GETSET {
+                return None;
+            }
+            refresh(s, w);
+            attr::getset(ty, w)
+        });
+        let Some(def) = def else {
+            return s.tail(get_attr_many);
+        };
+        s.save();
+        let t = s.t();
+        match (def.get)(t, x) {
+            Ok(v) => {
+                let x = s.take(XB, s.i.b(), x);
+                let old = s.reg(s.i.a());
+                s.put(s.i.a(), v);
+                s.finish2(x, old)
+            }
+            Err(_) => super::raise(t, s.f),
+        }
     }
     get_attr_many(s) {
         let x = s.reg(s.i.b());
@@ -138,12 +170,21 @@ handlers! {
                     }
                 }
             }
-            if flags & weft_gc::Flags::DICT == 0 {
+            if let Some(cls) = Type::of(x) {
+                let w = known(s, 0, cls.version());
+                if w & 0xff == cache::TYPE {
+                    refresh(s, w);
+                    if let Some(f) = found(s, x, attr::cached_method(cls, w)) {
+                        return f;
+                    }
+                }
+            } else if flags & weft_gc::Flags::DICT == 0 {
                 let ty = type_of(x);
                 let w = known(s, 0, ty.version());
                 let v = match w & 0xff {
                     cache::CLASS_VALUE => attr::cached_method(ty, w),
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
+                    cache::ITEM if w >> 32 == ty.version() as u64 => attr::item(x, w),
                     _ => Value::NULL,
                 };
                 if !v.is_null() {

@@ -15,6 +15,7 @@ use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
 use weft_objects::prelude::*;
+use weft_objects::type_new;
 use weft_objects::types::TYPE;
 
 /// Where a slow call goes on.
@@ -100,7 +101,7 @@ handlers! {
                 if ty == &raw const BUILTIN_FUNCTION {
                     return s.tail(call_builtin);
                 }
-                if callee.ptr() as *const Type == &raw const TYPE && s.i.c() == 1 {
+                if ty == &raw const TYPE {
                     return s.tail(call_type);
                 }
             }
@@ -144,11 +145,13 @@ handlers! {
         }
         s.tail(call_slow)
     }
-    // type(x)
     call_type(s) {
         let at = s.i.b();
-        let x = s.reg(at + 2);
-        if !x.is_null()
+        let (cls, x) = (s.reg(at), s.reg(at + 2));
+        // type(x)
+        if cls.ptr() as *const Type == &raw const TYPE
+            && s.i.c() == 1
+            && !x.is_null()
             && let Some(v) = s.copy(type_of(x).value())
         {
             // The callee is immortal, and beside it is no pointer.
@@ -160,6 +163,19 @@ handlers! {
             let old = s.reg(s.i.a());
             s.put(s.i.a(), v);
             return s.finish2(x, old);
+        }
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let cls = Type::of_unchecked(*p);
+            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                let v = type_new::call_builtin_type(s.t(), cls, args);
+                return native_done(s, p, argc, v);
+            }
         }
         s.tail(call_slow)
     }
