@@ -623,11 +623,7 @@ impl Dict {
 
     /// The item of the entry `pos`. `None`: there is none, or it is dead.
     #[inline(always)]
-    pub fn item_at<'t>(
-        &self,
-        t: &'t Thread,
-        pos: usize,
-    ) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
+    pub fn item_at<'t>(&self, t: &'t Thread, pos: usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
         let table = self.table()?;
         if pos >= table.used() as usize {
             return None;

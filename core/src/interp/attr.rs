@@ -447,7 +447,14 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
     } else {
         return false;
     };
-    remember(t, f, at, 0, mc.version, version_word(kind, mc.version, index));
+    remember(
+        t,
+        f,
+        at,
+        0,
+        mc.version,
+        version_word(kind, mc.version, index),
+    );
     // Also where another word is: the caller goes by it.
     cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
     true

@@ -441,9 +441,8 @@ unsafe fn fill_defaults(
             // SAFETY: the caller's promise.
             Some(v) => unsafe { *base.add(k) = v },
             None => {
-                let missing: Vec<usize> = (k..total)
-                    .filter(|&k| unbound(k) && !has(t, k))
-                    .collect();
+                let missing: Vec<usize> =
+                    (k..total).filter(|&k| unbound(k) && !has(t, k)).collect();
                 return Err(missing_args(t, func, code, &missing, "keyword-only"));
             }
         }

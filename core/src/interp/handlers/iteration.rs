@@ -5,9 +5,7 @@ use crate::compile::bytecode::{Instr, Op, XB};
 use crate::interp::iteration;
 use std::sync::atomic::Ordering::*;
 use weft_objects::bytes::{BYTES, Bytes};
-use weft_objects::dict_views::{
-    self, DICT_ITEMITERATOR, DICT_KEYITERATOR, DICT_VALUEITERATOR,
-};
+use weft_objects::dict_views::{self, DICT_ITEMITERATOR, DICT_KEYITERATOR, DICT_VALUEITERATOR};
 use weft_objects::frame::Frame;
 use weft_objects::generator::GENERATOR;
 use weft_objects::iter::{ENUMERATE, ZIP};
