@@ -43,8 +43,6 @@ impl Frame {
     pub const ENTRY: u32 = 1;
     /// It runs `__init__` for a call of the class: the result is `instance`.
     pub const CONSTRUCTOR: u32 = 2;
-    /// It is a generator's, resumed by the interpreter loop for `for` or `Send`.
-    pub const INLINE_GENERATOR: u32 = 4;
     /// The register below the frame holds the function and is the frame's to clear.
     pub const BELOW: u32 = 8;
     /// A generator's frame.
@@ -307,6 +305,9 @@ fn get_locals(t: &mut Thread, v: Value) -> Res {
     match o.running(t) {
         Some(f) => Ok(locals(t, f).into()),
         None => {
+            if let Some(g) = crate::generator::Generator::of(o.generator.get()) {
+                look_again(t, o, g);
+            }
             if o.locals.get().is_null()
                 && let Some(code) = o.code()
             {
@@ -445,8 +446,14 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
     let Some(fo) = FrameObject::of(o.value()) else {
         return Ok(o.into());
     };
+    look_again(t, fo, g);
+    Ok(o.into())
+}
+
+/// Brings the frame object of a generator up to date, if that is suspended.
+fn look_again(t: &Thread, fo: &FrameObject, g: &crate::generator::Generator) {
     let Ok(state) = g.begin(t) else {
-        return Ok(o.into());
+        return;
     };
     let first = g.code().body().instrs.as_ptr() as usize;
     let at = ((g.pc.get() as usize - first) / 8).saturating_sub(1);
@@ -456,5 +463,4 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
     let d = locals_dict(t, g.code(), unsafe { g.registers() }.as_slice());
     g.end(state);
     fo.locals.set(t, &fo.header, d.into_value());
-    Ok(o.into())
 }

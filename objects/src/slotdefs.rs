@@ -324,18 +324,10 @@ fn slot_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()>
     must(t, v, set, &[name, value]).map(drop)
 }
 
+/// StopIteration is left for the caller: it may carry the result of what is delegated to.
 fn slot_iter_next(t: &mut Thread, v: Value) -> Res {
     let name = crate::id!(t, "__next__");
-    match must(t, v, name, &[]) {
-        Ok(o) => Ok(o.into()),
-        Err(e) => {
-            if !t.exc_matches(&errors::STOP_ITERATION) {
-                return Err(e);
-            }
-            t.clear_exc();
-            Ok(Value::NULL)
-        }
-    }
+    must(t, v, name, &[]).map(Obj::into_value)
 }
 
 fn slot_descr_get(t: &mut Thread, d: Value, obj: Value, ty: Value) -> Res {
