@@ -1,6 +1,6 @@
 //! Frames: one record per running Python function, and the frame objects that Python sees of them.
 
-use crate::code::{Code, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE};
+use crate::code::{Code, LOCAL_FAST, LOCAL_HIDDEN};
 use crate::prelude::*;
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::AtomicU64;
@@ -183,6 +183,8 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
                     saved.push(v);
                 }
                 *fo.saved.get() = saved;
+                // A generator's, from when it was suspended.
+                fo.locals.set(t, &fo.header, Value::NULL);
             } else {
                 fo.locals
                     .set(t, &fo.header, Obj::new(t, (*f).namespace).into_value());
@@ -213,33 +215,37 @@ pub fn current(t: &Thread) -> Option<*mut Frame> {
     t.vm().top_frame()
 }
 
-/// A dict of the frame's named locals and free variables that are bound.
-pub fn snapshot_locals(t: &Thread, f: *mut Frame) -> Obj {
+/// `locals()`: a dict of the running frame's named locals and free variables that are bound. In the body of a module or class: its namespace, but
+/// within a comprehension what that has bound alone.
+pub fn locals(t: &Thread, f: *mut Frame) -> Obj {
     // SAFETY: a running frame of this thread.
     unsafe {
-        if !(*f).namespace.is_null() {
+        let code = (*f).code();
+        let registers = std::slice::from_raw_parts((*f).base, code.nlocals as usize);
+        if (*f).namespace.is_null() {
+            return locals_dict(t, code, registers, |_| true);
+        }
+        let hidden = |k: u8| k == LOCAL_HIDDEN;
+        let kinds = code.body().locals.iter().map(|l| l.1);
+        if !kinds.zip(registers).any(|(k, v)| hidden(k) && !v.is_null()) {
             return Obj::new(t, (*f).namespace);
         }
-        let code = (*f).code();
-        locals_dict(
-            t,
-            code,
-            std::slice::from_raw_parts((*f).base, code.nlocals as usize),
-        )
+        locals_dict(t, code, registers, hidden)
     }
 }
 
-/// A dict of the locals in these registers.
-fn locals_dict(t: &Thread, code: &Code, registers: &[Value]) -> Obj {
+/// A dict of the locals of some kinds in these registers.
+fn locals_dict(t: &Thread, code: &Code, registers: &[Value], wanted: impl Fn(u8) -> bool) -> Obj {
     let d = Dict::new(t);
     for ((name, kind), v) in code.body().locals.iter().zip(registers) {
         let mut v = *v;
-        if matches!(*kind, LOCAL_CELL | LOCAL_FREE) {
-            if let Some(c) = crate::cell::Cell::of(v) {
-                v = c.get();
-            }
-        } else if *kind != LOCAL_FAST {
+        if !wanted(*kind) {
             continue;
+        }
+        if *kind != LOCAL_FAST
+            && let Some(c) = crate::cell::Cell::of(v)
+        {
+            v = c.get();
         }
         if let (Some(d), Some(name), false) =
             (Dict::exact(d.value()), Str::of(name.value()), v.is_null())
@@ -248,11 +254,6 @@ fn locals_dict(t: &Thread, code: &Code, registers: &[Value]) -> Obj {
         }
     }
     d
-}
-
-/// `locals()` of the running frame: the namespace itself, or a fresh snapshot (PEP 667).
-pub fn locals(t: &Thread, f: *mut Frame) -> Obj {
-    snapshot_locals(t, f)
 }
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -312,7 +313,7 @@ fn get_locals(t: &mut Thread, v: Value) -> Res {
                 && let Some(code) = o.code()
             {
                 // SAFETY: set once, when the frame ended.
-                let d = locals_dict(t, code, unsafe { &*o.saved.get() });
+                let d = locals_dict(t, code, unsafe { &*o.saved.get() }, |_| true);
                 o.locals.set(t, &o.header, d.into_value());
             }
             let l = o.locals.get();
@@ -377,7 +378,7 @@ pub static FRAME: Type = Type::builtin(
         getset: &[
             GetSetDef::ro("f_code", |t, v| Ok(to_reg(t, of(v).code.get()))),
             GetSetDef::ro("f_globals", |t, v| Ok(to_reg(t, of(v).globals.get()))),
-            GetSetDef::ro("f_builtins", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
+            GetSetDef::ro("f_builtins", |t, v| Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))),
             GetSetDef::ro("f_locals", get_locals),
             GetSetDef::ro("f_back", get_back),
             GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).instr(t) as i64 * 2))),
@@ -460,7 +461,7 @@ fn look_again(t: &Thread, fo: &FrameObject, g: &crate::generator::Generator) {
     fo.lasti
         .store(at as u64, std::sync::atomic::Ordering::Relaxed);
     // SAFETY: between `begin` and `end`.
-    let d = locals_dict(t, g.code(), unsafe { g.registers() }.as_slice());
+    let d = locals_dict(t, g.code(), unsafe { g.registers() }.as_slice(), |_| true);
     g.end(state);
     fo.locals.set(t, &fo.header, d.into_value());
 }

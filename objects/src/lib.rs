@@ -16,6 +16,7 @@ pub mod dict_views;
 pub mod errors;
 pub mod exception_groups;
 pub mod float;
+pub mod foreign_builtins;
 pub mod frame;
 pub mod function;
 pub mod generator;

@@ -47,6 +47,7 @@ pub fn exec_code(t: &mut Thread, code: Value, globals: &Obj, locals: &Obj) -> Re
         return Err(t.type_error("exec_code() needs a code object and a dict".into()));
     };
     let builtins = weft_objects::runtime::builtins_for(t, g);
+    let builtins = Dict::of_obj(&builtins);
     calls::run_in_namespace(t, code, Value::NULL, g, builtins, locals.value())
 }
 
@@ -65,6 +66,7 @@ pub fn exec_closure(
         return Err(t.type_error("globals must be a dict".into()));
     };
     let builtins = weft_objects::runtime::builtins_for(t, g);
+    let builtins = Dict::of_obj(&builtins);
     let func = Function::new(t, code, g, builtins);
     if let Some(x) = Function::of(func.value()) {
         x.closure
