@@ -963,9 +963,24 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
         weft_objects::runtime::safepoint(t)?;
     }
     let _guard = t.enter_recursive("")?;
-    let own = Obj::new(t, callee).into_value();
-    lay_down(t, top, own, args);
+    let own = to_reg(t, callee);
     let n = args.all().len();
+    if args.names().is_null() && code.call_key == Code::simple_key(n) {
+        // SAFETY: above all registers in use, below the limit.
+        unsafe {
+            *top = own;
+            for (k, v) in args.all().iter().enumerate() {
+                *top.add(1 + k) = to_reg(t, *v);
+            }
+        }
+        let base = top.wrapping_add(1);
+        if let Err(e) = push(t, own, code, base, n, Frame::BELOW | Frame::ENTRY, 0) {
+            clear_beyond(t, top, 1 + n);
+            return Err(e);
+        }
+        return run(t);
+    }
+    lay_down(t, top, own, args);
     match call_function(
         t,
         top,
