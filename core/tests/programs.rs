@@ -96,7 +96,11 @@ fn failures_are_noticed() {
     std::fs::create_dir_all(&dir).expect("a directory");
     let at = programs();
     let programs = [
-        ("case", "def case_x(): same(1, 2)\nrun(globals())", "case_x, cold"),
+        (
+            "case",
+            "def case_x(): same(1, 2)\nrun(globals())",
+            "case_x, cold",
+        ),
         (
             "thread",
             "import threading\ndef case_x(): check(threading.current_thread() is threading.main_thread())\nrun(globals())",
@@ -104,9 +108,21 @@ fn failures_are_noticed() {
         ),
         ("none", "run(globals())", "no cases"),
         ("unrun", "def case_x(): pass", "exit status: 0"),
-        ("exit", "def case_x(): pass\nrun(globals())\nimport sys; sys.exit(3)", "exit status: 3"),
-        ("raises", "def case_x(): raises(KeyError, int, 'x')\nrun(globals())", "ValueError"),
-        ("quiet", "def case_x(): raises(KeyError, int, '1')\nrun(globals())", "KeyError was not raised"),
+        (
+            "exit",
+            "def case_x(): pass\nrun(globals())\nimport sys; sys.exit(3)",
+            "exit status: 3",
+        ),
+        (
+            "raises",
+            "def case_x(): raises(KeyError, int, 'x')\nrun(globals())",
+            "ValueError",
+        ),
+        (
+            "quiet",
+            "def case_x(): raises(KeyError, int, '1')\nrun(globals())",
+            "KeyError was not raised",
+        ),
     ];
     for (name, text, wanted) in programs {
         let path = dir.join(name).with_extension("py");

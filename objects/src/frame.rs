@@ -378,7 +378,9 @@ pub static FRAME: Type = Type::builtin(
         getset: &[
             GetSetDef::ro("f_code", |t, v| Ok(to_reg(t, of(v).code.get()))),
             GetSetDef::ro("f_globals", |t, v| Ok(to_reg(t, of(v).globals.get()))),
-            GetSetDef::ro("f_builtins", |t, v| Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))),
+            GetSetDef::ro("f_builtins", |t, v| {
+                Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))
+            }),
             GetSetDef::ro("f_locals", get_locals),
             GetSetDef::ro("f_back", get_back),
             GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).instr(t) as i64 * 2))),

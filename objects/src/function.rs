@@ -383,7 +383,9 @@ pub static FUNCTION: Type = Type::builtin(
         }),
         getset: &[
             GetSetDef::rw("__code__", |t, v| Ok(to_reg(t, of(v).code.get())), set_code),
-            GetSetDef::ro("__builtins__", |t, v| Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))),
+            GetSetDef::ro("__builtins__", |t, v| {
+                Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))
+            }),
             GetSetDef::ro("__closure__", |t, v| none_if_empty(t, &of(v).closure)),
             GetSetDef::rw(
                 "__defaults__",

@@ -95,6 +95,7 @@ fn saved_top(t: &Thread, f: *mut Frame) -> *mut Value {
     match weft_objects::frame::caller(t, f) {
         // SAFETY: running frames of this thread; so below.
         Some(c) if unsafe { (*c).flags } & Frame::DELEGATING != 0 => unsafe { (*f).base },
+        // SAFETY: as above.
         Some(c) => unsafe { (*c).base.add((*(*c).code).nregs as usize) },
         None => t.regs.base(),
     }
