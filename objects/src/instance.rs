@@ -209,10 +209,10 @@ pub fn dict_slot<'a>(v: Value) -> Option<&'a Slot> {
         return None;
     }
     let offset = type_of(v).dict_offset.load(Relaxed) as usize;
-    // SAFETY: the class says that a slot is there.
     if offset == 0 {
         None
     } else {
+        // SAFETY: the class says that a slot is there.
         Some(unsafe { &*((v.ptr() as *const u8).add(offset) as *const Slot) })
     }
 }

@@ -303,10 +303,10 @@ impl Type {
     #[inline(always)]
     pub fn version(&self) -> u32 {
         let mc = self.mcache.load(Acquire);
-        // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
         if mc.is_null() {
             0
         } else {
+            // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
             unsafe { (*mc).version }
         }
     }

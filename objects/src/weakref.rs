@@ -111,7 +111,11 @@ fn supported(v: Value) -> bool {
     if !v.is_ptr() {
         return false;
     }
-    let ty = type_of(v);
+    type_supported(type_of(v))
+}
+
+/// Whether weak references to instances of `ty` can be made.
+pub fn type_supported(ty: &Type) -> bool {
     if ty.is_heap() && !ty.has(type_flags::NO_WEAKREF) {
         return true;
     }

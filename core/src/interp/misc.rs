@@ -268,11 +268,8 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         }
         Op::LoadBuildClass => {
             // SAFETY: a running frame keeps its builtins.
-            let builtins = unsafe { &*(*f).builtins };
-            let found = builtins
-                .get_str(t, weft_objects::id!(t, "__build_class__"))
-                .map(|v| v.to_reg(t));
-            match found {
+            let builtins = unsafe { (*(*f).builtins).header.value() };
+            match proto::get_name(t, builtins, weft_objects::id!(t, "__build_class__"))? {
                 Some(v) => {
                     set_reg(t, f, i.a(), v);
                     Ok(())

@@ -244,9 +244,9 @@ handlers! {
             if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
                 w = known(s, attr::STORE, version);
             }
-            // SAFETY: a register's object is alive.
             if w & 0xff == cache::MEMBER
                 && w >> 32 == version as u64
+                // SAFETY: a register's object is alive.
                 && unsafe { x.header() }.is_local(s.t())
                 && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {
