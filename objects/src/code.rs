@@ -1,8 +1,11 @@
 //! Code objects: bytecode, constants and tables of one function, class body or module, ready to be run.
 
 use crate::prelude::*;
+pub use parts::{Instrs, Packed, Positions};
 use std::sync::atomic::AtomicU64;
 use weft_gc::{TypeFlags, publish};
+
+mod parts;
 
 /// What a local register is, numbered as the compiler's `LocalKind`.
 pub const LOCAL_FAST: u8 = 0;
@@ -42,8 +45,7 @@ pub struct CodeBody {
     pub nregs: u16,
     /// Names (interned str) and kinds of the local registers.
     pub locals: Vec<(Obj, u8)>,
-    /// Instruction words. Atomic, because sites specialise while other threads run them (relaxed: each word stands for itself).
-    pub instrs: Box<[AtomicU64]>,
+    pub instrs: Instrs,
     /// Constants in register form: they are shared or immortal, so copying one into a register counts nothing.
     pub consts: Box<[Value]>,
     /// Interned names.
@@ -52,7 +54,7 @@ pub struct CodeBody {
     pub caches: Box<[AtomicU64]>,
     pub cache_names: Box<[Value]>,
     pub handlers: Box<[Handler]>,
-    pub positions: Box<[Position]>,
+    pub positions: Positions,
 }
 
 /// `code`
@@ -154,16 +156,24 @@ impl Code {
 
     /// Source position of instruction `i`.
     pub fn position(&self, i: usize) -> Position {
-        self.body().positions.get(i).copied().unwrap_or_default()
+        self.body()
+            .positions
+            .get()
+            .get(i)
+            .copied()
+            .unwrap_or_default()
     }
 
     pub fn line(&self, i: usize) -> u32 {
         match self.position(i).line {
-            0 => self.body().positions[..i.min(self.body().positions.len())]
-                .iter()
-                .rev()
-                .find(|p| p.line != 0)
-                .map_or(self.body().first_line, |p| p.line),
+            0 => {
+                let all = self.body().positions.get();
+                let before = all[..i.min(all.len())].iter().rev();
+                before
+                    .map(|p| p.line)
+                    .find(|line| *line != 0)
+                    .unwrap_or(self.body().first_line)
+            }
             n => n,
         }
     }
@@ -264,6 +274,7 @@ fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
     let items: Vec<Obj> = c
         .body()
         .positions
+        .get()
         .iter()
         .map(|p| {
             let (x, y) = if p.line == 0 {
@@ -283,7 +294,7 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(Value::NONE);
     };
     let mut items = Vec::new();
-    let (mut start, positions) = (0, &c.body().positions);
+    let (mut start, positions) = (0, c.body().positions.get());
     for i in 1..=positions.len() {
         if i == positions.len() || positions[i].line != positions[start].line {
             let line = if positions[start].line == 0 {
@@ -337,7 +348,6 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(Value::NONE);
     };
     let b = c.body();
-    let load = |w: &AtomicU64| AtomicU64::new(w.load(std::sync::atomic::Ordering::Relaxed));
     let mut new = CodeBody {
         name: b.name.clone(),
         qualname: b.qualname.clone(),
@@ -350,7 +360,7 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         nlocals: b.nlocals,
         nregs: b.nregs,
         locals: b.locals.clone(),
-        instrs: b.instrs.iter().map(load).collect(),
+        instrs: b.instrs.clone(),
         consts: b
             .consts
             .iter()

@@ -372,6 +372,10 @@ impl Type {
         d.get_str(t, crate::id!(t, "__module__"))
             .map(|v| v.to_obj(t))
     }
+    /// The name of a built-in type, whatever its `__name__` has become.
+    pub fn static_name(&self) -> &'static str {
+        self.static_name
+    }
     pub fn static_module(&self) -> &'static str {
         self.static_module
     }
@@ -640,7 +644,8 @@ impl Type {
             }
         }
         self.flags.store(flags, Release);
-        let d = Dict::new(t);
+        let d = Dict::with_capacity(t, self.names_at_first());
+        let names = Dict::of_obj(&d);
         self.dict
             .init(t, self.header(), Obj::new(t, d.value()).into_value());
         if let Some(b) = base {
@@ -662,7 +667,7 @@ impl Type {
             .init(t, self.header(), Tuple::from_slice(t, &bases).into_value());
         if let Some(spec) = self.spec {
             self.slots.fill(spec);
-            self.add_natives(t, spec);
+            self.add_natives(t, spec, names);
         }
         crate::slotdefs::add_wrappers(t, self);
         if let Some(b) = base {
@@ -672,37 +677,40 @@ impl Type {
             self.slots
                 .hash
                 .set(Some(crate::proto::hash_not_implemented));
-            self.set_name(t, crate::id!(t, "__hash__"), Value::NONE);
+            names.set_str(t, crate::id!(t, "__hash__"), Value::NONE);
         }
         self.note_generic();
         let doc_key = crate::id!(t, "__doc__");
-        let has_doc = self
-            .dict(t)
-            .is_some_and(|d| d.get_str(t, doc_key).is_some());
-        if !has_doc && !self.is(&TYPE) {
+        if names.get_str(t, doc_key).is_none() && !self.is(&TYPE) {
             let doc = match self.static_doc {
                 "" => Obj::own(Value::NONE),
                 text => Str::new(t, text),
             };
-            self.set_name(t, doc_key, doc.value());
+            names.set_str(t, doc_key, doc.value());
         }
-        self.set_static_module(t);
+        self.set_static_module(t, names);
         self.state.store(2, Release);
     }
 
     /// Types of modules other than `builtins` have `__module__` in their dict, so that their instances have it too.
-    fn set_static_module(&self, t: &Thread) {
+    fn set_static_module(&self, t: &Thread, names: &Dict) {
         if matches!(self.static_module, "builtins" | "types") {
             return;
         }
         let key = crate::id!(t, "__module__");
-        if self.dict(t).is_some_and(|d| d.get_str(t, key).is_none()) {
+        if names.get_str(t, key).is_none() {
             let module = Str::intern(t, self.static_module);
-            self.set_name(t, key, module.value());
+            names.set_str(t, key, module.value());
         }
     }
 
-    fn add_natives(&'static self, t: &Thread, spec: &'static Spec) {
+    /// About how many names will be in the dict.
+    fn names_at_first(&self) -> usize {
+        let of = |s: &Spec| s.methods.len() + s.getset.len() + s.members.len();
+        self.spec.map_or(0, of) + 6
+    }
+
+    fn add_natives(&'static self, t: &Thread, spec: &'static Spec, names: &Dict) {
         use crate::native::{
             CLASS_METHOD_DESCRIPTOR, METHOD_DESCRIPTOR, MethodDescr, Native, NativeKind,
         };
@@ -724,11 +732,11 @@ impl Type {
                     crate::staticmethod::new_static(t, f)
                 }
             };
-            self.set_name(t, crate::names::get(t, def.name), o.value());
+            names.set_str(t, crate::names::get(t, def.name), o.value());
         }
         for def in spec.getset {
             let o = crate::descr::new_getset(t, def, self);
-            self.set_name(t, crate::names::get(t, def.name), o.value());
+            names.set_str(t, crate::names::get(t, def.name), o.value());
         }
         for def in spec.members {
             let o = crate::descr::new_member(
@@ -739,7 +747,7 @@ impl Type {
                 def.none_if_empty,
                 self,
             );
-            self.set_name(t, crate::names::get(t, def.name), o.value());
+            names.set_str(t, crate::names::get(t, def.name), o.value());
         }
     }
 
