@@ -345,7 +345,7 @@ mod tests {
         let good = write(&p);
         let code = load(t, &good, None).expect("what was just written");
         let code = Code::of(code.value()).expect("a code object");
-        assert_eq!(crate::compile_api::proto_from_code(t, code), Ok(p));
+        assert_eq!(crate::compile_api::proto_from_code(t, code).ok(), Some(p));
         for cut in 0..good.len() {
             assert!(load(t, &good[..cut], None).is_none());
         }

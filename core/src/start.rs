@@ -35,8 +35,8 @@ pub fn script_dir(_t: &Thread) -> Option<String> {
 /// Runs the program that the settings ask for, from start-up to shut-down, on the calling thread. Gives the exit code.
 pub fn run(c: Config) -> i32 {
     let _ = CONFIG.set(c);
-    let mut thread = runtime::main_thread(stack_size());
-    let t = &mut *thread;
+    // The process ends with it: taking it apart would be for nothing.
+    let t = &mut *Box::leak(runtime::main_thread(stack_size()));
     if init(t).is_err() {
         eprintln!("Fatal Python error: init_import_site: Failed to initialize the runtime");
         sys::hooks::print_uncaught(t);

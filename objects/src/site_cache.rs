@@ -19,10 +19,8 @@ pub struct SiteCache {
 
 impl SiteCache {
     pub fn new() -> Box<SiteCache> {
-        Box::new(SiteCache {
-            sets: [const { [const { Cell::new((0, 0)) }; 2] }; SETS],
-            taken: Cell::new(0),
-        })
+        // SAFETY: cells of numbers, for which zero is a value. Its memory is not touched before it is needed.
+        unsafe { Box::new_zeroed().assume_init() }
     }
 
     /// The id in the upper bits: what differs in those that it shares with the address differs in the word, too.

@@ -831,8 +831,8 @@ fn all_defs() -> impl Iterator<Item = &'static SlotDef> {
 struct Named {
     /// In the order of [`all_defs`].
     all: Vec<(&'static Str, &'static SlotDef)>,
-    /// By the address of the name.
-    sorted: Vec<(usize, &'static SlotDef)>,
+    /// By the address of the name: the numbers in `all`.
+    sorted: Vec<(usize, usize)>,
 }
 
 fn named(t: &Thread) -> &'static Named {
@@ -841,11 +841,9 @@ fn named(t: &Thread) -> &'static Named {
         let all: Vec<_> = all_defs()
             .map(|def| (crate::names::get(t, def.name), def))
             .collect();
-        let mut sorted: Vec<_> = all
-            .iter()
-            .map(|(name, def)| (address(name), *def))
-            .collect();
-        sorted.sort_by_key(|(at, _)| *at);
+        let places = all.iter().enumerate();
+        let mut sorted: Vec<_> = places.map(|(i, (name, _))| (address(name), i)).collect();
+        sorted.sort_unstable();
         Named { all, sorted }
     })
 }
@@ -854,18 +852,33 @@ fn address(name: &Str) -> usize {
     name as *const Str as usize
 }
 
-/// The definitions of this name.
-fn defs_of(t: &Thread, name: &Str) -> impl Iterator<Item = &'static SlotDef> + use<> {
-    let sorted = &named(t).sorted;
-    let at = match name.is_interned() {
-        true => address(name),
-        false => name.find_interned().map_or(0, address),
-    };
-    let first = sorted.partition_point(|(a, _)| *a < at);
-    sorted[first..]
-        .iter()
-        .take_while(move |(a, _)| *a == at)
-        .map(|(_, def)| *def)
+impl Named {
+    /// The numbers of the definitions of this name.
+    fn of(&self, name: &Str) -> impl Iterator<Item = usize> + use<'_> {
+        let at = match name.is_interned() {
+            true => address(name),
+            false => name.find_interned().map_or(0, address),
+        };
+        let first = self.sorted.partition_point(|(a, _)| *a < at);
+        let same = self.sorted[first..]
+            .iter()
+            .take_while(move |(a, _)| *a == at);
+        same.map(|(_, i)| *i)
+    }
+
+    /// Notes which definitions have names in a class's dict.
+    fn note(&self, t: &Thread, ty: &Type, found: &mut [bool]) {
+        let (Some(d), mut pos) = (ty.dict(t), 0) else {
+            return;
+        };
+        while let Some((key, _)) = d.next(t, &mut pos) {
+            if let Some(name) = Str::of(key.value())
+                && name.as_bytes().starts_with(b"__")
+            {
+                self.of(name).for_each(|i| found[i] = true);
+            }
+        }
+    }
 }
 
 /// Puts a wrapper into the dict of a built-in type for each slot that it has itself.
@@ -901,9 +914,8 @@ pub fn add_wrappers(t: &Thread, ty: &'static Type) {
 pub fn update(t: &Thread, ty: &Type, name: &Str) {
     if ty.is_heap() {
         let text = name.as_bytes();
-        for def in defs_of(t, name) {
-            set_slot(t, ty, def);
-        }
+        let named = named(t);
+        named.of(name).for_each(|i| set_slot(t, ty, named.all[i].1));
         if text == b"__eq__" || text == b"__hash__" {
             set_hash(t, ty);
         }
@@ -922,29 +934,31 @@ pub fn fill(t: &Thread, ty: &Type) {
     for base in above {
         ty.slots.inherit_all(&Type::of_unchecked(*base).slots);
     }
+    let named = named(t);
+    let mut wanted = vec![false; named.all.len()];
     if one_base {
         // All that differs from the base is what the class itself says.
-        for (key, _) in ty.dict(t).map(|d| d.items(t)).unwrap_or_default() {
-            if let Some(name) = Str::of(key.value())
-                && name.as_bytes().starts_with(b"__")
-            {
-                defs_of(t, name).for_each(|def| set_slot(t, ty, def));
-            }
-        }
+        named.note(t, ty, &mut wanted);
+    } else if mro.len() > 3 && mro.iter().any(|c| has_slots_of_its_own(*c)) {
+        // The first base may have from `object` what a later one has of its own.
+        wanted.fill(true);
     } else {
-        for (name, def) in &named(t).all {
-            // Only names that some Python class of the MRO may have changed need a look.
-            let heap = mro.iter().any(|c| {
-                let c = Type::of_unchecked(*c);
-                c.is_heap() && c.dict(t).is_some_and(|d| d.get_str(t, name).is_some())
-            });
-            if heap || mro.len() > 3 {
-                set_slot(t, ty, def);
-            }
-        }
+        let classes = mro.iter().map(|c| Type::of_unchecked(*c));
+        classes
+            .filter(|c| c.is_heap())
+            .for_each(|c| named.note(t, c, &mut wanted));
+    }
+    for ((_, def), _) in named.all.iter().zip(wanted).filter(|(_, w)| *w) {
+        set_slot(t, ty, def);
     }
     set_hash(t, ty);
     ty.note_generic();
+}
+
+/// Whether a class is built in, and not `object`.
+fn has_slots_of_its_own(class: Value) -> bool {
+    let class = Type::of_unchecked(class);
+    !class.is_heap() && !class.is(&crate::types::OBJECT)
 }
 
 /// Whether the MRO is that of the only base, behind the class itself.
@@ -974,7 +988,7 @@ pub fn refill(t: &Thread, ty: &Type) {
 
 fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
     let name = crate::names::get(t, def.name);
-    match ty.lookup(t, name).map(|v| v.value()) {
+    match ty.lookup_uncached(t, name).map(|v| v.value()) {
         // Several names may share a slot: the others decide.
         None => {
             if !sharers(t, ty, def) && !(def.get)(&ty.slots).is_null() {
@@ -1003,7 +1017,7 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
     }
     if matches!(def.name, "__pow__" | "__rpow__") {
         let python = ty
-            .lookup(t, name)
+            .lookup_uncached(t, name)
             .is_some_and(|d| WrapperDescr::of(d.value()).is_none());
         if python {
             ty.slots.pow3.set(Some(slot_pow3));
@@ -1018,15 +1032,16 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
 fn sharers(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
     partner_names(def)
         .iter()
-        .any(|n| ty.lookup(t, crate::names::get(t, n)).is_some())
+        .any(|n| ty.lookup_uncached(t, crate::names::get(t, n)).is_some())
 }
 
 /// Whether one of them is written in Python (or anything but a wrapper of the same slot).
 fn sharers_python(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
     partner_names(def).iter().any(|n| {
-        ty.lookup(t, crate::names::get(t, n)).is_some_and(|d| {
-            !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n)
-        })
+        ty.lookup_uncached(t, crate::names::get(t, n))
+            .is_some_and(|d| {
+                !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n)
+            })
     })
 }
 
@@ -1054,7 +1069,7 @@ fn partner_names(def: &SlotDef) -> Vec<&'static str> {
 
 /// A class that defines `__eq__` but not `__hash__` is not hashable.
 fn set_hash(t: &Thread, ty: &Type) {
-    if let Some(h) = ty.lookup(t, crate::id!(t, "__hash__"))
+    if let Some(h) = ty.lookup_uncached(t, crate::id!(t, "__hash__"))
         && h.value().is_none()
     {
         ty.slots.hash.set(Some(crate::proto::hash_not_implemented));

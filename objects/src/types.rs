@@ -257,16 +257,10 @@ impl MethodCache {
 
     fn new() -> *mut MethodCache {
         let version = VERSIONS.fetch_add(1, Relaxed);
-        Box::into_raw(Box::new(MethodCache {
-            version,
-            len: AtomicU32::new(0),
-            entries: [const {
-                CacheEntry {
-                    name: AtomicU64::new(0),
-                    value: AtomicU64::new(0),
-                }
-            }; CACHE_SIZE],
-        }))
+        // SAFETY: all of it are numbers, for which zero is a value.
+        let mut cache: Box<MethodCache> = unsafe { Box::new_zeroed().assume_init() };
+        cache.version = version;
+        Box::into_raw(cache)
     }
 }
 
@@ -281,7 +275,8 @@ const LOOKUPS: usize = 2048;
 
 impl LookupCache {
     pub fn new() -> Box<LookupCache> {
-        Box::new(LookupCache([const { Cell::new((0, 0, 0)) }; LOOKUPS]))
+        // SAFETY: cells of numbers, for which zero is a value. Its memory is not touched before it is needed.
+        unsafe { Box::new_zeroed().assume_init() }
     }
 
     /// The place for a name (by its address) in the method cache of a version.
@@ -466,7 +461,8 @@ impl Type {
         }
     }
 
-    fn lookup_uncached<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
+    /// As [`Type::lookup`], for what is asked once.
+    pub(crate) fn lookup_uncached<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
         let mro = self.mro_tuple()?;
         for i in 0..mro.len() {
             let d = Type::of_unchecked(mro.get(i)).dict(t)?;
