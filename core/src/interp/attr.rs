@@ -14,6 +14,7 @@ use weft_objects::instance::{INLINE, Instance};
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
+use weft_objects::site_cache::SuperKey;
 use weft_objects::types::{IS_TYPE, TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
@@ -413,6 +414,48 @@ fn other_protocol(t: &Thread, ty: &Type, which: u8) -> &'static str {
     }
 }
 
+/// The word that [`super_method`] finds next time.
+fn learn_super(t: &Thread, cls: Value, obj: Value, key: &Str) {
+    let ty = type_of(obj);
+    if let Some(class) = Type::of(cls)
+        && Type::of(obj).is_none()
+        && ty.is_subtype(class)
+        && ty.version() != 0
+        && let Some((at, d)) = weft_objects::super_::find_at(t, ty, class, key)
+        && type_of(d.value()).has(tf::METHOD_DESCRIPTOR)
+        && let Some(mro) = ty.mro_tuple()
+        && let Some((mc, index)) = Type::of_unchecked(mro.get(at)).lookup_index(t, key)
+    {
+        let w = version_word(kind::METHOD, mc.version, index);
+        let key = super_key(cls, key, ty);
+        t.vm().sites.set_super(key, at, w);
+    }
+}
+
+#[inline(always)]
+fn super_key(cls: Value, name: &Str, ty: &Type) -> SuperKey {
+    SuperKey {
+        class: cls.ptr() as u64,
+        name: name as *const Str as u64,
+        version: ty.version(),
+    }
+}
+
+/// The method that `super(cls, obj).name` has given before, not bound; NULL if that is not known.
+#[inline(always)]
+pub fn super_method(t: &Thread, cls: Value, obj: Value, name: &Str) -> Value {
+    let ty = type_of(obj);
+    match (
+        t.vm().sites.get_super(super_key(cls, name, ty)),
+        ty.mro_tuple(),
+    ) {
+        (Some((at, w)), Some(mro)) if at < mro.len() => {
+            cached_method(Type::of_unchecked(mro.get(at)), w)
+        }
+        _ => Value::NULL,
+    }
+}
+
 /// `super().name` and `super(C, o).name` without making the super object.
 pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<()> {
     let key = name(f, i.c());
@@ -425,6 +468,9 @@ pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<
         }));
     }
     let plain = sup.ptr() as *const Type == &raw const weft_objects::super_::SUPER;
+    if plain && method {
+        learn_super(t, cls, obj, key);
+    }
     let (m, self_) = if plain {
         match weft_objects::super_::lookup_method(t, cls, obj, key)? {
             Some(m) if method => (m, copy_reg(t, obj)),

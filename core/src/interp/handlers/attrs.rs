@@ -3,11 +3,12 @@
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
-use crate::interp::frames::Enter;
+use crate::interp::frames::{Enter, name};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{INLINE, Instance};
 use weft_objects::prelude::*;
+use weft_objects::super_::SUPER;
 
 /// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
 /// nothing may be done after it but to return that.
@@ -286,6 +287,22 @@ handlers! {
         s.slow(attr::load_method)
     }
     super_attr(s) { s.slow(|t, f, i| attr::super_attr(t, f, i, false)) }
-    super_method(s) { s.slow(|t, f, i| attr::super_attr(t, f, i, true)) }
+    super_method(s) {
+        let b = s.i.b();
+        let (sup, cls, obj) = (s.reg(b), s.reg(b + 1), s.reg(b + 2));
+        if sup.ptr() as *const Type == &raw const SUPER
+            && cls.is_ptr()
+            && obj.is_ptr()
+            && let Some(m) = s.copy_some(attr::super_method(s.t(), cls, obj, name(s.f, s.i.c())))
+        {
+            for n in 0..3 {
+                s.put(b + n, Value::NULL);
+            }
+            s.put(s.i.a(), m);
+            s.put(s.i.a() + 1, obj);
+            return s.finish(cls);
+        }
+        s.slow(|t, f, i| attr::super_attr(t, f, i, true))
+    }
     load_special(s) { s.slow(attr::load_special) }
 }
