@@ -6,7 +6,7 @@ use crate::{tree_make, tree_read};
 use std::sync::atomic::AtomicU64;
 use weft_objects::bytes::Bytes;
 use weft_objects::code::{
-    Code, CodeBody, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position,
+    Code, CodeHead, CodeParts, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position,
 };
 use weft_objects::prelude::*;
 use weft_objects::{complex, float, int, set, slice};
@@ -40,7 +40,7 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
         .map(|n| Str::intern(t, n).into_value())
         .collect();
     let cache_name = |i: &u32| names.get(*i as usize).copied().unwrap_or(Value::NULL);
-    let body = CodeBody {
+    let head = CodeHead {
         name: Str::intern(t, &p.name),
         qualname: Str::intern(t, &p.qualname),
         filename: filename.clone(),
@@ -51,6 +51,8 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
         flags: p.flags,
         nlocals: p.nlocals,
         nregs: p.nregs,
+    };
+    let parts = CodeParts {
         locals: p
             .locals
             .iter()
@@ -82,7 +84,7 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
             })
             .collect(),
     };
-    Code::new(t, body)
+    Code::new(t, head, parts)
 }
 
 fn local_kind(k: LocalKind) -> u8 {

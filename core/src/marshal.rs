@@ -679,7 +679,7 @@ impl Reader {
             return Err(t.value_error("unmarshalling code objects is disallowed"));
         }
         let b = self.sized(t, "code object")?;
-        match crate::code_load::load(t, &b, None) {
+        match crate::code_load::load(t, &b) {
             Some(code) => Ok(code),
             None => Err(bad(t, "invalid code object")),
         }

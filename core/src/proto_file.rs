@@ -1,9 +1,12 @@
 //! What the compiler writes, as bytes: for cached code files and for the library inside the program. [`crate::code_load`] makes code
 //! objects of them.
 //!
-//! First the names, each once; then the file name; then the code, which refers to names by number, and in which code is a constant
-//! like others. Numbers are LEB128 variable-length integers, signed ones zigzagged; text and lists come with their lengths.
-//! Instructions begin at a multiple of eight, so that they can be run where they lie.
+//! First the names, each once: their number, where each begins and ends, their text. Then the file name; then the code, which refers
+//! to names by number, and in which code is a constant like others. A code object begins with what is asked of one that does not run;
+//! the length of the rest comes before that, so that it can be read when it is needed.
+//!
+//! Numbers are LEB128 variable-length integers, signed ones zigzagged, or where said little-endian `u32`; text and lists come with
+//! their lengths. Instructions begin at a multiple of eight, so that they can be run where they lie.
 
 use crate::compile::bytecode::{CodeProto, Const, Position};
 use crate::compile::is_name_like;
@@ -17,11 +20,7 @@ pub fn write(p: &CodeProto) -> Vec<u8> {
         out: Vec::with_capacity(p.instrs.len() * 12 + 256),
         numbers: HashMap::new(),
     };
-    w.number(names.all.len() as u64);
-    for (i, name) in names.all.iter().enumerate() {
-        w.bytes(name);
-        w.numbers.insert(name, i as u64);
-    }
+    w.names(&names.all);
     w.bytes(p.filename.as_bytes());
     w.proto(p);
     w.out
@@ -62,6 +61,17 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Whether a set is part of the constant, or of code within it.
+fn has_set(c: &Const) -> bool {
+    match c {
+        Const::FrozenSet(_) => true,
+        Const::Tuple(items) => items.iter().any(has_set),
+        Const::Slice(parts) => parts.iter().any(has_set),
+        Const::Code(p) => p.consts.iter().any(has_set),
+        _ => false,
+    }
+}
+
 struct Writer<'a> {
     out: Vec<u8>,
     /// The number of each name.
@@ -86,6 +96,24 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(b);
     }
 
+    fn u32(&mut self, n: usize) {
+        // A source of 4 GiB has been refused long before.
+        self.out.extend_from_slice(&(n as u32).to_le_bytes());
+    }
+
+    /// The count, the places (one more than there are names), and the text that they are places in, all as `u32`.
+    fn names(&mut self, all: &[&'a [u8]]) {
+        self.u32(all.len());
+        let mut at = 0;
+        for (i, name) in all.iter().enumerate() {
+            self.u32(at);
+            self.numbers.insert(name, i as u64);
+            at += name.len();
+        }
+        self.u32(at);
+        all.iter().for_each(|name| self.out.extend_from_slice(name));
+    }
+
     fn name(&mut self, name: &[u8]) {
         let n = self.numbers[name];
         self.number(n);
@@ -100,6 +128,19 @@ impl<'a> Writer<'a> {
         for n in [p.argcount, p.posonly, p.kwonly, p.nlocals, p.nregs] {
             self.number(n.into());
         }
+        let length_at = self.out.len();
+        self.u32(0);
+        self.number(p.instrs.len() as u64);
+        self.out.resize(self.out.len().next_multiple_of(8), 0);
+        for i in &p.instrs {
+            self.out.extend_from_slice(&i.0.to_le_bytes());
+        }
+        self.rest(p);
+        let length = (self.out.len() - length_at - 4) as u32;
+        self.out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn rest(&mut self, p: &'a CodeProto) {
         self.number(p.locals.len() as u64);
         for (name, kind) in &p.locals {
             self.name(name.as_bytes());
@@ -118,11 +159,6 @@ impl<'a> Writer<'a> {
             }
         }
         self.positions(&p.positions);
-        self.number(p.instrs.len() as u64);
-        self.out.resize(self.out.len().next_multiple_of(8), 0);
-        for i in &p.instrs {
-            self.out.extend_from_slice(&i.0.to_le_bytes());
-        }
         self.number(p.consts.len() as u64);
         p.consts.iter().for_each(|c| self.constant(c));
     }
@@ -180,6 +216,8 @@ impl<'a> Writer<'a> {
             }
             Const::Str(s) => {
                 self.out.push(b'u');
+                let continues = |b: &&u8| **b & 0xc0 == 0x80;
+                self.number((s.len() - s.iter().filter(continues).count()) as u64);
                 self.bytes(s);
             }
             Const::Bytes(b) => {
@@ -190,7 +228,9 @@ impl<'a> Writer<'a> {
             Const::FrozenSet(items) => self.constants(b'>', items),
             Const::Slice(parts) => self.constants(b':', &parts[..]),
             Const::Code(p) => {
-                self.out.push(b'c');
+                // Making sets takes the interpreter.
+                let sets = p.consts.iter().any(has_set);
+                self.out.push(if sets { b'C' } else { b'c' });
                 self.proto(p);
             }
         }

@@ -216,7 +216,9 @@ impl Str {
         }
         let chars = s.len() + right.len();
         let unique = s.header.is_local(t) && s.header.count.load(Relaxed) == 1;
-        if unique && s.header.has_flag(OUTSIDE) && !s.header.is_immortal() {
+        // SAFETY: the flag says that the bytes are outside.
+        let ours = || s.header.has_flag(OUTSIDE) && unsafe { (*s.outside()).capacity != 0 };
+        if unique && ours() && !s.header.is_immortal() {
             // SAFETY: nobody else refers to this local object, so nobody looks at its bytes.
             unsafe {
                 let out = &mut *s.outside();
@@ -347,6 +349,27 @@ impl Str {
         unsafe {
             let p = t.alloc(&STR.head, INSTANCE_SIZE) as *mut Str;
             Self::set_outside(p, v, chars);
+            Self::own(p)
+        }
+    }
+
+    /// A string of text that stays: if it is long, its bytes are left where they are.
+    pub fn from_static(t: &Thread, text: Text<'static>) -> Obj {
+        if text.bytes.len() < size_of::<Outside>() * 2 {
+            return Self::from_text(t, text);
+        }
+        let out = Outside {
+            ptr: text.bytes.as_ptr().cast_mut(),
+            bytes: text.bytes.len(),
+            chars: text.chars,
+            capacity: 0,
+            index: AtomicPtr::new(std::ptr::null_mut()),
+        };
+        // SAFETY: a zeroed object of the size that this takes. What has no capacity is neither written to nor freed.
+        unsafe {
+            let p = t.alloc(&STR.head, INSTANCE_SIZE) as *mut Str;
+            (p.add(1) as *mut Outside).write(out);
+            (*p).header.set_flag(OUTSIDE);
             Self::own(p)
         }
     }
@@ -761,7 +784,9 @@ unsafe fn clear_str(h: *mut Header, _t: &Thread) {
         if (*h).has_flag(OUTSIDE) {
             let out = &mut *((h as *mut Str).add(1) as *mut Outside);
             drop_index(out);
-            drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
+            if out.capacity != 0 {
+                drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
+            }
             out.ptr = std::ptr::dangling_mut();
             (out.bytes, out.capacity) = (0, 0);
         }

@@ -680,7 +680,7 @@ impl Type {
         if names.get_str(t, doc_key).is_none() && !self.is(&TYPE) {
             let doc = match self.static_doc {
                 "" => Obj::own(Value::NONE),
-                text => Str::new(t, text),
+                text => Str::from_static(t, crate::text::Text::new(text.as_bytes())),
             };
             names.set_str(t, doc_key, doc.value());
         }

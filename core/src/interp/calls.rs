@@ -182,7 +182,7 @@ fn makes_generator(t: &Thread, func: &Function, n: usize) -> bool {
     let code = func.code();
     // SAFETY: code is never empty.
     let first = Instr(unsafe { (*code.first).load(Relaxed) });
-    code.call_key == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
+    code.call_key() == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
         && first.op() == Op::ReturnGenerator as u8
         && t.vm().coroutine_origin_depth.get() == 0
 }
@@ -441,9 +441,8 @@ unsafe fn fill_defaults(
             // SAFETY: the caller's promise.
             Some(v) => unsafe { *base.add(k) = v },
             None => {
-                let missing: Vec<usize> = (k..total)
-                    .filter(|&k| unbound(k) && !has(t, k))
-                    .collect();
+                let missing: Vec<usize> =
+                    (k..total).filter(|&k| unbound(k) && !has(t, k)).collect();
                 return Err(missing_args(t, func, code, &missing, "keyword-only"));
             }
         }
@@ -921,7 +920,7 @@ pub fn enter_above(t: &mut Thread, func: Value, args: &[Value], dst: usize) -> R
     };
     let code = x.code();
     let (top, n) = (t.regs.top(), args.len());
-    if code.call_key != Code::simple_key(n)
+    if code.call_key() != Code::simple_key(n)
         || top.wrapping_add(2 + n + code.nregs as usize) > t.regs.limit()
     {
         return Ok(false);
@@ -965,7 +964,7 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
     let _guard = t.enter_recursive("")?;
     let own = to_reg(t, callee);
     let n = args.all().len();
-    if args.names().is_null() && code.call_key == Code::simple_key(n) {
+    if args.names().is_null() && code.call_key() == Code::simple_key(n) {
         // SAFETY: above all registers in use, below the limit.
         unsafe {
             *top = own;
