@@ -100,6 +100,7 @@ fn main() {
     )
     .expect("OUT_DIR can be written");
 
+    fs::write(out_dir.join("names.txt"), module_names(&contents)).expect("OUT_DIR can be written");
     fixed_address();
     println!("cargo::rerun-if-changed=src/compile");
     println!("cargo::rerun-if-changed=src/proto_file.rs");
@@ -110,6 +111,18 @@ fn main() {
         .collect();
     let code = pack(&compile_all(wanted, &out_dir.join("code")), |_| false);
     fs::write(out_dir.join("code.blob"), code).expect("OUT_DIR can be written");
+}
+
+/// The names of the modules right in the library, a line each.
+fn module_names(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let name = |path: &String| match path.split_once('/') {
+        Some((package, _)) => Some(package.to_owned()),
+        None => path.strip_suffix(".py").map(str::to_owned),
+    };
+    let is_name = |n: &String| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let mut names: Vec<String> = files.keys().filter_map(name).filter(is_name).collect();
+    names.dedup();
+    names.join("\n")
 }
 
 /// Links the program for a fixed address where that is usual: some twenty thousand words of tables then need no change when it starts.

@@ -33,7 +33,7 @@ unsafe impl Sync for Ref {}
 static TABLE: LazyLock<DashMap<u64, Vec<Ref>, BuildHasherDefault<AddressHasher>>> =
     LazyLock::new(|| DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS));
 /// More than threads are likely to meet in, however many cores there are.
-const SHARDS: usize = 256;
+const SHARDS: usize = 128;
 
 /// Spreads an address over all bits.
 #[derive(Default)]

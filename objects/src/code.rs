@@ -75,7 +75,7 @@ pub struct CodeBody {
     pub flags: u32,
     pub nlocals: u16,
     pub nregs: u16,
-    parts: OnceLock<CodeParts>,
+    parts: OnceLock<Box<CodeParts>>,
     source: Option<Box<Source>>,
 }
 
@@ -94,7 +94,7 @@ impl Deref for CodeBody {
 }
 
 impl CodeBody {
-    fn new(h: CodeHead, parts: OnceLock<CodeParts>, source: Option<Box<Source>>) -> CodeBody {
+    fn new(h: CodeHead, parts: OnceLock<Box<CodeParts>>, source: Option<Box<Source>>) -> CodeBody {
         CodeBody {
             name: h.name,
             qualname: h.qualname,
@@ -115,7 +115,7 @@ impl CodeBody {
     #[inline(never)]
     fn make_parts(&self) -> &CodeParts {
         self.parts.get_or_init(|| match &self.source {
-            Some(source) => source(Thread::current()),
+            Some(source) => Box::new(source(Thread::current())),
             None => unreachable!("made with its parts or with a source of them"),
         })
     }
@@ -162,7 +162,7 @@ impl Code {
     /// A code object of these parts. It is published: code is shared from the start, and only collected.
     pub fn new(t: &Thread, head: CodeHead, parts: CodeParts) -> Obj {
         let first = parts.instrs.as_ptr();
-        let body = CodeBody::new(head, OnceLock::from(parts), None);
+        let body = CodeBody::new(head, OnceLock::from(Box::new(parts)), None);
         let o = Self::with_body(t, body, first);
         if let Some(c) = Code::of(o.value()) {
             c.make_ready();

@@ -4,6 +4,7 @@ use crate::dict::Dict;
 use crate::prelude::*;
 use crate::slots::{Slots, Spec};
 use parking_lot::Mutex;
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, TypeHead};
@@ -226,12 +227,15 @@ pub fn alloc_instance(t: &Thread, cls: &Type) -> *mut Header {
     unsafe { t.alloc(&cls.head, cls.head.basic_size.load(Relaxed) as usize) }
 }
 
-/// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole.
+/// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole. The entries follow
+/// it in the same allocation.
+#[repr(C)]
 pub struct MethodCache {
     /// Unlike that of any other cache that ever was.
     pub version: u32,
     len: AtomicU32,
-    entries: [CacheEntry; CACHE_SIZE],
+    /// Entries that there is room for.
+    room: usize,
 }
 
 struct CacheEntry {
@@ -241,7 +245,9 @@ struct CacheEntry {
     value: AtomicU64,
 }
 
-const CACHE_SIZE: usize = 126;
+/// Of most classes a few names are asked for; a cache that is full makes way for one with more room.
+const SMALL_CACHE: usize = 15;
+const LARGE_CACHE: usize = 127;
 static VERSIONS: AtomicU32 = AtomicU32::new(1);
 
 impl MethodCache {
@@ -249,24 +255,53 @@ impl MethodCache {
     #[inline(always)]
     pub fn value(&self, index: usize) -> Value {
         // An index that is out of range, which no cache word has, finds nothing.
-        match self.entries.get(index) {
+        match self.entries().get(index) {
             Some(e) => Value(e.value.load(Acquire)),
             None => Value::NULL,
         }
     }
 
-    fn new() -> *mut MethodCache {
-        let version = VERSIONS.fetch_add(1, Relaxed);
-        // SAFETY: all of it are numbers, for which zero is a value.
-        let mut cache: Box<MethodCache> = unsafe { Box::new_zeroed().assume_init() };
-        cache.version = version;
-        Box::into_raw(cache)
+    #[inline(always)]
+    fn entries(&self) -> &[CacheEntry] {
+        let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();
+        // SAFETY: so many lie behind it.
+        unsafe { std::slice::from_raw_parts(first, self.room) }
+    }
+
+    fn layout(room: usize) -> Layout {
+        Layout::from_size_align(
+            size_of::<MethodCache>() + room * size_of::<CacheEntry>(),
+            align_of::<MethodCache>(),
+        )
+        .expect("a few entries")
+    }
+
+    fn new(room: usize) -> *mut MethodCache {
+        let layout = Self::layout(room);
+        // SAFETY: not empty; all of it are numbers, for which zero is a value.
+        unsafe {
+            let p = std::alloc::alloc_zeroed(layout) as *mut MethodCache;
+            if p.is_null() {
+                std::alloc::handle_alloc_error(layout);
+            }
+            (*p).version = VERSIONS.fetch_add(1, Relaxed);
+            (*p).room = room;
+            p
+        }
+    }
+
+    /// Its size in bytes.
+    fn size(&self) -> usize {
+        Self::layout(self.room).size()
     }
 }
 
 unsafe fn free_cache(p: *mut u8, _n: usize) {
     // SAFETY: made by `MethodCache::new`, unreachable for a handshake.
-    drop(unsafe { Box::from_raw(p as *mut MethodCache) });
+    unsafe {
+        let layout = MethodCache::layout((*(p as *const MethodCache)).room);
+        std::alloc::dealloc(p, layout);
+    }
 }
 
 /// One thread's memory of where names are in method caches: direct-mapped by version and name.
@@ -484,7 +519,7 @@ impl Type {
             let guard = lock(t, self.header());
             p = self.mcache.load(Acquire);
             if p.is_null() {
-                p = MethodCache::new();
+                p = MethodCache::new(SMALL_CACHE);
                 self.mcache.store(p, Release);
             }
             drop(guard);
@@ -498,7 +533,7 @@ impl Type {
         }
         let n = mc.len.load(Acquire) as usize;
         for i in 0..n {
-            if mc.entries[i].name.load(Relaxed) == key {
+            if mc.entries()[i].name.load(Relaxed) == key {
                 place.set((mc.version, i as u32, key));
                 return Some((mc, i));
             }
@@ -512,22 +547,15 @@ impl Type {
         if self.mcache.load(Acquire) != p {
             return None;
         }
-        if n == CACHE_SIZE {
+        if n == mc.room {
             // Start over: the old one goes as after a change.
-            self.mcache.store(MethodCache::new(), Release);
+            self.mcache.store(MethodCache::new(LARGE_CACHE), Release);
             // SAFETY: out of sight for new readers.
-            unsafe {
-                t.retire(
-                    self.header(),
-                    p as *mut u8,
-                    size_of::<MethodCache>(),
-                    free_cache,
-                )
-            };
+            unsafe { t.retire(self.header(), p as *mut u8, mc.size(), free_cache) };
             return None;
         }
-        mc.entries[n].name.store(key, Relaxed);
-        mc.entries[n].value.store(found.bare().0, Relaxed);
+        mc.entries()[n].name.store(key, Relaxed);
+        mc.entries()[n].value.store(found.bare().0, Relaxed);
         mc.len.store(n as u32 + 1, Release);
         place.set((mc.version, n as u32, key));
         Some((mc, n))
@@ -548,14 +576,7 @@ impl Type {
         self.ctor.store(0, Release);
         if !p.is_null() {
             // SAFETY: out of sight; readers that have it may go on until their next safepoint (I7).
-            unsafe {
-                t.retire(
-                    self.header(),
-                    p as *mut u8,
-                    size_of::<MethodCache>(),
-                    free_cache,
-                )
-            };
+            unsafe { t.retire(self.header(), p as *mut u8, (*p).size(), free_cache) };
         }
         for sub in self.subclasses_snapshot() {
             Type::of_unchecked(sub).forget(t);
