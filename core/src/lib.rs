@@ -2,6 +2,7 @@
 
 pub mod builtins;
 pub mod cli;
+pub mod code_load;
 pub mod compile;
 pub mod compile_api;
 pub mod embedded;

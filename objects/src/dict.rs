@@ -580,7 +580,7 @@ impl Dict {
     }
 
     /// Makes room for `n` more keys, if that is worth a new table at once.
-    fn reserve(&self, t: &Thread, n: usize) {
+    pub(crate) fn reserve(&self, t: &Thread, n: usize) {
         let _guard = lock(t, &self.header);
         let room = self.table().map_or(0, |tb| tb.room() as usize);
         if (self.len() + n) > room && n > self.len() / 2 {

@@ -44,18 +44,8 @@ pub struct SiteCache {
 
 impl SiteCache {
     pub fn new() -> Box<SiteCache> {
-        Box::new(SiteCache {
-            sets: [const { [const { Cell::new((0, 0)) }; 2] }; SETS],
-            supers: [const {
-                let none = SuperKey {
-                    class: 0,
-                    name: 0,
-                    version: 0,
-                };
-                Cell::new((none, 0, 0))
-            }; SUPERS],
-            taken: Cell::new(0),
-        })
+        // SAFETY: cells of numbers, for which zero is a value. Its memory is not touched before it is needed.
+        unsafe { Box::new_zeroed().assume_init() }
     }
 
     #[inline(always)]

@@ -155,14 +155,6 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
                 at += 1;
             }
         }
-        let body = x.code().body();
-        // The docstring is the first constant of a function that has one.
-        let doc = if body.flags & crate::compile::bytecode::flags::HAS_DOCSTRING != 0 {
-            body.consts.first().copied().unwrap_or(Value::NONE)
-        } else {
-            Value::NONE
-        };
-        x.doc.set(t, &x.header, doc);
     }
     // Functions of modules and classes are shared from birth, so that calling them counts nothing: like the classes, they are there to
     // stay, and freed by the shared collector.

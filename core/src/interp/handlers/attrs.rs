@@ -49,7 +49,7 @@ fn pair(s: State, m: Value, x: Value) -> *mut Frame {
 #[inline(always)]
 fn known(s: State, store: u64, id: u32) -> u64 {
     // SAFETY: a running frame's code is alive, and has a name for each of these caches.
-    let name = unsafe { *(*(*s.f).code).cache_names.add(s.i.c()) };
+    let name = unsafe { *(*(*s.f).code).cache_names().add(s.i.c()) };
     s.t().vm().sites.get(name.ptr() as u64 | store, id)
 }
 

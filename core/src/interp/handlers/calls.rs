@@ -343,7 +343,7 @@ unsafe fn enter(
         let vm = t.vm();
         let nf = s.f.wrapping_add(1);
         let end = base.add(code.nregs as usize);
-        if code.call_key != Code::simple_key(n)
+        if code.call_key() != Code::simple_key(n)
             || nf >= vm.soft_limit()
             || end > t.regs.limit()
             || t.interrupted()
