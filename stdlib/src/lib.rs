@@ -17,6 +17,7 @@ pub mod _lzma;
 pub mod _multiprocessing;
 pub mod _opcode;
 pub mod _operator;
+pub mod _pickle;
 pub mod _posixshmem;
 pub mod _posixsubprocess;
 pub mod _random;
@@ -84,6 +85,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_multiprocessing", _multiprocessing::init),
     ("_opcode", _opcode::init),
     ("_operator", _operator::init),
+    ("_pickle", _pickle::init),
     ("_posixshmem", _posixshmem::init),
     ("_posixsubprocess", _posixsubprocess::init),
     ("_random", _random::init),
