@@ -126,13 +126,16 @@ fn unpickling_error(t: &Thread, msg: impl Into<String>) -> Raised {
 fn instead(t: &Thread, class: &Type, msg: String) -> Raised {
     let old = t.take_exc();
     let raised = t.raise(class, msg);
-    if let (Some(old), Some(new)) = (old, t.take_exc()) {
-        if let Some(e) = errors::Exception::of(new.value()) {
-            e.set_context(t, Some(old));
-        }
-        return t.set_exc(new);
+    let Some(old) = old else {
+        return raised;
+    };
+    let Some(new) = t.take_exc() else {
+        return raised;
+    };
+    if let Some(e) = errors::Exception::of(new.value()) {
+        e.set_context(t, Some(old));
     }
-    raised
+    t.set_exc(new)
 }
 
 /// Adds a note to the pending exception.
