@@ -29,6 +29,7 @@ pub mod _sre;
 pub mod _statistics;
 pub mod _string;
 pub mod _struct;
+pub mod _suggestions;
 pub mod _sysconfig;
 pub mod _thread;
 pub mod _types;
@@ -104,6 +105,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_statistics", _statistics::init),
     ("_string", _string::init),
     ("_struct", _struct::init),
+    ("_suggestions", _suggestions::init),
     ("_sysconfig", _sysconfig::init),
     ("_thread", _thread::init),
     ("_types", _types::init),

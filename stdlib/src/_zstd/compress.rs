@@ -17,20 +17,44 @@ const FLUSH_FRAME: i32 = 2;
 struct Compressor {
     ctx: *mut CCtx,
     last_mode: i32,
-    /// Several threads of the library's own may be at work.
-    workers: bool,
+    /// How many threads of the library's own may be at work.
+    workers: i32,
     /// What the context refers to.
     dict: Option<Arc<Dict>>,
 }
 
 impl Drop for Compressor {
     fn drop(&mut self) {
+        if self.workers > 0 {
+            self.join();
+        }
         // SAFETY: the library's context, freed once, before the dictionary.
         unsafe { ffi::ZSTD_freeCCtx(self.ctx) };
     }
 }
 
 impl Compressor {
+    /// Waits for the library's threads: freeing a context does not, before it frees the dictionary that they use. Beginning a new
+    /// frame does.
+    fn join(&mut self) {
+        let mut room = [0u8; 64];
+        let mut output = OutBuffer {
+            dst: room.as_mut_ptr().cast(),
+            size: room.len(),
+            pos: 0,
+        };
+        let mut input = InBuffer {
+            src: room.as_ptr().cast(),
+            size: 0,
+            pos: 0,
+        };
+        // SAFETY: the library's context, buffers of ours.
+        unsafe {
+            ffi::ZSTD_CCtx_reset(self.ctx, ffi::RESET_SESSION);
+            ffi::ZSTD_compressStream2(self.ctx, &mut output, &mut input, CONTINUE);
+        }
+    }
+
     /// Compresses some input, and with FLUSH_… all that is still inside.
     fn run(&mut self, data: &[u8], mode: i32) -> Result<Vec<u8>, Failure> {
         let mut input = InBuffer {
@@ -66,7 +90,7 @@ impl Compressor {
             let all_in = input.pos == input.size;
             let room_left = output.pos < output.size;
             let done = match mode {
-                CONTINUE if self.workers => all_in && room_left,
+                CONTINUE if self.workers > 1 => all_in && room_left,
                 CONTINUE => all_in,
                 _ => left == 0,
             };
@@ -103,7 +127,7 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     let mut c = Compressor {
         ctx,
         last_mode: FLUSH_FRAME,
-        workers: false,
+        workers: 0,
         dict: None,
     };
     if given(a[0]) && given(a[1]) {
@@ -125,7 +149,9 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
             if param == params::LEVEL {
                 level = params::level(t, Value::int(value.into()))?;
             }
-            c.workers |= param == params::WORKERS && value > 1;
+            if param == params::WORKERS {
+                c.workers = value;
+            }
             Ok(set(&mut c, param, value))
         })?;
     }
