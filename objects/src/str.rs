@@ -419,7 +419,7 @@ impl Str {
         unsafe {
             let p = t.alloc(&STR.head, INSTANCE_SIZE) as *mut Str;
             (p.add(1) as *mut Outside).write(out);
-            (*p).header.set_flag(OUTSIDE);
+            (*p).bytes = OUTSIDE;
             Self::own(p)
         }
     }
