@@ -18,3 +18,4 @@ pub mod sys;
 pub mod tokenize;
 mod tree_make;
 mod tree_read;
+pub mod venv;
