@@ -20,3 +20,4 @@ pub mod sys;
 pub mod tokenize;
 mod tree_make;
 mod tree_read;
+pub mod venv;

@@ -106,16 +106,17 @@ const REFERABLE: &[&str] = &[
     "memoryview",
 ];
 
+/// Whether `ty` is one of those types.
+pub fn is_referable(ty: &Type) -> bool {
+    ty.static_module() == "builtins" && REFERABLE.contains(&ty.name().as_str())
+}
+
 /// Whether weak references to `v` can be made.
 fn supported(v: Value) -> bool {
     if !v.is_ptr() {
         return false;
     }
-    type_supported(type_of(v))
-}
-
-/// Whether weak references to instances of `ty` can be made.
-pub fn type_supported(ty: &Type) -> bool {
+    let ty = type_of(v);
     if ty.is_heap() && !ty.has(type_flags::NO_WEAKREF) {
         return true;
     }
@@ -125,7 +126,7 @@ pub fn type_supported(ty: &Type) -> bool {
         below = c.base_type();
     }
     below.is_some_and(|c| match c.static_module() {
-        "builtins" => REFERABLE.contains(&c.name().as_str()),
+        "builtins" => is_referable(c),
         _ => c.head.gc_flags.load(Relaxed) & WEAK_TYPE == 0,
     })
 }

@@ -40,8 +40,8 @@ pub(super) fn static_base(ty: &Type) -> &Type {
 }
 
 /// Whether weak references to instances were possible if a heap type inherited from `ty` without adding to it.
-fn has_weakrefs(ty: &Type) -> bool {
-    crate::weakref::type_supported(ty)
+pub(super) fn has_weakrefs(ty: &Type) -> bool {
+    ty.is_heap() && !ty.has(tf::NO_WEAKREF) || crate::weakref::is_referable(static_base(ty))
 }
 
 fn has_dict(ty: &Type) -> bool {
