@@ -209,6 +209,17 @@ impl Signature {
         s
     }
 
+    /// Whether `*args` comes after all that is given by position, and all else is NULL or `**kwargs`.
+    fn can_star(&self) -> bool {
+        self.params.len() <= PADDED
+            && self.star == Some(self.positional)
+            && self.required <= self.positional
+            && self.params[self.positional..]
+                .iter()
+                .enumerate()
+                .all(|(i, p)| i == 0 || p.default.is_some() || self.star_star == Some(self.positional + i))
+    }
+
     /// Whether all that positional arguments leave open is NULL.
     fn can_pad(&self) -> bool {
         self.params.len() <= PADDED
@@ -253,6 +264,8 @@ pub struct Native {
     /// How many positional arguments can be handed over as they are, in front of NULLs for `params` others, all of them
     /// optional; with `min`. -1: none.
     positional: i16,
+    /// The number of the parameter `*args`, if binding without keywords is laying arguments in front of it; -1: none.
+    star: i16,
     params: u16,
     /// A method: the first parameter is the object it is called on.
     pub method: bool,
@@ -275,6 +288,11 @@ impl Native {
             simple: sig.simple && def.raw.is_none(),
             positional: if sig.can_pad() && def.raw.is_none() {
                 sig.positional as i16
+            } else {
+                -1
+            },
+            star: if sig.can_star() && def.raw.is_none() {
+                sig.star.map_or(-1, |i| i as i16)
             } else {
                 -1
             },
@@ -323,8 +341,26 @@ impl Native {
                 return self.call_padded(t, given);
             }
         }
+        if args.names().is_null() && self.star >= 0 && args.all().len() >= self.min as usize {
+            return self.call_star(t, args.all());
+        }
         let bound = self.bind(t, args)?;
         (self.f)(t, bound.values())
+    }
+
+    /// Calls with positional arguments of which those from `star` on become a tuple.
+    fn call_star(&self, t: &mut Thread, given: &[Value]) -> Res {
+        let star = self.star as usize;
+        let n = given.len().min(star);
+        let mut padded = [Value::NULL; PADDED];
+        padded[..n].copy_from_slice(&given[..n]);
+        let rest = Tuple::from_slice(t, &given[n..]);
+        padded[star] = rest.value();
+        let named = self.signature().star_star.map(|i| (i, Dict::new(t)));
+        if let Some((i, d)) = &named {
+            padded[*i] = d.value();
+        }
+        (self.f)(t, &padded[..self.params as usize])
     }
 
     #[cold]
