@@ -26,7 +26,8 @@ pub struct Dict {
 }
 
 /// Names of sets of keys. Never used twice: when they run out, there are no more.
-static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+/// Above the ids of all shapes, which share a place in inline caches with them.
+static NEXT_ID: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
 /// Where a search that may have called Python ended, and what it has seen.
 struct Seen {

@@ -242,7 +242,8 @@ struct CacheEntry {
 }
 
 const CACHE_SIZE: usize = 126;
-static VERSIONS: AtomicU32 = AtomicU32::new(1);
+/// Above the ids of all shapes, which share a place in inline caches with them.
+static VERSIONS: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
 impl MethodCache {
     /// The value at an index that a lookup has given.

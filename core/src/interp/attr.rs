@@ -15,12 +15,16 @@ use weft_objects::instance::{INLINE, Instance};
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
+use weft_objects::site_cache::SuperKey;
+use weft_objects::staticmethod::{CLASS_METHOD, STATIC_METHOD, Wrapped};
 use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
 pub mod cache {
-    /// Attribute in an inline slot: `kind:8 | slot:8 | shape:24 | next shape:24` (the last for stores that add).
+    /// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is
+    /// the id of a shape: versions and names of key sets are greater.
     pub const SLOT: u64 = 1;
+    /// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
     pub const ADD_SLOT: u64 = 2;
     /// Class attribute found through the instance's class: `kind:8 | index:24 | version:32`.
     pub const METHOD: u64 = 3;
@@ -36,8 +40,11 @@ pub mod cache {
     pub const ITEM: u64 = 8;
     /// Attribute that a `getset_descriptor` of the object's class computes: `kind:8 | index:24 | version:32`.
     pub const GETSET: u64 = 9;
-    /// As METHOD, for instances with a dict, where they have not got one yet.
-    pub const METHOD_NO_DICT: u64 = 10;
+    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
+    pub const CLASS_METHOD: u64 = 10;
+    pub const STATIC_METHOD: u64 = 11;
+    /// As METHOD, for instances that may have a dict, where they have none yet.
+    pub const METHOD_NO_DICT: u64 = 12;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -175,7 +182,11 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
             && let Some((mc, index)) = cls.lookup_index(t, key)
         {
             let found = mc.value(index);
-            if !found.is_null() && !type_of(found).slots.descr_get.is_set() {
+            // A function is given as it is.
+            if !found.is_null()
+                && (!type_of(found).slots.descr_get.is_set()
+                    || type_of(found).has(tf::METHOD_DESCRIPTOR))
+            {
                 let w = version_word(kind::TYPE, mc.version, index);
                 remember(t, f, at, 0, mc.version, w);
             }
@@ -204,7 +215,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
                 && slot < 256
                 && shape.id < 1 << 24
             {
-                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16;
+                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 32;
                 remember(t, f, at, 0, shape.id, w);
             }
             return;
@@ -326,7 +337,7 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
     };
     if o.is_inline() && slot < 256 && after.id < 1 << 24 {
         let w = if before.id == after.id {
-            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 16
+            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 32
         } else if after.len == before.len + 1 {
             kind::ADD_SLOT | (slot as u64) << 8 | (before.id as u64) << 16 | (after.id as u64) << 40
         } else {
@@ -385,7 +396,19 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         set_pair(t, f, i.a(), m, self_);
         return Ok(());
     }
+    if learn_class_method(t, f, i.c(), v, key)
+        && let Some((m, self_)) = class_method(v, cache(f, i.c()).load(Relaxed))
+    {
+        let (m, self_) = (to_reg(t, m), to_reg(t, self_));
+        let v = take_operand(f, i, XB, i.b());
+        set_pair(t, f, i.a(), m, self_);
+        drop_reg(t, v);
+        return Ok(());
+    }
     let found = proto::get_attr_value(t, v, key.header.value())?;
+    if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+        learn_get(t, f, i.c(), v, key);
+    }
     if let Some(m) = Module::exact(v)
         && let Some(index) = m.dict().index_of_str(key)
     {
@@ -396,6 +419,83 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     set_pair(t, f, i.a(), found, Value::NULL);
     drop_reg(t, v);
     Ok(())
+}
+
+/// Fills a LoadMethod cache if what is loaded is a class method or static method.
+fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
+    let ty = type_of(v);
+    let class = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+        let plain = ty.slots.get_attr.get().map(|x| x as usize)
+            == TYPE.slots.get_attr.get().map(|x| x as usize);
+        if !plain || ty.lookup(t, key).is_some() {
+            return false;
+        }
+        Type::of_unchecked(v)
+    } else {
+        // An attribute of the instance hides it.
+        let no_dict =
+            ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+        if !ty.has(tf::GENERIC_GETATTR)
+            || !no_dict
+            || weft_objects::instance::own_attr(t, v, key).is_some()
+        {
+            return false;
+        }
+        ty
+    };
+    let Some((mc, index)) = class.lookup_index(t, key) else {
+        return false;
+    };
+    let d = mc.value(index);
+    let kind = if d.is_null() {
+        return false;
+    } else if type_of(d).is(&CLASS_METHOD) {
+        kind::CLASS_METHOD
+    } else if type_of(d).is(&STATIC_METHOD) {
+        kind::STATIC_METHOD
+    } else {
+        return false;
+    };
+    remember(t, f, at, 0, mc.version, version_word(kind, mc.version, index));
+    // Also where another word is: the caller goes by it.
+    cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
+    true
+}
+
+/// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for.
+#[inline(always)]
+pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
+    let kind = w & 0xff;
+    if kind != kind::CLASS_METHOD && kind != kind::STATIC_METHOD {
+        return None;
+    }
+    let ty = type_of(v);
+    let class = if ty.has(tf::TYPE_SUBCLASS) {
+        Type::of_unchecked(v)
+    } else if v.is_ptr() {
+        // SAFETY: a register's object is alive.
+        if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) {
+            return None;
+        }
+        ty
+    } else {
+        ty
+    };
+    let d = cached_method(class, w);
+    if d.is_null() {
+        return None;
+    }
+    // SAFETY: what the word has been made for.
+    let m = unsafe { &*(d.ptr() as *const Wrapped) }.callable.get();
+    if m.is_null() {
+        return None;
+    }
+    let self_ = if kind == kind::CLASS_METHOD {
+        class.value()
+    } else {
+        Value::NULL
+    };
+    Some((m, self_))
 }
 
 const SPECIALS: [(&str, &str); 4] = [
@@ -468,6 +568,48 @@ fn other_protocol(t: &Thread, ty: &Type, which: u8) -> &'static str {
     }
 }
 
+/// The word that [`super_method`] finds next time.
+fn learn_super(t: &Thread, cls: Value, obj: Value, key: &Str) {
+    let ty = type_of(obj);
+    if let Some(class) = Type::of(cls)
+        && Type::of(obj).is_none()
+        && ty.is_subtype(class)
+        && ty.version() != 0
+        && let Some((at, d)) = weft_objects::super_::find_at(t, ty, class, key)
+        && type_of(d.value()).has(tf::METHOD_DESCRIPTOR)
+        && let Some(mro) = ty.mro_tuple()
+        && let Some((mc, index)) = Type::of_unchecked(mro.get(at)).lookup_index(t, key)
+    {
+        let w = version_word(kind::METHOD, mc.version, index);
+        let key = super_key(cls, key, ty);
+        t.vm().sites.set_super(key, at, w);
+    }
+}
+
+#[inline(always)]
+fn super_key(cls: Value, name: &Str, ty: &Type) -> SuperKey {
+    SuperKey {
+        class: cls.ptr() as u64,
+        name: name as *const Str as u64,
+        version: ty.version(),
+    }
+}
+
+/// The method that `super(cls, obj).name` has given before, not bound; NULL if that is not known.
+#[inline(always)]
+pub fn super_method(t: &Thread, cls: Value, obj: Value, name: &Str) -> Value {
+    let ty = type_of(obj);
+    match (
+        t.vm().sites.get_super(super_key(cls, name, ty)),
+        ty.mro_tuple(),
+    ) {
+        (Some((at, w)), Some(mro)) if at < mro.len() => {
+            cached_method(Type::of_unchecked(mro.get(at)), w)
+        }
+        _ => Value::NULL,
+    }
+}
+
 /// `super().name` and `super(C, o).name` without making the super object.
 pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<()> {
     let key = name(f, i.c());
@@ -480,6 +622,9 @@ pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<
         }));
     }
     let plain = sup.ptr() as *const Type == &raw const weft_objects::super_::SUPER;
+    if plain && method {
+        learn_super(t, cls, obj, key);
+    }
     let (m, self_) = if plain {
         match weft_objects::super_::lookup_method(t, cls, obj, key)? {
             Some(m) if method => (m, copy_reg(t, obj)),

@@ -131,6 +131,7 @@ const fn handler(op: Op) -> Handler {
         Op::SetAdd => items::set_add,
         Op::MapAdd => items::map_add,
         Op::MakeFunction => names::make_function,
+        Op::MakeGenExpr => names::make_gen_expr,
         Op::Raise => flow::raise,
         Op::Reraise => flow::reraise_,
         Op::PushExc => flow::push_exc,
