@@ -863,7 +863,20 @@ pub static STR: Type = Type::builtin(
     &Spec {
         new: Some(new_str),
         repr: Some(|t, v| {
-            let repr = crate::text::repr::str_repr(Str::this(v).text());
+            let s = Str::this(v);
+            let bytes = s.as_bytes();
+            let plain = |b: &u8| matches!(b, 0x20..0x7f) && *b != b'\'' && *b != b'\\';
+            if bytes.len() < INLINE_ASCII - 2
+                && bytes.iter().all(plain)
+                && let Some(made) = Str::ascii_filled(t, bytes.len() + 2, |out| {
+                    out[0] = b'\'';
+                    out[1..=bytes.len()].copy_from_slice(bytes);
+                    out[bytes.len() + 1] = b'\'';
+                })
+            {
+                return Ok(made.into());
+            }
+            let repr = crate::text::repr::str_repr(s.text());
             Ok(Str::from_string(t, repr).into())
         }),
         str: Some(|t, v| Ok(Str::this(v).to_exact(t).into())),
@@ -1014,6 +1027,17 @@ fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
         return Ok(Str::empty(t).into());
     }
     let chars = s.len();
+    let bytes = s.as_bytes();
+    if s.is_ascii()
+        && n <= INLINE_ASCII
+        && let Some(made) = Str::ascii_filled(t, bytes.len() * n, |out| {
+            for part in out.chunks_exact_mut(bytes.len()) {
+                part.copy_from_slice(bytes);
+            }
+        })
+    {
+        return Ok(made.into());
+    }
     let out = index::repeated(t, s.as_bytes(), n, "repeated string is too long")?;
     Ok(Str::from_vec_counted(t, out, chars * n).into())
 }

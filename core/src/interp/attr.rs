@@ -39,6 +39,8 @@ pub mod cache {
     /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
     pub const CLASS_METHOD: u64 = 10;
     pub const STATIC_METHOD: u64 = 11;
+    /// As METHOD, for instances that may have a dict, where they have none yet.
+    pub const METHOD_NO_DICT: u64 = 12;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -375,8 +377,15 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         let m = d.to_reg(t);
         let no_dict =
             ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
-        if no_dict && let Some((mc, index)) = ty.lookup_index(t, key) {
-            let w = version_word(kind::METHOD, mc.version, index);
+        let k = if no_dict {
+            kind::METHOD
+        } else if ty.has(tf::INLINE) {
+            0
+        } else {
+            kind::METHOD_NO_DICT
+        };
+        if k != 0 && let Some((mc, index)) = ty.lookup_index(t, key) {
+            let w = version_word(k, mc.version, index);
             remember(t, f, i.c(), 0, mc.version, w);
         }
         let self_ = own_operand(t, f, i, XB, i.b());
