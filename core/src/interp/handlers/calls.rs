@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::{FUNCTION, Function};
+use weft_objects::method::METHOD;
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
-use weft_objects::method::METHOD;
 use weft_objects::prelude::*;
 use weft_objects::type_new;
 use weft_objects::types::TYPE;
@@ -50,7 +50,7 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     }
 }
 
-/// The native call `v = g(args)` is done: clears its registers, of which the callee's word is uncounted, and stores the result.
+/// The native call `v = g(args)` is done: clears its registers and stores the result.
 #[inline(always)]
 fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     let t = s.t();
@@ -59,10 +59,8 @@ fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     };
     // SAFETY: the registers of a call lie in a row. Each word is taken out before it is dropped.
     unsafe {
-        debug_assert!(!(*p).is_counted());
-        *p = Value::NULL;
-        let mut q = p.add(1);
-        let end = q.add(argc + 1);
+        let mut q = p;
+        let end = q.add(argc + 2);
         while q < end {
             let v = *q;
             // What is no pointer may stay: the register is dead.
@@ -136,7 +134,6 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
-                && (*p).is_uncounted()
                 && native::accepts(m, self_)
             {
                 s.save();
@@ -155,7 +152,6 @@ handlers! {
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
                 && !b.native.method
-                && (*p).is_uncounted()
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -227,7 +223,7 @@ handlers! {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let cls = Type::of_unchecked(*p);
-            if !cls.is_heap() && (*p).is_uncounted() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
                 s.save();
                 *p.add(1) = Value::NULL;
                 let args = std::slice::from_raw_parts(p.add(2), argc);
