@@ -8,9 +8,12 @@ use crate::prelude::*;
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Kinds of words, in their lowest byte, that hold good for a shape: an attribute in an inline slot
-/// (`kind:8 | slot:8 | shape:24 | next shape:24`, the last for stores that add one). The others are the interpreter's.
+/// Kinds of words, in their lowest byte, that hold good for a shape. The others are the interpreter's.
+///
+/// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is the
+/// id of a shape: versions and names of key sets are greater.
 pub const SLOT: u64 = 1;
+/// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
 pub const ADD_SLOT: u64 = 2;
 
 const SETS: usize = 2048;
