@@ -212,6 +212,9 @@ fn set_code(t: &mut Thread, f: Value, v: Value) -> Res<()> {
             "Assigning a code object of non-matching type is deprecated (e.g., from a generator to a plain function)",
         )?;
     }
+    // The docstring stays that of the first code.
+    let doc = Obj::own(get_doc(t, f)?);
+    put(t, f, &of(f).doc, doc.value())?;
     put(t, f, &of(f).code, v)
 }
 
@@ -238,8 +241,15 @@ fn set_kwdefaults(t: &mut Thread, f: Value, v: Value) -> Res<()> {
     put(t, f, &of(f).kwdefaults, v)
 }
 
+/// What nobody has set is the code's.
 fn get_doc(t: &mut Thread, f: Value) -> Res {
-    none_if_empty(t, &of(f).doc)
+    let own = of(f).doc.get();
+    let doc = if own.is_null() {
+        of(f).code().docstring()
+    } else {
+        own
+    };
+    Ok(to_reg(t, doc))
 }
 
 fn get_annotations(t: &mut Thread, v: Value) -> Res {
@@ -407,7 +417,10 @@ pub static FUNCTION: Type = Type::builtin(
                 |t, v| Ok(to_reg(t, of(v).qualname.get())),
                 |t, v, x| set_str(t, v, &of(v).qualname, x, "__qualname__"),
             ),
-            GetSetDef::rw("__doc__", get_doc, |t, v, x| put(t, v, &of(v).doc, x)),
+            GetSetDef::rw("__doc__", get_doc, |t, v, x| {
+                // A deleted one is None.
+                put(t, v, &of(v).doc, if x.is_null() { Value::NONE } else { x })
+            }),
             GetSetDef::rw(
                 "__module__",
                 |t, v| none_if_empty(t, &of(v).module),

@@ -83,7 +83,7 @@ impl Instance {
         let found = if name.is_interned() {
             None
         } else {
-            Some(Str::find_interned(name.as_bytes())?)
+            Some(name.find_interned()?)
         };
         let name = found.unwrap_or(name);
         let i = Shape::by_id(self.shape.load(Acquire)).find(name)?;

@@ -315,7 +315,15 @@ pub fn eq(t: &mut Thread, a: Value, b: Value) -> Res<bool> {
 }
 
 /// The truth of `a op b`.
+#[inline]
 pub fn compare_bool(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res<bool> {
+    if a.both_ints(b) {
+        return Ok(op.of(a.as_int().cmp(&b.as_int())));
+    }
+    compare_truth(t, a, b, op)
+}
+
+fn compare_truth(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res<bool> {
     let r = compare(t, a, b, op)?;
     if r.is_bool() {
         return Ok(r == Value::TRUE);
@@ -705,6 +713,10 @@ pub fn binary(t: &mut Thread, op: BinOp, a: Value, b: Value) -> Res {
                 return Ok(r);
             }
         }
+        return sequence_op(t, op, a, b, false);
+    }
+    if op == BinOp::Mul && b.is_int() && ty.slots.repeat.is_set() && !ty.is_heap() {
+        // Numbers have no `repeat`, and what ints have to say of sequences is known.
         return sequence_op(t, op, a, b, false);
     }
     let r = binary_raw(t, op, a, b)?;

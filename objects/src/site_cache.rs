@@ -8,10 +8,10 @@ use crate::prelude::*;
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Kinds of words, in their lowest byte, that hold good for a shape. The others are the interpreter's.
-///
-/// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is the
-/// id of a shape: versions and names of key sets are greater.
+// Kinds of words, in their lowest byte, that hold good for a shape. The others are the interpreter's.
+
+/// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is the id
+/// of a shape: versions and names of key sets are greater.
 pub const SLOT: u64 = 1;
 /// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
 pub const ADD_SLOT: u64 = 2;
@@ -44,18 +44,8 @@ pub struct SiteCache {
 
 impl SiteCache {
     pub fn new() -> Box<SiteCache> {
-        Box::new(SiteCache {
-            sets: [const { [const { Cell::new((0, 0)) }; 2] }; SETS],
-            supers: [const {
-                let none = SuperKey {
-                    class: 0,
-                    name: 0,
-                    version: 0,
-                };
-                Cell::new((none, 0, 0))
-            }; SUPERS],
-            taken: Cell::new(0),
-        })
+        // SAFETY: cells of numbers, for which zero is a value. Its memory is not touched before it is needed.
+        unsafe { Box::new_zeroed().assume_init() }
     }
 
     #[inline(always)]

@@ -36,9 +36,13 @@ pub mod cache {
     pub const ITEM: u64 = 8;
     /// Attribute that a `getset_descriptor` of the object's class computes: `kind:8 | index:24 | version:32`.
     pub const GETSET: u64 = 9;
-    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
+    /// Class method or static method, found through an instance's class: `kind:8 | index:24 | version:32`.
     pub const CLASS_METHOD: u64 = 10;
     pub const STATIC_METHOD: u64 = 11;
+    /// In the kind of these two: found through the class itself. What hides it from the one does not from the other.
+    pub const OF_CLASS: u64 = 0x80;
+    /// As METHOD, for instances that may have a dict, where they have none yet.
+    pub const METHOD_NO_DICT: u64 = 12;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -375,8 +379,15 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         let m = d.to_reg(t);
         let no_dict =
             ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
-        if no_dict && let Some((mc, index)) = ty.lookup_index(t, key) {
-            let w = version_word(kind::METHOD, mc.version, index);
+        let k = if no_dict {
+            kind::METHOD
+        } else if ty.has(tf::INLINE) {
+            0
+        } else {
+            kind::METHOD_NO_DICT
+        };
+        if k != 0 && let Some((mc, index)) = ty.lookup_index(t, key) {
+            let w = version_word(k, mc.version, index);
             remember(t, f, i.c(), 0, mc.version, w);
         }
         let self_ = own_operand(t, f, i, XB, i.b());
@@ -443,28 +454,26 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
     } else {
         return false;
     };
-    remember(
-        t,
-        f,
-        at,
-        0,
-        mc.version,
-        version_word(kind, mc.version, index),
-    );
+    let kind = kind | if ty.is(class) { 0 } else { kind::OF_CLASS };
+    let w = version_word(kind, mc.version, index);
+    remember(t, f, at, 0, mc.version, w);
     // Also where another word is: the caller goes by it.
-    cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
+    cache(f, at).store(w, Relaxed);
     true
 }
 
 /// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for.
 #[inline(always)]
 pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
-    let kind = w & 0xff;
+    let kind = w & 0xff & !kind::OF_CLASS;
     if kind != kind::CLASS_METHOD && kind != kind::STATIC_METHOD {
         return None;
     }
     let ty = type_of(v);
-    let class = if ty.has(tf::TYPE_SUBCLASS) {
+    let class = if w & kind::OF_CLASS != 0 {
+        if !v.is_ptr() || !ty.has(tf::TYPE_SUBCLASS) {
+            return None;
+        }
         Type::of_unchecked(v)
     } else if v.is_ptr() {
         // SAFETY: a register's object is alive.

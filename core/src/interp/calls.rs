@@ -182,7 +182,7 @@ fn makes_generator(t: &Thread, func: &Function, n: usize) -> bool {
     let code = func.code();
     // SAFETY: code is never empty.
     let first = Instr(unsafe { (*code.first).load(Relaxed) });
-    code.call_key == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
+    code.call_key() == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
         && first.op() == Op::ReturnGenerator as u8
         && t.vm().coroutine_origin_depth.get() == 0
 }
@@ -942,7 +942,7 @@ pub fn enter_above(t: &mut Thread, func: Value, args: &[Value], dst: usize) -> R
     };
     let code = x.code();
     let (top, n) = (t.regs.top(), args.len());
-    if code.call_key != Code::simple_key(n)
+    if code.call_key() != Code::simple_key(n)
         || top.wrapping_add(2 + n + code.nregs as usize) > t.regs.limit()
     {
         return Ok(false);
@@ -986,7 +986,7 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
     let _guard = t.enter_recursive("")?;
     let own = to_reg(t, callee);
     let n = args.all().len();
-    if args.names().is_null() && code.call_key == Code::simple_key(n) {
+    if args.names().is_null() && code.call_key() == Code::simple_key(n) {
         // SAFETY: above all registers in use, below the limit.
         unsafe {
             *top = own;

@@ -342,15 +342,10 @@ fn module_names(t: &mut Thread, m: &Module) -> Res<()> {
     let builtin = native.iter().map(|n| Str::intern(t, n)).collect();
     m.add(t, "builtin_module_names", Tuple::from_vec(t, builtin));
     let all = Set::new_frozen(t);
-    let embedded = crate::embedded::list("").filter_map(|n| match n.strip_suffix(".py") {
-        Some(n) => Some(n),
-        None => crate::embedded::is_dir(n).then_some(n),
-    });
-    for name in native.iter().copied().chain(embedded) {
-        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            let name = Str::intern(t, name);
-            Set::of_obj(&all).add(t, name.value())?;
-        }
+    let embedded = include_str!(concat!(env!("OUT_DIR"), "/names.txt"));
+    for name in native.iter().copied().chain(embedded.lines()) {
+        let name = Str::intern(t, name);
+        Set::of_obj(&all).add(t, name.value())?;
     }
     m.add(t, "stdlib_module_names", all);
     Ok(())

@@ -14,6 +14,7 @@ use weft_objects::function::{FUNCTION, Function};
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
+use weft_objects::method::METHOD;
 use weft_objects::prelude::*;
 use weft_objects::type_new;
 use weft_objects::types::TYPE;
@@ -119,6 +120,9 @@ handlers! {
                 if ty == &raw const TYPE {
                     return s.tail(call_type);
                 }
+                if !(*ty).is_heap() && ty != &raw const METHOD {
+                    return s.tail(call_object);
+                }
             }
             s.tail(call_slow)
         }
@@ -157,6 +161,43 @@ handlers! {
                 let args = std::slice::from_raw_parts(p.add(2), argc);
                 let v = b.native.call_positional(s.t(), args);
                 *p.add(1) = Value::NULL;
+                return native_done(s, p, argc, v);
+            }
+            if s.i.arg() != 0 || (*p.add(1)).is_null() {
+                return s.tail(call_bound_builtin);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_bound_builtin(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let b = &*((*p).ptr() as *const BuiltinFunction);
+            s.save();
+            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+            let v = b.native.call_positional(s.t(), args);
+            native_done(s, p, argc, v)
+        }
+    }
+    call_object(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            if let Some(f) = type_of(*p).slots.call.get()
+                && (s.i.arg() != 0 || (*p.add(1)).is_null())
+            {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = Args::positional(std::slice::from_raw_parts(p.add(2), argc));
+                let t = s.t();
+                let v = match t.enter_recursive(" while calling a Python object") {
+                    Ok(_guard) => f(t, *p, args),
+                    Err(e) => Err(e),
+                };
                 return native_done(s, p, argc, v);
             }
         }
@@ -343,7 +384,7 @@ unsafe fn enter(
         let vm = t.vm();
         let nf = s.f.wrapping_add(1);
         let end = base.add(code.nregs as usize);
-        if code.call_key != Code::simple_key(n)
+        if code.call_key() != Code::simple_key(n)
             || nf >= vm.soft_limit()
             || end > t.regs.limit()
             || t.interrupted()
