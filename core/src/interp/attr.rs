@@ -422,13 +422,13 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 /// Fills a LoadMethod cache if what is loaded is a class method or static method.
 fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
     let ty = type_of(v);
-    let class = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+    let (class, of) = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
         let plain = ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
         if !plain || ty.lookup(t, key).is_some() {
             return false;
         }
-        Type::of_unchecked(v)
+        (Type::of_unchecked(v), kind::OF_CLASS)
     } else {
         // An attribute of the instance hides it.
         let no_dict =
@@ -439,7 +439,7 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
         {
             return false;
         }
-        ty
+        (ty, 0)
     };
     let Some((mc, index)) = class.lookup_index(t, key) else {
         return false;
@@ -454,8 +454,7 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
     } else {
         return false;
     };
-    let kind = kind | if ty.is(class) { 0 } else { kind::OF_CLASS };
-    let w = version_word(kind, mc.version, index);
+    let w = version_word(kind | of, mc.version, index);
     remember(t, f, at, 0, mc.version, w);
     // Also where another word is: the caller goes by it.
     cache(f, at).store(w, Relaxed);
