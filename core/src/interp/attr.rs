@@ -36,9 +36,11 @@ pub mod cache {
     pub const ITEM: u64 = 8;
     /// Attribute that a `getset_descriptor` of the object's class computes: `kind:8 | index:24 | version:32`.
     pub const GETSET: u64 = 9;
-    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
+    /// Class method or static method, found through an instance's class: `kind:8 | index:24 | version:32`.
     pub const CLASS_METHOD: u64 = 10;
     pub const STATIC_METHOD: u64 = 11;
+    /// In the kind of these two: found through the class itself. What hides it from the one does not from the other.
+    pub const OF_CLASS: u64 = 0x80;
     /// As METHOD, for instances that may have a dict, where they have none yet.
     pub const METHOD_NO_DICT: u64 = 12;
 }
@@ -422,13 +424,13 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 /// Fills a LoadMethod cache if what is loaded is a class method or static method.
 fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
     let ty = type_of(v);
-    let class = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+    let (class, of) = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
         let plain = ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
         if !plain || ty.lookup(t, key).is_some() {
             return false;
         }
-        Type::of_unchecked(v)
+        (Type::of_unchecked(v), kind::OF_CLASS)
     } else {
         // An attribute of the instance hides it.
         let no_dict =
@@ -439,7 +441,7 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
         {
             return false;
         }
-        ty
+        (ty, 0)
     };
     let Some((mc, index)) = class.lookup_index(t, key) else {
         return false;
@@ -454,28 +456,25 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
     } else {
         return false;
     };
-    remember(
-        t,
-        f,
-        at,
-        0,
-        mc.version,
-        version_word(kind, mc.version, index),
-    );
+    let w = version_word(kind | of, mc.version, index);
+    remember(t, f, at, 0, mc.version, w);
     // Also where another word is: the caller goes by it.
-    cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
+    cache(f, at).store(w, Relaxed);
     true
 }
 
 /// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for.
 #[inline(always)]
 pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
-    let kind = w & 0xff;
+    let kind = w & 0xff & !kind::OF_CLASS;
     if kind != kind::CLASS_METHOD && kind != kind::STATIC_METHOD {
         return None;
     }
     let ty = type_of(v);
-    let class = if ty.has(tf::TYPE_SUBCLASS) {
+    let class = if w & kind::OF_CLASS != 0 {
+        if !v.is_ptr() || !ty.has(tf::TYPE_SUBCLASS) {
+            return None;
+        }
         Type::of_unchecked(v)
     } else if v.is_ptr() {
         // SAFETY: a register's object is alive.

@@ -210,6 +210,14 @@ def case_classes_that_change():
         def __call__(self):
             return self.value
 
+        @classmethod
+        def of_class(cls):
+            return cls.value
+
+        @staticmethod
+        def static():
+            return C.value
+
     o, stop = C(), threading.Event()
     gets = [C.get, lambda self: self.value]
     items = [C.__getitem__, lambda self, k: self.value]
@@ -224,11 +232,13 @@ def case_classes_that_change():
             C.__getitem__ = items[i % 2]
             C.__call__ = calls[i % 2]
             C.prop = property(gets[i % 2])
+            C.of_class = classmethod(gets[i % 2])
+            C.static = staticmethod(lambda: C.value)
 
     def use():
         last = 0
         for i in range(1500):
-            for got in (o.get(), o.prop, o[1], o[1:2], o(), C().get()):
+            for got in (o.get(), o.prop, o[1], o[1:2], o(), C().get(), C.of_class(), o.of_class(), C.static(), o.static()):
                 check(got >= last, "went back")
                 last = got
             if i == 1499:

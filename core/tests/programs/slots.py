@@ -1,4 +1,5 @@
 """`__slots__`, properties and other descriptors, at sites that see one class, many classes, and classes that change."""
+import collections
 import weakref
 
 from _checks import check, raises, run, same, says
@@ -195,6 +196,102 @@ def case_classes_that_change():
         change(*step)
         for _ in range(5):
             same(d.f, wanted)
+
+
+def case_class_and_static_methods():
+    class Meta(type):
+        pass
+
+    class A(metaclass=Meta):
+        @classmethod
+        def c(cls, *args):
+            return cls.__name__, args
+
+        @staticmethod
+        def s(*args):
+            return args
+
+        def f(self, *args):
+            return self, args
+
+    class B(A):
+        pass
+
+    a, b = A(), B()
+
+    def look(o):
+        return o.c(1), o.s(2)
+
+    for _ in range(5):
+        same([look(o) for o in (A, B, a, b)],
+             [(("A", (1,)), (2,)), (("B", (1,)), (2,)), (("A", (1,)), (2,)), (("B", (1,)), (2,))])
+        same([B.f(5, 6), b.f(7)], [(5, (6,)), (b, (7,))])
+    b.c = lambda *args: ("own", args)
+    b.s = "hides"
+    for _ in range(5):
+        same(b.c(1), ("own", (1,)))
+        raises(TypeError, look, b)
+        same(look(B), (("B", (1,)), (2,)))
+    A.s = classmethod(lambda cls, *args: (cls, args))
+    A.c = staticmethod(lambda *args: args)
+    for _ in range(5):
+        same([look(o) for o in (A, B, a)], [((1,), (A, (2,))), ((1,), (B, (2,))), ((1,), (A, (2,)))])
+    Meta.c = property(lambda cls: lambda *args: ("meta", cls.__name__, args))
+    for _ in range(5):
+        same([A.c(1), B.c(1), a.c(1)], [("meta", "A", (1,)), ("meta", "B", (1,)), (1,)])
+    del Meta.c
+    same(look(B), ((1,), (B, (2,))))
+    del A.s
+    raises(AttributeError, look, B)
+    raises(AttributeError, look, a)
+
+    class Hooked(type):
+        def __getattribute__(cls, name):
+            return lambda *args: ("hooked", name)
+
+    class D(A, metaclass=type("Both", (Hooked, Meta), {})):
+        s = staticmethod(lambda *args: args)
+
+    d = D()
+    for _ in range(5):
+        same(look(d), ((1,), (2,)))
+        same(look(D), (("hooked", "c"), ("hooked", "s")))
+
+    class E:
+        @classmethod
+        def __prepare__(cls, *args):
+            return "own"
+
+    def prepare(cls):
+        return cls.__prepare__()
+
+    for _ in range(5):
+        same([prepare(type), prepare(A), prepare(E), prepare(E()), prepare(Meta)], [{}, {}, "own", "own", {}])
+
+
+def case_computed_attributes():
+    class N(collections.namedtuple("N", "x y")):
+        pass
+
+    class M(N):
+        @property
+        def x(self):
+            return "property"
+
+    class Loose(N):
+        __slots__ = ()
+
+    things = [N(1, 2), M(1, 2), Loose(3, 4), collections.namedtuple("Other", "y x")(5, 6), Point(7, 8)]
+    for _ in range(20):
+        same([get_x(o) for o in things], [1, "property", 3, 6, 7])
+        same([o.real for o in (1, 1.5, True, 2j)], [1, 1.5, 1, 0.0])
+        same([f.__name__ for f in (get_x, len, Point, N)], ["get_x", "len", "Point", "N"])
+    raises(AttributeError, set_x, things[0], 1)
+    n = things[0]
+    N.y = "changed"
+    same((n.y, n[1]), ("changed", 2))
+    del N.y
+    same(n.y, 2)
 
 
 def case_hooks_that_come_late():
