@@ -354,6 +354,16 @@ pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
         let got = type_of(v).name();
         return Err(t.type_error(format!("cannot convert '{got}' object to {what}")));
     }
+    let items = match List::exact(v) {
+        Some(l) => l.local_items(t),
+        None => Tuple::exact(v).map(Tuple::values),
+    };
+    let small = |v: &Value| v.to_int().and_then(|n| u8::try_from(n).ok());
+    if let Some(items) = items
+        && let Some(out) = items.iter().map(small).collect()
+    {
+        return Ok(out);
+    }
     let hint = proto::length_hint(t, v, 64)?;
     let mut out = Vec::with_capacity(hint.min(1 << 20));
     let name = if what == "bytearray" { "byte" } else { "bytes" };

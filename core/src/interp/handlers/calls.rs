@@ -71,45 +71,54 @@ handlers! {
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            if s.i.arg() == 0 && !(*p.add(1)).is_null() && callee.is_ptr() {
-                let ty = callee.header().ty.load(Relaxed) as *const Type;
+            if !callee.is_ptr() {
+                return s.tail(call_slow);
+            }
+            let ty = callee.header().ty.load(Relaxed) as *const Type;
+            if s.i.arg() == 0 && !(*p.add(1)).is_null() {
                 if ty == &raw const FUNCTION {
-                    let func = &*(callee.ptr() as *const Function);
-                    return enter(s, callee, func, p.add(1), s.i.c() + 1, || ());
+                    return s.tail(call_with_self);
                 }
                 if ty == &raw const METHOD_DESCRIPTOR {
                     return s.tail(call_method_descriptor);
                 }
+                return s.tail(call_slow);
             }
-            s.tail(call_plain)
+            if ty == &raw const FUNCTION {
+                return s.tail(call_function);
+            }
+            if ty == &raw const BUILTIN_FUNCTION {
+                return s.tail(call_builtin);
+            }
+            if ty == &raw const TYPE {
+                return s.tail(call_type);
+            }
+            if !(*ty).is_heap() && ty != &raw const METHOD {
+                return s.tail(call_object);
+            }
         }
+        s.tail(call_slow)
     }
-    call_plain(s) {
-        // SAFETY: as in `call`.
+    call_with_self(s) {
+        // SAFETY: as in `call`, which has looked at the type.
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            if callee.is_ptr() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
-                let ty = callee.header().ty.load(Relaxed) as *const Type;
-                if ty == &raw const FUNCTION {
-                    let func = &*(callee.ptr() as *const Function);
-                    return enter(s, callee, func, p.add(2), s.i.c(), || {
-                        // The function's word goes next to the arguments.
-                        *p = Value::NULL;
-                        *p.add(1) = callee;
-                    });
-                }
-                if ty == &raw const BUILTIN_FUNCTION {
-                    return s.tail(call_builtin);
-                }
-                if ty == &raw const TYPE {
-                    return s.tail(call_type);
-                }
-                if !(*ty).is_heap() && ty != &raw const METHOD {
-                    return s.tail(call_object);
-                }
-            }
-            s.tail(call_slow)
+            let func = &*(callee.ptr() as *const Function);
+            enter(s, callee, func, p.add(1), s.i.c() + 1, || ())
+        }
+    }
+    call_function(s) {
+        // SAFETY: as in `call`, which has looked at the type.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let callee = *p;
+            let func = &*(callee.ptr() as *const Function);
+            enter(s, callee, func, p.add(2), s.i.c(), || {
+                // The function's word goes next to the arguments.
+                *p = Value::NULL;
+                *p.add(1) = callee;
+            })
         }
     }
     call_method_descriptor(s) {
