@@ -219,7 +219,14 @@ fn based(t: &mut Thread, v: Value, base: u32) -> Res {
         let mut buffer = [0; 72];
         let digits = int_digits(n, base, &mut buffer);
         let chars = digits.len();
-        return Ok(Str::from_text(t, weft_objects::text::Text { bytes: digits, chars }).into());
+        return Ok(Str::from_text(
+            t,
+            weft_objects::text::Text {
+                bytes: digits,
+                chars,
+            },
+        )
+        .into());
     }
     let i = proto::index(t, v)?;
     let text = match (int::as_i64(i.value()), int::to_bigint(i.value())) {

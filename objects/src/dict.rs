@@ -593,7 +593,7 @@ impl Dict {
     }
 
     /// Makes room for `n` more keys, if that is worth a new table at once.
-    fn reserve(&self, t: &Thread, n: usize) {
+    pub(crate) fn reserve(&self, t: &Thread, n: usize) {
         let _guard = lock(t, &self.header);
         let room = self.table().map_or(0, |tb| tb.room() as usize);
         if (self.len() + n) > room && n > self.len() / 2 {
@@ -636,11 +636,7 @@ impl Dict {
 
     /// The item of the entry `pos`. `None`: there is none, or it is dead.
     #[inline(always)]
-    pub fn item_at<'t>(
-        &self,
-        t: &'t Thread,
-        pos: usize,
-    ) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
+    pub fn item_at<'t>(&self, t: &'t Thread, pos: usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
         let table = self.table()?;
         if pos >= table.used() as usize {
             return None;

@@ -363,10 +363,10 @@ impl DictIter {
     #[inline(always)]
     fn dict<'a>(&self) -> Option<&'a Dict> {
         let v = self.dict.get();
-        // SAFETY: a dict; it is used until the next safepoint only.
         if v.is_null() {
             None
         } else {
+            // SAFETY: a dict; it is used until the next safepoint only.
             Some(unsafe { &*(v.ptr() as *const Dict) })
         }
     }

@@ -21,11 +21,7 @@ use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
 pub mod cache {
-    /// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is
-    /// the id of a shape: versions and names of key sets are greater.
-    pub const SLOT: u64 = 1;
-    /// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
-    pub const ADD_SLOT: u64 = 2;
+    pub use weft_objects::site_cache::{ADD_SLOT, SLOT};
     /// Class attribute found through the instance's class: `kind:8 | index:24 | version:32`.
     pub const METHOD: u64 = 3;
     /// The same for a class itself.
@@ -456,7 +452,14 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
     } else {
         return false;
     };
-    remember(t, f, at, 0, mc.version, version_word(kind, mc.version, index));
+    remember(
+        t,
+        f,
+        at,
+        0,
+        mc.version,
+        version_word(kind, mc.version, index),
+    );
     // Also where another word is: the caller goes by it.
     cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
     true

@@ -10,8 +10,8 @@ use weft_objects::generator::Generator;
 use weft_objects::prelude::*;
 use weft_objects::range::Range;
 
-/// Lays an iteration down in three registers: exact lists, tuples, strs (in bytes) and bytes with a position, ranges by ones with two bounds, generators as they
-/// are, everything else as its iterator.
+/// Lays an iteration down in three registers: lists, exact tuples, strs (in bytes) and bytes with a position, ranges by ones with two
+/// bounds, generators as they are, everything else as its iterator.
 #[inline(never)]
 pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let v = reg(f, i.b());
@@ -25,7 +25,8 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let it;
     if List::exact(v).is_some()
         || Tuple::exact(v).is_some()
-        || !is_iterator && (Str::exact(v).is_some() || Bytes::exact(v).is_some())
+        || !is_iterator
+            && (Str::exact(v).is_some() || Bytes::exact(v).is_some() || is_plain_list(v))
     {
         position = Value::int(0);
         it = super::frames::own_operand(t, f, i, XB, i.b());
@@ -72,6 +73,12 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     }
 }
 
+/// Whether `v` is a list of a class that has no `__iter__` of its own.
+fn is_plain_list(v: Value) -> bool {
+    let iter = |ty: &Type| ty.slots.iter.get().map(|f| f as usize);
+    List::of(v).is_some() && iter(type_of(v)) == iter(&weft_objects::list::LIST)
+}
+
 /// A step of an iteration that is not plain. True: it is over, the iterator is dropped.
 pub fn for_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     let (it, at) = (reg(f, i.a()), reg(f, i.a() + 1));
@@ -80,7 +87,7 @@ pub fn for_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     }
     let n = at.as_int() as usize;
     let mut width = 1;
-    let v = if let Some(l) = List::exact(it) {
+    let v = if let Some(l) = List::of(it) {
         l.get(t, n).map(|v| v.to_reg(t))
     } else if let Some(x) = Tuple::exact(it) {
         x.values().get(n).map(|v| to_reg(t, *v))

@@ -155,14 +155,6 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
                 at += 1;
             }
         }
-        let body = x.code().body();
-        // The docstring is the first constant of a function that has one.
-        let doc = if body.flags & crate::compile::bytecode::flags::HAS_DOCSTRING != 0 {
-            body.consts.first().copied().unwrap_or(Value::NONE)
-        } else {
-            Value::NONE
-        };
-        x.doc.set(t, &x.header, doc);
     }
     // Functions of modules and classes are shared from birth, so that calling them counts nothing: like the classes, they are there to
     // stay, and freed by the shared collector.
@@ -272,11 +264,8 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         }
         Op::LoadBuildClass => {
             // SAFETY: a running frame keeps its builtins.
-            let builtins = unsafe { &*(*f).builtins };
-            let found = builtins
-                .get_str(t, weft_objects::id!(t, "__build_class__"))
-                .map(|v| v.to_reg(t));
-            match found {
+            let builtins = unsafe { (*(*f).builtins).header.value() };
+            match proto::get_name(t, builtins, weft_objects::id!(t, "__build_class__"))? {
                 Some(v) => {
                     set_reg(t, f, i.a(), v);
                     Ok(())

@@ -49,7 +49,7 @@ fn pair(s: State, m: Value, x: Value) -> *mut Frame {
 #[inline(always)]
 fn known(s: State, store: u64, id: u32) -> u64 {
     // SAFETY: a running frame's code is alive, and has a name for each of these caches.
-    let name = unsafe { *(*(*s.f).code).cache_names.add(s.i.c()) };
+    let name = unsafe { *(*(*s.f).code).cache_names().add(s.i.c()) };
     s.t().vm().sites.get(name.ptr() as u64 | store, id)
 }
 
@@ -244,9 +244,9 @@ handlers! {
             if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
                 w = known(s, attr::STORE, version);
             }
-            // SAFETY: a register's object is alive.
             if w & 0xff == cache::MEMBER
                 && w >> 32 == version as u64
+                // SAFETY: a register's object is alive.
                 && unsafe { x.header() }.is_local(s.t())
                 && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {

@@ -2,7 +2,7 @@
 
 use super::{State, handlers};
 use crate::compile::bytecode::{DISCARD, Instr};
-use crate::interp::calls::{self, clear_call};
+use crate::interp::calls;
 use crate::interp::flow::{self, Left};
 use crate::interp::frames::{self, Enter};
 use crate::interp::globals;
@@ -50,14 +50,29 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     }
 }
 
-/// The native call `v = g(args)` is done: clears its registers and stores the result.
+/// The native call `v = g(args)` is done: clears its registers, of which the callee's word is uncounted, and stores the result.
 #[inline(always)]
 fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     let t = s.t();
     let Ok(v) = v else {
         return super::raise(t, s.f);
     };
-    clear_call(t, p, argc);
+    // SAFETY: the registers of a call lie in a row. Each word is taken out before it is dropped.
+    unsafe {
+        debug_assert!(!(*p).is_counted());
+        *p = Value::NULL;
+        let mut q = p.add(1);
+        let end = q.add(argc + 1);
+        while q < end {
+            let v = *q;
+            // What is no pointer may stay: the register is dead.
+            if v.0 & 7 == 0 {
+                *q = Value::NULL;
+                drop_reg(t, v);
+            }
+            q = q.add(1);
+        }
+    }
     frames::set_result(t, s.f, s.i.a(), v);
     if t.interrupted() {
         return s.done(weft_objects::runtime::safepoint(t));
@@ -130,6 +145,7 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
+                && (*p).is_uncounted()
                 && native::accepts(m, self_)
             {
                 s.save();
@@ -148,6 +164,7 @@ handlers! {
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
                 && !b.native.method
+                && (*p).is_uncounted()
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -219,7 +236,7 @@ handlers! {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let cls = Type::of_unchecked(*p);
-            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+            if !cls.is_heap() && (*p).is_uncounted() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
                 s.save();
                 *p.add(1) = Value::NULL;
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -376,7 +393,7 @@ unsafe fn enter(
         let vm = t.vm();
         let nf = s.f.wrapping_add(1);
         let end = base.add(code.nregs as usize);
-        if code.call_key != Code::simple_key(n)
+        if code.call_key() != Code::simple_key(n)
             || nf >= vm.soft_limit()
             || end > t.regs.limit()
             || t.interrupted()

@@ -5,9 +5,7 @@ use crate::compile::bytecode::{Instr, Op, XB};
 use crate::interp::iteration;
 use std::sync::atomic::Ordering::*;
 use weft_objects::bytes::{BYTES, Bytes};
-use weft_objects::dict_views::{
-    self, DICT_ITEMITERATOR, DICT_KEYITERATOR, DICT_VALUEITERATOR,
-};
+use weft_objects::dict_views::{self, DICT_ITEMITERATOR, DICT_KEYITERATOR, DICT_VALUEITERATOR};
 use weft_objects::frame::Frame;
 use weft_objects::generator::GENERATOR;
 use weft_objects::iter::{ENUMERATE, ZIP};
@@ -87,6 +85,12 @@ handlers! {
         if ty == &raw const STR {
             return s.tail(for_iter_str);
         }
+        if ty == &raw const BYTES {
+            return s.tail(for_iter_bytes);
+        }
+        if s.reg(s.i.a() + 1).is_int() {
+            return s.tail(for_iter_list);
+        }
         if ty == &raw const DICT_KEYITERATOR {
             return s.tail(for_iter_keys);
         }
@@ -105,10 +109,23 @@ handlers! {
         if ty == &raw const DICT_VALUEITERATOR {
             return s.tail(for_iter_values);
         }
-        if ty == &raw const BYTES {
-            return s.tail(for_iter_bytes);
-        }
         s.tail(for_iter_slot)
+    }
+    // Of a class that derives from `list`.
+    for_iter_list(s) {
+        let (it, at) = (s.reg(s.i.a()), s.reg(s.i.a() + 1));
+        // SAFETY: of what has a position no other type is left.
+        let l = unsafe { &*(it.ptr() as *const List) };
+        match l.get(s.t(), at.as_int() as usize) {
+            Some(v) => match s.copy(v.value()) {
+                Some(v) => {
+                    s.put(s.i.a() + 1, Value(at.0 + 2));
+                    s.set(s.i.b(), v)
+                }
+                None => s.slow_jump(iteration::for_iter),
+            },
+            None => exhausted(s, it),
+        }
     }
     for_iter_str(s) {
         let (it, at) = (s.reg(s.i.a()), s.reg(s.i.a() + 1));
