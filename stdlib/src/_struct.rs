@@ -147,11 +147,7 @@ thread_local! {
 }
 
 /// Calls `f` with the layout of a format.
-fn with_layout(
-    t: &mut Thread,
-    format: Value,
-    f: impl FnOnce(&mut Thread, &Layout) -> Res,
-) -> Res {
+fn with_layout(t: &mut Thread, format: Value, f: impl FnOnce(&mut Thread, &Layout) -> Res) -> Res {
     let Some(text) = Str::exact(format).filter(|s| s.is_ascii()) else {
         let layout = cached(t, format)?;
         return f(t, &layout);
