@@ -80,6 +80,17 @@ fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     s.next()
 }
 
+/// As [`native_done`], for a callee whose word may be counted.
+#[inline(always)]
+fn native_done_counted(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
+    if v.is_ok() {
+        // SAFETY: the registers of a call lie in a row.
+        let callee = unsafe { std::mem::replace(&mut *p, Value::NULL) };
+        drop_reg(s.t(), callee);
+    }
+    native_done(s, p, argc, v)
+}
+
 handlers! {
     call(s) {
         // SAFETY: the registers of a call lie in a row; the callee is alive (see `State`).
@@ -173,22 +184,28 @@ handlers! {
                 return native_done(s, p, argc, v);
             }
             if s.i.arg() != 0 || (*p.add(1)).is_null() {
-                return s.tail(call_bound_builtin);
+                return s.tail(call_builtin_counted);
             }
         }
         s.tail(call_slow)
     }
-    call_bound_builtin(s) {
-        // SAFETY: as in `call`.
+    call_builtin_counted(s) {
+        // SAFETY: as in `call`; `call_builtin` has looked at the registers.
         unsafe {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let b = &*((*p).ptr() as *const BuiltinFunction);
             s.save();
-            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
-            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
-            let v = b.native.call_positional(s.t(), args);
-            native_done(s, p, argc, v)
+            let v = if b.native.method {
+                *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+                let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+                b.native.call_positional(s.t(), args)
+            } else {
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                b.native.call_positional(s.t(), args)
+            };
+            native_done_counted(s, p, argc, v)
         }
     }
     call_object(s) {
@@ -207,7 +224,7 @@ handlers! {
                     Ok(_guard) => f(t, *p, args),
                     Err(e) => Err(e),
                 };
-                return native_done(s, p, argc, v);
+                return native_done_counted(s, p, argc, v);
             }
         }
         s.tail(call_slow)
