@@ -78,51 +78,71 @@ fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     s.next()
 }
 
+/// As [`native_done`], for a callee whose word may be counted.
+#[inline(always)]
+fn native_done_counted(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
+    if v.is_ok() {
+        // SAFETY: the registers of a call lie in a row.
+        let callee = unsafe { std::mem::replace(&mut *p, Value::NULL) };
+        drop_reg(s.t(), callee);
+    }
+    native_done(s, p, argc, v)
+}
+
 handlers! {
     call(s) {
         // SAFETY: the registers of a call lie in a row; the callee is alive (see `State`).
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            if s.i.arg() == 0 && !(*p.add(1)).is_null() && callee.is_ptr() {
-                let ty = callee.header().ty.load(Relaxed) as *const Type;
+            if !callee.is_ptr() {
+                return s.tail(call_slow);
+            }
+            let ty = callee.header().ty.load(Relaxed) as *const Type;
+            if s.i.arg() == 0 && !(*p.add(1)).is_null() {
                 if ty == &raw const FUNCTION {
-                    let func = &*(callee.ptr() as *const Function);
-                    return enter(s, callee, func, p.add(1), s.i.c() + 1, || ());
+                    return s.tail(call_with_self);
                 }
                 if ty == &raw const METHOD_DESCRIPTOR {
                     return s.tail(call_method_descriptor);
                 }
+                return s.tail(call_slow);
             }
-            s.tail(call_plain)
+            if ty == &raw const FUNCTION {
+                return s.tail(call_function);
+            }
+            if ty == &raw const BUILTIN_FUNCTION {
+                return s.tail(call_builtin);
+            }
+            if ty == &raw const TYPE {
+                return s.tail(call_type);
+            }
+            if !(*ty).is_heap() && ty != &raw const METHOD {
+                return s.tail(call_object);
+            }
         }
+        s.tail(call_slow)
     }
-    call_plain(s) {
-        // SAFETY: as in `call`.
+    call_with_self(s) {
+        // SAFETY: as in `call`, which has looked at the type.
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            if callee.is_ptr() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
-                let ty = callee.header().ty.load(Relaxed) as *const Type;
-                if ty == &raw const FUNCTION {
-                    let func = &*(callee.ptr() as *const Function);
-                    return enter(s, callee, func, p.add(2), s.i.c(), || {
-                        // The function's word goes next to the arguments.
-                        *p = Value::NULL;
-                        *p.add(1) = callee;
-                    });
-                }
-                if ty == &raw const BUILTIN_FUNCTION {
-                    return s.tail(call_builtin);
-                }
-                if ty == &raw const TYPE {
-                    return s.tail(call_type);
-                }
-                if !(*ty).is_heap() && ty != &raw const METHOD {
-                    return s.tail(call_object);
-                }
-            }
-            s.tail(call_slow)
+            let func = &*(callee.ptr() as *const Function);
+            enter(s, callee, func, p.add(1), s.i.c() + 1, || ())
+        }
+    }
+    call_function(s) {
+        // SAFETY: as in `call`, which has looked at the type.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let callee = *p;
+            let func = &*(callee.ptr() as *const Function);
+            enter(s, callee, func, p.add(2), s.i.c(), || {
+                // The function's word goes next to the arguments.
+                *p = Value::NULL;
+                *p.add(1) = callee;
+            })
         }
     }
     call_method_descriptor(s) {
@@ -160,22 +180,28 @@ handlers! {
                 return native_done(s, p, argc, v);
             }
             if s.i.arg() != 0 || (*p.add(1)).is_null() {
-                return s.tail(call_bound_builtin);
+                return s.tail(call_builtin_counted);
             }
         }
         s.tail(call_slow)
     }
-    call_bound_builtin(s) {
-        // SAFETY: as in `call`.
+    call_builtin_counted(s) {
+        // SAFETY: as in `call`; `call_builtin` has looked at the registers.
         unsafe {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let b = &*((*p).ptr() as *const BuiltinFunction);
             s.save();
-            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
-            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
-            let v = b.native.call_positional(s.t(), args);
-            native_done(s, p, argc, v)
+            let v = if b.native.method {
+                *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+                let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+                b.native.call_positional(s.t(), args)
+            } else {
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                b.native.call_positional(s.t(), args)
+            };
+            native_done_counted(s, p, argc, v)
         }
     }
     call_object(s) {
@@ -194,7 +220,7 @@ handlers! {
                     Ok(_guard) => f(t, *p, args),
                     Err(e) => Err(e),
                 };
-                return native_done(s, p, argc, v);
+                return native_done_counted(s, p, argc, v);
             }
         }
         s.tail(call_slow)
