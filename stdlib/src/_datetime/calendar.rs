@@ -189,3 +189,57 @@ impl Hms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_numbers() {
+        assert_eq!(to_ordinal(1, 1, 1), 1);
+        assert_eq!(to_ordinal(9999, 12, 31), MAX_ORDINAL);
+        let mut expected = Ymd {
+            year: 1,
+            month: 1,
+            day: 1,
+        };
+        for n in 1..=MAX_ORDINAL {
+            let d = from_ordinal(n);
+            assert!(d == expected && d.ordinal() == n, "{n}");
+            let (y, m) = (i64::from(d.year), i64::from(d.month));
+            expected.day += 1;
+            if i64::from(expected.day) > days_in_month(y, m) {
+                expected.day = 1;
+                expected.month += 1;
+            }
+            if expected.month > 12 {
+                expected.month = 1;
+                expected.year += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn iso_weeks() {
+        for n in (1..=MAX_ORDINAL).step_by(97) {
+            let [year, week, day] = from_ordinal(n).iso();
+            if (MIN_YEAR..=MAX_YEAR).contains(&year) {
+                assert_eq!(from_iso(year, week, day).ok(), Some(n));
+            }
+        }
+        assert!(matches!(from_iso(2019, 53, 1), Err(IsoError::Week)));
+        assert!(from_iso(2020, 53, 5).is_ok());
+    }
+
+    #[test]
+    fn times() {
+        let h = Hms {
+            hour: 23,
+            minute: 59,
+            second: 58,
+            micro: 123_456,
+        };
+        assert!(Hms::from_micros(h.micros()) == h);
+        assert!(Hms::from_bytes(h.bytes()) == h);
+    }
+}

@@ -46,7 +46,8 @@ fn seconds(t: &Thread, given: f64, x: f64) -> Res<i64> {
     if given.is_nan() {
         return Err(t.value_error("Invalid value NaN (not a number)"));
     }
-    if !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&x) {
+    const TWO_TO_63: f64 = (1u64 << 63) as f64;
+    if !(-TWO_TO_63..TWO_TO_63).contains(&x) {
         return Err(out_of_range(t));
     }
     Ok(x as i64)

@@ -229,10 +229,10 @@ fn mul(t: &mut Thread, a: Value, b: Value) -> Res {
         (None, Some(d)) => (d, a),
         _ => return Ok(Value::NOT_IMPLEMENTED),
     };
-    if let Some(n) = x.to_int() {
-        if let Some(total) = d.total().checked_mul(n.into()) {
-            return Delta::plain(t, total).map(Obj::into_value);
-        }
+    if let Some(n) = x.to_int()
+        && let Some(total) = d.total().checked_mul(n.into())
+    {
+        return Delta::plain(t, total).map(Obj::into_value);
     }
     if let Some(n) = int::to_bigint(x) {
         return Delta::big(t, &(n * d.total())).map(Obj::into_value);
