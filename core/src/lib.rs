@@ -2,6 +2,7 @@
 
 pub mod builtins;
 pub mod cli;
+pub mod code_load;
 pub mod compile;
 pub mod compile_api;
 pub mod embedded;
@@ -19,3 +20,4 @@ pub mod sys;
 pub mod tokenize;
 mod tree_make;
 mod tree_read;
+pub mod venv;

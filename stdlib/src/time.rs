@@ -499,10 +499,10 @@ fn init_timezone(t: &Thread, m: &Obj) {
     add(t, m, "altzone", int_obj(t, -summer));
     add(t, m, "daylight", int_obj(t, (standard != summer) as i64));
     let names = names.map(|p| {
-        // SAFETY: zero-terminated names of the system.
         if p.is_null() {
             Str::empty(t)
         } else {
+            // SAFETY: zero-terminated names of the system.
             support::fs_decode(t, unsafe { CStr::from_ptr(p) }.to_bytes())
         }
     });

@@ -40,6 +40,11 @@ use source::Source;
 use symtable::SymTable;
 use type_comments::TypeComments;
 
+/// Whether a constant text is interned: what consists of letters, digits and underscores, as in CPython.
+pub fn is_name_like(s: &[u8]) -> bool {
+    s.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
 /// What the source is compiled as: `compile()`'s "exec", "eval" and "single".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
