@@ -9,6 +9,7 @@ use super::{
     clock, fold, hms, int_or, iso, pickled, pickled_zone, repr_text, shown_name, ymd, zone,
 };
 use crate::support;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::{counted, or_none};
@@ -264,7 +265,10 @@ fn combine(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// The characters as bytes; what separates date and time may be anything.
-fn iso_bytes(s: &Str) -> Option<Vec<u8>> {
+fn iso_bytes(s: &Str) -> Option<Cow<'_, [u8]>> {
+    if s.is_ascii() {
+        return (s.len() >= 7).then(|| Cow::Borrowed(s.as_bytes()));
+    }
     let codes: Vec<u32> = wtf8::code_points(s.as_bytes()).collect();
     let mut bytes: Vec<u8> = codes
         .iter()
@@ -281,7 +285,7 @@ fn iso_bytes(s: &Str) -> Option<Vec<u8>> {
     if let Some(sep) = bytes.get_mut(end) {
         *sep = b'T';
     }
-    Some(bytes)
+    Some(Cow::Owned(bytes))
 }
 
 fn read_iso(s: &Str) -> Result<([i64; 3], iso::Time), iso::Bad> {
