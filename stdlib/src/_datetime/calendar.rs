@@ -34,6 +34,17 @@ pub const MIDNIGHT: Hms = Hms {
 pub const SECOND: i128 = 1_000_000;
 pub const DAY: i128 = 86_400 * SECOND;
 
+/// Whole days of so many microseconds, and the rest.
+#[inline]
+pub fn split_days(total: i128) -> (i128, i64) {
+    // Division of long numbers is slow.
+    const SHORT: i64 = DAY as i64;
+    match i64::try_from(total) {
+        Ok(n) => (n.div_euclid(SHORT).into(), n.rem_euclid(SHORT)),
+        Err(_) => (total.div_euclid(DAY), total.rem_euclid(DAY) as i64),
+    }
+}
+
 pub fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
@@ -166,7 +177,8 @@ impl Hms {
         i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
     }
     /// The time so many microseconds after midnight, less than a day.
-    pub fn from_micros(n: i128) -> Hms {
+    pub fn from_micros(n: i64) -> Hms {
+        const SECOND: i64 = super::calendar::SECOND as i64;
         let (s, micro) = ((n / SECOND) as u32, (n % SECOND) as u32);
         Hms {
             hour: (s / 3600) as u8,
@@ -239,7 +251,9 @@ mod tests {
             second: 58,
             micro: 123_456,
         };
-        assert!(Hms::from_micros(h.micros()) == h);
+        assert!(Hms::from_micros(h.micros() as i64) == h);
         assert!(Hms::from_bytes(h.bytes()) == h);
+        assert_eq!(split_days(-1), (-1, DAY as i64 - 1));
+        assert_eq!(split_days(DAY * (1 << 40) + 5), (1 << 40, 5));
     }
 }

@@ -80,7 +80,7 @@ impl DateTime {
     /// The moment so many microseconds later, of the same zone and the class of `v`, which is this object.
     pub fn plus(&self, t: &mut Thread, v: Value, micros: i128) -> Res<Obj> {
         let total = self.total() + micros;
-        let (day, rest) = (total.div_euclid(DAY), total.rem_euclid(DAY));
+        let (day, rest) = calendar::split_days(total);
         if !(1..=i128::from(MAX_ORDINAL)).contains(&day) {
             return Err(t.overflow_error("date value out of range"));
         }
@@ -593,12 +593,12 @@ fn utc_tuple(t: &mut Thread, a: &[Value]) -> Res {
     let dt = DateTime::this(a[0]);
     let offset = zone::offset_of(t, dt.zone(), a[0])?.unwrap_or(0);
     let total = dt.total() - offset;
-    let day = total.div_euclid(DAY);
+    let (day, rest) = calendar::split_days(total);
     if !(1..=i128::from(MAX_ORDINAL)).contains(&day) {
         return Err(t.overflow_error("date value out of range"));
     }
     let day = calendar::from_ordinal(day as i64);
-    let time = Hms::from_micros(total.rem_euclid(DAY));
+    let time = Hms::from_micros(rest);
     Ok(time_tuple(t, day, time, 0).into())
 }
 
