@@ -94,6 +94,7 @@ fn main() {
         *file = text.replace(from, to).into_bytes();
     }
     fs::write(out_dir.join("stdlib.blob"), pack(&contents)).expect("OUT_DIR can be written");
+    lay_out(&out_dir, &contents);
 
     println!("cargo::rerun-if-changed=src/compile");
     println!("cargo::rerun-if-changed=src/proto_file.rs");
@@ -104,6 +105,37 @@ fn main() {
         .collect();
     let code = pack(&compile_all(wanted, &out_dir.join("code")));
     fs::write(out_dir.join("code.blob"), code).expect("OUT_DIR can be written");
+}
+
+/// Writes the library's files to where modules say that they are (`__file__`), for whoever wants to read them: debuggers,
+/// editors, tests. The program itself does not, and runs as well where they are not.
+fn lay_out(out_dir: &Path, contents: &BTreeMap<String, Vec<u8>>) {
+    // OUT_DIR is `<target>/<profile>/build/<package>/out`, the program `<target>/<profile>/weft`.
+    let Some(target) = out_dir.ancestors().nth(4) else {
+        return;
+    };
+    // As in `sys/info.rs`.
+    let gil = env::var_os("CARGO_FEATURE_GIL").is_some();
+    let root = target
+        .join("lib")
+        .join(if gil { "weft3.14" } else { "weft3.14t" });
+    for (path, data) in contents {
+        let file = root.join(path);
+        if fs::read(&file).is_ok_and(|old| old == *data) {
+            continue;
+        }
+        // Builds of other profiles may do the same at the same time: each file is put in its place as a whole.
+        let fresh = root.join(format!("{path}.{}.tmp", std::process::id()));
+        let written = file
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&fresh, data))
+            .and_then(|()| fs::rename(&fresh, &file));
+        if let Err(e) = written {
+            println!("cargo::warning={}: {e}", file.display());
+            return;
+        }
+    }
 }
 
 fn read_all(files: &BTreeMap<String, PathBuf>) -> io::Result<BTreeMap<String, Vec<u8>>> {

@@ -554,6 +554,33 @@ fn compile_node(
     }
 }
 
+/// The symbol tables of a source.
+///
+/// # Errors
+/// As [`compile_object`].
+pub fn symbol_tables(
+    t: &mut Thread,
+    source: Value,
+    filename: Value,
+    mode: Mode,
+) -> Res<compile::table_view::Table> {
+    let filename = path_text(t, filename)?;
+    let what = "string or bytes";
+    let text = source_text(t, source, "symtable", what, filename.value())?;
+    let opts = Options {
+        filename: Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy()),
+        ..Options::default()
+    };
+    refuse_nul(t, &text, &filename)?;
+    match compile::tables(&text, mode, &opts) {
+        Ok((table, warnings)) => {
+            warn(t, &warnings, &filename)?;
+            Ok(table)
+        }
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
+}
+
 /// SyntaxError for a source with a null character.
 fn refuse_nul(t: &mut Thread, source: &str, filename: &Obj) -> Res<()> {
     if !source.as_bytes().contains(&0) {

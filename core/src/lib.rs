@@ -14,6 +14,7 @@ pub mod precompiled;
 pub mod prompt;
 pub mod proto_file;
 pub mod start;
+pub mod symbols;
 pub mod sys;
 pub mod tokenize;
 mod tree_make;

@@ -53,6 +53,7 @@ pub mod structseq;
 pub mod support;
 pub mod syslog;
 pub mod termios;
+pub mod testsupport;
 pub mod thread_local;
 pub mod time;
 pub mod unicodedata;
@@ -97,6 +98,9 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_string", _string::init),
     ("_struct", _struct::init),
     ("_sysconfig", _sysconfig::init),
+    ("_testinternalcapi", testsupport::internal::init),
+    ("_testlimitedcapi", testsupport::limited::init),
+    ("_testmultiphase", testsupport::multiphase::init),
     ("_thread", _thread::init),
     ("_typing", _typing::init),
     ("_warnings", _warnings::init),

@@ -18,6 +18,7 @@ mod scan;
 mod source;
 mod stmt;
 mod symtable;
+pub mod table_view;
 mod tree;
 mod type_comments;
 mod unparse;
@@ -296,6 +297,26 @@ fn compile_parsed(src: &Source<'_>, tree: &ast::Mod, mode: Mode, opts: &Options)
             Compiler::new(src, opts, mode, &sym).module_unit(&tree.body)
         }
     }
+}
+
+/// The symbol tables of `source`.
+///
+/// # Errors
+/// As [`compile`].
+pub fn tables(
+    source: &str,
+    mode: Mode,
+    opts: &Options,
+) -> Result<(table_view::Table, Vec<SyntaxError>), SyntaxError> {
+    let text = source::normalize(source);
+    with_stack(&text, opts, |src| {
+        let tree = parse(src, mode, opts)?.into_syntax();
+        let sym = match &tree {
+            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts)?,
+            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts)?,
+        };
+        Ok((table_view::view(src, &sym), src.take_warnings()))
+    })
 }
 
 /// The state of code generation: the unit being written and what surrounds it.

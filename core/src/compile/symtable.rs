@@ -7,7 +7,7 @@
 use super::source::Source;
 use super::{Options, Res};
 use ruff_python_ast::{self as ast, Expr, Pattern, Stmt};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -54,12 +54,13 @@ pub(super) enum Place {
 pub(super) const LOCAL: u16 = 1;
 pub(super) const PARAM: u16 = 2;
 pub(super) const USE: u16 = 4;
-const GLOBAL: u16 = 8;
-const NONLOCAL: u16 = 16;
-const ANNOT: u16 = 32;
-const COMP_ITER: u16 = 64;
-const TYPE_PARAM: u16 = 128;
-const BOUND: u16 = LOCAL | PARAM | TYPE_PARAM | COMP_ITER;
+pub(super) const GLOBAL: u16 = 8;
+pub(super) const NONLOCAL: u16 = 16;
+pub(super) const ANNOT: u16 = 32;
+pub(super) const COMP_ITER: u16 = 64;
+pub(super) const TYPE_PARAM: u16 = 128;
+pub(super) const IMPORT: u16 = 256;
+pub(super) const BOUND: u16 = LOCAL | PARAM | TYPE_PARAM | COMP_ITER;
 
 #[derive(Debug)]
 pub(super) struct Symbol {
@@ -114,6 +115,8 @@ pub(super) struct Scope<'a> {
     pub is_async_comp: bool,
     /// What a lazily evaluated scope is, for messages.
     what: &'static str,
+    /// Where it begins.
+    pub start: TextSize,
 }
 
 #[derive(Debug)]
@@ -280,6 +283,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             walrus_targets: Vec::new(),
             is_async_comp: false,
             what: "",
+            start: TextSize::default(),
         }
     }
 
@@ -288,10 +292,17 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     /// Opens a scope; give what it returns to `leave`.
-    fn enter<T>(&mut self, kind: ScopeKind, name: &str, node: &T, role: Role) -> ScopeId {
+    fn enter<T: Ranged>(
+        &mut self,
+        kind: ScopeKind,
+        name: &str,
+        node: &T,
+        role: Role,
+    ) -> ScopeId {
         let outer = self.cur;
         let id = self.t.scopes.len();
-        let scope = self.scope(kind, name, Some(outer));
+        let mut scope = self.scope(kind, name, Some(outer));
+        scope.start = node.start();
         self.t.scopes.push(scope);
         self.t.scopes[outer].children.push(id);
         self.t.map.insert((address(node), role), id);
@@ -528,7 +539,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                 Some(name) => name.as_str(),
                 None => alias.name.as_str().split('.').next().unwrap_or(""),
             };
-            self.def(bound, LOCAL, alias.range)?;
+            self.def(bound, LOCAL | IMPORT, alias.range)?;
         }
         Ok(())
     }
@@ -669,6 +680,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             let o = self.enter_type_params(&name, s);
+            self.me().start = s.name.start();
             outer = Some(o);
             let p = &s.parameters;
             if p.posonlyargs
@@ -685,6 +697,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
         self.function_annotations(s)?;
         let o = self.enter(ScopeKind::Function, &s.name, s, Role::Body);
+        self.me().start = s.name.start();
         self.me().coroutine = s.is_async;
         self.params(&s.parameters)?;
         self.body(&s.body)?;
@@ -729,6 +742,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         let outer = self.cur;
         let sees = self.class_visible(outer);
         self.enter(ScopeKind::Annotation, "__annotate__", s, Role::Annotation);
+        self.me().start = s.name.start();
         self.format_param();
         if sees {
             self.sees_class();
@@ -742,7 +756,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         Ok(())
     }
 
-    fn enter_type_params<T>(&mut self, name: &str, node: &T) -> ScopeId {
+    fn enter_type_params<T: Ranged>(&mut self, name: &str, node: &T) -> ScopeId {
         let outer = self.cur;
         let sees = self.class_visible(outer);
         self.enter(ScopeKind::TypeParams, name, node, Role::TypeParams);
@@ -787,7 +801,7 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     /// A scope that evaluates one expression lazily.
-    fn evaluator<T>(
+    fn evaluator<T: Ranged>(
         &mut self,
         kind: ScopeKind,
         name: &str,
@@ -819,6 +833,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             outer = Some(self.enter_type_params(&name, s));
+            self.me().start = s.name.start();
             let names = tp.iter().map(|p| p.name().to_string()).collect();
             self.private = Private::new(&s.name, Some(names));
             self.me().private = self.private.clone();
@@ -837,6 +852,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             self.keywords(&args.keywords)?;
         }
         let o = self.enter(ScopeKind::Class, &s.name, s, Role::Body);
+        self.me().start = s.name.start();
         self.private = Private::new(&s.name, None);
         self.me().private = self.private.clone();
         if s.type_params.is_some() {
@@ -1188,7 +1204,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
     }
 
-    fn comprehension<T>(
+    fn comprehension<T: Ranged>(
         &mut self,
         node: &'a T,
         kind: ScopeKind,
