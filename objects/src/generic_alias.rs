@@ -118,10 +118,14 @@ fn push_item(t: &mut Thread, out: &mut Vec<u8>, v: Value) -> Res<()> {
         return push_type_repr(t, out, v);
     };
     out.push(b'[');
-    for (i, x) in list.to_vec(t).into_iter().enumerate() {
+    // As many as there were at first: showing one may have changed the list.
+    for i in 0..list.len() {
         if i > 0 {
             out.extend_from_slice(b", ");
         }
+        let Some(x) = list.get(t, i).map(|x| x.to_obj(t)) else {
+            return Err(t.index_error("list index out of range"));
+        };
         push_type_repr(t, out, x.value())?;
     }
     out.push(b']');

@@ -393,17 +393,39 @@ fn finish(t: &mut Thread, p: Pending) {
             if let Some(f) = type_of(o.value()).slots.finalize.get()
                 && let Err(e) = f(t, o.value())
             {
-                let _: Raised = e;
-                unraisable(
-                    t,
-                    "Exception ignored while calling deallocator",
-                    Some(o.value()),
-                );
+                let what = finalizing(t, o.value(), e);
+                unraisable(t, &what, None);
             }
             t.drop_finalized(o);
         }
         Pending::Callback(w) => crate::weakref::run_callback(t, &w),
     }
+}
+
+/// What was going on when a finalizer failed.
+#[cold]
+fn finalizing(t: &mut Thread, v: Value, _: Raised) -> String {
+    let Some(exc) = t.take_exc() else {
+        return String::new();
+    };
+    let (doing, whom) = if crate::generator::Generator::of(v).is_some() {
+        let warned = type_of(exc.value()).is_subtype(&errors::WARNING);
+        let doing = if warned { "finalizing coroutine" } else { "closing generator" };
+        (doing, Some(Obj::new(t, v)))
+    } else {
+        let del = crate::id!(t, "__del__");
+        let del = type_of(v).lookup(t, del).map(|f| f.to_obj(t));
+        ("calling deallocator", del)
+    };
+    let whom = whom.and_then(|o| proto::repr(t, o.value()).ok());
+    t.clear_exc();
+    let mut what = format!("Exception ignored while {doing}");
+    if let Some(whom) = whom.as_ref().and_then(|w| Str::of(w.value())) {
+        what.push(' ');
+        what.push_str(&whom.to_string_lossy());
+    }
+    let _: Raised = t.raise_value(exc);
+    what
 }
 
 type SignalHook = fn(&mut Thread) -> Res<()>;

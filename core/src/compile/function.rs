@@ -585,6 +585,9 @@ impl<'a> Compiler<'a> {
     ) -> Res<u16> {
         let p = &s.parameters;
         self.enter_function(id, "__annotate__", range, None);
+        // It is called after the function.
+        let outer = self.u.qualname.len() - "__annotate__".len();
+        self.u.qualname.insert_str(outer, &format!("{}.", s.name));
         self.check_format();
         let map = self.u.alloc();
         self.emit(Op::BuildMap, 0, map, map, 0);

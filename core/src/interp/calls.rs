@@ -5,7 +5,7 @@ use super::globals::unbound_local;
 use super::run::{copy_reg, drop_reg, run};
 use crate::compile::bytecode::{Instr, Op};
 use std::sync::atomic::Ordering::*;
-use weft_objects::code::Code;
+use weft_objects::code::{Code, CodeBody};
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
 use weft_objects::generator::Generator;
@@ -322,10 +322,10 @@ fn bind_slow(
         None
     };
     for k in 0..nkw {
-        let key = names.map_or(Value::NULL, |x| x.get(k));
-        let Some(v) = given[npos + k].take() else {
+        let (Some(v), Some(names)) = (given[npos + k].take(), names) else {
             continue;
         };
+        let key = (names, k);
         bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref())?;
     }
     if npos > argcount && !has_star {
@@ -374,16 +374,33 @@ fn bind_slow(
     Ok(n)
 }
 
+/// The positional-only parameters that have been given by name.
+#[cold]
+fn positional_only_names(body: &CodeBody, given: &Tuple) -> String {
+    let named = |p: &Str| {
+        let mut names = given.values().iter().filter_map(|v| Str::of(*v));
+        names.any(|n| n.eq(p))
+    };
+    let params = body.locals[..body.posonly as usize].iter();
+    let found: Vec<String> = params
+        .filter_map(|(p, _)| Str::of(p.value()))
+        .filter(|p| named(p))
+        .map(|p| p.to_string_lossy())
+        .collect();
+    found.join(", ")
+}
+
 fn bind_keyword(
     t: &mut Thread,
     func: &Function,
     code: &Code,
     params: &mut [Option<Obj>],
-    key: Value,
+    (names, k): (&Tuple, usize),
     v: Obj,
     star_star: Option<&Obj>,
 ) -> Res<()> {
     let body = code.body();
+    let key = names.get(k);
     let total = body.argcount as usize + body.kwonly as usize;
     let Some(name) = Str::of(key) else {
         return Err(t.type_error(format!(
@@ -413,6 +430,7 @@ fn bind_keyword(
             let positional_only = (0..body.posonly as usize).any(same);
             let text = name.to_string_lossy();
             let msg = if positional_only {
+                let text = positional_only_names(body, names);
                 format!(
                     "{}() got some positional-only arguments passed as keyword arguments: '{text}'",
                     func.display_name()

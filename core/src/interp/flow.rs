@@ -541,9 +541,14 @@ fn close_receiver(t: &mut Thread, receiver: Value) -> Res<()> {
         drop_reg(t, v);
         return Ok(());
     }
-    match proto::get_attr_opt(t, receiver, weft_objects::id!(t, "close"))? {
-        Some(m) => proto::call(t, m.value(), &[]).map(drop),
-        None => Ok(()),
+    match proto::get_attr_opt(t, receiver, weft_objects::id!(t, "close")) {
+        Ok(Some(m)) => proto::call(t, m.value(), &[]).map(drop),
+        Ok(None) => Ok(()),
+        Err(_) => {
+            let what = "Exception ignored while closing generator";
+            weft_objects::runtime::unraisable(t, what, Some(receiver));
+            Ok(())
+        }
     }
 }
 
@@ -608,11 +613,19 @@ pub fn send(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Sent> {
         };
     }
     let r = if v.value().is_none() && type_of(receiver).slots.iter_next.is_set() {
-        let next = type_of(receiver).slots.iter_next.get();
-        match next.map(|n| n(t, receiver)) {
-            Some(Ok(v)) if v.is_null() => return sent_finished(t, f, i, Value::NONE),
-            Some(r) => r,
-            None => Ok(Value::NONE),
+        match proto::lookup_special(t, receiver, weft_objects::id!(t, "__next__"))? {
+            // One in Python may end with a value.
+            Some(next) if type_of(receiver).is_heap() => {
+                proto::call(t, next.value(), &[]).map(Obj::into_value)
+            }
+            _ => {
+                let next = type_of(receiver).slots.iter_next.get();
+                match next.map(|n| n(t, receiver)) {
+                    Some(Ok(v)) if v.is_null() => return sent_finished(t, f, i, Value::NONE),
+                    Some(r) => r,
+                    None => Ok(Value::NONE),
+                }
+            }
         }
     } else {
         proto::call_method(t, receiver, "send", &[v.value()]).map(Obj::into_value)

@@ -71,6 +71,8 @@ fn builtins<'a>(f: *mut Frame) -> &'a Dict {
 /// A global or builtin; fills the caches at `at` and `at + 1`.
 fn find<'t>(t: &'t Thread, f: *mut Frame, key: &Str, at: usize) -> Option<Borrowed<'t>> {
     let g = globals(f);
+    // What a subclass says goes through its methods.
+    Dict::exact(g.header.value())?;
     if let Some(v) = g.get_str(t, key) {
         if let Some(index) = g.index_of_str(key) {
             let id = g.keys_id(t);
@@ -102,7 +104,7 @@ pub fn load(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = name(f, i.b());
     let v = match find(t, f, key, i.c()) {
         Some(v) => v.to_reg(t),
-        None => match special_dict(t, f, key)? {
+        None => match look_up(t, f, key)? {
             Some(v) => v,
             None => return Err(name_error(t, key)),
         },
@@ -111,19 +113,12 @@ pub fn load(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     Ok(())
 }
 
-/// Globals or builtins may be instances of dict subclasses with a `__missing__` or `__getitem__` of their own.
-fn special_dict(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Option<Value>> {
-    for d in [globals(f), builtins(f)] {
-        let v = d.header.value();
-        if Dict::exact(v).is_none() {
-            match proto::get_item_value(t, v, key.header.value()) {
-                Ok(v) => return Ok(Some(v)),
-                Err(e) if !t.exc_matches(&errors::KEY_ERROR) => return Err(e),
-                Err(_) => t.clear_exc(),
-            }
-        }
+/// A global or builtin, where either may be an instance of a dict subclass with a `__missing__` or `__getitem__` of its own.
+fn look_up(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Option<Value>> {
+    match from_mapping(t, globals(f).header.value(), key)? {
+        Some(v) => Ok(Some(v)),
+        None => from_mapping(t, builtins(f).header.value(), key),
     }
-    Ok(None)
 }
 
 #[inline(never)]
@@ -246,19 +241,10 @@ pub fn load_from_dict_or_globals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res
     let found = from_mapping(t, ns, key)?;
     let v = match found {
         Some(v) => v,
-        None => {
-            let g = globals(f)
-                .get_str(t, key)
-                .or_else(|| builtins(f).get_str(t, key))
-                .map(|v| v.to_reg(t));
-            match g {
-                Some(v) => v,
-                None => match special_dict(t, f, key)? {
-                    Some(v) => v,
-                    None => return Err(name_error(t, key)),
-                },
-            }
-        }
+        None => match look_up(t, f, key)? {
+            Some(v) => v,
+            None => return Err(name_error(t, key)),
+        },
     };
     let ns = take_operand(f, i, XB, i.b());
     set_reg(t, f, i.a(), v);

@@ -179,9 +179,15 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         }
         Op::SetAdd => {
             let v = bound(t, f, i.b())?;
-            if let Some(s) = Set::exact(reg(f, i.a())) {
-                s.add(t, v)?;
-            }
+            let set = reg(f, i.a());
+            match Set::exact(set) {
+                Some(s) => s.add(t, v)?,
+                // What a module's code is told are its conditional annotations may be anything.
+                None => {
+                    let msg = format!("expected a set, not '{}'", type_of(set).name());
+                    return Err(t.type_error(msg));
+                }
+            };
             done(t, f, i, XB, i.b())
         }
         Op::SetUpdate => {
