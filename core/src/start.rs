@@ -88,6 +88,9 @@ fn exit_by_signal() {
 /// Makes types, builtins, `sys`, the import system and the standard streams.
 fn init(t: &mut Thread) -> Res<()> {
     let (sys, builtins) = init_core(t)?;
+    if config().dev_mode {
+        runtime::set_dev_mode();
+    }
     init_import(t, &sys)?;
     set_path(t);
     sys::open_streams(t, config())?;

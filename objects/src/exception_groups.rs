@@ -103,7 +103,7 @@ fn group_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     f.set(t, MESSAGE, msg);
     let items = Tuple::from_vec(t, items);
     f.set(t, EXCEPTIONS, items.value());
-    f.set(t, SHOWN, shown.map_or(Value::NULL, |s| s.value()));
+    f.set(t, SHOWN, shown.as_ref().map_or(Value::NULL, Obj::value));
     Ok(group.into())
 }
 

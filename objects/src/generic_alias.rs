@@ -376,9 +376,12 @@ fn fill_in(t: &mut Thread, args: Value, params: &[Obj], given: &[Obj]) -> Res<Ob
         };
         let new = match proto::get_attr_opt(t, v, crate::id!(t, "__typing_subst__"))? {
             Some(subst) => {
-                let at = params.iter().position(|p| p.value().same(v));
-                let arg = at.map_or(Value::NONE, |i| given[i].value());
-                proto::call(t, subst.value(), &[arg])?
+                // An argument may have become a parameter after they were counted.
+                let Some(at) = params.iter().position(|p| p.value().same(v)) else {
+                    let r = proto::repr(t, v)?;
+                    return Err(t.type_error(format!("{} not found in __parameters__", text(&r))));
+                };
+                proto::call(t, subst.value(), &[given[at].value()])?
             }
             None => fill_parameters(t, x.clone(), params, given)?,
         };

@@ -165,6 +165,8 @@ fn left_backwards(_t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn reduce_sequence_iter(t: &mut Thread, a: &[Value], function: &str) -> Res {
+    // Before looking at the iterator: looking a name up may run Python.
+    drop(builtin(t, function)?);
     let it = Walk::this(a[0]);
     match it.seq() {
         Some(seq) => {
@@ -177,7 +179,7 @@ fn reduce_sequence_iter(t: &mut Thread, a: &[Value], function: &str) -> Res {
             } else {
                 List::new(t)
             };
-            reduced(t, "iter", vec![empty], None)
+            reduced(t, function, vec![empty], None)
         }
     }
 }
@@ -326,6 +328,7 @@ pub static SEQUENCE_ITERATOR: Type = Type::builtin(
         methods: &[
             NativeDef::new("__length_hint__", "($self, /)", sequence_iter_hint),
             NativeDef::new("__reduce__", "($self, /)", |t, a| {
+                drop(builtin(t, "iter")?);
                 let it = Walk::this(a[0]);
                 match it.seq() {
                     Some(seq) => {
@@ -546,6 +549,7 @@ pub static CALLABLE_ITERATOR: Type = Type::builtin(
         iter: Some(iter_self),
         iter_next: Some(next_called),
         methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
+            drop(builtin(t, "iter")?);
             let it = Made::this(a[0]);
             let (f, sentinel) = (it.first.get(), it.second.get());
             let args = if f.is_null() || sentinel.is_null() {

@@ -24,6 +24,10 @@ pub fn sort_list(t: &mut Thread, l: &List, key: Option<Value>, reverse: bool) ->
     }
     let (mut items, mark) = l.take_all_marked(t);
     let sorted = sort_vec(t, &mut items, key, reverse);
+    // The keys' finalizers may do something to the list as well.
+    if t.has_pending() && !t.has_exc() {
+        crate::runtime::run_pending(t);
+    }
     let untouched = l.is_marked(mark);
     let intruders = l.replace_all(t, items);
     sorted?;

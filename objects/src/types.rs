@@ -186,6 +186,13 @@ impl Type {
         self.static_flags |= flags;
         self
     }
+    /// Attributes may be set.
+    pub const fn mutable_unless(mut self, not: bool) -> Type {
+        if !not {
+            self.static_flags &= !tf::IMMUTABLE;
+        }
+        self
+    }
     /// No subclasses.
     pub const fn final_(mut self) -> Type {
         self.static_flags &= !tf::BASE;

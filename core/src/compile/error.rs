@@ -178,7 +178,14 @@ impl Reporter<'_, '_> {
         if unfinished && self.opts.allow_incomplete {
             return self.incomplete();
         }
-        self.src.error_of(p.kind, range, p.msg.clone())
+        let mut e = self.src.error_of(p.kind, range, p.msg.clone());
+        if p.msg.starts_with("unterminated triple-quoted")
+            && let Some(text) = &mut e.text
+        {
+            // Nothing says that the line has ended.
+            text.truncate(text.trim_end_matches('\n').len());
+        }
+        e
     }
 
     /// The text from `at` on.
@@ -268,13 +275,35 @@ impl Reporter<'_, '_> {
             }
             "for" if matches!(bracket, Some((_, b'[' | b'{'))) => {
                 let inside = &self.src.text[bracket?.0 + 1..here.start().to_usize()];
-                if !inside.contains(',') || inside.contains(':') {
+                if !inside.contains(',') || inside.replace(":=", "").contains(':') {
                     return None;
                 }
                 let at = TextSize::new(bracket?.0 as u32 + 1);
                 let end = TextSize::new(inside.trim_end().len() as u32);
                 let msg = "did you forget parentheses around the comprehension target?";
                 return Some(Found::new(TextRange::at(at, end), msg));
+            }
+            ">" if before.len() == line.len() && before.ends_with('<') => {
+                let at = TextRange::new(here.start() - TextSize::new(1), here.end());
+                let msg = "invalid syntax. Maybe you meant '!=' instead of '<>'?";
+                return Some(Found::new(at, msg));
+            }
+            ":" if matches!(bracket, Some((_, b'['))) => {
+                let param = before.rsplit(['[', ',']).next()?.trim();
+                let kind = match param.strip_prefix("**") {
+                    Some(_) => "ParamSpec",
+                    None => param.strip_prefix('*').map(|_| "TypeVarTuple")?,
+                };
+                let head = ["def ", "class ", "type ", "async def "];
+                if !head.iter().any(|h| line.starts_with(h)) {
+                    return None;
+                }
+                let what = if after.starts_with('(') && after.contains(',') {
+                    "constraints"
+                } else {
+                    "bound"
+                };
+                return Some(Found::new(here, format!("cannot use {what} with {kind}")));
             }
             "*" if bracket.is_some() && after.starts_with([')', ']', ':', ',']) => {
                 "Invalid star expression"
@@ -421,12 +450,27 @@ impl Reporter<'_, '_> {
     fn keyword_line(&self, here: TextRange) -> Option<Found> {
         let (line, col) = self.src.line_col(here.start());
         let text = self.src.line_text(line)?;
-        let before = text.get(..col as usize)?;
-        let word = before.trim();
+        let before = text.get(..col as usize)?.trim_end_matches([' ', '\t']);
+        let word = before
+            .rsplit(|c: char| !(c == '_' || c.is_alphanumeric()))
+            .next()?;
         if matches!(word, "print" | "exec") {
+            // What follows has to be an expression.
+            let rest = self.text(here.start());
+            let parsed = ruff_python_parser::parse_unchecked(
+                rest,
+                ruff_python_parser::ParseOptions::from(ruff_python_parser::Mode::Module),
+            );
+            let ast::Mod::Module(m) = parsed.syntax() else {
+                return None;
+            };
+            let first = m.body.first().filter(|s| s.is_expr_stmt())?.range();
+            if first.is_empty() || parsed.errors().iter().any(|e| e.location.start() < first.end()) {
+                return None;
+            }
             let start = here.start() - TextSize::new(col)
-                + TextSize::new((before.len() - before.trim_start().len()) as u32);
-            let end = here.start() + TextSize::new(text[col as usize..].trim_end().len() as u32);
+                + TextSize::new((before.len() - word.len()) as u32);
+            let end = here.start() + first.end();
             let msg = format!("Missing parentheses in call to '{word}'. Did you mean {word}(...)?");
             return Some(Found::new(TextRange::new(start, end), msg));
         }
@@ -596,6 +640,13 @@ impl Reporter<'_, '_> {
             Parse::ExpectedExpression => self.expected_expression(at),
             Parse::InvalidStarredExpressionUsage => {
                 let left = self.src.text[..at.start().to_usize()].trim_end();
+                let next = self.skip_space(at.end());
+                if left.ends_with(['(', '[', '{'])
+                    && (self.token(next) == "for" || self.text(next).starts_with("async for"))
+                {
+                    let msg = "iterable unpacking cannot be used in comprehension";
+                    return Found::new(at, msg);
+                }
                 if left.ends_with('(') {
                     return Found::new(at, "cannot use starred expression here");
                 }
@@ -801,6 +852,16 @@ impl Reporter<'_, '_> {
                 "only single target (not tuple) can be annotated"
             }
             "Bytes literal cannot be mixed with non-bytes literals" => {
+                let template = |t: &ruff_python_ast::token::Token| {
+                    t.kind() == ruff_python_ast::token::TokenKind::TStringStart
+                        && at.contains_range(t.range())
+                };
+                if self.tokens.iter().any(template) {
+                    return Found::new(
+                        at,
+                        "cannot mix t-string literals with string or bytes literals",
+                    );
+                }
                 "cannot mix bytes and nonbytes literals"
             }
             "cannot mix t-string literals with string or bytes literals" => msg,

@@ -226,6 +226,7 @@ impl<'a> Source<'a> {
                     format!("{t}\n")
                 }
             }),
+            warnings: Vec::new(),
         }
     }
 
@@ -255,6 +256,7 @@ impl<'a> Source<'a> {
             end_line: 0,
             end_col: 0,
             text: None,
+            warnings: Vec::new(),
         }
     }
 

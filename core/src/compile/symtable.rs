@@ -124,6 +124,7 @@ pub(super) struct SymTable<'a> {
     pub scopes: Vec<Scope<'a>>,
     map: HashMap<(usize, Role), ScopeId>,
     pub future_annotations: bool,
+    pub barry: bool,
 }
 
 fn address<T>(node: &T) -> usize {
@@ -230,6 +231,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                 scopes: Vec::new(),
                 map: HashMap::new(),
                 future_annotations: opts.future_annotations,
+                barry: opts.barry,
             },
             cur: 0,
             private: None,
@@ -398,9 +400,10 @@ impl<'s, 'a> Builder<'s, 'a> {
                     for name in &s.names {
                         match name.name.as_str() {
                             "annotations" if open => self.t.future_annotations = true,
+                            "barry_as_FLUFL" => self.t.barry = true,
                             "nested_scopes" | "generators" | "division" | "absolute_import"
                             | "with_statement" | "print_function" | "unicode_literals"
-                            | "barry_as_FLUFL" | "generator_stop" | "annotations" => {}
+                            | "generator_stop" | "annotations" => {}
                             "braces" => return Err(self.src.error_at(name, "not a chance")),
                             other => {
                                 let msg = format!("future feature {other} is not defined");
@@ -607,10 +610,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             }
             return Ok(());
         }
-        if deferred && !(s.simple && s.target.is_name_expr()) {
-            return self.expr(&s.annotation);
-        }
-        if deferred {
+        let own = deferred && s.simple && s.target.is_name_expr();
+        if own {
             let scope = self.me();
             let conditional = scope.in_conditional || kind == ScopeKind::Module;
             let mut number = None;
@@ -629,8 +630,15 @@ impl<'s, 'a> Builder<'s, 'a> {
                 conditional: number,
             });
         }
-        let outer = self.annotation_scope(s, kind);
-        if kind == ScopeKind::Class && self.t.scopes[outer].conditional_annotations {
+        let outer = if deferred && !own {
+            // Never evaluated, but it has to be right.
+            let outer = self.enter(ScopeKind::Annotation, "__annotate__", s, Role::Annotation);
+            self.format_param();
+            outer
+        } else {
+            self.annotation_scope(s, kind)
+        };
+        if own && kind == ScopeKind::Class && self.t.scopes[outer].conditional_annotations {
             self.def("__conditional_annotations__", USE, s.range)?;
         }
         self.expr(&s.annotation)?;
@@ -978,7 +986,9 @@ impl<'s, 'a> Builder<'s, 'a> {
                 self.comprehension(x, ScopeKind::Genexpr, "<genexpr>", &x.generators, &[&x.elt])
             }
             Expr::Await(x) => {
-                self.not_in_annotation("await expression", e)?;
+                if !matches!(self.t.scopes[self.cur].kind, ScopeKind::Comp) {
+                    self.not_in_annotation("await expression", e)?;
+                }
                 self.mark_await();
                 self.expr(&x.value)
             }
@@ -1016,7 +1026,10 @@ impl<'s, 'a> Builder<'s, 'a> {
             Expr::Starred(x) => self.expr(&x.value),
             Expr::Name(n) => self.name(n),
             Expr::List(x) => self.exprs(&x.elts),
-            Expr::Tuple(x) => self.exprs(&x.elts),
+            Expr::Tuple(x) => {
+                self.bare_yields(&x.elts)?;
+                self.exprs(&x.elts)
+            }
             Expr::Slice(x) => {
                 self.exprs(x.lower.as_deref())?;
                 self.exprs(x.upper.as_deref())?;
@@ -1030,6 +1043,21 @@ impl<'s, 'a> Builder<'s, 'a> {
             | Expr::EllipsisLiteral(_)
             | Expr::IpyEscapeCommand(_) => Ok(()),
         }
+    }
+
+    /// The parser takes a yield without parentheses for an item.
+    fn bare_yields(&self, elts: &'a [Expr]) -> Res {
+        let bare = elts.iter().find(|e| {
+            matches!(e, Expr::Yield(_) | Expr::YieldFrom(_))
+                && !self.src.is_synthetic()
+                && !self.src.text[..e.range().start().to_usize()]
+                    .trim_end()
+                    .ends_with('(')
+        });
+        bare.map_or(Ok(()), |e| {
+            let at = TextRange::at(e.range().start(), TextSize::new(5));
+            Err(self.src.error(at, "invalid syntax"))
+        })
     }
 
     fn keywords(&mut self, keywords: &'a [ast::Keyword]) -> Res {
@@ -1237,7 +1265,20 @@ impl<'s, 'a> Builder<'s, 'a> {
             }
         }
         self.exprs(elts.iter().copied())?;
-        self.leave_comprehension(outer, kind)
+        let id = self.cur;
+        self.leave_comprehension(outer, kind)?;
+        let lazy = matches!(
+            self.t.scopes[outer].kind,
+            ScopeKind::Annotation
+                | ScopeKind::TypeParams
+                | ScopeKind::TypeAlias
+                | ScopeKind::TypeVariable
+        );
+        if kind == ScopeKind::Comp && lazy && self.t.scopes[id].is_async_comp {
+            let msg = "asynchronous comprehension outside of an asynchronous function";
+            return Err(self.src.error_at(node, msg));
+        }
+        Ok(())
     }
 
     fn comp_target(&mut self, target: &'a Expr) -> Res {
@@ -1395,6 +1436,10 @@ impl Resolver<'_, '_, '_> {
             let class_flags = class
                 .and_then(|c| self.t.scopes[c].symbols.get(&name))
                 .map_or(0, |s| s.flags);
+            let scopes = &self.t.scopes;
+            let nonlocal = scopes[id].symbols.get(&name).map_or(0, |s| s.flags) & NONLOCAL != 0;
+            let of_type =
+                nonlocal && bound.contains(&name) && type_parameter(scopes, id, &name);
             let Some(symbol) = self.t.scopes[id].symbols.get_mut(&name) else {
                 continue;
             };
@@ -1412,6 +1457,10 @@ impl Resolver<'_, '_, '_> {
             } else if flags & NONLOCAL != 0 {
                 if kind == ScopeKind::Module {
                     let msg = "nonlocal declaration not allowed at module level";
+                    return Err(self.src.error(symbol.declared, msg));
+                }
+                if of_type {
+                    let msg = format!("nonlocal binding not allowed for type parameter '{name}'");
                     return Err(self.src.error(symbol.declared, msg));
                 }
                 if !bound.contains(&name) {
@@ -1436,6 +1485,20 @@ impl Resolver<'_, '_, '_> {
         }
         Ok((locals, declared, free))
     }
+}
+
+/// Whether the name that scope `id` means, one bound outside of it, is that of a type parameter.
+fn type_parameter(scopes: &[Scope<'_>], id: ScopeId, name: &str) -> bool {
+    let mut up = scopes[id].parent;
+    while let Some(p) = up {
+        let scope = &scopes[p];
+        let flags = scope.symbols.get(name).map_or(0, |s| s.flags);
+        if scope.function_like() && flags & BOUND != 0 && flags & (GLOBAL | NONLOCAL) == 0 {
+            return flags & TYPE_PARAM != 0;
+        }
+        up = scope.parent;
+    }
+    false
 }
 
 /// Names that a class offers to its inner functions.

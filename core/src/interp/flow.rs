@@ -394,7 +394,7 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
         Resume::Throw(exc) => {
             if state == CREATED {
                 generator::finish(t, gv);
-                return Err(t.raise_value(exc));
+                return Err(t.set_exc(exc));
             }
             throw(t, g, gv, exc)
         }
@@ -464,7 +464,7 @@ fn finished(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
             if coroutine && !proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
                 return Err(t.runtime_error("cannot reuse already awaited coroutine"));
             }
-            Err(t.raise_value(exc))
+            Err(t.set_exc(exc))
         }
     }
 }
@@ -553,8 +553,14 @@ fn close_receiver(t: &mut Thread, receiver: Value) -> Res<()> {
 }
 
 fn throw_here(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
+    // Its context is what the generator itself is handling, not what its caller is.
+    let handling = !g.handled.get().is_null();
     push_generator(t, g, gv, SUSPENDED, Frame::ENTRY, 0, Value::NONE)?;
-    let _raised = t.raise_value(exc);
+    let _raised = if handling {
+        t.raise_value(exc)
+    } else {
+        t.set_exc(exc)
+    };
     ended(t, true)
 }
 

@@ -117,7 +117,11 @@ pub fn load(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 fn look_up(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Option<Value>> {
     match from_mapping(t, globals(f).header.value(), key)? {
         Some(v) => Ok(Some(v)),
-        None => from_mapping(t, builtins(f).header.value(), key),
+        None => match from_mapping(t, builtins(f).header.value(), key)? {
+            Some(v) => Ok(Some(v)),
+            // A key of a subclass of str is compared by its methods.
+            None => builtins(f).get(t, key.header.value()),
+        },
     }
 }
 

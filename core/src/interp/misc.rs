@@ -181,9 +181,9 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
             let v = bound(t, f, i.b())?;
             let set = reg(f, i.a());
             match Set::exact(set) {
-                Some(s) => s.add(t, v)?,
+                Some(s) if !type_of(set).is(&weft_objects::set::FROZENSET) => s.add(t, v)?,
                 // What a module's code is told are its conditional annotations may be anything.
-                None => {
+                _ => {
                     let msg = format!("expected a set, not '{}'", type_of(set).name());
                     return Err(t.type_error(msg));
                 }

@@ -61,14 +61,6 @@ fn start_end(v: Value) -> (i64, i64) {
     (n(START), n(END))
 }
 
-/// Start and end, moved into an object of this length.
-fn clamped(v: Value, len: usize) -> (usize, usize) {
-    let (start, end) = start_end(v);
-    let last = len.saturating_sub(1) as i64;
-    let start = start.clamp(0, last.max(0)) as usize;
-    (start, end.clamp(1.min(len as i64), len as i64) as usize)
-}
-
 fn escaped(c: u32) -> String {
     match c {
         0..=0xff => format!("\\x{c:02x}"),
