@@ -33,8 +33,8 @@ const LEFT_OUT: [&str; 6] = [
     "turtle.py",
 ];
 /// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
-/// lets tracebacks do without syntax trees, which `compile` does not make yet.
-const CHANGED: [(&str, &str, &str); 7] = [
+/// lets tracebacks do without syntax trees, which `compile` does not make yet. The last are mends that CPython 3.14.7 has.
+const CHANGED: [(&str, &str, &str); 13] = [
     ("site.py", "return 'RustPython'", "return 'Weft'"),
     ("site.py", "lib/rustpython{", "lib/weft{"),
     (
@@ -57,6 +57,45 @@ const CHANGED: [(&str, &str, &str); 7] = [
         "traceback.py",
         "suppress(SyntaxError, ImportError)",
         "suppress(SyntaxError, ImportError, NotImplementedError)",
+    ),
+    (
+        "_py_abc.py",
+        "subclass = instance.__class__\n",
+        "subclass = getattr(instance, '__class__', type(instance))\n",
+    ),
+    (
+        "_pyio.py",
+        "n = min(n, size)",
+        "n = min(n, size - len(res))",
+    ),
+    (
+        "annotationlib.py",
+        "        if value.__module__ == \"builtins\":\n",
+        "        module = value.__module__
+        if module is None and (owner := getattr(value, '__self__', None)) is not None:
+            # A method of a built-in object has no module of its own.
+            module = (owner if isinstance(owner, type) else type(owner)).__module__
+        if module is None or module == \"builtins\":\n",
+    ),
+    (
+        "annotationlib.py",
+        "return f\"{value.__module__}.{value.__qualname__}\"",
+        "return f\"{module}.{value.__qualname__}\"",
+    ),
+    (
+        "_py_warnings.py",
+        "            if self._record:\n                if _use_context:\n",
+        "            self._showwarning = self._module.showwarning
+            if self._record:
+                # What is recorded does not go through a function of the program's.
+                self._module.showwarning = self._module._showwarning_orig
+                if _use_context:\n",
+    ),
+    (
+        "_py_warnings.py",
+        "                self._module._showwarnmsg_impl = self._showwarnmsg_impl\n",
+        "                self._module._showwarnmsg_impl = self._showwarnmsg_impl
+            self._module.showwarning = self._showwarning\n",
     ),
 ];
 /// What is compiled beforehand in a build that is not optimised.

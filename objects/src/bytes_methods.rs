@@ -184,6 +184,7 @@ impl Needle {
 
 /// `x in b`
 pub(crate) fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
+    let _held = hold(t, v)?;
     let needle = if has_index(item) {
         Needle::Byte([byte(t, item)?])
     } else {
@@ -496,6 +497,9 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
         }
         n = n.saturating_add(b.len);
         buffers.push(b);
+        if List::exact(a[1]).is_some_and(|l| l.len() != items.len()) {
+            return Err(t.runtime_error("sequence changed size during iteration"));
+        }
     }
     let gaps = items.len().saturating_sub(1);
     let joined = with_self(t, a[0], |sep| {

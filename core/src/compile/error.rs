@@ -31,7 +31,20 @@ pub(super) fn check(
                 e.range,
                 "expression cannot contain assignment, perhaps you meant \"==\"?",
             )),
-            Some(e) => Err(src.error(e.range, "invalid syntax")),
+            Some(e) => {
+                let text = src.slice(e.range);
+                let after = src.text[e.range.end().to_usize()..].trim_start();
+                let msg = match after.starts_with("for ") || after.starts_with("async ") {
+                    true if text.starts_with("**") => {
+                        "dict unpacking cannot be used in dict comprehension"
+                    }
+                    true if text.starts_with('*') => {
+                        "iterable unpacking cannot be used in comprehension"
+                    }
+                    _ => "invalid syntax",
+                };
+                Err(src.error(e.range, msg))
+            }
         },
         Some(e) => Err(Reporter {
             src,
@@ -185,6 +198,9 @@ impl Reporter<'_, '_> {
             // Nothing says that the line has ended.
             text.truncate(text.trim_end_matches('\n').len());
         }
+        if p.msg.starts_with("unexpected EOF") && self.line_before(range.start()) == "\\" {
+            (e.col, e.end_col) = (0, 0);
+        }
         e
     }
 
@@ -272,6 +288,25 @@ impl Reporter<'_, '_> {
                 && bracket.is_some_and(|b| b.1 == b'(') =>
             {
                 "Function parameters cannot be parenthesized"
+            }
+            "for" if matches!(bracket, Some((_, b'('))) => {
+                let open = bracket?.0 + 1;
+                let inside = &self.src.text[open..here.start().to_usize()];
+                let start = inside.rfind([',', '(']).map_or(open, |i| open + i + 1);
+                let text = &self.src.text[start..here.start().to_usize()];
+                let (name, value) = text.split_once('=')?;
+                let word = name.trim();
+                let plain = word.chars().all(|c| c == '_' || c.is_alphanumeric());
+                if word.is_empty() || !plain || value.starts_with('=') {
+                    return None;
+                }
+                let lead = name.len() - name.trim_start().len();
+                let at = TextRange::new(
+                    TextSize::new((start + lead) as u32),
+                    TextSize::new((start + name.len() + 1) as u32),
+                );
+                let msg = "invalid syntax. Maybe you meant '==' or ':=' instead of '='?";
+                return Some(Found::new(at, msg));
             }
             "for" if matches!(bracket, Some((_, b'[' | b'{'))) => {
                 let inside = &self.src.text[bracket?.0 + 1..here.start().to_usize()];
@@ -581,6 +616,9 @@ impl Reporter<'_, '_> {
             }
             Parse::VarParameterWithDefault => {
                 let before = self.line_before(at.end());
+                if before.rsplit(',').next().is_some_and(|p| p.contains(": *")) {
+                    return Found::new(at, "invalid syntax");
+                }
                 let double = before.rsplit(',').next().is_some_and(|p| p.contains("**"));
                 let what = if double { "keyword" } else { "positional" };
                 Found::new(at, format!("var-{what} argument cannot have default value"))
@@ -837,12 +875,15 @@ impl Reporter<'_, '_> {
         if let Some(clause) = msg.strip_prefix("Expected an indented block after ") {
             return self.no_block(clause, at);
         }
+        if msg == "Cannot have both 'except' and 'except*' on the same 'try'" {
+            let star = u32::from(self.text(at.start()).starts_with("except*"));
+            let at = TextRange::at(at.start(), TextSize::new(6 + star));
+            let msg = "cannot have both 'except' and 'except*' on the same 'try'";
+            return Found::new(at, msg);
+        }
         let words = match msg {
             "Expected `except` or `finally` after `try` block" => {
                 "expected 'except' or 'finally' block"
-            }
-            "Cannot have both 'except' and 'except*' on the same 'try'" => {
-                "cannot have both 'except' and 'except*' on the same 'try'"
             }
             "Expected one or more exception types" => "expected one or more exception types",
             "Only single target (not list) can be annotated" => {

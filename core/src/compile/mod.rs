@@ -283,6 +283,7 @@ fn parse(
         return Err(e);
     }
     warn::literals(src, parsed.tokens());
+    src.end_of_tokens();
     if let (Mode::Single, ast::Mod::Module(m)) = (mode, parsed.syntax()) {
         error::check_single(src, &m.body, opts)?;
     }

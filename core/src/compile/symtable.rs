@@ -608,7 +608,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             if deferred && s.simple {
                 self.def_in(self.cur, "__annotations__", USE, s.range)?;
             }
-            return Ok(());
+            return self.unused_annotation(s, &s.annotation);
         }
         let own = deferred && s.simple && s.target.is_name_expr();
         if own {
@@ -643,6 +643,16 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
         self.expr(&s.annotation)?;
         self.leave(outer);
+        Ok(())
+    }
+
+    /// An annotation that is kept as text: it has to be right, but uses nothing.
+    fn unused_annotation<T: Ranged>(&mut self, node: &T, e: &'a Expr) -> Res {
+        let outer = self.enter(ScopeKind::Annotation, "__annotate__", node, Role::Annotation);
+        self.expr(e)?;
+        self.leave(outer);
+        let id = self.t.scopes[outer].children.pop();
+        self.t.map.retain(|key, s| *key != (address(node), Role::Annotation) || Some(*s) != id);
         Ok(())
     }
 
@@ -755,8 +765,10 @@ impl<'s, 'a> Builder<'s, 'a> {
         if sees {
             self.sees_class();
         }
-        if !self.t.future_annotations {
-            for e in all {
+        for e in all {
+            if self.t.future_annotations {
+                self.unused_annotation(e, e)?;
+            } else {
                 self.expr(e)?;
             }
         }
