@@ -393,6 +393,7 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
+    let _held = hold(t, a[0])?;
     let sep = if a[1].is_null() || a[1].is_none() {
         None
     } else {

@@ -686,8 +686,14 @@ pub static COROUTINE: Type = Type::builtin(
             ),
         ],
         getset: &[
-            NAME,
-            QUALNAME,
+            GetSetDef {
+                doc: "name of the coroutine",
+                ..NAME
+            },
+            GetSetDef {
+                doc: "qualified name of the coroutine",
+                ..QUALNAME
+            },
             GetSetDef::ro("cr_code", get_code),
             GetSetDef::ro("cr_frame", get_frame),
             GetSetDef::ro("cr_running", get_running),

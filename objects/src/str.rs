@@ -901,6 +901,11 @@ fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
         return Ok(Str::empty(t).into());
     }
     let chars = s.len();
-    let out = index::repeated(t, s.as_bytes(), n, "repeated string is too long")?;
+    // Too many characters, or more bytes than there can be of so many.
+    let what = match chars.checked_mul(n) {
+        Some(n) if n <= isize::MAX as usize => "",
+        _ => "repeated string is too long",
+    };
+    let out = index::repeated(t, s.as_bytes(), n, what)?;
     Ok(Str::from_vec_counted(t, out, chars * n).into())
 }

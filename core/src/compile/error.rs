@@ -310,6 +310,13 @@ impl Reporter<'_, '_> {
             }
             "for" if matches!(bracket, Some((_, b'[' | b'{'))) => {
                 let inside = &self.src.text[bracket?.0 + 1..here.start().to_usize()];
+                let item = inside.rsplit(',').next()?;
+                if item.trim_start().starts_with("**") {
+                    let skip = inside.len() - item.trim_start().len();
+                    let at = TextSize::new((bracket?.0 + 1 + skip) as u32);
+                    let msg = "dict unpacking cannot be used in dict comprehension";
+                    return Some(Found::new(TextRange::at(at, TextSize::new(2)), msg));
+                }
                 if !inside.contains(',') || inside.replace(":=", "").contains(':') {
                     return None;
                 }

@@ -402,9 +402,10 @@ fn dict_merge(t: &mut Thread, d: Value, v: Value, callee: Value) -> Res<()> {
         }
     };
     for (k, item) in pairs {
-        if Str::of(k.value()).is_some() && d.contains(t, k.value())? {
+        if d.contains(t, k.value())? {
             let name = super::calls::call_name(t, callee);
-            let key = Str::of(k.value()).map_or(String::new(), |s| s.to_string_lossy());
+            let key = proto::str(t, k.value())?;
+            let key = Str::of(key.value()).map_or(String::new(), |s| s.to_string_lossy());
             return Err(t.type_error(format!(
                 "{name} got multiple values for keyword argument '{key}'"
             )));
