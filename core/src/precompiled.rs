@@ -1,9 +1,14 @@
 //! Compiled code of the embedded library's modules, made by `build.rs`. It holds for code that is compiled without `-O`.
 
-use crate::compile::CodeProto;
-use crate::proto_file;
+use crate::code_load;
+use weft_objects::prelude::*;
 
-static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/code.blob"));
+/// Begins where instructions may begin.
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/code.blob")));
+static BLOB: &[u8] = &ALIGNED.0;
 
 /// Bytes of an index entry; see `build.rs` for the layout.
 const ENTRY: usize = 20;
@@ -36,15 +41,16 @@ fn find(wanted: &[u8]) -> Option<usize> {
     None
 }
 
-/// The compiled code of the library's file at this path, if there is one in the program.
-pub fn code(file: &str) -> Option<CodeProto> {
+/// The compiled code of the library's file at this path, if there is one in the program, with this file name.
+pub fn code(t: &mut Thread, file: &str, filename: &Obj) -> Option<Obj> {
+    code_load::load_kept(t, bytes(file)?, filename)
+}
+
+/// Nothing is packed: code is used where it lies in the program.
+fn bytes(file: &str) -> Option<&'static [u8]> {
     let i = find(file.as_bytes())?;
-    let (at, stored, raw) = (field(i, 2), field(i, 3), field(i, 4));
-    let bytes = &BLOB[at..at + stored];
-    if stored == raw {
-        return proto_file::read(bytes);
-    }
-    proto_file::read(&lz4_flex::block::decompress(bytes, raw).ok()?)
+    let (at, stored) = (field(i, 2), field(i, 3));
+    BLOB.get(at..at + stored)
 }
 
 #[cfg(test)]
@@ -57,9 +63,8 @@ mod tests {
             "importlib/_bootstrap.py",
             "importlib/_bootstrap_external.py",
         ] {
-            let code = code(file).expect(file);
-            assert!(code.name == "<module>" && !code.instrs.is_empty());
+            assert!(!bytes(file).expect(file).is_empty());
         }
-        assert!(code("no/such/file.py").is_none());
+        assert!(bytes("no/such/file.py").is_none());
     }
 }

@@ -406,7 +406,9 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
         }),
         Key::Span(start, 1, n) => this.splice(t, start as usize, n, &new),
         // Nothing in the place of some takes them out.
-        Key::Span(start, step, n) if item.is_null() || new.is_empty() => this.delete_span(t, start, step, n),
+        Key::Span(start, step, n) if item.is_null() || new.is_empty() => {
+            this.delete_span(t, start, step, n)
+        }
         Key::Span(start, step, n) if n == new.len() => {
             this.with(t, |s| {
                 for (i, b) in Key::indexes(start, step, n).zip(&new) {

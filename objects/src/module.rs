@@ -93,10 +93,12 @@ impl Module {
         let name = self.get(t, "__name__");
         let f =
             BuiltinFunction::new_function(t, def, name.as_ref().map_or(Value::NULL, Obj::value));
-        self.add(t, def.name, f);
+        self.dict()
+            .set_str(t, crate::names::get(t, def.name), f.value());
     }
 
     pub fn add_functions(&self, t: &Thread, defs: &'static [crate::native::NativeDef]) {
+        self.dict().reserve(t, defs.len());
         for def in defs {
             self.add_function(t, def);
         }
@@ -348,9 +350,7 @@ fn get_annotations(t: &mut Thread, v: Value) -> Res {
             let made = proto::call(t, f.value(), &[Value::int(1)])?;
             if Dict::of(made.value()).is_none() {
                 let got = type_of(made.value()).name();
-                return Err(t.type_error(format!(
-                    "__annotate__ returned non-dict of type '{got}'"
-                )));
+                return Err(t.type_error(format!("__annotate__ returned non-dict of type '{got}'")));
             }
             made
         }

@@ -8,8 +8,6 @@ use crate::prelude::*;
 use crate::text::wtf8::{self, SkipTable};
 use crate::text::{ErrorKind, Text, TextError, hash};
 use crate::types::type_flags;
-use dashmap::DashMap;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering::*};
 use weft_gc::{Flags, MAX_BLOCK};
 
@@ -17,12 +15,13 @@ pub use crate::str_format::{Convert, format_value, join_strings};
 
 pub mod codecs;
 pub mod index;
+mod interned;
 pub mod iter;
 
 pub use iter::{STR_ASCII_ITERATOR, STR_ITERATOR};
 
-/// Header flag: the bytes are outside.
-const OUTSIDE: u8 = Flags::USER1;
+/// In [`Str::bytes`]: the bytes are outside. (Not a header flag: [`crate::instance::INLINE`] must be nobody else's.)
+const OUTSIDE: u32 = u32::MAX;
 /// Header flag: in the table of interned strings.
 const INTERNED: u8 = Flags::USER2;
 
@@ -58,8 +57,10 @@ struct Outside {
 /// Bytes of an instance of `str` that all its subclasses start with.
 pub const INSTANCE_SIZE: usize = size_of::<Str>() + size_of::<Outside>();
 
-static INTERNED_STRINGS: LazyLock<DashMap<&'static [u8], u64>> =
-    LazyLock::new(|| DashMap::with_capacity(4096));
+/// Found by the hash that strings have anyway, which is keyed: nobody can choose texts that collide.
+static INTERNED_STRINGS: interned::Interned = interned::Interned::new();
+/// Places of the table at first: twice what the names of the built-in types and of start-up need.
+const INTERNED_AT_FIRST: usize = 8192;
 static LATIN1: [AtomicPtr<Str>; 256] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 256];
 static EMPTY: AtomicPtr<Str> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -118,6 +119,33 @@ impl Str {
     pub fn from_vec(t: &Thread, v: Vec<u8>) -> Obj {
         let chars = wtf8::count(&v);
         Self::from_vec_counted(t, v, chars)
+    }
+
+    /// A str of the text in a vector from [`crate::runtime::Vm::take_text`], which goes back there.
+    pub fn from_text_buffer(t: &Thread, v: Vec<u8>) -> Obj {
+        let chars = wtf8::count(&v);
+        if v.len() <= Self::inline_limit(v.len(), chars) {
+            let made = Self::from_text(t, Text { bytes: &v, chars });
+            t.vm().give_text(v);
+            return made;
+        }
+        Self::from_outside(t, v, chars)
+    }
+
+    /// ASCII text of `n` bytes, which `write` writes; `None` if it is too long or too short for that.
+    #[inline]
+    pub fn ascii_filled(t: &Thread, n: usize, write: impl FnOnce(&mut [u8])) -> Option<Obj> {
+        if !(2..=INLINE_ASCII).contains(&n) {
+            return None;
+        }
+        let p = Self::alloc_inline(t, n, n);
+        // SAFETY: room for `n` bytes follows the struct; the bytes, though unwritten, are ours.
+        unsafe {
+            let bytes = Self::data(p);
+            bytes.write_bytes(0, n);
+            write(std::slice::from_raw_parts_mut(bytes, n));
+        }
+        Some(Self::own(p))
     }
 
     /// As [`Str::from_vec`] where the number of code points is known.
@@ -215,7 +243,9 @@ impl Str {
         }
         let chars = s.len() + right.len();
         let unique = s.header.is_local(t) && s.header.count.load(Relaxed) == 1;
-        if unique && s.header.has_flag(OUTSIDE) && !s.header.is_immortal() {
+        // SAFETY: the flag says that the bytes are outside.
+        let ours = || s.is_outside() && unsafe { (*s.outside()).capacity != 0 };
+        if unique && ours() && !s.header.is_immortal() {
             // SAFETY: nobody else refers to this local object, so nobody looks at its bytes.
             unsafe {
                 let out = &mut *s.outside();
@@ -243,6 +273,29 @@ impl Str {
             let chars = bytes.len();
             Self::from_text(t, Text { bytes, chars })
         })
+    }
+
+    /// A register word for the string of one ASCII character; `None` if it has not been made yet.
+    #[inline(always)]
+    pub fn ascii_value(b: u8) -> Option<Value> {
+        let p = LATIN1[b as usize].load(Acquire);
+        if p.is_null() {
+            None
+        } else {
+            // Immortal, so it need not be counted.
+            Some(Value::uncounted(p as *const Header))
+        }
+    }
+
+    /// A register word for the string of one code point.
+    #[inline]
+    pub fn char_value(t: &Thread, cp: u32) -> Value {
+        if cp < 128
+            && let Some(v) = Self::ascii_value(cp as u8)
+        {
+            return v;
+        }
+        Self::char(t, cp).into_value()
     }
 
     /// The string of one code point; those of Latin-1 are made once.
@@ -350,6 +403,27 @@ impl Str {
         }
     }
 
+    /// A string of text that stays: if it is long, its bytes are left where they are.
+    pub fn from_static(t: &Thread, text: Text<'static>) -> Obj {
+        if text.bytes.len() < size_of::<Outside>() * 2 {
+            return Self::from_text(t, text);
+        }
+        let out = Outside {
+            ptr: text.bytes.as_ptr().cast_mut(),
+            bytes: text.bytes.len(),
+            chars: text.chars,
+            capacity: 0,
+            index: AtomicPtr::new(std::ptr::null_mut()),
+        };
+        // SAFETY: a zeroed object of the size that this takes. What has no capacity is neither written to nor freed.
+        unsafe {
+            let p = t.alloc(&STR.head, INSTANCE_SIZE) as *mut Str;
+            (p.add(1) as *mut Outside).write(out);
+            (*p).bytes = OUTSIDE;
+            Self::own(p)
+        }
+    }
+
     /// # Safety
     /// `p` is a new, zeroed object of at least [`INSTANCE_SIZE`] bytes.
     unsafe fn set_outside(p: *mut Str, v: Vec<u8>, chars: usize) {
@@ -364,7 +438,7 @@ impl Str {
         // SAFETY: the caller's promise.
         unsafe {
             (p.add(1) as *mut Outside).write(out);
-            (*p).header.set_flag(OUTSIDE);
+            (*p).bytes = OUTSIDE;
         }
     }
 
@@ -386,10 +460,15 @@ impl Str {
 
     /// As [`Str::intern`], for WTF-8.
     pub fn intern_bytes(t: &Thread, bytes: &[u8]) -> &'static Str {
-        match Self::find_interned(bytes) {
+        let text = Text {
+            bytes,
+            chars: wtf8::count(bytes),
+        };
+        let hash = hash::hash_str(*crate::runtime::hash_key(), text);
+        match Self::interned(hash, bytes) {
             Some(s) => s,
             // A fresh object of its own, as those of one character come from here.
-            None => Self::intern_new(Self::fresh(t, bytes)),
+            None => Self::intern_new(Self::fresh(t, text, hash)),
         }
     }
 
@@ -400,31 +479,51 @@ impl Str {
         if s.is_interned() {
             return o;
         }
-        let found = match Self::find_interned(s.as_bytes()) {
+        let found = match s.find_interned() {
             Some(found) => found,
             None if s.is_exact() => Self::intern_new(o),
-            None => Self::intern_new(Self::fresh(t, s.as_bytes())),
+            None => Self::intern_new(Self::fresh(t, s.text(), s.hash())),
         };
         Obj::from_raw(found.value())
     }
 
-    /// The interned string with this text, if there is one.
-    pub fn find_interned(bytes: &[u8]) -> Option<&'static Str> {
-        // SAFETY: the table holds interned strings, which are immortal.
-        INTERNED_STRINGS
-            .get(bytes)
-            .map(|p| unsafe { &*(*p as *const Str) })
+    /// The interned string with this one's text, if there is one.
+    pub fn find_interned(&self) -> Option<&'static Str> {
+        Self::interned(self.hash(), self.as_bytes())
     }
 
-    fn fresh(t: &Thread, bytes: &[u8]) -> Obj {
-        let chars = wtf8::count(bytes);
-        if bytes.len() > Self::inline_limit(bytes.len(), chars) {
-            return Self::from_outside(t, bytes.to_vec(), chars);
+    #[inline]
+    fn interned(hash: i64, bytes: &[u8]) -> Option<&'static Str> {
+        let word = INTERNED_STRINGS.find(hash as u64, Self::same_text(hash, bytes))?;
+        // SAFETY: the table holds interned strings, which are immortal.
+        Some(unsafe { &*(word as *const Str) })
+    }
+
+    /// Tells whether a word of the table is the string with this hash and text.
+    fn same_text(hash: i64, bytes: &[u8]) -> impl Fn(u64) -> bool {
+        move |word| {
+            // SAFETY: as in `interned`.
+            let s = unsafe { &*(word as *const Str) };
+            s.hash.load(Relaxed) == hash && s.as_bytes() == bytes
         }
-        let p = Self::alloc_inline(t, bytes.len(), chars);
-        // SAFETY: room for the bytes follows the struct.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), Self::data(p), bytes.len()) };
-        Self::own(p)
+    }
+
+    /// A string of its own with this text, whose hash is known.
+    fn fresh(t: &Thread, text: Text<'_>, hash: i64) -> Obj {
+        let n = text.bytes.len();
+        let o = if n > Self::inline_limit(n, text.chars) {
+            Self::from_outside(t, text.bytes.to_vec(), text.chars)
+        } else {
+            let p = Self::alloc_inline(t, n, text.chars);
+            // SAFETY: room for the bytes follows the struct.
+            unsafe { std::ptr::copy_nonoverlapping(text.bytes.as_ptr(), Self::data(p), n) };
+            Self::own(p)
+        };
+        // SAFETY: just made.
+        unsafe { &*(o.value().ptr() as *const Str) }
+            .hash
+            .store(hash, Relaxed);
+        o
     }
 
     /// Puts `o` into the table, unless another thread has just put in an equal one.
@@ -432,18 +531,21 @@ impl Str {
         let p = o.value().ptr() as *const Str;
         // SAFETY: a str, which stays for ever once it is in the table.
         let s: &'static Str = unsafe { &*p };
-        match INTERNED_STRINGS.entry(s.as_bytes()) {
-            // SAFETY: as in `find_interned`.
-            dashmap::Entry::Occupied(e) => unsafe { &*(*e.get() as *const Str) },
-            dashmap::Entry::Vacant(e) => {
-                s.hash();
-                s.header.set_flag(INTERNED);
-                s.header.make_immortal();
-                e.insert(p as u64);
-                std::mem::forget(o);
-                s
-            }
+        let hash = s.hash();
+        let make = || {
+            s.header.set_flag(INTERNED);
+            s.header.make_immortal();
+            p as u64
+        };
+        // SAFETY: as in `interned`.
+        let hash_of = |word: u64| unsafe { &*(word as *const Str) }.hash() as u64;
+        let is = Self::same_text(hash, s.as_bytes());
+        let word = INTERNED_STRINGS.enter(hash as u64, is, make, hash_of, INTERNED_AT_FIRST);
+        if word == p as u64 {
+            std::mem::forget(o);
         }
+        // SAFETY: as in `interned`.
+        unsafe { &*(word as *const Str) }
     }
 
     #[inline(always)]
@@ -493,6 +595,12 @@ impl Str {
         }
     }
 
+    #[inline(always)]
+    fn is_outside(&self) -> bool {
+        self.bytes == OUTSIDE
+    }
+
+    #[inline(always)]
     fn outside(&self) -> *mut Outside {
         // SAFETY: follows the struct if the flag says so.
         unsafe { (self as *const Str).add(1) as *mut Outside }
@@ -503,7 +611,7 @@ impl Str {
     pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: the bytes follow the struct or are where `Outside` says; strings do not change while somebody looks.
         unsafe {
-            if !self.header.has_flag(OUTSIDE) {
+            if !self.is_outside() {
                 let data = (self as *const Str).add(1) as *const u8;
                 return std::slice::from_raw_parts(data, self.bytes as usize);
             }
@@ -515,7 +623,7 @@ impl Str {
     /// Number of code points.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        if !self.header.has_flag(OUTSIDE) {
+        if !self.is_outside() {
             return self.chars as usize;
         }
         // SAFETY: as in `as_bytes`.
@@ -580,7 +688,7 @@ impl Str {
     #[cold]
     #[inline(never)]
     fn offset_wide(&self, i: usize) -> usize {
-        if !self.header.has_flag(OUTSIDE) {
+        if !self.is_outside() {
             return self.text().offset(i);
         }
         self.index().offset(self.as_bytes(), i)
@@ -591,7 +699,7 @@ impl Str {
         if self.is_ascii() {
             return offset;
         }
-        if !self.header.has_flag(OUTSIDE) {
+        if !self.is_outside() {
             return wtf8::count(&self.as_bytes()[..offset]);
         }
         self.index().index(self.as_bytes(), offset)
@@ -625,6 +733,13 @@ impl Str {
             return u32::from(bytes[i]);
         }
         wtf8::decode_at(bytes, self.offset_wide(i)).0
+    }
+
+    /// The code point that starts at byte `offset`, and how many bytes it has; `None` at the end.
+    #[inline]
+    pub fn char_from(&self, offset: usize) -> Option<(u32, usize)> {
+        let bytes = self.as_bytes();
+        (offset < bytes.len()).then(|| wtf8::decode_at(bytes, offset))
     }
 
     /// The text between two indexes, `start <= end <= len`.
@@ -696,7 +811,7 @@ impl Str {
         if f & g & INTERNED != 0 {
             return false;
         }
-        if (f | g) & OUTSIDE == 0 && self.bytes != other.bytes {
+        if self.bytes != other.bytes && !self.is_outside() && !other.is_outside() {
             return false;
         }
         self.as_bytes() == other.as_bytes()
@@ -729,10 +844,12 @@ fn drop_index(out: &mut Outside) {
 unsafe fn clear_str(h: *mut Header, _t: &Thread) {
     // SAFETY: a dying str: its memory is nobody else's any more.
     unsafe {
-        if (*h).has_flag(OUTSIDE) {
+        if (*(h as *const Str)).is_outside() {
             let out = &mut *((h as *mut Str).add(1) as *mut Outside);
             drop_index(out);
-            drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
+            if out.capacity != 0 {
+                drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
+            }
             out.ptr = std::ptr::dangling_mut();
             (out.bytes, out.capacity) = (0, 0);
         }
@@ -746,7 +863,20 @@ pub static STR: Type = Type::builtin(
     &Spec {
         new: Some(new_str),
         repr: Some(|t, v| {
-            let repr = crate::text::repr::str_repr(Str::this(v).text());
+            let s = Str::this(v);
+            let bytes = s.as_bytes();
+            let plain = |b: &u8| matches!(b, 0x20..0x7f) && *b != b'\'' && *b != b'\\';
+            if bytes.len() < INLINE_ASCII - 2
+                && bytes.iter().all(plain)
+                && let Some(made) = Str::ascii_filled(t, bytes.len() + 2, |out| {
+                    out[0] = b'\'';
+                    out[1..=bytes.len()].copy_from_slice(bytes);
+                    out[bytes.len() + 1] = b'\'';
+                })
+            {
+                return Ok(made.into());
+            }
+            let repr = crate::text::repr::str_repr(s.text());
             Ok(Str::from_string(t, repr).into())
         }),
         str: Some(|t, v| Ok(Str::this(v).to_exact(t).into())),
@@ -857,11 +987,11 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
         if bytes.len() == len
             && let Some(&b) = bytes.get(at)
         {
-            return Ok(Str::latin1(t, b).into());
+            return Ok(Str::char_value(t, u32::from(b)));
         }
     }
     match index::key(t, key, len, "string")? {
-        index::Key::At(i) => Ok(Str::char(t, s.char_at(i)).into()),
+        index::Key::At(i) => Ok(Str::char_value(t, s.char_at(i))),
         index::Key::Span(start, step, n) => Ok(s.span(t, start, step, n).into()),
     }
 }
@@ -901,6 +1031,17 @@ fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
         return Ok(Str::empty(t).into());
     }
     let chars = s.len();
+    let bytes = s.as_bytes();
+    if s.is_ascii()
+        && n <= INLINE_ASCII
+        && let Some(made) = Str::ascii_filled(t, bytes.len() * n, |out| {
+            for part in out.chunks_exact_mut(bytes.len()) {
+                part.copy_from_slice(bytes);
+            }
+        })
+    {
+        return Ok(made.into());
+    }
     // Too many characters, or more bytes than there can be of so many.
     let what = match chars.checked_mul(n) {
         Some(n) if n <= isize::MAX as usize => "",

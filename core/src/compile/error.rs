@@ -507,7 +507,12 @@ impl Reporter<'_, '_> {
                 return None;
             };
             let first = m.body.first().filter(|s| s.is_expr_stmt())?.range();
-            if first.is_empty() || parsed.errors().iter().any(|e| e.location.start() < first.end()) {
+            if first.is_empty()
+                || parsed
+                    .errors()
+                    .iter()
+                    .any(|e| e.location.start() < first.end())
+            {
                 return None;
             }
             let start = here.start() - TextSize::new(col)

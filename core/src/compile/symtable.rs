@@ -12,6 +12,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+mod tables;
+pub use tables::Table;
+
 pub(super) type ScopeId = usize;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,13 +57,18 @@ pub(super) enum Place {
 pub(super) const LOCAL: u16 = 1;
 pub(super) const PARAM: u16 = 2;
 pub(super) const USE: u16 = 4;
-pub(super) const GLOBAL: u16 = 8;
-pub(super) const NONLOCAL: u16 = 16;
-pub(super) const ANNOT: u16 = 32;
-pub(super) const COMP_ITER: u16 = 64;
-pub(super) const TYPE_PARAM: u16 = 128;
-pub(super) const IMPORT: u16 = 256;
-pub(super) const BOUND: u16 = LOCAL | PARAM | TYPE_PARAM | COMP_ITER;
+const GLOBAL: u16 = 8;
+const NONLOCAL: u16 = 16;
+const ANNOT: u16 = 32;
+const COMP_ITER: u16 = 64;
+const TYPE_PARAM: u16 = 128;
+/// Bound by an import.
+const IMPORT: u16 = 256;
+/// Bound by something else than an import.
+const STORED: u16 = 512;
+/// Class: methods mean a variable around the class by this name.
+const FREE_CLASS: u16 = 1024;
+const BOUND: u16 = LOCAL | PARAM | TYPE_PARAM | COMP_ITER;
 
 #[derive(Debug)]
 pub(super) struct Symbol {
@@ -115,8 +123,8 @@ pub(super) struct Scope<'a> {
     pub is_async_comp: bool,
     /// What a lazily evaluated scope is, for messages.
     what: &'static str,
-    /// Where it begins.
-    pub start: TextSize,
+    /// The syntax node.
+    range: TextRange,
 }
 
 #[derive(Debug)]
@@ -285,7 +293,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             walrus_targets: Vec::new(),
             is_async_comp: false,
             what: "",
-            start: TextSize::default(),
+            range: TextRange::default(),
         }
     }
 
@@ -294,17 +302,11 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     /// Opens a scope; give what it returns to `leave`.
-    fn enter<T: Ranged>(
-        &mut self,
-        kind: ScopeKind,
-        name: &str,
-        node: &T,
-        role: Role,
-    ) -> ScopeId {
+    fn enter<T: Ranged>(&mut self, kind: ScopeKind, name: &str, node: &T, role: Role) -> ScopeId {
         let outer = self.cur;
         let id = self.t.scopes.len();
         let mut scope = self.scope(kind, name, Some(outer));
-        scope.start = node.start();
+        scope.range = node.range();
         self.t.scopes.push(scope);
         self.t.scopes[outer].children.push(id);
         self.t.map.insert((address(node), role), id);
@@ -329,6 +331,10 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn def_in(&mut self, id: ScopeId, name: &str, flags: u16, range: TextRange) -> Res {
         let name = mangle(self.private.as_deref(), name);
+        let flags = match flags & (LOCAL | IMPORT) {
+            LOCAL => flags | STORED,
+            _ => flags,
+        };
         let scope = &mut self.t.scopes[id];
         if let Some(s) = scope.symbols.get_mut(&*name) {
             if flags & PARAM != 0 && s.flags & PARAM != 0 {
@@ -648,11 +654,18 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     /// An annotation that is kept as text: it has to be right, but uses nothing.
     fn unused_annotation<T: Ranged>(&mut self, node: &T, e: &'a Expr) -> Res {
-        let outer = self.enter(ScopeKind::Annotation, "__annotate__", node, Role::Annotation);
+        let outer = self.enter(
+            ScopeKind::Annotation,
+            "__annotate__",
+            node,
+            Role::Annotation,
+        );
         self.expr(e)?;
         self.leave(outer);
         let id = self.t.scopes[outer].children.pop();
-        self.t.map.retain(|key, s| *key != (address(node), Role::Annotation) || Some(*s) != id);
+        self.t
+            .map
+            .retain(|key, s| *key != (address(node), Role::Annotation) || Some(*s) != id);
         Ok(())
     }
 
@@ -698,7 +711,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             let o = self.enter_type_params(&name, s);
-            self.me().start = s.name.start();
+            self.me().range = s.name.range;
             outer = Some(o);
             let p = &s.parameters;
             if p.posonlyargs
@@ -715,7 +728,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
         self.function_annotations(s)?;
         let o = self.enter(ScopeKind::Function, &s.name, s, Role::Body);
-        self.me().start = s.name.start();
+        self.me().range = s.name.range;
         self.me().coroutine = s.is_async;
         self.params(&s.parameters)?;
         self.body(&s.body)?;
@@ -760,7 +773,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         let outer = self.cur;
         let sees = self.class_visible(outer);
         self.enter(ScopeKind::Annotation, "__annotate__", s, Role::Annotation);
-        self.me().start = s.name.start();
+        self.me().range = s.name.range;
         self.format_param();
         if sees {
             self.sees_class();
@@ -853,7 +866,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             outer = Some(self.enter_type_params(&name, s));
-            self.me().start = s.name.start();
+            self.me().range = s.name.range;
             let names = tp.iter().map(|p| p.name().to_string()).collect();
             self.private = Private::new(&s.name, Some(names));
             self.me().private = self.private.clone();
@@ -872,7 +885,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             self.keywords(&args.keywords)?;
         }
         let o = self.enter(ScopeKind::Class, &s.name, s, Role::Body);
-        self.me().start = s.name.start();
+        self.me().range = s.name.range;
         self.private = Private::new(&s.name, None);
         self.me().private = self.private.clone();
         if s.type_params.is_some() {
@@ -1414,7 +1427,11 @@ impl Resolver<'_, '_, '_> {
             }
         }
         for name in inner_free {
-            if !scope.symbols.contains_key(&name) {
+            if let Some(s) = scope.symbols.get_mut(&name) {
+                if kind == ScopeKind::Class && s.flags & (BOUND | GLOBAL) != 0 {
+                    s.flags |= FREE_CLASS;
+                }
+            } else {
                 let symbol = Symbol {
                     flags: 0,
                     place: Place::Free,
@@ -1450,8 +1467,7 @@ impl Resolver<'_, '_, '_> {
                 .map_or(0, |s| s.flags);
             let scopes = &self.t.scopes;
             let nonlocal = scopes[id].symbols.get(&name).map_or(0, |s| s.flags) & NONLOCAL != 0;
-            let of_type =
-                nonlocal && bound.contains(&name) && type_parameter(scopes, id, &name);
+            let of_type = nonlocal && bound.contains(&name) && type_parameter(scopes, id, &name);
             let Some(symbol) = self.t.scopes[id].symbols.get_mut(&name) else {
                 continue;
             };

@@ -96,9 +96,7 @@ fn describe(t: &mut Thread, v: Value, kind: Kind) -> Res {
             Some(b) => single(b.len()).map(|i| format!("byte 0x{:02x}", b.as_slice()[i])),
             None => return Err(t.type_error("object attribute must be bytes".into())),
         },
-        (_, Some(s)) => {
-            single(s.len()).map(|i| format!("character '{}'", escaped(s.char_at(i))))
-        }
+        (_, Some(s)) => single(s.len()).map(|i| format!("character '{}'", escaped(s.char_at(i)))),
         (_, None) => return Err(t.type_error("object attribute must be str".into())),
     };
     let (verb, many) = match kind {

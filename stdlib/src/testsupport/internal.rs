@@ -69,10 +69,20 @@ fn decode_locale(t: &mut Thread, a: &[Value]) -> Res {
 static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("has_inline_values", "(obj, /)", has_inline_values),
     NativeDef::new("get_recursion_depth", "()", recursion_depth),
-    NativeDef::new("EncodeLocaleEx", "(text, current_locale=0, errors='strict', /)", encode_locale),
-    NativeDef::new("DecodeLocaleEx", "(data, current_locale=0, errors='strict', /)", decode_locale),
+    NativeDef::new(
+        "EncodeLocaleEx",
+        "(text, current_locale=0, errors='strict', /)",
+        encode_locale,
+    ),
+    NativeDef::new(
+        "DecodeLocaleEx",
+        "(data, current_locale=0, errors='strict', /)",
+        decode_locale,
+    ),
     // The program's allocator for all that is not an object.
-    NativeDef::new("pymem_getallocatorsname", "()", |t, _| Ok(Str::new(t, "mimalloc").into())),
+    NativeDef::new("pymem_getallocatorsname", "()", |t, _| {
+        Ok(Str::new(t, "mimalloc").into())
+    }),
 ];
 
 /// Makes the module.

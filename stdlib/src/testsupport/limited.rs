@@ -55,7 +55,11 @@ fn sequence(t: &mut Thread, v: Value, what: &str) -> Res<()> {
 /// An index as the sequence protocol has it: counted from the end if it is negative, once.
 fn position(t: &mut Thread, v: Value, i: Value) -> Res<Obj> {
     let i = proto::index_i64(t, i)?;
-    let len = if i < 0 && type_of(v).slots.len.is_set() { proto::len(t, v)? as i64 } else { 0 };
+    let len = if i < 0 && type_of(v).slots.len.is_set() {
+        proto::len(t, v)? as i64
+    } else {
+        0
+    };
     let i = i + len;
     if i < 0 && len > 0 {
         return Err(t.index_error(format!("{} index out of range", type_of(v).name())));
@@ -126,15 +130,25 @@ fn size(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 static ATTRIBUTES: &[NativeDef] = &[
-    NativeDef::new("object_repr", "(obj, /)", |t, a| proto::repr(t, a[0]).map(Obj::into)),
-    NativeDef::new("object_ascii", "(obj, /)", |t, a| proto::ascii(t, a[0]).map(Obj::into)),
-    NativeDef::new("object_str", "(obj, /)", |t, a| proto::str(t, a[0]).map(Obj::into)),
-    NativeDef::new("object_getattr", "(obj, name, /)", |t, a| attribute(t, a[0], a[1])),
+    NativeDef::new("object_repr", "(obj, /)", |t, a| {
+        proto::repr(t, a[0]).map(Obj::into)
+    }),
+    NativeDef::new("object_ascii", "(obj, /)", |t, a| {
+        proto::ascii(t, a[0]).map(Obj::into)
+    }),
+    NativeDef::new("object_str", "(obj, /)", |t, a| {
+        proto::str(t, a[0]).map(Obj::into)
+    }),
+    NativeDef::new("object_getattr", "(obj, name, /)", |t, a| {
+        attribute(t, a[0], a[1])
+    }),
     NativeDef::new("object_getattrstring", "(obj, name, /)", |t, a| {
         let name = name_of_bytes(t, a[1])?;
         attribute(t, a[0], name.value())
     }),
-    NativeDef::new("object_hasattrwitherror", "(obj, name, /)", |t, a| has_attribute(t, a[0], a[1])),
+    NativeDef::new("object_hasattrwitherror", "(obj, name, /)", |t, a| {
+        has_attribute(t, a[0], a[1])
+    }),
     NativeDef::new("object_hasattrstring", "(obj, name, /)", |t, a| {
         let name = name_of_bytes(t, a[1])?;
         has_attribute(t, a[0], name.value())
@@ -145,22 +159,32 @@ static ATTRIBUTES: &[NativeDef] = &[
     NativeDef::new("object_delattr", "(obj, name, /)", |t, a| {
         done(proto::set_attr_value(t, a[0], a[1], Value::NULL))
     }),
-    NativeDef::new("object_getitem", "(obj, key, /)", |t, a| proto::get_item_value(t, a[0], a[1])),
+    NativeDef::new("object_getitem", "(obj, key, /)", |t, a| {
+        proto::get_item_value(t, a[0], a[1])
+    }),
     NativeDef::new("object_setitem", "(obj, key, value, /)", |t, a| {
         done(proto::set_item(t, a[0], a[1], a[2]))
     }),
-    NativeDef::new("object_delitem", "(obj, key, /)", |t, a| done(proto::del_item(t, a[0], a[1]))),
+    NativeDef::new("object_delitem", "(obj, key, /)", |t, a| {
+        done(proto::del_item(t, a[0], a[1]))
+    }),
 ];
 
 static SEQUENCES: &[NativeDef] = &[
-    NativeDef::new("sequence_check", "(obj, /)", |t, a| truth(Ok(proto::is_sequence(t, a[0])))),
+    NativeDef::new("sequence_check", "(obj, /)", |t, a| {
+        truth(Ok(proto::is_sequence(t, a[0])))
+    }),
     NativeDef::new("sequence_size", "(obj, /)", size),
     NativeDef::new("sequence_length", "(obj, /)", size),
     NativeDef::new("sequence_getitem", "(obj, i, /)", sequence_getitem),
     NativeDef::new("sequence_setitem", "(obj, i, value, /)", sequence_setitem),
     NativeDef::new("sequence_delitem", "(obj, i, /)", sequence_delitem),
     NativeDef::new("sequence_getslice", "(obj, i, j, /)", sequence_getslice),
-    NativeDef::new("sequence_setslice", "(obj, i, j, value, /)", sequence_setslice),
+    NativeDef::new(
+        "sequence_setslice",
+        "(obj, i, j, value, /)",
+        sequence_setslice,
+    ),
     NativeDef::new("sequence_delslice", "(obj, i, j, /)", sequence_delslice),
     NativeDef::new("sequence_contains", "(obj, value, /)", |t, a| {
         truth(proto::contains(t, a[0], a[1]))
@@ -173,7 +197,9 @@ static MAPPINGS: &[NativeDef] = &[
     NativeDef::new("mapping_size", "(obj, /)", size),
     NativeDef::new("mapping_length", "(obj, /)", size),
     NativeDef::new("mapping_keys", "(obj, /)", |t, a| listed(t, a[0], "keys")),
-    NativeDef::new("mapping_values", "(obj, /)", |t, a| listed(t, a[0], "values")),
+    NativeDef::new("mapping_values", "(obj, /)", |t, a| {
+        listed(t, a[0], "values")
+    }),
     NativeDef::new("mapping_items", "(obj, /)", |t, a| listed(t, a[0], "items")),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::{State, handlers};
 use crate::compile::bytecode::{DISCARD, Instr};
-use crate::interp::calls::{self, clear_call};
+use crate::interp::calls;
 use crate::interp::flow::{self, Left};
 use crate::interp::frames::{self, Enter};
 use crate::interp::globals;
@@ -11,10 +11,13 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::{FUNCTION, Function};
+use weft_objects::method::METHOD;
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
 use weft_objects::prelude::*;
+use weft_objects::type_new;
+use weft_objects::types::TYPE;
 
 /// Where a slow call goes on.
 #[inline(always)]
@@ -47,14 +50,29 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     }
 }
 
-/// The native call `v = g(args)` is done: clears its registers and stores the result.
+/// The native call `v = g(args)` is done: clears its registers, of which the callee's word is uncounted, and stores the result.
 #[inline(always)]
 fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     let t = s.t();
     let Ok(v) = v else {
         return super::raise(t, s.f);
     };
-    clear_call(t, p, argc);
+    // SAFETY: the registers of a call lie in a row. Each word is taken out before it is dropped.
+    unsafe {
+        debug_assert!(!(*p).is_counted());
+        *p = Value::NULL;
+        let mut q = p.add(1);
+        let end = q.add(argc + 1);
+        while q < end {
+            let v = *q;
+            // What is no pointer may stay: the register is dead.
+            if v.0 & 7 == 0 {
+                *q = Value::NULL;
+                drop_reg(t, v);
+            }
+            q = q.add(1);
+        }
+    }
     frames::set_result(t, s.f, s.i.a(), v);
     if t.interrupted() {
         return s.done(weft_objects::runtime::safepoint(t));
@@ -99,6 +117,12 @@ handlers! {
                 if ty == &raw const BUILTIN_FUNCTION {
                     return s.tail(call_builtin);
                 }
+                if ty == &raw const TYPE {
+                    return s.tail(call_type);
+                }
+                if !(*ty).is_heap() && ty != &raw const METHOD {
+                    return s.tail(call_object);
+                }
             }
             s.tail(call_slow)
         }
@@ -112,6 +136,7 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
+                && (*p).is_uncounted()
                 && native::accepts(m, self_)
             {
                 s.save();
@@ -130,11 +155,83 @@ handlers! {
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
                 && !b.native.method
+                && (*p).is_uncounted()
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
                 let v = b.native.call_positional(s.t(), args);
                 *p.add(1) = Value::NULL;
+                return native_done(s, p, argc, v);
+            }
+            if s.i.arg() != 0 || (*p.add(1)).is_null() {
+                return s.tail(call_bound_builtin);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_bound_builtin(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let b = &*((*p).ptr() as *const BuiltinFunction);
+            s.save();
+            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+            let v = b.native.call_positional(s.t(), args);
+            native_done(s, p, argc, v)
+        }
+    }
+    call_object(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            if let Some(f) = type_of(*p).slots.call.get()
+                && (s.i.arg() != 0 || (*p.add(1)).is_null())
+            {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = Args::positional(std::slice::from_raw_parts(p.add(2), argc));
+                let t = s.t();
+                let v = match t.enter_recursive(" while calling a Python object") {
+                    Ok(_guard) => f(t, *p, args),
+                    Err(e) => Err(e),
+                };
+                return native_done(s, p, argc, v);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_type(s) {
+        let at = s.i.b();
+        let (cls, x) = (s.reg(at), s.reg(at + 2));
+        // type(x)
+        if cls.ptr() as *const Type == &raw const TYPE
+            && s.i.c() == 1
+            && !x.is_null()
+            && let Some(v) = s.copy(type_of(x).value())
+        {
+            // The callee is immortal, and beside it is no pointer.
+            s.put(at, Value::NULL);
+            s.put(at + 2, Value::NULL);
+            if s.i.a() == DISCARD as usize {
+                return s.finish2(v, x);
+            }
+            let old = s.reg(s.i.a());
+            s.put(s.i.a(), v);
+            return s.finish2(x, old);
+        }
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let cls = Type::of_unchecked(*p);
+            if !cls.is_heap() && (*p).is_uncounted() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                let v = type_new::call_builtin_type(s.t(), cls, args);
                 return native_done(s, p, argc, v);
             }
         }
@@ -162,7 +259,7 @@ handlers! {
         // SAFETY: the innermost frame.
         let plain = unsafe { (*s.f).flags == Frame::BELOW };
         if v.is_null() || !plain {
-            return s.tail(return_slow);
+            return s.tail(return_entry);
         }
         s.put(a, Value::NULL);
         if !clear_locals(s) {
@@ -182,6 +279,8 @@ handlers! {
         } else if flags == Frame::BELOW | Frame::CONSTRUCTOR && v.is_none() && clear_locals(s) {
             // SAFETY: as above; the frame owns the instance.
             return leave(s, unsafe { (*s.f).instance });
+        } else if flags == Frame::BELOW | Frame::ENTRY {
+            return s.tail(return_k_slow);
         }
         s.tail(return_k_dropping)
     }
@@ -235,9 +334,37 @@ handlers! {
         leave_slow(s, v)
     }
     return_k_slow(s) {
+        // SAFETY: the innermost frame.
+        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
+        if entry && clear_locals(s) {
+            return leave_loop(s, s.konst(s.i.b()));
+        }
         s.save();
         leave_slow(s, s.konst(s.i.b()))
     }
+    return_entry(s) {
+        let a = s.i.a();
+        let v = s.reg(a);
+        // SAFETY: the innermost frame.
+        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
+        if v.is_null() || !entry {
+            return s.tail(return_slow);
+        }
+        s.put(a, Value::NULL);
+        if clear_locals(s) {
+            return leave_loop(s, v);
+        }
+        s.put(a, v);
+        s.tail(return_slow)
+    }
+}
+
+/// Leaves a plain frame that native code has entered, whose registers are cleared: the loop ends.
+#[inline(always)]
+fn leave_loop(s: State, v: Value) -> *mut Frame {
+    frames::unwind_top(s.t(), s.f);
+    s.t().vm().result.set(v);
+    std::ptr::null_mut()
 }
 
 /// Enters a function whose `n` arguments lie from `base` on, if they are all it needs; `lay` puts its word below them.
@@ -250,21 +377,42 @@ unsafe fn enter(
     n: usize,
     lay: impl Fn(),
 ) -> *mut Frame {
-    // SAFETY: the registers of a call lie in a row; the limits are checked.
+    // SAFETY: the caller's promise; the room is checked.
     unsafe {
         let code = func.code();
-        let t = s.t();
-        let vm = t.vm();
-        let nf = s.f.wrapping_add(1);
-        let end = base.add(code.nregs as usize);
-        if code.call_key != Code::simple_key(n)
-            || nf >= vm.soft_limit()
-            || end > t.regs.limit()
-            || t.interrupted()
-        {
+        if !fits(s, code, base, n) {
             return s.tail(call_slow);
         }
         lay();
+        push_frame(s, callee, func, code, base, n)
+    }
+}
+
+/// Whether the `n` arguments from `base` on are all that the code needs, and there is room for its frame, and nothing is asked of the
+/// thread.
+#[inline(always)]
+fn fits(s: State, code: &Code, base: *mut Value, n: usize) -> bool {
+    let t = s.t();
+    code.call_key() == Code::simple_key(n)
+        && s.f.wrapping_add(1) < t.vm().soft_limit()
+        && base.wrapping_add(code.nregs as usize) <= t.regs.limit()
+        && !t.interrupted()
+}
+
+/// Pushes the frame of what [`fits`], and goes on there.
+#[inline(always)]
+unsafe fn push_frame(
+    s: State,
+    callee: Value,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    n: usize,
+) -> *mut Frame {
+    // SAFETY: the registers of a call lie in a row; the limits have been checked.
+    unsafe {
+        let t = s.t();
+        let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
         frames::write(
@@ -284,8 +432,8 @@ unsafe fn enter(
             q.write_volatile(Value::NULL);
             q = q.add(1);
         }
-        t.regs.set_top(end);
-        vm.set_frame_top(nf.wrapping_add(1));
+        t.regs.set_top(base.add(code.nregs as usize));
+        t.vm().set_frame_top(nf.wrapping_add(1));
         State {
             pc: code.first,
             r: base,
@@ -293,6 +441,38 @@ unsafe fn enter(
             ..s
         }
         .next()
+    }
+}
+
+/// Enters the method `m` for an instruction that is no call: with its operands, which it consumes or not, above all registers in use.
+/// `None`: it is no plain function of so many arguments, and nothing has been done.
+#[inline(always)]
+pub fn enter_method<const N: usize>(
+    s: State,
+    m: Value,
+    operands: [(Value, Option<usize>); N],
+) -> Option<*mut Frame> {
+    let func = Function::of(m)?;
+    let code = func.code();
+    let t = s.t();
+    let top = t.regs.top();
+    if !fits(s, code, top.wrapping_add(1), N) {
+        return None;
+    }
+    // SAFETY: there is room above all registers in use. The class's function stays while its frame holds this word.
+    unsafe {
+        let own = to_reg(t, m);
+        *top = own;
+        for (k, (v, taken)) in operands.into_iter().enumerate() {
+            *top.add(1 + k) = match taken {
+                Some(n) => {
+                    s.put(n, Value::NULL);
+                    v
+                }
+                None => copy_reg(t, v),
+            };
+        }
+        Some(push_frame(s, own, func, code, top.add(1), N))
     }
 }
 
@@ -306,16 +486,15 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            if v.0 & 7 == 0 {
-                if v.is_counted() {
-                    let h = v.header();
-                    let n = h.count.load(Relaxed);
-                    if h.owner.load(Relaxed) != tag || n == 1 {
-                        return false;
-                    }
-                    h.count.store(n - 1, Relaxed);
+            *p = Value::NULL;
+            if v.is_counted() {
+                let h = v.header();
+                let n = h.count.load(Relaxed);
+                if h.owner.load(Relaxed) != tag || n == 1 {
+                    *p = v;
+                    return false;
                 }
-                *p = Value::NULL;
+                h.count.store(n - 1, Relaxed);
             }
             p = p.add(1);
         }
