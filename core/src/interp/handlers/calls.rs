@@ -163,7 +163,7 @@ handlers! {
                 *p.add(1) = Value::NULL;
                 return native_done(s, p, argc, v);
             }
-            if s.i.arg() != 0 || (*p.add(1)).is_null() {
+            if b.native.method && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
                 return s.tail(call_bound_builtin);
             }
         }
