@@ -34,8 +34,8 @@ const LEFT_OUT: [&str; 6] = [
     "turtle.py",
 ];
 /// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
-/// lets tracebacks do without syntax trees, which `compile` does not make yet.
-const CHANGED: [(&str, &str, &str); 7] = [
+/// lets tracebacks do without syntax trees, which `compile` does not make yet. The last are mends that CPython 3.14.7 has.
+const CHANGED: [(&str, &str, &str); 13] = [
     ("site.py", "return 'RustPython'", "return 'Weft'"),
     ("site.py", "lib/rustpython{", "lib/weft{"),
     (
@@ -58,6 +58,45 @@ const CHANGED: [(&str, &str, &str); 7] = [
         "traceback.py",
         "suppress(SyntaxError, ImportError)",
         "suppress(SyntaxError, ImportError, NotImplementedError)",
+    ),
+    (
+        "_py_abc.py",
+        "subclass = instance.__class__\n",
+        "subclass = getattr(instance, '__class__', type(instance))\n",
+    ),
+    (
+        "_pyio.py",
+        "n = min(n, size)",
+        "n = min(n, size - len(res))",
+    ),
+    (
+        "annotationlib.py",
+        "        if value.__module__ == \"builtins\":\n",
+        "        module = value.__module__
+        if module is None and (owner := getattr(value, '__self__', None)) is not None:
+            # A method of a built-in object has no module of its own.
+            module = (owner if isinstance(owner, type) else type(owner)).__module__
+        if module is None or module == \"builtins\":\n",
+    ),
+    (
+        "annotationlib.py",
+        "return f\"{value.__module__}.{value.__qualname__}\"",
+        "return f\"{module}.{value.__qualname__}\"",
+    ),
+    (
+        "_py_warnings.py",
+        "            if self._record:\n                if _use_context:\n",
+        "            self._showwarning = self._module.showwarning
+            if self._record:
+                # What is recorded does not go through a function of the program's.
+                self._module.showwarning = self._module._showwarning_orig
+                if _use_context:\n",
+    ),
+    (
+        "_py_warnings.py",
+        "                self._module._showwarnmsg_impl = self._showwarnmsg_impl\n",
+        "                self._module._showwarnmsg_impl = self._showwarnmsg_impl
+            self._module.showwarning = self._showwarning\n",
     ),
 ];
 /// What is compiled beforehand in a build that is not optimised.
@@ -99,6 +138,7 @@ fn main() {
         pack(&contents, |len| len >= WORTH_PACKING),
     )
     .expect("OUT_DIR can be written");
+    lay_out(&out_dir, &contents);
 
     fs::write(out_dir.join("names.txt"), module_names(&contents)).expect("OUT_DIR can be written");
     fixed_address();
@@ -111,6 +151,37 @@ fn main() {
         .collect();
     let code = pack(&compile_all(wanted, &out_dir.join("code")), |_| false);
     fs::write(out_dir.join("code.blob"), code).expect("OUT_DIR can be written");
+}
+
+/// Writes the library's files to where modules say that they are (`__file__`), for whoever wants to read them: debuggers,
+/// editors, tests. The program itself does not, and runs as well where they are not.
+fn lay_out(out_dir: &Path, contents: &BTreeMap<String, Vec<u8>>) {
+    // OUT_DIR is `<target>/<profile>/build/<package>/out`, the program `<target>/<profile>/weft`.
+    let Some(target) = out_dir.ancestors().nth(4) else {
+        return;
+    };
+    // As in `sys/info.rs`.
+    let gil = env::var_os("CARGO_FEATURE_GIL").is_some();
+    let root = target
+        .join("lib")
+        .join(if gil { "weft3.14" } else { "weft3.14t" });
+    for (path, data) in contents {
+        let file = root.join(path);
+        if fs::read(&file).is_ok_and(|old| old == *data) {
+            continue;
+        }
+        // Builds of other profiles may do the same at the same time: each file is put in its place as a whole.
+        let fresh = root.join(format!("{path}.{}.tmp", std::process::id()));
+        let written = file
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&fresh, data))
+            .and_then(|()| fs::rename(&fresh, &file));
+        if let Err(e) = written {
+            println!("cargo::warning={}: {e}", file.display());
+            return;
+        }
+    }
 }
 
 /// The names of the modules right in the library, a line each.

@@ -20,6 +20,7 @@ pub mod cf {
     pub const ALLOW_TOP_LEVEL_AWAIT: i64 = 0x2000;
     pub const ALLOW_INCOMPLETE_INPUT: i64 = 0x4000;
     pub const OPTIMIZED_AST: i64 = 0x8000 | ONLY_AST;
+    pub const FUTURE_BARRY: i64 = 0x40_0000;
     pub const FUTURE_ANNOTATIONS: i64 = 0x100_0000;
     /// All the features of `__future__`, and the flag of nested scopes.
     pub const FUTURES: i64 = 0x1fe_0000 | 0x10;
@@ -278,6 +279,12 @@ pub(crate) fn const_of(t: &mut Thread, v: Value) -> Res<Const> {
 /// Raises what a [`compile::SyntaxError`] stands for.
 #[cold]
 pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Value) -> Raised {
+    if !e.warnings.is_empty() {
+        let filename = Obj::new(t, filename);
+        if let Err(r) = warn(t, &e.warnings, &filename) {
+            return r;
+        }
+    }
     let ty: &'static Type = match e.kind {
         ErrorKind::Syntax => &errors::SYNTAX_ERROR,
         ErrorKind::Indentation => &errors::INDENTATION_ERROR,
@@ -473,6 +480,7 @@ pub fn compile_object(
             optimize as u8
         },
         future_annotations: (flags | inherited) & cf::FUTURE_ANNOTATIONS != 0,
+        barry: (flags | inherited) & cf::FUTURE_BARRY != 0,
         top_level_await: flags & cf::ALLOW_TOP_LEVEL_AWAIT != 0,
         allow_incomplete: flags & cf::ALLOW_INCOMPLETE_INPUT != 0,
         max_digits: u32::try_from(int::max_str_digits()).ok(),

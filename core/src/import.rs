@@ -23,6 +23,17 @@ pub fn set_builtin_import(t: &Thread, f: Obj) {
     IMPORT.set(t, f);
 }
 
+/// The module that does the work, whatever `sys.modules` says.
+///
+/// # Errors
+/// ImportError before there is one.
+pub fn bootstrap(t: &mut Thread) -> Res<Obj> {
+    match IMPORTLIB.get() {
+        Some(m) => Ok(Obj::new(t, m)),
+        None => Err(t.raise(&errors::IMPORT_ERROR, "the import system is not ready")),
+    }
+}
+
 /// A function of importlib.
 fn importlib(t: &mut Thread, name: &'static str) -> Res<Obj> {
     let key = weft_objects::names::get(t, name);

@@ -175,7 +175,7 @@ fn new_spec(
     origin: Option<&str>,
     package: bool,
 ) -> Res<Obj> {
-    let bootstrap = crate::import::import_module(t, "_frozen_importlib")?;
+    let bootstrap = crate::import::bootstrap(t)?;
     let class = proto::get_attr(t, bootstrap.value(), weft_objects::id!(t, "ModuleSpec"))?;
     let names = Tuple::from_vec(
         t,

@@ -4,8 +4,13 @@ use crate::compile::{self, ErrorKind, Mode, Options};
 use crate::compile_api;
 use crate::start::{End, config, end_of};
 use crate::sys;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use weft_objects::code::Code;
 use weft_objects::prelude::*;
 use weft_objects::runtime;
+
+/// The flags of what has been run: features of `__future__` stay.
+static FUTURES: AtomicI64 = AtomicI64::new(0);
 
 /// Reads and runs statements until the input ends.
 pub fn run(t: &mut Thread) -> End {
@@ -59,6 +64,8 @@ fn options() -> Options {
     Options {
         filename: "<stdin>".into(),
         optimize: config().optimize,
+        future_annotations: FUTURES.load(Relaxed) & compile_api::cf::FUTURE_ANNOTATIONS != 0,
+        barry: FUTURES.load(Relaxed) & compile_api::cf::FUTURE_BARRY != 0,
         allow_incomplete: true,
         ..Options::default()
     }
@@ -71,6 +78,9 @@ fn execute(t: &mut Thread, source: &str) -> Res<()> {
         ..options()
     };
     let code = compile_api::compile_named(t, source, &filename, Mode::Single, &opts)?;
+    if let Some(c) = Code::of(code.value()) {
+        FUTURES.fetch_or(i64::from(c.body().flags), Relaxed);
+    }
     let main = crate::import::import_module(t, "__main__")?;
     let globals = proto::get_attr(t, main.value(), weft_objects::id!(t, "__dict__"))?;
     crate::interp::exec_code(t, code.value(), &globals, &globals).map(|r| drop(Obj::own(r)))

@@ -89,6 +89,9 @@ fn exit_by_signal() {
 /// Makes types, builtins, `sys`, the import system and the standard streams.
 fn init(t: &mut Thread) -> Res<()> {
     let (sys, builtins) = init_core(t)?;
+    if config().dev_mode {
+        runtime::set_dev_mode();
+    }
     init_import(t, &sys)?;
     set_path(t);
     sys::open_streams(t, config())?;
@@ -580,6 +583,7 @@ fn clear_modules(t: &mut Thread) {
     if !anything_left_to_run(t) {
         return;
     }
+    clear_finalizable(t);
     let gone = forget_modules(t);
     weft_gc::collect(t);
     runtime::run_pending(t);
@@ -591,6 +595,30 @@ fn clear_modules(t: &mut Thread) {
         }
     }
     weft_gc::collect(t);
+    runtime::run_pending(t);
+}
+
+/// Objects with a `__del__` that the program has put into the library's modules, which stay as they are.
+fn clear_finalizable(t: &mut Thread) {
+    let Ok(modules) = import::modules(t) else {
+        return;
+    };
+    for (_, m) in modules.items(t) {
+        let Some(module) = Module::of(m.value()).filter(|_| !is_the_programs(t, &m)) else {
+            continue;
+        };
+        let dict = module.dict_obj(t);
+        let d = Dict::of_obj(&dict);
+        for (k, v) in d.items(t) {
+            let ty = type_of(v.value());
+            if ty.is_heap()
+                && ty.slots.finalize.is_set()
+                && let Some(key) = Str::of(k.value())
+            {
+                d.set_str(t, key, Value::NONE);
+            }
+        }
+    }
     runtime::run_pending(t);
 }
 

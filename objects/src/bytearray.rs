@@ -151,6 +151,7 @@ pub(crate) mod mutate {
         if Str::of(a[1]).is_some() {
             return Err(t.type_error("expected iterable of integers; got: 'str'".into()));
         }
+        let at = this.len(t);
         let more = match crate::buffer::is_exporter(a[1]) || type_of(a[1]).slots.iter.is_set() {
             true => crate::bytes::bytes_from_object(t, a[1], "bytearray")?,
             false => {
@@ -158,7 +159,11 @@ pub(crate) mod mutate {
                 return Err(t.type_error(format!("can't extend bytearray with {got}")));
             }
         };
-        this.extend(t, &more)?;
+        // Where its end was: asking for the bytes may have changed it.
+        this.try_resize(t, |v| {
+            let at = at.min(v.len());
+            v.splice(at..at, more);
+        })?;
         Ok(Value::NONE)
     }
 
@@ -294,6 +299,20 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     if !this.is_empty(t) {
         this.try_resize(t, |v| v.clear())?;
     }
+    let lazy = !a[0].is_null()
+        && a[1].is_null()
+        && a[2].is_null()
+        && type_of(a[0]).slots.iter_next.is_set()
+        && !crate::buffer::is_exporter(a[0])
+        && !type_of(a[0]).slots.index.is_set();
+    if lazy {
+        // What runs meanwhile sees the items that have come.
+        return proto::for_each(t, a[0], |t, o| {
+            let b = byte(t, o.value())?;
+            this.extend(t, &[b])?;
+            Ok(std::ops::ControlFlow::Continue(()))
+        });
+    }
     let new = bytes_source(t, a[0], a[1], a[2], "bytearray")?;
     if !new.is_empty() {
         this.try_resize(t, |v| *v = new)?;
@@ -386,7 +405,10 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
             }
         }),
         Key::Span(start, 1, n) => this.splice(t, start as usize, n, &new),
-        Key::Span(start, step, n) if item.is_null() => this.delete_span(t, start, step, n),
+        // Nothing in the place of some takes them out.
+        Key::Span(start, step, n) if item.is_null() || new.is_empty() => {
+            this.delete_span(t, start, step, n)
+        }
         Key::Span(start, step, n) if n == new.len() => {
             this.with(t, |s| {
                 for (i, b) in Key::indexes(start, step, n).zip(&new) {

@@ -215,7 +215,12 @@ impl<'a> Needle<'a> {
 
 /// `x in b`
 pub(crate) fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
-    let needle = if let Some(b) = Bytes::exact(item) {
+    let exact = Bytes::exact(item);
+    let _held = match exact {
+        Some(_) => None,
+        None => Some(hold(t, v)?),
+    };
+    let needle = if let Some(b) = exact {
         Needle::Bytes(b.as_slice())
     } else if has_index(item) {
         Needle::Byte([byte(t, item)?])
@@ -425,6 +430,7 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
+    let _held = hold(t, a[0])?;
     let sep = if a[1].is_null() || a[1].is_none() {
         None
     } else {
@@ -532,6 +538,9 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
         }
         n = n.saturating_add(b.len);
         buffers.push(b);
+        if List::exact(a[1]).is_some_and(|l| l.len() != items.len()) {
+            return Err(t.runtime_error("sequence changed size during iteration"));
+        }
     }
     let gaps = items.len().saturating_sub(1);
     let joined = with_self(t, a[0], |sep| {

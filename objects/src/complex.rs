@@ -415,4 +415,5 @@ If a string is given, parse it as a complex number.
 If a single number is given, convert it to a complex number.
 If the 'real' or 'imag' arguments are given, create a complex number
 with the specified real and imaginary components.",
-);
+)
+.signature("(real=0, imag=0)");

@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 // BaseExceptionGroup's fields.
 const MESSAGE: usize = 0;
 const EXCEPTIONS: usize = 1;
+/// How the exceptions were shown at first, if they came in a sequence that may change how it shows itself.
+const SHOWN: usize = 2;
 
 static GROUP: OnceLock<usize> = OnceLock::new();
 
@@ -55,7 +57,7 @@ pub fn members(t: &Thread, v: Value) -> Option<Vec<Obj>> {
     if !is_group(v) {
         return None;
     }
-    Some(Tuple::of(fields::<2>(v).get(EXCEPTIONS)).map_or_else(Vec::new, |x| x.to_vec(t)))
+    Some(Tuple::of(fields::<3>(v).get(EXCEPTIONS)).map_or_else(Vec::new, |x| x.to_vec(t)))
 }
 
 fn group_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
@@ -89,12 +91,19 @@ fn group_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         base_only |= !type_of(e.value()).is_subtype(&errors::EXCEPTION);
     }
     let class = class_for(t, Type::of_unchecked(cls), base_only)?;
+    // A sequence of a kind of its own is shown as it is now.
+    let shown = if List::exact(excs).is_some() || Tuple::exact(excs).is_some() {
+        None
+    } else {
+        Some(proto::repr(t, excs)?)
+    };
     let args = Tuple::from_slice(t, given);
     let group = instance(t, class, args);
-    let f = fields::<2>(group.value());
+    let f = fields::<3>(group.value());
     f.set(t, MESSAGE, msg);
     let items = Tuple::from_vec(t, items);
     f.set(t, EXCEPTIONS, items.value());
+    f.set(t, SHOWN, shown.as_ref().map_or(Value::NULL, Obj::value));
     Ok(group.into())
 }
 
@@ -125,7 +134,7 @@ fn group_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 }
 
 fn group_str(t: &mut Thread, v: Value) -> Res {
-    let f = fields::<2>(v);
+    let f = fields::<3>(v);
     let n = Tuple::of(f.get(EXCEPTIONS)).map_or(0, |x| x.len());
     let msg = f.own(t, MESSAGE).unwrap_or_else(|| Str::new(t, ""));
     let mut out = Vec::new();
@@ -138,19 +147,25 @@ fn group_str(t: &mut Thread, v: Value) -> Res {
 
 /// Shows the exceptions as they were given: a list, if it was a list.
 fn group_repr(t: &mut Thread, v: Value) -> Res {
-    let f = fields::<2>(v);
+    let f = fields::<3>(v);
     let msg = f.own(t, MESSAGE).unwrap_or_else(|| Str::new(t, ""));
     let items = members(t, v).unwrap_or_default();
     let args = args_of(t, v);
     let given = Tuple::of(args.value())
         .filter(|a| a.len() == 2)
         .map(|a| Obj::new(t, a.get(1)));
-    let shown = match given {
-        Some(g) if List::exact(g.value()).is_some() => List::from_vec(t, items),
-        Some(g) if Tuple::exact(g.value()).is_none() => g,
-        _ => Tuple::from_vec(t, items),
+    let shown = match (f.own(t, SHOWN), given) {
+        (Some(shown), _) => shown,
+        (None, Some(g)) if List::exact(g.value()).is_some() => {
+            let list = List::from_vec(t, items);
+            proto::repr(t, list.value())?
+        }
+        _ => {
+            let tuple = Tuple::from_vec(t, items);
+            proto::repr(t, tuple.value())?
+        }
     };
-    let (msg, shown) = (proto::repr(t, msg.value())?, proto::repr(t, shown.value())?);
+    let msg = proto::repr(t, msg.value())?;
     let mut out = type_of(v).name().into_bytes();
     out.push(b'(');
     append(&mut out, &msg);
@@ -161,7 +176,7 @@ fn group_repr(t: &mut Thread, v: Value) -> Res {
 }
 
 fn derive(t: &mut Thread, a: &[Value]) -> Res {
-    let msg = fields::<2>(a[0])
+    let msg = fields::<3>(a[0])
         .own(t, MESSAGE)
         .unwrap_or_else(|| Str::new(t, ""));
     proto::call(t, BASE_EXCEPTION_GROUP.value(), &[msg.value(), a[1]]).map(Obj::into_value)
@@ -280,7 +295,7 @@ fn subgroup(t: &mut Thread, a: &[Value]) -> Res {
 /// `BaseExceptionGroup`
 pub static BASE_EXCEPTION_GROUP: Type = Type::builtin(
     "BaseExceptionGroup",
-    size_of::<Fields<2>>(),
+    size_of::<Fields<3>>(),
     &Spec {
         new: Some(group_new),
         init: Some(group_init),
@@ -315,7 +330,7 @@ pub static BASE_EXCEPTION_GROUP: Type = Type::builtin(
     },
 )
 .base(&errors::BASE_EXCEPTION)
-.gc(traverse::<2>, clear::<2>)
+.gc(traverse::<3>, clear::<3>)
 .flags(type_flags::EXCEPTION)
 .doc("A combination of multiple unrelated exceptions.");
 

@@ -260,4 +260,5 @@ pub static FLOAT: Type = Type::builtin(
     },
 )
 .flags(type_flags::MATCH_SELF)
-.doc("Convert a string or number to a floating-point number, if possible.");
+.doc("Convert a string or number to a floating-point number, if possible.")
+.signature("(x=0, /)");

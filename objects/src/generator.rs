@@ -474,6 +474,11 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     }
 }
 
+/// Whether it is a coroutine that nobody has begun to run.
+pub fn is_unawaited(v: Value) -> bool {
+    type_of(v).is(&COROUTINE) && of(v).state.load(Relaxed) == CREATED
+}
+
 /// A suspended generator is closed before it dies, so that its `finally` blocks run. One without handlers has nothing to run.
 unsafe fn has_finalizer(h: *const Header) -> bool {
     // SAFETY: a generator.
@@ -763,9 +768,13 @@ pub static COROUTINE: Type = Type::builtin(
         await_: Some(coroutine_await),
         finalize: Some(finalize),
         methods: &[
-            NativeDef::new("send", "($self, object, /)", gen_send),
-            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", gen_throw),
-            NativeDef::new("close", "($self, /)", gen_close),
+            NativeDef::new("send", "($self, object, /)", gen_send).doc(
+                "Sends 'object' into coroutine: returns what it yields next, or raises StopIteration.",
+            ),
+            NativeDef::new("throw", "($self, typ, val=None, tb=None, /)", gen_throw)
+                .doc("Raises the exception in coroutine: returns what it yields next, or raises StopIteration."),
+            NativeDef::new("close", "($self, /)", gen_close)
+                .doc("Raises GeneratorExit inside coroutine."),
             NativeDef::class(
                 "__class_getitem__",
                 "($type, item, /)",
@@ -773,8 +782,14 @@ pub static COROUTINE: Type = Type::builtin(
             ),
         ],
         getset: &[
-            NAME,
-            QUALNAME,
+            GetSetDef {
+                doc: "name of the coroutine",
+                ..NAME
+            },
+            GetSetDef {
+                doc: "qualified name of the coroutine",
+                ..QUALNAME
+            },
             GetSetDef::ro("cr_code", get_code),
             GetSetDef::ro("cr_frame", get_frame),
             GetSetDef::ro("cr_running", get_running),

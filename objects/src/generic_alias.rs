@@ -118,10 +118,14 @@ fn push_item(t: &mut Thread, out: &mut Vec<u8>, v: Value) -> Res<()> {
         return push_type_repr(t, out, v);
     };
     out.push(b'[');
-    for (i, x) in list.to_vec(t).into_iter().enumerate() {
+    // As many as there were at first: showing one may have changed the list.
+    for i in 0..list.len() {
         if i > 0 {
             out.extend_from_slice(b", ");
         }
+        let Some(x) = list.get(t, i).map(|x| x.to_obj(t)) else {
+            return Err(t.index_error("list index out of range"));
+        };
         push_type_repr(t, out, x.value())?;
     }
     out.push(b']');
@@ -372,9 +376,12 @@ fn fill_in(t: &mut Thread, args: Value, params: &[Obj], given: &[Obj]) -> Res<Ob
         };
         let new = match proto::get_attr_opt(t, v, crate::id!(t, "__typing_subst__"))? {
             Some(subst) => {
-                let at = params.iter().position(|p| p.value().same(v));
-                let arg = at.map_or(Value::NONE, |i| given[i].value());
-                proto::call(t, subst.value(), &[arg])?
+                // An argument may have become a parameter after they were counted.
+                let Some(at) = params.iter().position(|p| p.value().same(v)) else {
+                    let r = proto::repr(t, v)?;
+                    return Err(t.type_error(format!("{} not found in __parameters__", text(&r))));
+                };
+                proto::call(t, subst.value(), &[given[at].value()])?
             }
             None => fill_parameters(t, x.clone(), params, given)?,
         };

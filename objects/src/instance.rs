@@ -217,6 +217,11 @@ pub fn dict_slot<'a>(v: Value) -> Option<&'a Slot> {
     }
 }
 
+/// Whether an object keeps its attributes in slots of its own.
+pub fn has_inline_values(v: Value) -> bool {
+    v.is_ptr() && type_of(v).has(tf::INLINE) && Instance::of_unchecked(v).is_inline()
+}
+
 /// The instance's dict, made if it has none yet. `None`: its class has no room for one.
 pub fn get_dict(t: &Thread, v: Value) -> Option<Obj> {
     let slot = dict_slot(v)?;

@@ -446,6 +446,16 @@ Base 0 means to interpret the base from the string as an integer literal.
 >>> int('0b100', base=0)
 4";
 
+/// The fixed part of the objects of a class of ints, as `__basicsize__` says it: CPython's for ints themselves.
+pub fn basic_size(ty: &Type) -> u32 {
+    let own = |ty: &Type| {
+        ty.head
+            .basic_size
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    own(ty) - own(&INT) + 24
+}
+
 /// `int`
 pub static INT: Type = Type::builtin(
     "int",
@@ -534,4 +544,5 @@ pub static BOOL: Type = Type::builtin(
     "Returns True when the argument is true, False otherwise.
 The builtins True and False are the only two instances of the class bool.
 The class bool is a subclass of the class int, and cannot be subclassed.",
-);
+)
+.signature("(object=False, /)");

@@ -166,6 +166,8 @@ fn left_backwards(_t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn reduce_sequence_iter(t: &mut Thread, a: &[Value], function: &str) -> Res {
+    // Before looking at the iterator: looking a name up may run Python.
+    drop(builtin(t, function)?);
     let it = Walk::this(a[0]);
     match it.seq() {
         Some(seq) => {
@@ -178,7 +180,7 @@ fn reduce_sequence_iter(t: &mut Thread, a: &[Value], function: &str) -> Res {
             } else {
                 List::new(t)
             };
-            reduced(t, "iter", vec![empty], None)
+            reduced(t, function, vec![empty], None)
         }
     }
 }
@@ -327,6 +329,7 @@ pub static SEQUENCE_ITERATOR: Type = Type::builtin(
         methods: &[
             NativeDef::new("__length_hint__", "($self, /)", sequence_iter_hint),
             NativeDef::new("__reduce__", "($self, /)", |t, a| {
+                drop(builtin(t, "iter")?);
                 let it = Walk::this(a[0]);
                 match it.seq() {
                     Some(seq) => {
@@ -450,7 +453,8 @@ pub static REVERSED: Type = Type::builtin(
     },
 )
 .gc(traverse_walk, clear_walk)
-.doc("Return a reverse iterator over the values of the given sequence.");
+.doc("Return a reverse iterator over the values of the given sequence.")
+.signature("(sequence, /)");
 
 // --- iterators made from others ---
 
@@ -547,6 +551,7 @@ pub static CALLABLE_ITERATOR: Type = Type::builtin(
         iter: Some(iter_self),
         iter_next: Some(next_called),
         methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
+            drop(builtin(t, "iter")?);
             let it = Made::this(a[0]);
             let (f, sentinel) = (it.first.get(), it.second.get());
             let args = if f.is_null() || sentinel.is_null() {
@@ -711,7 +716,8 @@ pub static ENUMERATE: Type = Type::builtin(
     "Return an enumerate object.\n\n  iterable\n    an object supporting iteration\n\nThe enumerate object yields pairs containing \
      a count (from start, which\ndefaults to zero) and a value yielded by the iterable argument.\n\nenumerate is useful for \
      obtaining an indexed list:\n    (0, seq[0]), (1, seq[1]), (2, seq[2]), ...",
-);
+)
+.signature("(iterable, start=0)");
 
 // --- zip and map ---
 
@@ -903,7 +909,8 @@ pub static ZIP: Type = Type::builtin(
      element in every tuple\ncomes from the i-th iterable argument to zip().  This continues until the\nshortest argument is \
      exhausted.\n\nIf strict is true and one of the arguments is exhausted before the others,\nraise a ValueError.\n\n   >>> \
      list(zip('abcdefg', range(3), range(4)))\n   [('a', 0, 0), ('b', 1, 1), ('c', 2, 2)]",
-);
+)
+.signature("(*iterables, strict=False)");
 
 fn new_map(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let ty = Type::of_unchecked(cls);
@@ -958,7 +965,8 @@ pub static MAP: Type = Type::builtin(
 .doc(
     "Make an iterator that computes the function using arguments from\neach of the iterables.  Stops when the shortest iterable is \
      exhausted.\n\nIf strict is true and one of the arguments is exhausted before the others,\nraise a ValueError.",
-);
+)
+.signature("(function, iterable, /, *iterables, strict=False)");
 
 // --- filter ---
 
@@ -1018,7 +1026,8 @@ pub static FILTER: Type = Type::builtin(
 .doc(
     "Return an iterator yielding those items of iterable for which function(item)\nis true. If function is None, return the items \
      that are true.",
-);
+)
+.signature("(function, iterable, /)");
 
 /// The types of containers and their iterators, to be made ready at start-up.
 pub static CONTAINER_TYPES: &[&Type] = &[

@@ -498,6 +498,27 @@ impl List {
         items
     }
 
+    /// As [`Self::take_all`]; [`Self::is_marked`] then tells whether anything was done to the list since.
+    pub fn take_all_marked(&self, t: &Thread) -> (Vec<Obj>, usize) {
+        let items = self.take_all(t);
+        let mark = Buffer::new(0);
+        let _guard = lock(t, &self.header);
+        if self.raw.buffer().is_null() {
+            self.publish(t, mark, 0);
+        } else {
+            // SAFETY: just made, and nobody else knows it.
+            unsafe { Buffer::free(mark as *mut u8, 0) };
+        }
+        (items, mark as usize)
+    }
+
+    /// Whether the list is as `take_all_marked` left it.
+    pub fn is_marked(&self, mark: usize) -> bool {
+        let p = self.raw.buffer();
+        // SAFETY: a buffer in use, which is freed after this thread's next safepoint at the earliest.
+        p as usize == mark && unsafe { (*p).capacity() == 0 }
+    }
+
     /// Replaces all items, and gives what was there.
     pub fn replace_all(&self, t: &Thread, items: Vec<Obj>) -> Vec<Obj> {
         let new = if items.is_empty() {

@@ -360,7 +360,8 @@ pub static MEMORYVIEW: Type = Type::builtin(
 .gc(traverse, clear)
 .final_()
 .flags(type_flags::SEQUENCE)
-.doc("Create a new memoryview object which references the given object.");
+.doc("Create a new memoryview object which references the given object.")
+.signature("(object)");
 
 fn export(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
     let m = MemoryView::this(v);

@@ -279,6 +279,15 @@ fn module_repr(t: &mut Thread, v: Value) -> Res {
 
 fn push_loader(t: &mut Thread, out: &mut Vec<u8>, loader: Option<Obj>) -> Res<()> {
     if let Some(loader) = loader.filter(|l| !l.value().is_none()) {
+        if type_of(loader.value()).name() == "NamespaceLoader"
+            && let Some(path) = proto::get_attr_opt(t, loader.value(), crate::id!(t, "_path"))?
+        {
+            // Importlib's, for a package without a file of its own.
+            let dirs = proto::to_vec(t, path.value())?;
+            let dirs = crate::list::List::from_vec(t, dirs);
+            out.extend_from_slice(b" (namespace) from ");
+            return push_repr(t, out, dirs.value());
+        }
         out.extend_from_slice(b" (");
         push_repr(t, out, loader.value())?;
         out.push(b')');
@@ -341,7 +350,7 @@ fn get_annotations(t: &mut Thread, v: Value) -> Res {
             let made = proto::call(t, f.value(), &[Value::int(1)])?;
             if Dict::of(made.value()).is_none() {
                 let got = type_of(made.value()).name();
-                return Err(t.type_error(format!("__annotate__() must return a dict, not {got}")));
+                return Err(t.type_error(format!("__annotate__ returned non-dict of type '{got}'")));
             }
             made
         }

@@ -279,4 +279,5 @@ pub static PROPERTY: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(traverse, clear);
+.gc(traverse, clear)
+.signature("(fget=None, fset=None, fdel=None, doc=None)");

@@ -453,20 +453,46 @@ pub fn run_pending(t: &mut Thread) {
 fn finish(t: &mut Thread, p: Pending) {
     match p {
         Pending::Finalize(o) => {
+            let unawaited = crate::generator::is_unawaited(o.value());
             if let Some(f) = type_of(o.value()).slots.finalize.get()
                 && let Err(e) = f(t, o.value())
             {
-                let _: Raised = e;
-                unraisable(
-                    t,
-                    "Exception ignored while calling deallocator",
-                    Some(o.value()),
-                );
+                let what = finalizing(t, o.value(), unawaited, e);
+                unraisable(t, &what, None);
             }
             t.drop_finalized(o);
         }
         Pending::Callback(w) => crate::weakref::run_callback(t, &w),
     }
+}
+
+/// What was going on when a finalizer failed.
+#[cold]
+fn finalizing(t: &mut Thread, v: Value, unawaited: bool, _: Raised) -> String {
+    let Some(exc) = t.take_exc() else {
+        return String::new();
+    };
+    let (doing, whom) = if crate::generator::Generator::of(v).is_some() {
+        let doing = if unawaited {
+            "finalizing coroutine"
+        } else {
+            "closing generator"
+        };
+        (doing, Some(Obj::new(t, v)))
+    } else {
+        let del = crate::id!(t, "__del__");
+        let del = type_of(v).lookup(t, del).map(|f| f.to_obj(t));
+        ("calling deallocator", del)
+    };
+    let whom = whom.and_then(|o| proto::repr(t, o.value()).ok());
+    t.clear_exc();
+    let mut what = format!("Exception ignored while {doing}");
+    if let Some(whom) = whom.as_ref().and_then(|w| Str::of(w.value())) {
+        what.push(' ');
+        what.push_str(&whom.to_string_lossy());
+    }
+    let _: Raised = t.raise_value(exc);
+    what
 }
 
 type SignalHook = fn(&mut Thread) -> Res<()>;
@@ -606,12 +632,16 @@ pub fn builtins_for(t: &Thread, globals: &Dict) -> Obj {
 /// A builtin by name.
 pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
     let key = crate::names::get(t, name);
-    let found = builtins_dict()
-        .and_then(|d| d.get_str(t, key))
-        .map(|v| v.to_obj(t));
-    match found {
-        Some(o) => Ok(o),
-        None => Err(t.raise(&errors::NAME_ERROR, format!("name '{name}' is not defined"))),
+    let Some(d) = builtins_dict() else {
+        return Err(t.system_error("there are no builtins"));
+    };
+    if let Some(v) = d.get_str(t, key) {
+        return Ok(v.to_obj(t));
+    }
+    // Keys of a subclass of str are compared by its methods.
+    match d.get(t, key.header.value())? {
+        Some(v) => Ok(Obj::own(v)),
+        None => Err(t.raise(&errors::ATTRIBUTE_ERROR, name)),
     }
 }
 
@@ -730,6 +760,16 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
 pub fn warn_unawaited(t: &mut Thread, v: Value) -> Res<()> {
     let warnings = import(t, "warnings")?;
     proto::call_method(t, warnings.value(), "_warn_unawaited_coroutine", &[v]).map(drop)
+}
+
+static DEV_MODE: AtomicBool = AtomicBool::new(false);
+
+/// Whether things are checked that cost time: names of error handlers of codecs.
+pub fn dev_mode() -> bool {
+    DEV_MODE.load(Relaxed)
+}
+pub fn set_dev_mode() {
+    DEV_MODE.store(true, Relaxed);
 }
 
 static FINALIZING: AtomicBool = AtomicBool::new(false);

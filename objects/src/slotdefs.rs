@@ -1275,6 +1275,40 @@ fn sig_value(t: &Thread, def: &SlotDef) -> Value {
     Str::new(t, def.sig.text).into()
 }
 
+/// What a special method does, as its `__doc__` says it.
+fn slot_doc(name: &str) -> String {
+    let of_builtin = |f: &str| format!("Return {f}(self).");
+    match name {
+        "__next__" => "Implement next(self).".into(),
+        "__iter__" => "Implement iter(self).".into(),
+        "__setattr__" => "Implement setattr(self, name, value).".into(),
+        "__delattr__" => "Implement delattr(self, name).".into(),
+        "__getattribute__" => "Return getattr(self, name).".into(),
+        "__init__" => "Initialize self.  See help(type(self)) for accurate signature.".into(),
+        "__call__" => "Call self as a function.".into(),
+        "__getitem__" => "Return self[key].".into(),
+        "__setitem__" => "Set self[key] to value.".into(),
+        "__delitem__" => "Delete self[key].".into(),
+        "__contains__" => "Return bool(key in self).".into(),
+        "__index__" => "Return self converted to an integer, if self is suitable for use as an index into a list.".into(),
+        "__bool__" => "True if self else False".into(),
+        "__repr__" | "__str__" | "__hash__" | "__len__" | "__abs__" | "__int__" | "__float__" => {
+            of_builtin(name.trim_matches('_'))
+        }
+        "__eq__" => "Return self==value.".into(),
+        "__ne__" => "Return self!=value.".into(),
+        "__lt__" => "Return self<value.".into(),
+        "__le__" => "Return self<=value.".into(),
+        "__gt__" => "Return self>value.".into(),
+        "__ge__" => "Return self>=value.".into(),
+        "__add__" => "Return self+value.".into(),
+        "__radd__" => "Return value+self.".into(),
+        "__sub__" => "Return self-value.".into(),
+        "__mul__" => "Return self*value.".into(),
+        _ => format!("Implement {name}."),
+    }
+}
+
 /// `wrapper_descriptor`
 pub static WRAPPER_DESCRIPTOR: Type = Type::builtin(
     "wrapper_descriptor",
@@ -1307,7 +1341,7 @@ pub static WRAPPER_DESCRIPTOR: Type = Type::builtin(
                 Ok(sig_value(t, descr_of(v).def))
             }),
             GetSetDef::ro("__doc__", |t, v| {
-                Ok(Str::new(t, &format!("Implement {}.", descr_of(v).def.name)).into())
+                Ok(Str::new(t, &slot_doc(descr_of(v).def.name)).into())
             }),
         ],
         methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {
@@ -1361,14 +1395,8 @@ pub static METHOD_WRAPPER: Type = Type::builtin(
                 Ok(sig_value(t, descr_of(wrapper_of(v).descr.get()).def))
             }),
             GetSetDef::ro("__doc__", |t, v| {
-                Ok(Str::new(
-                    t,
-                    &format!(
-                        "Implement {}.",
-                        descr_of(wrapper_of(v).descr.get()).def.name
-                    ),
-                )
-                .into())
+                let name = descr_of(wrapper_of(v).descr.get()).def.name;
+                Ok(Str::new(t, &slot_doc(name)).into())
             }),
         ],
         methods: &[NativeDef::new("__reduce__", "($self, /)", |t, a| {

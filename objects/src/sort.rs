@@ -22,11 +22,16 @@ pub fn sort_list(t: &mut Thread, l: &List, key: Option<Value>, reverse: bool) ->
     if l.len() < 2 && key.is_none() {
         return Ok(());
     }
-    let mut items = l.take_all(t);
+    let (mut items, mark) = l.take_all_marked(t);
     let sorted = sort_vec(t, &mut items, key, reverse);
+    // The keys' finalizers may do something to the list as well.
+    if t.has_pending() && !t.has_exc() {
+        crate::runtime::run_pending(t);
+    }
+    let untouched = l.is_marked(mark);
     let intruders = l.replace_all(t, items);
     sorted?;
-    if !intruders.is_empty() {
+    if !untouched || !intruders.is_empty() {
         return Err(t.value_error("list modified during sort"));
     }
     Ok(())

@@ -185,7 +185,8 @@ pub static STATIC_METHOD: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.dict_at(offset_of!(Wrapped, dict));
+.dict_at(offset_of!(Wrapped, dict))
+.signature("(function, /)");
 
 /// `classmethod`
 pub static CLASS_METHOD: Type = Type::builtin(
@@ -202,4 +203,5 @@ pub static CLASS_METHOD: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.dict_at(offset_of!(Wrapped, dict));
+.dict_at(offset_of!(Wrapped, dict))
+.signature("(function, /)");

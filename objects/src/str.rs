@@ -904,6 +904,10 @@ fn new_str(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         let n = args.pos().len();
         return Err(t.type_error(format!("str expected at most 3 arguments, got {n}")));
     }
+    if args.has_keywords() && args.all().len() > 3 {
+        let n = args.all().len();
+        return Err(t.type_error(format!("str() takes at most 3 arguments ({n} given)")));
+    }
     let (object, encoding, errors) = match (args.pos(), args.has_keywords()) {
         ([one], false) => (*one, Value::NULL, Value::NULL),
         _ => {
@@ -1004,7 +1008,7 @@ fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
 
 fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
     let Some(right) = Str::of(b) else {
-        let got = type_of(b).name();
+        let got = crate::type_new::c_name(t, type_of(b));
         return Err(t.type_error(format!("can only concatenate str (not \"{got}\") to str")));
     };
     let left = Str::this(a);
@@ -1038,6 +1042,11 @@ fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
     {
         return Ok(made.into());
     }
-    let out = index::repeated(t, s.as_bytes(), n, "repeated string is too long")?;
+    // Too many characters, or more bytes than there can be of so many.
+    let what = match chars.checked_mul(n) {
+        Some(n) if n <= isize::MAX as usize => "",
+        _ => "repeated string is too long",
+    };
+    let out = index::repeated(t, s.as_bytes(), n, what)?;
     Ok(Str::from_vec_counted(t, out, chars * n).into())
 }

@@ -717,7 +717,7 @@ fn new_args(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Tuple::from_vec(t, vec![s]).into())
 }
 
-/// As much as CPython's string of that text takes.
+/// As much as CPython's string of that text takes, whose header is larger in the free-threaded build.
 fn size_of_str(_t: &mut Thread, a: &[Value]) -> Res {
     let s = Str::this(a[0]);
     let widest = s.as_bytes().iter().copied().max().unwrap_or(0);
@@ -727,5 +727,6 @@ fn size_of_str(_t: &mut Thread, a: &[Value]) -> Res {
         0xC4..0xF0 => 56 + 2 * (s.len() + 1),
         _ => 56 + 4 * (s.len() + 1),
     };
-    Ok(Value::int(size as i64))
+    let header = if cfg!(feature = "gil") { 0 } else { 16 };
+    Ok(Value::int((size + header) as i64))
 }

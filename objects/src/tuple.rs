@@ -369,7 +369,8 @@ pub static TUPLE: Type = Type::builtin(
 .doc(
     "Built-in immutable sequence.\n\nIf no argument is given, the constructor returns an empty tuple.\nIf iterable is specified \
      the tuple is initialized from iterable's items.\n\nIf the argument is a tuple, the return value is the same object.",
-);
+)
+.signature("(iterable=(), /)");
 
 fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let ty = Type::of_unchecked(cls);

@@ -441,6 +441,24 @@ fn add_to_bases(ty: &Type) {
             .iter()
             .for_each(|b| Type::of_unchecked(*b).add_subclass(ty));
     }
+    follow_others(ty);
+}
+
+/// What a metaclass's `mro` has put into the order of bases without being one.
+fn follow_others(ty: &Type) {
+    let (Some(bases), Some(mro)) = (Tuple::exact(ty.bases.get()), Tuple::exact(ty.mro.get()))
+    else {
+        return;
+    };
+    for other in mro.values().iter().map(|v| Type::of_unchecked(*v)) {
+        let derived = bases
+            .values()
+            .iter()
+            .any(|b| Type::of_unchecked(*b).is_subtype(other));
+        if !derived && !std::ptr::eq(other, ty) {
+            other.add_follower(ty);
+        }
+    }
 }
 
 fn inherit_flags(t: &Thread, ty: &Type) {

@@ -73,6 +73,7 @@ pub struct Type {
     static_name: &'static str,
     static_module: &'static str,
     static_doc: &'static str,
+    static_signature: &'static str,
     spec: Option<&'static Spec>,
     /// Of a built-in type: its base, if not `object`. Of a class: the built-in type whose layout it starts with.
     pub(crate) static_base: Option<&'static Type>,
@@ -84,6 +85,8 @@ pub struct Type {
     pub mro: Slot,
     /// Address of each direct subclass, not counted: a dying class takes itself out.
     subclasses: Mutex<Vec<usize>>,
+    /// Classes that have this one in their order of bases without deriving from it, as a metaclass's `mro` may decide.
+    followers: Mutex<Vec<usize>>,
     /// The classes whose `subclasses` this one is in: when it dies, its tuple of bases may already have been cleared.
     listed_by: Mutex<Vec<usize>>,
 }
@@ -118,6 +121,7 @@ impl Type {
             static_name: name,
             static_module: "builtins",
             static_doc: "",
+            static_signature: "",
             spec: Some(spec),
             static_base: None,
             name: Slot::empty(),
@@ -127,6 +131,7 @@ impl Type {
             bases: Slot::empty(),
             mro: Slot::empty(),
             subclasses: Mutex::new(Vec::new()),
+            followers: Mutex::new(Vec::new()),
             listed_by: Mutex::new(Vec::new()),
         }
     }
@@ -168,6 +173,11 @@ impl Type {
         self.static_module = module;
         self
     }
+    /// How the class is called: its `__text_signature__`.
+    pub const fn signature(mut self, text: &'static str) -> Type {
+        self.static_signature = text;
+        self
+    }
     pub const fn doc(mut self, doc: &'static str) -> Type {
         self.static_doc = doc;
         self
@@ -175,6 +185,13 @@ impl Type {
     /// Sets further `type_flags`.
     pub const fn flags(mut self, flags: u32) -> Type {
         self.static_flags |= flags;
+        self
+    }
+    /// Attributes may be set.
+    pub const fn mutable_unless(mut self, not: bool) -> Type {
+        if !not {
+            self.static_flags &= !tf::IMMUTABLE;
+        }
         self
     }
     /// No subclasses.
@@ -422,6 +439,9 @@ impl Type {
             None => q,
         }
     }
+    pub fn static_signature(&self) -> &'static str {
+        self.static_signature
+    }
     pub fn static_doc(&self) -> &'static str {
         self.static_doc
     }
@@ -583,6 +603,11 @@ impl Type {
         for sub in self.subclasses_snapshot() {
             Type::of_unchecked(sub).forget(t);
         }
+        let followers = self.followers.lock().clone();
+        for sub in followers {
+            // SAFETY: a class takes itself out of the lists that it is in before it dies.
+            unsafe { &*(sub as *const Type) }.forget(t);
+        }
     }
 
     /// Direct subclasses, not counted.
@@ -599,6 +624,12 @@ impl Type {
         sub.listed_by.lock().push(self as *const Type as usize);
     }
 
+    /// Makes this class's changes known to one that has it in its order of bases without deriving from it.
+    pub fn add_follower(&self, other: &Type) {
+        self.followers.lock().push(other as *const Type as usize);
+        other.listed_by.lock().push(self as *const Type as usize);
+    }
+
     /// Takes this class out of the lists of all classes that it was added to.
     pub fn unlist(&self) {
         let listed_by = std::mem::take(&mut *self.listed_by.lock());
@@ -607,6 +638,7 @@ impl Type {
             let base = unsafe { &*(p as *const Type) };
             let me = self as *const Type as usize;
             base.subclasses.lock().retain(|&p| p != me);
+            base.followers.lock().retain(|&p| p != me);
         }
     }
 
@@ -799,7 +831,9 @@ impl Type {
             (&raw mut (*ty).static_name).write("");
             (&raw mut (*ty).static_module).write("");
             (&raw mut (*ty).static_doc).write("");
+            (&raw mut (*ty).static_signature).write("");
             (&raw mut (*ty).subclasses).write(Mutex::new(Vec::new()));
+            (&raw mut (*ty).followers).write(Mutex::new(Vec::new()));
             (&raw mut (*ty).listed_by).write(Mutex::new(Vec::new()));
             (*ty).state.store(2, Relaxed);
             Obj::from_raw(Value::from_ptr(p))
@@ -843,6 +877,7 @@ unsafe fn clear_type(h: *mut Header, t: &Thread) {
         unsafe { free_cache(p as *mut u8, 0) };
     }
     *ty.subclasses.lock() = Vec::new();
+    *ty.followers.lock() = Vec::new();
 }
 
 /// `type`
@@ -852,7 +887,8 @@ pub static TYPE: Type = Type::builtin("type", size_of::<Type>(), &crate::type_ne
     .flags(tf::TYPE_SUBCLASS);
 
 /// `object`
-pub static OBJECT: Type = Type::builtin("object", 16, &crate::instance::OBJECT_SPEC);
+pub static OBJECT: Type =
+    Type::builtin("object", 16, &crate::instance::OBJECT_SPEC).signature("()");
 
 impl Type {
     const fn gc_flags_container(mut self, flags: u32) -> Type {

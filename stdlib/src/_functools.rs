@@ -416,6 +416,9 @@ static KEY: Type = Type::builtin(
             readonly: false,
             none_if_empty: false,
         }],
+        getset: &[GetSetDef::ro("__text_signature__", |t, _| {
+            Ok(Str::new(t, "(obj)").into())
+        })],
         ..Spec::EMPTY
     },
 )

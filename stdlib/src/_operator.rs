@@ -363,6 +363,11 @@ fn getter_reduce(t: &mut Thread, a: &[Value]) -> Res {
 const GETTER_METHODS: &[NativeDef] = &[NativeDef::new("__reduce__", "($self, /)", getter_reduce)
     .doc("Return state information for pickling")];
 
+/// How the objects are called.
+const INSTANCE_SIGNATURE: &[GetSetDef] = &[GetSetDef::ro("__text_signature__", |t, _| {
+    Ok(Str::new(t, "(obj, /)").into())
+})];
+
 /// `operator.itemgetter`
 static ITEMGETTER: Type = Type::builtin(
     "itemgetter",
@@ -372,12 +377,14 @@ static ITEMGETTER: Type = Type::builtin(
         call: Some(itemgetter_call),
         repr: Some(getter_repr),
         methods: GETTER_METHODS,
+        getset: INSTANCE_SIGNATURE,
         ..Spec::EMPTY
     },
 )
 .module("operator")
 .gc(traverse_getter, clear_getter)
-.doc("Return a callable object that fetches the given item(s) from its operand.");
+.doc("Return a callable object that fetches the given item(s) from its operand.")
+.signature("(item, /, *items)");
 
 /// `operator.attrgetter`
 static ATTRGETTER: Type = Type::builtin(
@@ -388,12 +395,14 @@ static ATTRGETTER: Type = Type::builtin(
         call: Some(attrgetter_call),
         repr: Some(getter_repr),
         methods: GETTER_METHODS,
+        getset: INSTANCE_SIGNATURE,
         ..Spec::EMPTY
     },
 )
 .module("operator")
 .gc(traverse_getter, clear_getter)
-.doc("Return a callable object that fetches the given attribute(s) from its operand.");
+.doc("Return a callable object that fetches the given attribute(s) from its operand.")
+.signature("(attr, /, *attrs)");
 
 #[repr(C)]
 struct MethodCaller {
@@ -535,12 +544,14 @@ static METHODCALLER: Type = Type::builtin(
             NativeDef::new("__reduce__", "($self, /)", methodcaller_reduce)
                 .doc("Return state information for pickling"),
         ],
+        getset: INSTANCE_SIGNATURE,
         ..Spec::EMPTY
     },
 )
 .module("operator")
 .gc(traverse_caller, clear_caller)
-.doc("Return a callable object that calls the given method on its operand.");
+.doc("Return a callable object that calls the given method on its operand.")
+.signature("(name, /, *args, **kwargs)");
 
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = support::module(t, "_operator", "Operator interface.", FUNCTIONS);

@@ -111,6 +111,7 @@ fn normal_dist_inv_cdf(t: &mut Thread, a: &[Value]) -> Res {
         proto::as_f64(t, a[2])?,
     );
     match quantile(p) {
+        _ if p.is_nan() => Ok(from_f64(t, p)),
         Some(x) if p > 0.0 && p < 1.0 => Ok(from_f64(t, mu + x * sigma)),
         _ => Err(t.value_error("inv_cdf undefined for these parameters")),
     }

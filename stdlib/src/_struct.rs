@@ -529,6 +529,9 @@ static STRUCT: Type = Type::builtin(
                 Ok(to_reg(t, format))
             }),
             GetSetDef::ro("size", |t, v| {
+                if this_struct(v).is_none_or(|s| s.layout.load(Acquire).is_null()) {
+                    return Ok(Value::int(-1));
+                }
                 let layout = method(t, &[v])?;
                 Ok(weft_objects::int::from_usize(t, layout.size))
             }),

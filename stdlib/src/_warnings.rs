@@ -307,7 +307,7 @@ fn show(
         place.filename.value(),
         lineno.value(),
         Value::NONE,
-        Value::NONE,
+        line.as_ref().map_or(Value::NONE, Obj::value),
         source.value(),
     ];
     let msg = proto::call(t, class.value(), &args)?;
@@ -556,17 +556,27 @@ fn source_line(t: &mut Thread, globals: &Obj, lineno: i64) -> Res<Option<Obj>> {
         let got = type_of(globals.value()).name();
         return Err(t.type_error(format!("module_globals must be a dict, not '{got}'")));
     };
-    let item = |t: &Thread, name: &'static str| {
-        d.get_str(t, weft_objects::names::get(t, name))
-            .map(|v| v.to_obj(t))
-    };
-    let (Some(loader), Some(name)) = (item(t, "__loader__"), item(t, "__name__")) else {
+    let name = d
+        .get_str(t, id!(t, "__name__"))
+        .map(|v| v.to_obj(t))
+        .filter(|n| !n.value().is_none());
+    let external = weft_objects::runtime::import(t, "_frozen_importlib_external")?;
+    let loader = proto::call_method(t, external.value(), "_bless_my_loader", &[globals.value()])?;
+    let (Some(name), false) = (name, loader.value().is_none()) else {
         return Ok(None);
     };
     let Some(get) = proto::get_attr_opt(t, loader.value(), id!(t, "get_source"))? else {
         return Ok(None);
     };
-    let source = proto::call(t, get.value(), &[name.value()])?;
+    let source = match proto::call(t, get.value(), &[name.value()]) {
+        Ok(source) => source,
+        // The loader has no source of such a module: `__main__`, for one.
+        Err(_) if t.exc_matches(&errors::IMPORT_ERROR) => {
+            t.clear_exc();
+            return Ok(None);
+        }
+        Err(r) => return Err(r),
+    };
     let Some(s) = Str::of(source.value()) else {
         return Ok(None);
     };

@@ -171,7 +171,13 @@ iterator!(
     batched_new,
     batched_next,
     &[],
-    "Batch data into tuples of length n. The last batch may be shorter than n."
+    "Batch data into tuples of length n. The last batch may be shorter than n.
+
+If \"strict\" is True, a last batch that is shorter raises ValueError.
+
+    >>> list(batched('weaving', 3))
+    [('w', 'e', 'a'), ('v', 'i', 'n'), ('g',)]
+"
 );
 
 // --- chain: a iterator over the iterables, b the current one's iterator ---

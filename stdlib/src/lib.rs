@@ -60,6 +60,7 @@ pub mod structseq;
 pub mod support;
 pub mod syslog;
 pub mod termios;
+pub mod testsupport;
 pub mod thread_local;
 pub mod time;
 pub mod unicodedata;
@@ -109,6 +110,9 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_struct", _struct::init),
     ("_suggestions", _suggestions::init),
     ("_sysconfig", _sysconfig::init),
+    ("_testinternalcapi", testsupport::internal::init),
+    ("_testlimitedcapi", testsupport::limited::init),
+    ("_testmultiphase", testsupport::multiphase::init),
     ("_thread", _thread::init),
     ("_types", _types::init),
     ("_typing", _typing::init),

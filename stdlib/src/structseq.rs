@@ -238,6 +238,11 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
 /// The methods of all struct sequence types.
 pub const METHODS: &[NativeDef] = &[NativeDef::new("__reduce__", "($self, /)", reduce), REPLACE];
 
+/// Fields cannot be set.
+pub fn read_only(t: &mut Thread, _: Value, _: Value) -> Res<()> {
+    Err(t.raise(&errors::ATTRIBUTE_ERROR, "readonly attribute"))
+}
+
 /// `__replace__`
 pub const REPLACE: NativeDef = NativeDef::new("__replace__", "($self, /, **changes)", replace);
 
@@ -277,13 +282,14 @@ macro_rules! struct_sequence {
                 repr: Some($crate::structseq::repr),
                 new: Some($crate::structseq::new),
                 methods: $crate::structseq::METHODS,
-                getset: &[$(::weft_objects::native::GetSetDef::ro($field, $crate::structseq::field::<$i>)),*],
+                getset: &[$(::weft_objects::native::GetSetDef::rw($field, $crate::structseq::field::<$i>, $crate::structseq::read_only)),*],
                 ..::weft_objects::slots::Spec::EMPTY
             },
         )
         .base(&::weft_objects::tuple::TUPLE)
         .module($module)
         .gc($crate::structseq::traverse, $crate::structseq::clear)
+        .mutable_unless(matches!($module.as_bytes(), b"sys"))
         .final_();
         #[doc = concat!("Fields of `", $module, ".", $name, "`.")]
         pub static $def: $crate::structseq::Def = $crate::structseq::Def {

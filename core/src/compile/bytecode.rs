@@ -362,6 +362,7 @@ pub mod flags {
     pub const COROUTINE: u32 = 128;
     pub const ITERABLE_COROUTINE: u32 = 256;
     pub const ASYNC_GENERATOR: u32 = 512;
+    pub const FUTURE_BARRY: u32 = 0x40_0000;
     pub const FUTURE_ANNOTATIONS: u32 = 0x100_0000;
     pub const HAS_DOCSTRING: u32 = 0x400_0000;
     pub const METHOD: u32 = 0x800_0000;

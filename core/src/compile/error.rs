@@ -31,7 +31,20 @@ pub(super) fn check(
                 e.range,
                 "expression cannot contain assignment, perhaps you meant \"==\"?",
             )),
-            Some(e) => Err(src.error(e.range, "invalid syntax")),
+            Some(e) => {
+                let text = src.slice(e.range);
+                let after = src.text[e.range.end().to_usize()..].trim_start();
+                let msg = match after.starts_with("for ") || after.starts_with("async ") {
+                    true if text.starts_with("**") => {
+                        "dict unpacking cannot be used in dict comprehension"
+                    }
+                    true if text.starts_with('*') => {
+                        "iterable unpacking cannot be used in comprehension"
+                    }
+                    _ => "invalid syntax",
+                };
+                Err(src.error(e.range, msg))
+            }
         },
         Some(e) => Err(Reporter {
             src,
@@ -178,7 +191,17 @@ impl Reporter<'_, '_> {
         if unfinished && self.opts.allow_incomplete {
             return self.incomplete();
         }
-        self.src.error_of(p.kind, range, p.msg.clone())
+        let mut e = self.src.error_of(p.kind, range, p.msg.clone());
+        if p.msg.starts_with("unterminated triple-quoted")
+            && let Some(text) = &mut e.text
+        {
+            // Nothing says that the line has ended.
+            text.truncate(text.trim_end_matches('\n').len());
+        }
+        if p.msg.starts_with("unexpected EOF") && self.line_before(range.start()) == "\\" {
+            (e.col, e.end_col) = (0, 0);
+        }
+        e
     }
 
     /// The text from `at` on.
@@ -266,15 +289,63 @@ impl Reporter<'_, '_> {
             {
                 "Function parameters cannot be parenthesized"
             }
+            "for" if matches!(bracket, Some((_, b'('))) => {
+                let open = bracket?.0 + 1;
+                let inside = &self.src.text[open..here.start().to_usize()];
+                let start = inside.rfind([',', '(']).map_or(open, |i| open + i + 1);
+                let text = &self.src.text[start..here.start().to_usize()];
+                let (name, value) = text.split_once('=')?;
+                let word = name.trim();
+                let plain = word.chars().all(|c| c == '_' || c.is_alphanumeric());
+                if word.is_empty() || !plain || value.starts_with('=') {
+                    return None;
+                }
+                let lead = name.len() - name.trim_start().len();
+                let at = TextRange::new(
+                    TextSize::new((start + lead) as u32),
+                    TextSize::new((start + name.len() + 1) as u32),
+                );
+                let msg = "invalid syntax. Maybe you meant '==' or ':=' instead of '='?";
+                return Some(Found::new(at, msg));
+            }
             "for" if matches!(bracket, Some((_, b'[' | b'{'))) => {
                 let inside = &self.src.text[bracket?.0 + 1..here.start().to_usize()];
-                if !inside.contains(',') || inside.contains(':') {
+                let item = inside.rsplit(',').next()?;
+                if item.trim_start().starts_with("**") {
+                    let skip = inside.len() - item.trim_start().len();
+                    let at = TextSize::new((bracket?.0 + 1 + skip) as u32);
+                    let msg = "dict unpacking cannot be used in dict comprehension";
+                    return Some(Found::new(TextRange::at(at, TextSize::new(2)), msg));
+                }
+                if !inside.contains(',') || inside.replace(":=", "").contains(':') {
                     return None;
                 }
                 let at = TextSize::new(bracket?.0 as u32 + 1);
                 let end = TextSize::new(inside.trim_end().len() as u32);
                 let msg = "did you forget parentheses around the comprehension target?";
                 return Some(Found::new(TextRange::at(at, end), msg));
+            }
+            ">" if before.len() == line.len() && before.ends_with('<') => {
+                let at = TextRange::new(here.start() - TextSize::new(1), here.end());
+                let msg = "invalid syntax. Maybe you meant '!=' instead of '<>'?";
+                return Some(Found::new(at, msg));
+            }
+            ":" if matches!(bracket, Some((_, b'['))) => {
+                let param = before.rsplit(['[', ',']).next()?.trim();
+                let kind = match param.strip_prefix("**") {
+                    Some(_) => "ParamSpec",
+                    None => param.strip_prefix('*').map(|_| "TypeVarTuple")?,
+                };
+                let head = ["def ", "class ", "type ", "async def "];
+                if !head.iter().any(|h| line.starts_with(h)) {
+                    return None;
+                }
+                let what = if after.starts_with('(') && after.contains(',') {
+                    "constraints"
+                } else {
+                    "bound"
+                };
+                return Some(Found::new(here, format!("cannot use {what} with {kind}")));
             }
             "*" if bracket.is_some() && after.starts_with([')', ']', ':', ',']) => {
                 "Invalid star expression"
@@ -421,12 +492,32 @@ impl Reporter<'_, '_> {
     fn keyword_line(&self, here: TextRange) -> Option<Found> {
         let (line, col) = self.src.line_col(here.start());
         let text = self.src.line_text(line)?;
-        let before = text.get(..col as usize)?;
-        let word = before.trim();
+        let before = text.get(..col as usize)?.trim_end_matches([' ', '\t']);
+        let word = before
+            .rsplit(|c: char| !(c == '_' || c.is_alphanumeric()))
+            .next()?;
         if matches!(word, "print" | "exec") {
+            // What follows has to be an expression.
+            let rest = self.text(here.start());
+            let parsed = ruff_python_parser::parse_unchecked(
+                rest,
+                ruff_python_parser::ParseOptions::from(ruff_python_parser::Mode::Module),
+            );
+            let ast::Mod::Module(m) = parsed.syntax() else {
+                return None;
+            };
+            let first = m.body.first().filter(|s| s.is_expr_stmt())?.range();
+            if first.is_empty()
+                || parsed
+                    .errors()
+                    .iter()
+                    .any(|e| e.location.start() < first.end())
+            {
+                return None;
+            }
             let start = here.start() - TextSize::new(col)
-                + TextSize::new((before.len() - before.trim_start().len()) as u32);
-            let end = here.start() + TextSize::new(text[col as usize..].trim_end().len() as u32);
+                + TextSize::new((before.len() - word.len()) as u32);
+            let end = here.start() + first.end();
             let msg = format!("Missing parentheses in call to '{word}'. Did you mean {word}(...)?");
             return Some(Found::new(TextRange::new(start, end), msg));
         }
@@ -537,6 +628,9 @@ impl Reporter<'_, '_> {
             }
             Parse::VarParameterWithDefault => {
                 let before = self.line_before(at.end());
+                if before.rsplit(',').next().is_some_and(|p| p.contains(": *")) {
+                    return Found::new(at, "invalid syntax");
+                }
                 let double = before.rsplit(',').next().is_some_and(|p| p.contains("**"));
                 let what = if double { "keyword" } else { "positional" };
                 Found::new(at, format!("var-{what} argument cannot have default value"))
@@ -596,6 +690,13 @@ impl Reporter<'_, '_> {
             Parse::ExpectedExpression => self.expected_expression(at),
             Parse::InvalidStarredExpressionUsage => {
                 let left = self.src.text[..at.start().to_usize()].trim_end();
+                let next = self.skip_space(at.end());
+                if left.ends_with(['(', '[', '{'])
+                    && (self.token(next) == "for" || self.text(next).starts_with("async for"))
+                {
+                    let msg = "iterable unpacking cannot be used in comprehension";
+                    return Found::new(at, msg);
+                }
                 if left.ends_with('(') {
                     return Found::new(at, "cannot use starred expression here");
                 }
@@ -786,12 +887,15 @@ impl Reporter<'_, '_> {
         if let Some(clause) = msg.strip_prefix("Expected an indented block after ") {
             return self.no_block(clause, at);
         }
+        if msg == "Cannot have both 'except' and 'except*' on the same 'try'" {
+            let star = u32::from(self.text(at.start()).starts_with("except*"));
+            let at = TextRange::at(at.start(), TextSize::new(6 + star));
+            let msg = "cannot have both 'except' and 'except*' on the same 'try'";
+            return Found::new(at, msg);
+        }
         let words = match msg {
             "Expected `except` or `finally` after `try` block" => {
                 "expected 'except' or 'finally' block"
-            }
-            "Cannot have both 'except' and 'except*' on the same 'try'" => {
-                "cannot have both 'except' and 'except*' on the same 'try'"
             }
             "Expected one or more exception types" => "expected one or more exception types",
             "Only single target (not list) can be annotated" => {
@@ -801,6 +905,16 @@ impl Reporter<'_, '_> {
                 "only single target (not tuple) can be annotated"
             }
             "Bytes literal cannot be mixed with non-bytes literals" => {
+                let template = |t: &ruff_python_ast::token::Token| {
+                    t.kind() == ruff_python_ast::token::TokenKind::TStringStart
+                        && at.contains_range(t.range())
+                };
+                if self.tokens.iter().any(template) {
+                    return Found::new(
+                        at,
+                        "cannot mix t-string literals with string or bytes literals",
+                    );
+                }
                 "cannot mix bytes and nonbytes literals"
             }
             "cannot mix t-string literals with string or bytes literals" => msg,

@@ -28,6 +28,9 @@ impl<'a> Compiler<'a> {
         if self.sym.future_annotations {
             self.u.flags |= flags::FUTURE_ANNOTATIONS;
         }
+        if self.sym.barry {
+            self.u.flags |= flags::FUTURE_BARRY;
+        }
         let top_level = self.opts.top_level_await && self.sym.scopes[0].coroutine;
         if top_level {
             self.u.flags |= flags::COROUTINE;
@@ -236,6 +239,9 @@ impl<'a> Compiler<'a> {
         }
         if self.sym.future_annotations {
             u.flags |= flags::FUTURE_ANNOTATIONS;
+        }
+        if self.sym.barry {
+            u.flags |= flags::FUTURE_BARRY;
         }
         u.flags |= match (scope.generator, scope.coroutine) {
             (true, true) => flags::ASYNC_GENERATOR,
@@ -592,6 +598,9 @@ impl<'a> Compiler<'a> {
     ) -> Res<u16> {
         let p = &s.parameters;
         self.enter_function(id, "__annotate__", range, None);
+        // It is called after the function.
+        let outer = self.u.qualname.len() - "__annotate__".len();
+        self.u.qualname.insert_str(outer, &format!("{}.", s.name));
         self.check_format();
         let map = self.u.alloc();
         self.emit(Op::BuildMap, 0, map, map, 0);
@@ -705,8 +714,7 @@ impl<'a> Compiler<'a> {
                     self.clear(set);
                 }
             }
-            None if self.sym.future_annotations => {}
-            None => self.discard(&s.annotation)?,
+            None => {}
         }
         self.u.sp = sp;
         Ok(())
@@ -774,11 +782,10 @@ impl<'a> Compiler<'a> {
         self.enter_function(scope, name, e.range(), None);
         self.check_format();
         if let Expr::Starred(s) = e {
-            let t = self.u.alloc();
-            self.emit(Op::BuildList, 0, t, t, 0);
-            let o = self.operand(&s.value)?;
-            self.emit(Op::ListExtend, o.xb(), t, o.reg, 0);
-            self.emit(Op::ListToTuple, XB, t, t, 0);
+            // The default of a TypeVarTuple: what is in `*tuple[...]`.
+            let t = self.push(&s.value)?;
+            self.at_node(e);
+            self.emit(Op::UnpackSeq, XB, t, t, 1);
             self.emit(Op::Return, XA, t, 0, 0);
         } else {
             self.return_expr(e)?;
@@ -923,6 +930,9 @@ impl<'a> Compiler<'a> {
         u.first_line = self.src.line(first_line.start());
         if self.sym.future_annotations {
             u.flags |= flags::FUTURE_ANNOTATIONS;
+        }
+        if self.sym.barry {
+            u.flags |= flags::FUTURE_BARRY;
         }
         let qualname = u.qualname.clone();
         let line = i64::from(u.first_line);

@@ -11,6 +11,7 @@ mod error;
 mod exception;
 mod expr;
 mod field_error;
+mod flufl;
 mod fstring;
 mod function;
 mod pattern;
@@ -61,6 +62,8 @@ pub struct Options {
     pub optimize: u8,
     /// `from __future__ import annotations` is in force from outside.
     pub future_annotations: bool,
+    /// `from __future__ import barry_as_FLUFL` is in force from outside.
+    pub barry: bool,
     /// `await` is allowed at the top level (`ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`).
     pub top_level_await: bool,
     /// Decimal literals may have this many digits; 0 for any number.
@@ -92,6 +95,8 @@ pub struct SyntaxError {
     pub end_line: u32,
     pub end_col: u32,
     pub text: Option<String>,
+    /// Warnings about what comes before it.
+    pub warnings: Vec<SyntaxError>,
 }
 
 impl std::fmt::Display for SyntaxError {
@@ -123,7 +128,7 @@ pub fn compile_warning(
     mode: Mode,
     opts: &Options,
 ) -> Result<(CodeProto, Vec<SyntaxError>), SyntaxError> {
-    let text = source::normalize(source);
+    let text = flufl::apply(source::normalize(source), opts)?;
     with_stack(&text, opts, |src| {
         let code = compile_source(src, mode, opts)?;
         Ok((code, src.take_warnings()))
@@ -151,7 +156,7 @@ pub fn outline(
     opts: &Options,
     how: TreeOptions,
 ) -> Result<(Vec<Step>, Vec<SyntaxError>), SyntaxError> {
-    let text = source::normalize(source);
+    let text = flufl::apply(source::normalize(source), opts)?;
     with_stack(&text, opts, |src| {
         let parsed = parse(src, mode, opts)?;
         let comments = how
@@ -292,8 +297,14 @@ fn parse(
     let options = ruff_python_parser::ParseOptions::from(grammar)
         .with_target_version(ast::PythonVersion::PY314);
     let parsed = ruff_python_parser::parse_unchecked(src.text, options);
-    error::check(src, &parsed, mode, opts)?;
+    if let Err(mut e) = error::check(src, &parsed, mode, opts) {
+        warn::literals(src, parsed.tokens());
+        e.warnings = src.take_warnings();
+        e.warnings.retain(|w| (w.line, w.col) <= (e.line, e.col));
+        return Err(e);
+    }
     warn::literals(src, parsed.tokens());
+    src.end_of_tokens();
     if let (Mode::Single, ast::Mod::Module(m)) = (mode, parsed.syntax()) {
         error::check_single(src, &m.body, opts)?;
     }

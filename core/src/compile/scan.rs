@@ -145,11 +145,11 @@ impl<'s, 'a> Scan<'s, 'a> {
     fn continuation(&mut self) {
         match self.peek(1) {
             b'\n' if self.at + 2 >= self.bytes.len() => {
-                self.fail(self.at, self.at + 1, "unexpected EOF while parsing");
+                self.fail(self.at + 1, self.at + 1, "unexpected EOF while parsing");
             }
             b'\n' => self.at += 2,
             0 if self.at + 1 >= self.bytes.len() => {
-                self.fail(self.at, self.at + 1, "unexpected EOF while parsing");
+                self.fail(self.at + 1, self.at + 1, "unexpected EOF while parsing");
             }
             _ => self.fail(
                 self.at + 1,
@@ -343,7 +343,7 @@ impl<'s, 'a> Scan<'s, 'a> {
                 b'{' if kind.is_some() => {
                     if self.peek(1) == b'{' {
                         self.at += 2;
-                    } else if !self.field(quote, triple) {
+                    } else if !self.field(quote, triple, kind.unwrap_or('f')) {
                         return;
                     }
                 }
@@ -371,15 +371,21 @@ impl<'s, 'a> Scan<'s, 'a> {
     }
 
     /// A replacement field. False if the parser's error should be used instead.
-    fn field(&mut self, quote: u8, triple: bool) -> bool {
+    fn field(&mut self, quote: u8, triple: bool, kind: char) -> bool {
+        let open = self.at;
         self.at += 1;
         let depth = self.open.len();
         loop {
             self.tokens(Some(depth));
+            let ended = self.at >= self.bytes.len() && self.stop >= self.bytes.len();
+            if ended && self.problem.is_none() && self.open.len() == depth {
+                self.fail(open, open + 1, "'{' was never closed");
+                return false;
+            }
             if let Some(p) = &mut self.problem {
                 // The literal's own quote ends the field too early.
                 if p.msg.starts_with("unterminated") && self.bytes.get(p.start) == Some(&quote) {
-                    p.msg = "f-string: expecting '}'".to_string();
+                    p.msg = format!("{kind}-string: expecting '}}'");
                 }
                 return false;
             }
@@ -390,7 +396,7 @@ impl<'s, 'a> Scan<'s, 'a> {
                     while self.at < self.bytes.len() {
                         match self.bytes[self.at] {
                             b'{' => {
-                                if !self.field(quote, triple) {
+                                if !self.field(quote, triple, kind) {
                                     return false;
                                 }
                             }
@@ -399,7 +405,13 @@ impl<'s, 'a> Scan<'s, 'a> {
                                 return true;
                             }
                             b if b == quote && !triple => return true,
-                            b'\n' if !triple => return true,
+                            b'\n' if !triple => {
+                                let msg = format!(
+                                    "{kind}-string: newlines are not allowed in format specifiers for single quoted {kind}-strings"
+                                );
+                                self.fail(self.at, self.at + 1, msg);
+                                return false;
+                            }
                             _ => self.at += 1,
                         }
                     }
@@ -441,6 +453,11 @@ impl<'s, 'a> Scan<'s, 'a> {
                     self.at + 1,
                     format!("invalid digit '{}' in {name} literal", next as char),
                 );
+            }
+            let after = self.peek(1);
+            if next == b'_' && after.is_ascii_digit() && name != "hexadecimal" {
+                let msg = format!("invalid digit '{}' in {name} literal", after as char);
+                return self.fail(self.at + 1, self.at + 2, msg);
             }
             let empty = self.at == start + 2;
             if empty || next == b'_' {
@@ -493,6 +510,9 @@ impl<'s, 'a> Scan<'s, 'a> {
 
     /// No name may follow a number, but some keywords may.
     fn number_end(&mut self, start: usize, kind: &str) {
+        if !self.src.text.is_char_boundary(self.at) {
+            return;
+        }
         let rest = &self.bytes[self.at..];
         let starts = |w: &[u8]| rest.starts_with(w);
         let keyword = [
@@ -507,8 +527,11 @@ impl<'s, 'a> Scan<'s, 'a> {
         ]
         .into_iter()
         .any(starts);
-        let c = self.peek(0);
-        if !keyword && (c == b'_' || c.is_ascii_alphabetic() || c >= 0x80) {
+        let letter = self.src.text[self.at..]
+            .chars()
+            .next()
+            .is_some_and(|c| c == '_' || c.is_alphabetic());
+        if !keyword && letter {
             self.fail(start, self.at, format!("invalid {kind} literal"));
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Source<'a> {
     /// What stands for the text of a tree that was not parsed.
     synthetic: Option<&'a Synthetic>,
     warnings: RefCell<Vec<SyntaxError>>,
+    /// How many of them are about tokens: those come first.
+    token_warnings: Cell<usize>,
 }
 
 /// A range from the start of one node to the end of another, which need not be in order in a tree that was not parsed.
@@ -84,6 +86,7 @@ impl<'a> Source<'a> {
             last: Cell::new(0),
             synthetic: None,
             warnings: RefCell::default(),
+            token_warnings: Cell::new(0),
         }
     }
 
@@ -226,6 +229,7 @@ impl<'a> Source<'a> {
                     format!("{t}\n")
                 }
             }),
+            warnings: Vec::new(),
         }
     }
 
@@ -239,8 +243,16 @@ impl<'a> Source<'a> {
     /// What has been warned about, in order.
     pub fn take_warnings(&self) -> Vec<SyntaxError> {
         let mut all = self.warnings.take();
-        all.sort_by_key(|w| (w.line, w.col));
+        let tokens = self.token_warnings.get().min(all.len());
+        all[tokens..].sort_by_key(|w| (w.line, w.col));
         all
+    }
+
+    /// What is warned about from now on comes after what the tokens are warned for.
+    pub fn end_of_tokens(&self) {
+        let mut all = self.warnings.borrow_mut();
+        all.sort_by_key(|w| (w.line, w.col));
+        self.token_warnings.set(all.len());
     }
 
     /// A SyntaxError at no place in particular.
@@ -255,6 +267,7 @@ impl<'a> Source<'a> {
             end_line: 0,
             end_col: 0,
             text: None,
+            warnings: Vec::new(),
         }
     }
 

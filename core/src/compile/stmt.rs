@@ -592,7 +592,10 @@ impl<'a> Compiler<'a> {
             .iter()
             .rposition(|b| matches!(b, Block::Loop { .. }));
         let Some(at) = found else {
-            let msg = if is_break {
+            let star = |b: &Block| matches!(b, Block::Star { .. });
+            let msg = if self.u.blocks.iter().any(star) {
+                "'break', 'continue' and 'return' cannot appear in an except* block"
+            } else if is_break {
                 "'break' outside loop"
             } else {
                 "'continue' not properly in loop"

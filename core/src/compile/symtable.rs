@@ -7,7 +7,7 @@
 use super::source::Source;
 use super::{Options, Res};
 use ruff_python_ast::{self as ast, Expr, Pattern, Stmt};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -132,6 +132,7 @@ pub(super) struct SymTable<'a> {
     pub scopes: Vec<Scope<'a>>,
     map: HashMap<(usize, Role), ScopeId>,
     pub future_annotations: bool,
+    pub barry: bool,
 }
 
 fn address<T>(node: &T) -> usize {
@@ -238,6 +239,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                 scopes: Vec::new(),
                 map: HashMap::new(),
                 future_annotations: opts.future_annotations,
+                barry: opts.barry,
             },
             cur: 0,
             private: None,
@@ -404,9 +406,10 @@ impl<'s, 'a> Builder<'s, 'a> {
                     for name in &s.names {
                         match name.name.as_str() {
                             "annotations" if open => self.t.future_annotations = true,
+                            "barry_as_FLUFL" => self.t.barry = true,
                             "nested_scopes" | "generators" | "division" | "absolute_import"
                             | "with_statement" | "print_function" | "unicode_literals"
-                            | "barry_as_FLUFL" | "generator_stop" | "annotations" => {}
+                            | "generator_stop" | "annotations" => {}
                             "braces" => return Err(self.src.error_at(name, "not a chance")),
                             other => {
                                 let msg = format!("future feature {other} is not defined");
@@ -611,12 +614,10 @@ impl<'s, 'a> Builder<'s, 'a> {
             if deferred && s.simple {
                 self.def_in(self.cur, "__annotations__", USE, s.range)?;
             }
-            return Ok(());
+            return self.unused_annotation(s, &s.annotation);
         }
-        if deferred && !(s.simple && s.target.is_name_expr()) {
-            return self.expr(&s.annotation);
-        }
-        if deferred {
+        let own = deferred && s.simple && s.target.is_name_expr();
+        if own {
             let scope = self.me();
             let conditional = scope.in_conditional || kind == ScopeKind::Module;
             let mut number = None;
@@ -635,12 +636,36 @@ impl<'s, 'a> Builder<'s, 'a> {
                 conditional: number,
             });
         }
-        let outer = self.annotation_scope(s, kind);
-        if kind == ScopeKind::Class && self.t.scopes[outer].conditional_annotations {
+        let outer = if deferred && !own {
+            // Never evaluated, but it has to be right.
+            let outer = self.enter(ScopeKind::Annotation, "__annotate__", s, Role::Annotation);
+            self.format_param();
+            outer
+        } else {
+            self.annotation_scope(s, kind)
+        };
+        if own && kind == ScopeKind::Class && self.t.scopes[outer].conditional_annotations {
             self.def("__conditional_annotations__", USE, s.range)?;
         }
         self.expr(&s.annotation)?;
         self.leave(outer);
+        Ok(())
+    }
+
+    /// An annotation that is kept as text: it has to be right, but uses nothing.
+    fn unused_annotation<T: Ranged>(&mut self, node: &T, e: &'a Expr) -> Res {
+        let outer = self.enter(
+            ScopeKind::Annotation,
+            "__annotate__",
+            node,
+            Role::Annotation,
+        );
+        self.expr(e)?;
+        self.leave(outer);
+        let id = self.t.scopes[outer].children.pop();
+        self.t
+            .map
+            .retain(|key, s| *key != (address(node), Role::Annotation) || Some(*s) != id);
         Ok(())
     }
 
@@ -686,6 +711,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             let o = self.enter_type_params(&name, s);
+            self.me().range = s.name.range;
             outer = Some(o);
             let p = &s.parameters;
             if p.posonlyargs
@@ -747,12 +773,15 @@ impl<'s, 'a> Builder<'s, 'a> {
         let outer = self.cur;
         let sees = self.class_visible(outer);
         self.enter(ScopeKind::Annotation, "__annotate__", s, Role::Annotation);
+        self.me().range = s.name.range;
         self.format_param();
         if sees {
             self.sees_class();
         }
-        if !self.t.future_annotations {
-            for e in all {
+        for e in all {
+            if self.t.future_annotations {
+                self.unused_annotation(e, e)?;
+            } else {
                 self.expr(e)?;
             }
         }
@@ -837,6 +866,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         if let Some(tp) = &s.type_params {
             let name = format!("<generic parameters of {}>", s.name);
             outer = Some(self.enter_type_params(&name, s));
+            self.me().range = s.name.range;
             let names = tp.iter().map(|p| p.name().to_string()).collect();
             self.private = Private::new(&s.name, Some(names));
             self.me().private = self.private.clone();
@@ -981,7 +1011,9 @@ impl<'s, 'a> Builder<'s, 'a> {
                 self.comprehension(x, ScopeKind::Genexpr, "<genexpr>", &x.generators, &[&x.elt])
             }
             Expr::Await(x) => {
-                self.not_in_annotation("await expression", e)?;
+                if !matches!(self.t.scopes[self.cur].kind, ScopeKind::Comp) {
+                    self.not_in_annotation("await expression", e)?;
+                }
                 self.mark_await();
                 self.expr(&x.value)
             }
@@ -1019,7 +1051,10 @@ impl<'s, 'a> Builder<'s, 'a> {
             Expr::Starred(x) => self.expr(&x.value),
             Expr::Name(n) => self.name(n),
             Expr::List(x) => self.exprs(&x.elts),
-            Expr::Tuple(x) => self.exprs(&x.elts),
+            Expr::Tuple(x) => {
+                self.bare_yields(&x.elts)?;
+                self.exprs(&x.elts)
+            }
             Expr::Slice(x) => {
                 self.exprs(x.lower.as_deref())?;
                 self.exprs(x.upper.as_deref())?;
@@ -1033,6 +1068,21 @@ impl<'s, 'a> Builder<'s, 'a> {
             | Expr::EllipsisLiteral(_)
             | Expr::IpyEscapeCommand(_) => Ok(()),
         }
+    }
+
+    /// The parser takes a yield without parentheses for an item.
+    fn bare_yields(&self, elts: &'a [Expr]) -> Res {
+        let bare = elts.iter().find(|e| {
+            matches!(e, Expr::Yield(_) | Expr::YieldFrom(_))
+                && !self.src.is_synthetic()
+                && !self.src.text[..e.range().start().to_usize()]
+                    .trim_end()
+                    .ends_with('(')
+        });
+        bare.map_or(Ok(()), |e| {
+            let at = TextRange::at(e.range().start(), TextSize::new(5));
+            Err(self.src.error(at, "invalid syntax"))
+        })
     }
 
     fn keywords(&mut self, keywords: &'a [ast::Keyword]) -> Res {
@@ -1240,7 +1290,20 @@ impl<'s, 'a> Builder<'s, 'a> {
             }
         }
         self.exprs(elts.iter().copied())?;
-        self.leave_comprehension(outer, kind)
+        let id = self.cur;
+        self.leave_comprehension(outer, kind)?;
+        let lazy = matches!(
+            self.t.scopes[outer].kind,
+            ScopeKind::Annotation
+                | ScopeKind::TypeParams
+                | ScopeKind::TypeAlias
+                | ScopeKind::TypeVariable
+        );
+        if kind == ScopeKind::Comp && lazy && self.t.scopes[id].is_async_comp {
+            let msg = "asynchronous comprehension outside of an asynchronous function";
+            return Err(self.src.error_at(node, msg));
+        }
+        Ok(())
     }
 
     fn comp_target(&mut self, target: &'a Expr) -> Res {
@@ -1402,6 +1465,9 @@ impl Resolver<'_, '_, '_> {
             let class_flags = class
                 .and_then(|c| self.t.scopes[c].symbols.get(&name))
                 .map_or(0, |s| s.flags);
+            let scopes = &self.t.scopes;
+            let nonlocal = scopes[id].symbols.get(&name).map_or(0, |s| s.flags) & NONLOCAL != 0;
+            let of_type = nonlocal && bound.contains(&name) && type_parameter(scopes, id, &name);
             let Some(symbol) = self.t.scopes[id].symbols.get_mut(&name) else {
                 continue;
             };
@@ -1419,6 +1485,10 @@ impl Resolver<'_, '_, '_> {
             } else if flags & NONLOCAL != 0 {
                 if kind == ScopeKind::Module {
                     let msg = "nonlocal declaration not allowed at module level";
+                    return Err(self.src.error(symbol.declared, msg));
+                }
+                if of_type {
+                    let msg = format!("nonlocal binding not allowed for type parameter '{name}'");
                     return Err(self.src.error(symbol.declared, msg));
                 }
                 if !bound.contains(&name) {
@@ -1443,6 +1513,20 @@ impl Resolver<'_, '_, '_> {
         }
         Ok((locals, declared, free))
     }
+}
+
+/// Whether the name that scope `id` means, one bound outside of it, is that of a type parameter.
+fn type_parameter(scopes: &[Scope<'_>], id: ScopeId, name: &str) -> bool {
+    let mut up = scopes[id].parent;
+    while let Some(p) = up {
+        let scope = &scopes[p];
+        let flags = scope.symbols.get(name).map_or(0, |s| s.flags);
+        if scope.function_like() && flags & BOUND != 0 && flags & (GLOBAL | NONLOCAL) == 0 {
+            return flags & TYPE_PARAM != 0;
+        }
+        up = scope.parent;
+    }
+    false
 }
 
 /// Names that a class offers to its inner functions.

@@ -90,7 +90,18 @@ pub(super) fn signature(src: &Source<'_>, opts: &super::Options) -> Res<Vec<Step
         return Err(invalid());
     };
     let mut x = Outline::new(&call_src, None, TreeOptions::default());
+    // One with a star, then one with two, at the end.
+    let mut stars = 0;
     for part in c.arguments.arguments_source_order() {
+        let now = match part {
+            ast::ArgOrKeyword::Arg(Expr::Starred(_)) => 1,
+            ast::ArgOrKeyword::Arg(_) => 0,
+            ast::ArgOrKeyword::Keyword(_) => 2,
+        };
+        if stars > now || (stars == now && stars > 0) {
+            return Err(invalid());
+        }
+        stars = now;
         match part {
             ast::ArgOrKeyword::Arg(Expr::Starred(s)) => x.expr(&s.value)?,
             ast::ArgOrKeyword::Arg(e) => x.expr(e)?,
@@ -879,7 +890,6 @@ impl<'s, 'a> Outline<'s, 'a> {
     // Strings with replacement fields
 
     fn fstring(&mut self, f: &ast::ExprFString) -> Res {
-        self.since(6, "Format strings are", f.range)?;
         let mut pieces = Vec::new();
         for part in &f.value {
             match part {

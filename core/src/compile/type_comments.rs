@@ -10,6 +10,8 @@ pub(super) struct TypeComments {
     found: Vec<Comment>,
     /// Line and rest of each `# type: ignore`.
     ignored: Vec<(u32, String)>,
+    /// Those of definitions that have one already.
+    second: Vec<TextRange>,
 }
 
 struct Comment {
@@ -23,6 +25,7 @@ impl TypeComments {
         let mut all = TypeComments {
             found: Vec::new(),
             ignored: Vec::new(),
+            second: Vec::new(),
         };
         for token in tokens.iter().filter(|t| t.kind() == TokenKind::Comment) {
             all.add(src, token.range());
@@ -83,13 +86,20 @@ impl TypeComments {
 
     /// The comment between the head of a block and its first statement.
     pub fn between(&mut self, head: TextSize, first: TextSize) -> Option<String> {
-        self.take(|c| c.range.start() >= head && c.range.end() <= first)
+        let inside = |c: &Comment| c.range.start() >= head && c.range.end() <= first;
+        let text = self.take(inside);
+        let more = self.found.iter().filter(|c| !c.used && inside(c));
+        self.second.extend(more.map(|c| c.range));
+        text
     }
 
     /// Refuses comments that stand where no type can be given.
     pub fn check(&self, src: &Source<'_>) -> Res {
         match self.found.iter().find(|c| !c.used) {
             None => Ok(()),
+            Some(c) if self.second.contains(&c.range) => {
+                Err(src.error(c.range, "Cannot have two type comments on def"))
+            }
             Some(c) => Err(misplaced(src, c.range)),
         }
     }

@@ -412,7 +412,12 @@ impl Writer<'_, '_> {
                         out.push_str(self.src.slice(i.expression.range()));
                         out.push_str(&d.trailing);
                     }
-                    let text = unparse(self.src, &i.expression);
+                    let mut inner = Writer {
+                        src: self.src,
+                        out: String::new(),
+                    };
+                    inner.expr(&i.expression, Prec::Or);
+                    let text = inner.out;
                     out.push('{');
                     if text.starts_with('{') {
                         out.push(' ');

@@ -399,7 +399,7 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
         Resume::Throw(exc) => {
             if state == CREATED {
                 generator::finish(t, gv);
-                return Err(t.raise_value(exc));
+                return Err(t.set_exc(exc));
             }
             throw(t, g, gv, exc)
         }
@@ -476,7 +476,7 @@ fn finished(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
             if coroutine && !proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
                 return Err(t.runtime_error("cannot reuse already awaited coroutine"));
             }
-            Err(t.raise_value(exc))
+            Err(t.set_exc(exc))
         }
     }
 }
@@ -600,15 +600,26 @@ fn close_receiver(t: &mut Thread, receiver: Value) -> Res<()> {
         drop_reg(t, v);
         return Ok(());
     }
-    match proto::get_attr_opt(t, receiver, weft_objects::id!(t, "close"))? {
-        Some(m) => proto::call(t, m.value(), &[]).map(drop),
-        None => Ok(()),
+    match proto::get_attr_opt(t, receiver, weft_objects::id!(t, "close")) {
+        Ok(Some(m)) => proto::call(t, m.value(), &[]).map(drop),
+        Ok(None) => Ok(()),
+        Err(_) => {
+            let what = "Exception ignored while closing generator";
+            weft_objects::runtime::unraisable(t, what, Some(receiver));
+            Ok(())
+        }
     }
 }
 
 fn throw_here(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
+    // Its context is what the generator itself is handling, not what its caller is.
+    let handling = !g.handled.get().is_null();
     push_generator(t, g, gv, SUSPENDED, Frame::ENTRY, 0, Value::NONE)?;
-    let _raised = t.raise_value(exc);
+    let _raised = if handling {
+        t.raise_value(exc)
+    } else {
+        t.set_exc(exc)
+    };
     ended(t, true)
 }
 
@@ -667,11 +678,19 @@ pub fn send(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Sent> {
         };
     }
     let r = if v.value().is_none() && type_of(receiver).slots.iter_next.is_set() {
-        let next = type_of(receiver).slots.iter_next.get();
-        match next.map(|n| n(t, receiver)) {
-            Some(Ok(v)) if v.is_null() => return sent_finished(t, f, i, Value::NONE),
-            Some(r) => r,
-            None => Ok(Value::NONE),
+        match proto::lookup_special(t, receiver, weft_objects::id!(t, "__next__"))? {
+            // One in Python may end with a value.
+            Some(next) if type_of(receiver).is_heap() => {
+                proto::call(t, next.value(), &[]).map(Obj::into_value)
+            }
+            _ => {
+                let next = type_of(receiver).slots.iter_next.get();
+                match next.map(|n| n(t, receiver)) {
+                    Some(Ok(v)) if v.is_null() => return sent_finished(t, f, i, Value::NONE),
+                    Some(r) => r,
+                    None => Ok(Value::NONE),
+                }
+            }
         }
     } else {
         proto::call_method(t, receiver, "send", &[v.value()]).map(Obj::into_value)

@@ -71,6 +71,8 @@ fn builtins<'a>(f: *mut Frame) -> &'a Dict {
 /// A global or builtin; fills the caches at `at` and `at + 1`.
 fn find<'t>(t: &'t Thread, f: *mut Frame, key: &Str, at: usize) -> Option<Borrowed<'t>> {
     let g = globals(f);
+    // What a subclass says goes through its methods.
+    Dict::exact(g.header.value())?;
     if let Some(v) = g.get_str(t, key) {
         if let Some(index) = g.index_of_str(key) {
             let id = g.keys_id(t);

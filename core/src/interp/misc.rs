@@ -169,9 +169,15 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 /// An item of a set comprehension.
 pub fn set_add(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let v = bound(t, f, i.b())?;
-    if let Some(s) = Set::exact(reg(f, i.a())) {
-        s.add(t, v)?;
-    }
+    let set = reg(f, i.a());
+    match Set::exact(set) {
+        Some(s) if !type_of(set).is(&weft_objects::set::FROZENSET) => s.add(t, v)?,
+        // What a module's code is told are its conditional annotations may be anything.
+        _ => {
+            let msg = format!("expected a set, not '{}'", type_of(set).name());
+            return Err(t.type_error(msg));
+        }
+    };
     done(t, f, i, XB, i.b())
 }
 
@@ -395,9 +401,10 @@ fn dict_merge(t: &mut Thread, d: Value, v: Value, callee: Value) -> Res<()> {
         }
     };
     for (k, item) in pairs {
-        if Str::of(k.value()).is_some() && d.contains(t, k.value())? {
+        if d.contains(t, k.value())? {
             let name = super::calls::call_name(t, callee);
-            let key = Str::of(k.value()).map_or(String::new(), |s| s.to_string_lossy());
+            let key = proto::str(t, k.value())?;
+            let key = Str::of(key.value()).map_or(String::new(), |s| s.to_string_lossy());
             return Err(t.type_error(format!(
                 "{name} got multiple values for keyword argument '{key}'"
             )));

@@ -38,9 +38,11 @@ fn import_init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     f.set(t, NAME, found[0]);
     f.set(t, PATH, found[1]);
     f.set(t, NAME_FROM, found[2]);
-    if let [msg] = args.pos() {
-        f.set(t, MSG, *msg);
-    }
+    let msg = match args.pos() {
+        [msg] => *msg,
+        _ => Value::NULL,
+    };
+    f.set(t, MSG, msg);
     Ok(())
 }
 

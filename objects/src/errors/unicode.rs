@@ -61,14 +61,6 @@ fn start_end(v: Value) -> (i64, i64) {
     (n(START), n(END))
 }
 
-/// Start and end, moved into an object of this length.
-fn clamped(v: Value, len: usize) -> (usize, usize) {
-    let (start, end) = start_end(v);
-    let last = len.saturating_sub(1) as i64;
-    let start = start.clamp(0, last.max(0)) as usize;
-    (start, end.clamp(1.min(len as i64), len as i64) as usize)
-}
-
 fn escaped(c: u32) -> String {
     match c {
         0..=0xff => format!("\\x{c:02x}"),
@@ -79,42 +71,33 @@ fn escaped(c: u32) -> String {
 
 fn describe(t: &mut Thread, v: Value, kind: Kind) -> Res {
     let f = fields::<5>(v);
-    let Some(object) = f.own(t, OBJECT) else {
+    if f.own(t, OBJECT).is_none() {
         return Ok(Str::new(t, "").into());
-    };
+    }
+    let none = || Obj::from_raw(Value::NONE);
     let mut out = Vec::new();
     if kind != Kind::Translate {
-        let encoding = f
-            .own(t, ENCODING)
-            .unwrap_or_else(|| Obj::from_raw(Value::NONE));
+        let encoding = f.own(t, ENCODING).unwrap_or_else(none);
         out.push(b'\'');
         append(&mut out, &proto::str(t, encoding.value())?);
         out.extend_from_slice(b"' codec ");
     }
-    let reason = f
-        .own(t, REASON)
-        .unwrap_or_else(|| Obj::from_raw(Value::NONE));
+    let reason = f.own(t, REASON).unwrap_or_else(none);
     let reason = proto::str(t, reason.value())?;
-    let one = match (
-        kind,
-        Str::of(object.value()),
-        crate::bytes::Bytes::of(object.value()),
-    ) {
-        (Kind::Decode, _, Some(b)) => {
-            let (start, end) = clamped(v, b.len());
-            (start < b.len() && end == start + 1)
-                .then(|| format!("byte 0x{:02x} in position {start}", b.as_slice()[start]))
-        }
-        (_, Some(s), _) => {
-            let (start, end) = clamped(v, s.len());
-            (start < s.len() && end == start + 1).then(|| {
-                format!(
-                    "character '{}' in position {start}",
-                    escaped(s.char_at(start))
-                )
-            })
-        }
-        _ => None,
+    // What has been called may have changed it.
+    let object = f.own(t, OBJECT).unwrap_or_else(none);
+    let (start, end) = start_end(v);
+    let single = |len: usize| {
+        let at = usize::try_from(start).ok().filter(|s| *s < len);
+        at.filter(|_| end == start + 1)
+    };
+    let one = match (kind, Str::of(object.value())) {
+        (Kind::Decode, _) => match crate::bytes::Bytes::of(object.value()) {
+            Some(b) => single(b.len()).map(|i| format!("byte 0x{:02x}", b.as_slice()[i])),
+            None => return Err(t.type_error("object attribute must be bytes".into())),
+        },
+        (_, Some(s)) => single(s.len()).map(|i| format!("character '{}'", escaped(s.char_at(i)))),
+        (_, None) => return Err(t.type_error("object attribute must be str".into())),
     };
     let (verb, many) = match kind {
         Kind::Encode => ("can't encode ", "characters"),
@@ -122,14 +105,10 @@ fn describe(t: &mut Thread, v: Value, kind: Kind) -> Res {
         Kind::Translate => ("can't translate ", "characters"),
     };
     out.extend_from_slice(verb.as_bytes());
-    let what = one.unwrap_or_else(|| {
-        let len = Str::of(object.value()).map_or_else(
-            || crate::bytes::Bytes::of(object.value()).map_or(0, |b| b.len()),
-            |s| s.len(),
-        );
-        let (start, end) = clamped(v, len);
-        format!("{many} in position {start}-{}", end as i64 - 1)
-    });
+    let what = match one {
+        Some(one) => format!("{one} in position {start}"),
+        None => format!("{many} in position {start}-{}", end - 1),
+    };
     out.extend_from_slice(what.as_bytes());
     out.extend_from_slice(b": ");
     append(&mut out, &reason);

@@ -195,11 +195,12 @@ fn format(t: &mut Thread, a: &[Value]) -> Res {
     }
 }
 
-/// What CPython says: a header of 24 bytes and 4 bytes for each 30 bits.
+/// What CPython says: the fixed part, and 4 bytes for each 30 bits.
 fn sizeof(t: &mut Thread, a: &[Value]) -> Res {
     let bits = match this(a[0]) {
         IntRef::Small(n) => bigint::bit_length_i64(n).into(),
         IntRef::Big(n) => bigint::bit_length(n),
     };
-    Ok(from_u64(t, 24 + 4 * bits.div_ceil(30).max(1)))
+    let fixed = u64::from(super::basic_size(type_of(a[0])));
+    Ok(from_u64(t, fixed + 4 * bits.div_ceil(30).max(1)))
 }

@@ -37,7 +37,8 @@ pub static LIST: Type = Type::builtin(
 .doc(
     "Built-in mutable sequence.\n\nIf no argument is given, the constructor creates a new empty list.\nThe argument must be an \
      iterable if specified.",
-);
+)
+.signature("(iterable=(), /)");
 
 const METHODS: &[NativeDef] = &[
     NativeDef::new("append", "($self, object, /)", |t, a| {

@@ -106,7 +106,8 @@ pub static SET: Type = Type::builtin(
 )
 .gc(traverse, clear)
 .flags(type_flags::MATCH_SELF)
-.doc("Build an unordered collection of unique elements.");
+.doc("Build an unordered collection of unique elements.")
+.signature("(iterable=(), /)");
 
 /// `frozenset`
 pub static FROZENSET: Type = Type::builtin(
@@ -121,7 +122,8 @@ pub static FROZENSET: Type = Type::builtin(
 )
 .gc(traverse, clear)
 .flags(type_flags::MATCH_SELF)
-.doc("Build an immutable unordered collection of unique elements.");
+.doc("Build an immutable unordered collection of unique elements.")
+.signature("(iterable=(), /)");
 
 fn is_frozen(v: Value) -> bool {
     type_of(v).is_subtype(&FROZENSET)

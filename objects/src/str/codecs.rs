@@ -30,6 +30,7 @@ pub fn encode_text(
     encoding: Option<&Str>,
     errors: Option<&Str>,
 ) -> Res<Obj> {
+    check_handler(t, errors)?;
     let codec = match encoding {
         None => Some(Encoding::Utf8),
         Some(name) => name.as_str().and_then(Encoding::parse),
@@ -51,6 +52,7 @@ pub fn decode_text(
     encoding: Option<&Str>,
     errors: Option<&Str>,
 ) -> Res<Obj> {
+    check_handler(t, errors)?;
     let codec = match encoding {
         None => Some(Encoding::Utf8),
         Some(name) => name.as_str().and_then(Encoding::parse),
@@ -75,6 +77,14 @@ pub fn decode_text(
         }
         (None, Some(name)) => decode_by_registry(t, bytes.value(), name, errors),
         (None, None) => Ok(Str::empty(t)),
+    }
+}
+
+/// In development mode a name that no error handler has is an error even where none is needed.
+pub fn check_handler(t: &mut Thread, errors: Option<&Str>) -> Res<()> {
+    match errors {
+        Some(name) if crate::runtime::dev_mode() => lookup_error(t, name).map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -165,10 +165,11 @@ fn get_annotate(t: &mut Thread, v: Value) -> Res {
         return Err(t.attribute_error(v, crate::id!(t, "__annotate__")));
     }
     let func = crate::id!(t, "__annotate_func__");
-    if let Some(f) = own_bound(t, ty, func)? {
+    // One that the class defines itself goes before the compiler's.
+    if let Some(f) = own_bound(t, ty, crate::id!(t, "__annotate__"))? {
         return Ok(f);
     }
-    if let Some(f) = own_bound(t, ty, crate::id!(t, "__annotate__"))? {
+    if let Some(f) = own_bound(t, ty, func)? {
         return Ok(f);
     }
     ty.set_name(t, func, Value::NONE);
@@ -346,7 +347,12 @@ pub(super) const GETSET: &[GetSetDef] = &[
     GetSetDef::rw("__annotate__", get_annotate, set_annotate),
     GetSetDef::rw("__type_params__", get_type_params, set_type_params),
     GetSetDef::ro("__basicsize__", |_, v| {
-        Ok(Value::int(this(v).head.basic_size.load(Relaxed) as i64))
+        let ty = this(v);
+        let size = match ty.is_subtype(&crate::int::INT) {
+            true => crate::int::basic_size(ty),
+            false => ty.head.basic_size.load(Relaxed),
+        };
+        Ok(Value::int(i64::from(size)))
     }),
     GetSetDef::ro("__itemsize__", |_, v| {
         let ty = this(v);
@@ -360,7 +366,12 @@ pub(super) const GETSET: &[GetSetDef] = &[
     GetSetDef::ro("__flags__", get_flags),
     GetSetDef::ro("__dictoffset__", get_dict_offset),
     GetSetDef::ro("__weakrefoffset__", get_weak_offset),
-    GetSetDef::ro("__text_signature__", |_, _| Ok(Value::NONE)),
+    GetSetDef::ro("__text_signature__", |t, v| {
+        Ok(match this(v).static_signature() {
+            "" => Value::NONE,
+            text => Str::new(t, text).into(),
+        })
+    }),
 ];
 
 fn subclasses(t: &mut Thread, a: &[Value]) -> Res {

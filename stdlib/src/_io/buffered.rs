@@ -907,7 +907,8 @@ macro_rules! buffered {
         .module("_io")
         .gc(traverse, clear)
         .finalizer(has_finalizer)
-        .doc($doc);
+        .doc($doc)
+        .signature("(raw, buffer_size=DEFAULT_BUFFER_SIZE)");
     };
 }
 

@@ -409,6 +409,13 @@ fn setstate(t: &mut Thread, a: &[Value]) -> Res {
         let got = type_of(value.value()).name();
         return Err(t.type_error(format!("initial_value must be str or None, not {got}")));
     }
+    if this(a[0]).with(t, |_| ()).is_err() {
+        let closed = this(a[0]).state.get(&this(a[0]).lock(t)).closed;
+        if closed {
+            return Err(t.value_error("I/O operation on closed file"));
+        }
+        t.clear_exc();
+    }
     start(t, a[0], Value::NONE, newline.value())?;
     let text = Str::of(value.value()).map_or_else(Vec::new, |s| s.as_bytes().to_vec());
     let pos = proto::index_i64(t, pos.value())?;

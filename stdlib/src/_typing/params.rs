@@ -429,7 +429,17 @@ pub static PARAM_SPEC: Type = Type::builtin(
 .gc(traverse, clear)
 .dict_at(offset_of!(TypeParam, dict))
 .final_()
-.doc("Parameter specification variable.");
+.doc(
+    "Parameter specification variable.
+
+It stands for the parameters of a callable, and has two attributes for those given by position and by name:
+
+    >>> from typing import ParamSpec
+    >>> P = ParamSpec('P')
+    >>> P.args, P.kwargs
+    (P.args, P.kwargs)
+",
+);
 
 /// `typing.TypeVarTuple`
 pub static TYPE_VAR_TUPLE: Type = Type::builtin(
@@ -554,7 +564,15 @@ pub static PARAM_SPEC_ARGS: Type = Type::builtin("ParamSpecArgs", size_of::<Part
     .module("typing")
     .gc(traverse_part, clear_part)
     .final_()
-    .doc("The args for a ParamSpec object.");
+    .doc(
+        "The args for a ParamSpec object.
+
+    >>> from typing import ParamSpec
+    >>> P = ParamSpec('P')
+    >>> P.args.__origin__ is P
+    True
+",
+    );
 
 /// `typing.ParamSpecKwargs`
 pub static PARAM_SPEC_KWARGS: Type =
@@ -562,7 +580,15 @@ pub static PARAM_SPEC_KWARGS: Type =
         .module("typing")
         .gc(traverse_part, clear_part)
         .final_()
-        .doc("The kwargs for a ParamSpec object.");
+        .doc(
+            "The kwargs for a ParamSpec object.
+
+    >>> from typing import ParamSpec
+    >>> P = ParamSpec('P')
+    >>> P.kwargs.__origin__ is P
+    True
+",
+        );
 
 pub(super) fn ready(t: &Thread) {
     for ty in [

@@ -78,17 +78,6 @@ fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     s.next()
 }
 
-/// As [`native_done`], for a callee whose word may be counted.
-#[inline(always)]
-fn native_done_counted(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
-    if v.is_ok() {
-        // SAFETY: the registers of a call lie in a row.
-        let callee = unsafe { std::mem::replace(&mut *p, Value::NULL) };
-        drop_reg(s.t(), callee);
-    }
-    native_done(s, p, argc, v)
-}
-
 handlers! {
     call(s) {
         // SAFETY: the registers of a call lie in a row; the callee is alive (see `State`).
@@ -201,7 +190,7 @@ handlers! {
                 let args = std::slice::from_raw_parts(p.add(2), argc);
                 b.native.call_positional(s.t(), args)
             };
-            native_done_counted(s, p, argc, v)
+            native_done(s, p, argc, v)
         }
     }
     call_object(s) {
@@ -220,7 +209,7 @@ handlers! {
                     Ok(_guard) => f(t, *p, args),
                     Err(e) => Err(e),
                 };
-                return native_done_counted(s, p, argc, v);
+                return native_done(s, p, argc, v);
             }
         }
         s.tail(call_slow)
