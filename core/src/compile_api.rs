@@ -346,6 +346,30 @@ pub fn compile_named(
     }
 }
 
+/// The symbol tables of a source; `func` is for messages.
+///
+/// # Errors
+/// As [`compile_object`].
+pub fn symbol_tables(
+    t: &mut Thread,
+    source: Value,
+    filename: Value,
+    mode: Mode,
+    func: &str,
+) -> Res<Vec<compile::Table>> {
+    let filename = path_text(t, filename)?;
+    let text = source_text(t, source, func, "string or bytes", filename.value())?;
+    refuse_nul(t, &text, &filename)?;
+    let opts = Options {
+        filename: Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy()),
+        ..Options::default()
+    };
+    match compile::symbol_tables(&text, mode, &opts) {
+        Ok(tables) => Ok(tables),
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
+}
+
 /// The text of a source given as str, bytes or a buffer; `func` and `what` are for the message if it is something else.
 ///
 /// # Errors

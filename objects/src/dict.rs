@@ -26,7 +26,8 @@ pub struct Dict {
 }
 
 /// Names of sets of keys. Never used twice: when they run out, there are no more.
-static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+/// Above the ids of all shapes, which share a place in inline caches with them.
+static NEXT_ID: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
 /// Where a search that may have called Python ended, and what it has seen.
 struct Seen {
@@ -452,6 +453,19 @@ impl Dict {
         Ok(())
     }
 
+    /// Adds one to the number that a key has, none being zero. False, and nothing is done: it is no small int.
+    pub fn count_key(&self, t: &mut Thread, key: Value) -> Res<bool> {
+        let hash = hash_key(t, key)?;
+        self.change(t, key, hash, |t, found| {
+            let n = self.value_of(t, found).map_or(Value::int(0), |v| v.value());
+            if !n.is_int() || n.as_int() == Value::INT_MAX {
+                return false;
+            }
+            self.put(t, found, hash, key, Value::int(n.as_int() + 1));
+            true
+        })
+    }
+
     /// Removes a key and gives its value.
     pub fn remove(&self, t: &mut Thread, key: Value) -> Res<Option<Obj>> {
         let hash = hash_key(t, key)?;
@@ -620,6 +634,19 @@ impl Dict {
         None
     }
 
+    /// The item of the entry `pos`. `None`: there is none, or it is dead.
+    #[inline(always)]
+    pub fn item_at<'t>(&self, t: &'t Thread, pos: usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
+        let table = self.table()?;
+        if pos >= table.used() as usize {
+            return None;
+        }
+        let e = table.entry(pos as u32);
+        // The key first: it goes last.
+        let k = borrowed(t, e.key())?;
+        Some((k, borrowed(t, e.value())?))
+    }
+
     /// Iteration backwards: the item before `pos`, which moves to it. Starts from [`Dict::end`].
     pub fn prev<'t>(&self, t: &'t Thread, pos: &mut usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
         let table = self.table()?;
@@ -653,6 +680,17 @@ impl Dict {
             items.push((k.to_obj(t), v.to_obj(t)));
         }
         items
+    }
+
+    /// All keys, or all values, as they are at one moment.
+    pub fn parts(&self, t: &Thread, keys: bool) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        let mut parts = Vec::with_capacity(self.len());
+        let mut pos = 0;
+        while let Some((k, v)) = self.next(t, &mut pos) {
+            parts.push(if keys { k } else { v }.to_obj(t));
+        }
+        parts
     }
 
     /// A name for the current set of keys: until it changes, [`Dict::index_of_str`] gives the same, and no key is

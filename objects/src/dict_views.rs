@@ -65,7 +65,7 @@ pub struct View {
 /// in between. `None`: `v` is nothing of that kind.
 pub fn snapshot(t: &Thread, v: Value) -> Option<Vec<Obj>> {
     if let Some(d) = Dict::exact(v) {
-        return Some(d.items(t).into_iter().map(|(k, _)| k).collect());
+        return Some(d.parts(t, true));
     }
     if !v.is_ptr() {
         return None;
@@ -77,14 +77,12 @@ pub fn snapshot(t: &Thread, v: Value) -> Option<Vec<Obj>> {
     } else {
         return None;
     };
-    let items = Dict::exact(view.dict.get())?.items(t).into_iter();
-    Some(if ty.is(&DICT_KEYS) {
-        items.map(|(k, _)| k).collect()
-    } else if ty.is(&DICT_VALUES) {
-        items.map(|(_, v)| v).collect()
-    } else {
-        items.map(|(k, v)| Tuple::pair(t, k, v)).collect()
-    })
+    let d = Dict::exact(view.dict.get())?;
+    if !ty.is(&DICT_ITEMS) {
+        return Some(d.parts(t, ty.is(&DICT_KEYS)));
+    }
+    let items = d.items(t).into_iter();
+    Some(items.map(|(k, v)| Tuple::pair(t, k, v)).collect())
 }
 
 /// `d.keys()` and so on.
@@ -355,18 +353,20 @@ pub fn new_iter(t: &Thread, dict: Value, part: Part, reverse: bool) -> Obj {
     }
 }
 
+#[inline(always)]
 fn this<'a>(v: Value) -> &'a DictIter {
     // SAFETY: methods and slots of the six types, which have no subclasses, are called with their objects only.
     unsafe { &*(v.ptr() as *const DictIter) }
 }
 
 impl DictIter {
+    #[inline(always)]
     fn dict<'a>(&self) -> Option<&'a Dict> {
         let v = self.dict.get();
-        // SAFETY: a dict; it is used until the next safepoint only.
         if v.is_null() {
             None
         } else {
+            // SAFETY: a dict; it is used until the next safepoint only.
             Some(unsafe { &*(v.ptr() as *const Dict) })
         }
     }
@@ -403,6 +403,37 @@ impl DictIter {
         }
         Ok(part.of(t, k, v))
     }
+}
+
+/// A step of a dict's iterator over keys or values, without calling anything. `None`: not that simple.
+#[inline(always)]
+pub fn next_quick(t: &Thread, v: Value, keys: bool) -> Option<Value> {
+    let it = this(v);
+    let d = it.dict()?;
+    let (pos, left) = (it.pos.load(Relaxed), it.left.load(Relaxed));
+    if d.len() as i64 != it.expected.load(Relaxed) || left <= 0 {
+        return None;
+    }
+    let (k, v) = d.item_at(t, pos)?;
+    let found = weft_gc::to_reg_fast(t, if keys { k } else { v }.value())?;
+    it.pos.store(pos + 1, Relaxed);
+    it.left.store(left - 1, Relaxed);
+    Some(found)
+}
+
+/// The same over items. `None`: not that simple, or it is over.
+#[inline(always)]
+pub(crate) fn next_pair(t: &Thread, v: Value) -> Option<(Value, Value)> {
+    let it = this(v);
+    let d = it.dict()?;
+    let (pos, left) = (it.pos.load(Relaxed), it.left.load(Relaxed));
+    if d.len() as i64 != it.expected.load(Relaxed) || left <= 0 {
+        return None;
+    }
+    let (k, v) = d.item_at(t, pos)?;
+    it.pos.store(pos + 1, Relaxed);
+    it.left.store(left - 1, Relaxed);
+    Some((k.to_reg(t), v.to_reg(t)))
 }
 
 fn length_hint(_t: &mut Thread, a: &[Value]) -> Res {

@@ -331,7 +331,7 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     };
     let given = |v: Value| !v.is_null() && !v.is_none();
     let builtins = crate::runtime::builtins_for(t, globals);
-    let f = Function::new(t, a[0], globals, builtins);
+    let f = Function::new(t, a[0], globals, Dict::of_obj(&builtins));
     if given(a[2]) {
         set_str(t, f.value(), &of(f.value()).name, a[2], "__name__")?;
     }
@@ -393,7 +393,9 @@ pub static FUNCTION: Type = Type::builtin(
         }),
         getset: &[
             GetSetDef::rw("__code__", |t, v| Ok(to_reg(t, of(v).code.get())), set_code),
-            GetSetDef::ro("__builtins__", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
+            GetSetDef::ro("__builtins__", |t, v| {
+                Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))
+            }),
             GetSetDef::ro("__closure__", |t, v| none_if_empty(t, &of(v).closure)),
             GetSetDef::rw(
                 "__defaults__",

@@ -9,7 +9,8 @@ use crate::types::{OBJECT, alloc_instance, type_flags as tf};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::*};
 use weft_gc::Flags;
 
-/// Header flag: attributes are in inline slots, described by `shape`.
+/// Header flag: attributes are in inline slots, described by `shape`. Caches look at it without asking for the type: objects of no other
+/// kind may have it.
 pub const INLINE: u8 = Flags::USER1;
 
 /// An instance whose class (and all its bases) define no layout of their own.
@@ -208,10 +209,10 @@ pub fn dict_slot<'a>(v: Value) -> Option<&'a Slot> {
         return None;
     }
     let offset = type_of(v).dict_offset.load(Relaxed) as usize;
-    // SAFETY: the class says that a slot is there.
     if offset == 0 {
         None
     } else {
+        // SAFETY: the class says that a slot is there.
         Some(unsafe { &*((v.ptr() as *const u8).add(offset) as *const Slot) })
     }
 }

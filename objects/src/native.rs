@@ -252,6 +252,8 @@ pub struct Native {
     /// How many positional arguments can be handed over as they are, in front of NULLs for `params` others, all of them
     /// optional; with `min`. -1: none.
     positional: i16,
+    /// The number of the parameter `*args`, if binding without keywords is laying arguments in front of it; -1: none.
+    star: i16,
     params: u16,
     /// A method: the first parameter is the object it is called on.
     pub method: bool,
@@ -273,6 +275,16 @@ impl Native {
             simple: simple && def.raw.is_none(),
             positional: if can_pad && def.raw.is_none() {
                 shape.positional as i16
+            } else {
+                -1
+            },
+            star: if shape.star >= 0
+                && shape.star as u16 == shape.positional
+                && usize::from(shape.params) <= PADDED
+                && !shape.needs_keyword
+                && def.raw.is_none()
+            {
+                shape.star
             } else {
                 -1
             },
@@ -322,8 +334,26 @@ impl Native {
                 return self.call_padded(t, given);
             }
         }
+        if args.names().is_null() && self.star >= 0 && args.all().len() >= self.min as usize {
+            return self.call_star(t, args.all());
+        }
         let bound = self.bind(t, args)?;
         (self.f)(t, bound.values())
+    }
+
+    /// Calls with positional arguments of which those from `star` on become a tuple.
+    fn call_star(&self, t: &mut Thread, given: &[Value]) -> Res {
+        let star = self.star as usize;
+        let n = given.len().min(star);
+        let mut padded = [Value::NULL; PADDED];
+        padded[..n].copy_from_slice(&given[..n]);
+        let rest = Tuple::from_slice(t, &given[n..]);
+        padded[star] = rest.value();
+        let named = self.signature().star_star.map(|i| (i, Dict::new(t)));
+        if let Some((i, d)) = &named {
+            padded[*i] = d.value();
+        }
+        (self.f)(t, &padded[..self.params as usize])
     }
 
     #[cold]
@@ -544,9 +574,12 @@ pub struct MethodDescr {
 }
 
 impl BuiltinFunction {
-    /// A function of module `module` (its name, or NULL).
+    /// A function of module `module` (its name, or NULL). Its [`Native`] is never freed, and so neither is it: calls do not count it.
     pub fn new_function(t: &Thread, def: &'static NativeDef, module: Value) -> Obj {
-        Self::bind(t, Native::new(def, false), Value::NULL, module)
+        let f = Self::bind(t, Native::new(def, false), Value::NULL, module);
+        weft_gc::share(t, f.value());
+        f.header().make_immortal();
+        f
     }
 
     /// `native` bound to `self_`.
@@ -616,6 +649,7 @@ impl BuiltinFunction {
 }
 
 impl MethodDescr {
+    /// Immortal, as a built-in function of a module is.
     pub fn new(t: &Thread, native: &'static Native, owner: &Type, ty: &'static Type) -> Obj {
         // SAFETY: as in `BuiltinFunction::bind`.
         unsafe {
@@ -623,7 +657,10 @@ impl MethodDescr {
             (&raw mut (*p).native).write(native);
             (*p).owner
                 .init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
-            Obj::from_raw(Value::from_ptr(p as *const Header))
+            let d = Obj::from_raw(Value::from_ptr(p as *const Header));
+            weft_gc::share(t, d.value());
+            d.header().make_immortal();
+            d
         }
     }
 

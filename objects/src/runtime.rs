@@ -48,7 +48,12 @@ pub struct Vm {
     pub coroutine_origin_depth: Cell<i64>,
     /// How many calls of [`run_pending`] are under way.
     finalizers: Cell<u32>,
+    /// Memory in which texts are put together, see [`Vm::take_text`].
+    text: Cell<Vec<u8>>,
 }
+
+/// Most bytes of memory that are kept for putting texts together.
+const TEXT_KEPT: usize = 4096;
 
 /// Bytes of stack kept free for what runs between two checks.
 const STACK_RESERVE: usize = 384 * 1024;
@@ -66,6 +71,21 @@ pub fn set_recursion_limit(t: &Thread, n: usize) {
 }
 
 impl Vm {
+    /// An empty vector to put a text together in; goes back with [`Vm::give_text`], or is dropped.
+    #[inline]
+    pub fn take_text(&self) -> Vec<u8> {
+        self.text.take()
+    }
+
+    /// Keeps the memory for the next text.
+    #[inline]
+    pub fn give_text(&self, mut v: Vec<u8>) {
+        if v.capacity() <= TEXT_KEPT {
+            v.clear();
+            self.text.set(v);
+        }
+    }
+
     /// `stack` bytes of machine stack are left from here on down; room for `frames` frames.
     fn new(stack: usize, frames: usize) -> Box<Vm> {
         let here = &raw const stack as usize;
@@ -96,6 +116,7 @@ impl Vm {
             async_exc: Mutex::new(None),
             // SAFETY: asks for the calling thread's handle.
             ident: unsafe { libc::pthread_self() } as u64,
+            text: Cell::default(),
             asyncgen_firstiter: Cell::new(Value::NULL),
             asyncgen_finalizer: Cell::new(Value::NULL),
             coroutine_origin_depth: Cell::new(0),
@@ -522,20 +543,22 @@ pub fn builtins_dict<'a>() -> Option<&'a Dict> {
     Dict::of(BUILTINS.get()?)
 }
 
-/// The builtins that code with these globals uses: their `__builtins__`, or the standard ones.
-pub fn builtins_for<'a>(t: &Thread, globals: &Dict) -> &'a Dict {
-    if let Some(v) = globals.get_str(t, crate::id!(t, "__builtins__")) {
-        let v = v.value();
-        if let Some(d) = Dict::of(v) {
-            return d;
-        }
-        if let Some(m) = crate::module::Module::of(v)
-            && let Some(d) = Dict::of(m.dict().header.value())
-        {
-            return d;
+/// The builtins that code with these globals uses, a dict: their `__builtins__`, or the standard ones.
+pub fn builtins_for(t: &Thread, globals: &Dict) -> Obj {
+    let own = globals
+        .get_str(t, crate::id!(t, "__builtins__"))
+        .map(|v| v.to_obj(t));
+    match own {
+        Some(v) => match crate::module::Module::of(v.value()) {
+            Some(m) => Obj::new(t, m.dict().header.value()),
+            None if Dict::of(v.value()).is_some() => v,
+            None => crate::foreign_builtins::new(t, v.value()),
+        },
+        None => {
+            let d = builtins_dict().expect("builtins are made before any code runs");
+            Obj::new(t, d.header.value())
         }
     }
-    builtins_dict().expect("builtins are made before any code runs")
 }
 
 /// A builtin by name.
@@ -769,4 +792,5 @@ pub fn ready_types(t: &Thread) {
     for ty in ALL.iter().chain(errors::ALL) {
         ty.ready(t);
     }
+    foreign_builtins::ready(t);
 }

@@ -348,18 +348,10 @@ fn slot_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()>
     must(t, v, set, &[name, value]).map(drop)
 }
 
+/// StopIteration is left for the caller: it may carry the result of what is delegated to.
 fn slot_iter_next(t: &mut Thread, v: Value) -> Res {
     let name = crate::id!(t, "__next__");
-    match must(t, v, name, &[]) {
-        Ok(o) => Ok(o.into()),
-        Err(e) => {
-            if !t.exc_matches(&errors::STOP_ITERATION) {
-                return Err(e);
-            }
-            t.clear_exc();
-            Ok(Value::NULL)
-        }
-    }
+    must(t, v, name, &[]).map(Obj::into_value)
 }
 
 fn slot_descr_get(t: &mut Thread, d: Value, obj: Value, ty: Value) -> Res {
@@ -614,6 +606,7 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.call),
         set: |s, to| put(&s.call, to, slot_call as slots::CallFn),
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             with_args(t, a, |t, v, args| unsafe {
                 func::<slots::CallFn>(p)(t, v, args)
             })
@@ -671,8 +664,8 @@ const OTHERS: &[SlotDef] = &[
         sig: Sig::of("($self, instance, value, /)"),
         get: |s| raw(&s.descr_set),
         set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE)
         },
     },
@@ -681,8 +674,8 @@ const OTHERS: &[SlotDef] = &[
         sig: Sig::of("($self, instance, /)"),
         get: |s| raw(&s.descr_set),
         set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], Value::NULL) }
                 .map(|()| Value::NONE)
         },
@@ -693,8 +686,8 @@ const OTHERS: &[SlotDef] = &[
         get: |s| raw(&s.init),
         set: |s, to| put(&s.init, to, slot_init as slots::InitFn),
         wrap: |t, p, a| {
-            // SAFETY: `p` came from this slot.
             with_args(t, a, |t, v, args| {
+                // SAFETY: `p` came from this slot.
                 unsafe { func::<slots::InitFn>(p)(t, v, args) }.map(|()| Value::NONE)
             })
         },
@@ -719,8 +712,8 @@ const OTHERS: &[SlotDef] = &[
         sig: Sig::of("($self, /)"),
         get: |s| raw(&s.len),
         set: |s, to| put(&s.len, to, slot_len as slots::LenFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::LenFn>(p)(t, a[0]) }.map(|n| crate::int::from_usize(t, n))
         },
     },
@@ -737,8 +730,8 @@ const OTHERS: &[SlotDef] = &[
         sig: Sig::of("($self, key, value, /)"),
         get: |s| raw(&s.set_item),
         set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE)
         },
     },
@@ -747,8 +740,8 @@ const OTHERS: &[SlotDef] = &[
         sig: Sig::of("($self, key, /)"),
         get: |s| raw(&s.set_item),
         set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE)
         },
     },

@@ -248,7 +248,8 @@ struct CacheEntry {
 /// Of most classes a few names are asked for; a cache that is full makes way for one with more room.
 const SMALL_CACHE: usize = 16;
 const LARGE_CACHE: usize = 128;
-static VERSIONS: AtomicU32 = AtomicU32::new(1);
+/// Above the ids of all shapes, which share a place in inline caches with them.
+static VERSIONS: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
 impl MethodCache {
     /// The value at an index that a lookup has given.
@@ -351,10 +352,10 @@ impl Type {
     #[inline(always)]
     pub fn version(&self) -> u32 {
         let mc = self.mcache.load(Acquire);
-        // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
         if mc.is_null() {
             0
         } else {
+            // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
             unsafe { (*mc).version }
         }
     }
@@ -821,14 +822,10 @@ impl Type {
             (&raw mut (*ty).subclasses).write(Mutex::new(Vec::new()));
             (&raw mut (*ty).listed_by).write(Mutex::new(Vec::new()));
             (*ty).state.store(2, Relaxed);
-            (*p).set_flag(IS_TYPE);
             Obj::from_raw(Value::from_ptr(p))
         }
     }
 }
-
-/// Header flag of type objects.
-pub const IS_TYPE: u8 = weft_gc::Flags::USER2;
 
 unsafe fn traverse_type(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a type object.

@@ -30,6 +30,7 @@ mod tests;
 pub use assemble::disassemble;
 pub use bytecode::CodeProto;
 pub use source::{Synthetic, decode_source};
+pub use symtable::Table;
 pub use tree::{Place, Step};
 pub use warn::FUTURE;
 
@@ -210,6 +211,22 @@ pub fn compile_tree(
         Ok((code, src.take_warnings()))
     };
     run_deep(tree.depth, run, || source().too_deep())
+}
+
+/// The symbol tables of `source`, the module's first.
+///
+/// # Errors
+/// As [`compile`].
+pub fn symbol_tables(source: &str, mode: Mode, opts: &Options) -> Result<Vec<Table>, SyntaxError> {
+    let text = source::normalize(source);
+    with_stack(&text, opts, |src| {
+        let tree = parse(src, mode, opts)?.into_syntax();
+        let sym = match &tree {
+            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts)?,
+            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts)?,
+        };
+        Ok(sym.tables(src))
+    })
 }
 
 /// Runs `f` on a source, on a stack that is large enough for how it nests.

@@ -491,12 +491,13 @@ fn bind_slow(
     } else {
         None
     };
+    let all = names.map_or(&[][..], |x| x.values());
     for k in 0..nkw {
         let key = names.map_or(Value::NULL, |x| x.get(k));
         let Some(v) = given[npos + k].take() else {
             continue;
         };
-        bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref())?;
+        bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref(), all)?;
     }
     if npos > argcount && !has_star {
         let kwonly_given = params[argcount..].iter().flatten().count();
@@ -552,6 +553,7 @@ fn bind_keyword(
     key: Value,
     v: Obj,
     star_star: Option<&Obj>,
+    names: &[Value],
 ) -> Res<()> {
     let body = code.body();
     let total = body.argcount as usize + body.kwonly as usize;
@@ -579,23 +581,43 @@ fn bind_keyword(
     }
     match star_star {
         Some(d) => Dict::of_obj(d).set(t, key, v.value()),
-        None => {
-            let positional_only = (0..body.posonly as usize).any(same);
-            let text = name.to_string_lossy();
-            let msg = if positional_only {
-                format!(
-                    "{}() got some positional-only arguments passed as keyword arguments: '{text}'",
-                    func.display_name()
-                )
-            } else {
-                format!(
-                    "{}() got an unexpected keyword argument '{text}'",
-                    func.display_name()
-                )
-            };
-            Err(t.type_error(msg))
-        }
+        None => Err(unexpected_keyword(t, func, code, names, name)),
     }
+}
+
+/// The error for a keyword argument that there is no parameter for.
+#[cold]
+fn unexpected_keyword(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    names: &[Value],
+    name: &Str,
+) -> Raised {
+    let body = code.body();
+    let given = |p: &Str| {
+        names
+            .iter()
+            .any(|k| Str::of(*k).is_some_and(|k| std::ptr::eq(k, p) || k.eq(p)))
+    };
+    let positional_only: Vec<String> = body.locals[..body.posonly as usize]
+        .iter()
+        .filter_map(|l| Str::of(l.0.value()))
+        .filter(|p| given(p))
+        .map(|p| p.to_string_lossy().to_string())
+        .collect();
+    let (what, which) = if positional_only.is_empty() {
+        (
+            "an unexpected keyword argument",
+            name.to_string_lossy().to_string(),
+        )
+    } else {
+        (
+            "some positional-only arguments passed as keyword arguments:",
+            positional_only.join(", "),
+        )
+    };
+    t.type_error(format!("{}() got {what} '{which}'", func.display_name()))
 }
 
 #[cold]

@@ -286,15 +286,26 @@ fn defs() -> [&'static Def; 8] {
 }
 
 fn paths(t: &Thread, m: &Module, c: &Config) {
-    let prefix = fs_decode(t, &c.prefix);
-    for name in ["prefix", "exec_prefix", "base_prefix", "base_exec_prefix"] {
-        m.add(t, name, prefix.clone());
+    let venv = c.venv.as_ref();
+    let base = fs_decode(t, &c.prefix);
+    let prefix = venv.map_or_else(|| base.clone(), |v| fs_decode(t, &v.prefix));
+    for (name, v) in [("prefix", &prefix), ("base_prefix", &base)] {
+        m.add(t, name, v.clone());
+        m.add(t, &name.replace("prefix", "exec_prefix"), v.clone());
     }
     let executable = fs_decode(t, &c.executable);
-    m.add(t, "_base_executable", executable.clone());
+    let made_with = venv.map_or_else(
+        || executable.clone(),
+        |v| fs_decode(t, &v.base_executable(&c.executable)),
+    );
+    m.add(t, "_base_executable", made_with);
     m.add(t, "executable", executable);
     m.add(t, "_stdlib_dir", fs_decode(t, &stdlib_dir(c)));
-    m.add(t, "_home", none());
+    m.add(
+        t,
+        "_home",
+        venv.map_or_else(none, |v| fs_decode(t, &v.home)),
+    );
     let cache = c
         .pycache_prefix
         .as_ref()

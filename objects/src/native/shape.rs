@@ -23,6 +23,8 @@ pub struct Shape {
     pub posonly: u16,
     pub positional: u16,
     pub required: u16,
+    /// The number of the parameter `*args`; -1: there is none.
+    pub star: i16,
     /// Has `*args` or `**kwargs`.
     pub open: bool,
     /// Has a parameter without a default that can only be given by name.
@@ -49,6 +51,7 @@ impl Shape {
             posonly: 0,
             positional: 0,
             required: 0,
+            star: -1,
             open: false,
             needs_keyword: false,
         };
@@ -89,6 +92,9 @@ impl Shape {
                 return true;
             }
             self.open = true;
+            if b[start + 1] != b'*' {
+                self.star = self.params as i16;
+            }
             self.params += 1;
             return keyword_only || b[start + 1] != b'*';
         }

@@ -2,7 +2,7 @@
 
 use super::{State, handlers};
 use crate::compile::bytecode::{DISCARD, Instr};
-use crate::interp::calls::{self, clear_call};
+use crate::interp::calls;
 use crate::interp::flow::{self, Left};
 use crate::interp::frames::{self, Enter};
 use crate::interp::globals;
@@ -14,7 +14,9 @@ use weft_objects::function::{FUNCTION, Function};
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
+use weft_objects::method::METHOD;
 use weft_objects::prelude::*;
+use weft_objects::type_new;
 use weft_objects::types::TYPE;
 
 /// Where a slow call goes on.
@@ -48,14 +50,29 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     }
 }
 
-/// The native call `v = g(args)` is done: clears its registers and stores the result.
+/// The native call `v = g(args)` is done: clears its registers, of which the callee's word is uncounted, and stores the result.
 #[inline(always)]
 fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     let t = s.t();
     let Ok(v) = v else {
         return super::raise(t, s.f);
     };
-    clear_call(t, p, argc);
+    // SAFETY: the registers of a call lie in a row. Each word is taken out before it is dropped.
+    unsafe {
+        debug_assert!(!(*p).is_counted());
+        *p = Value::NULL;
+        let mut q = p.add(1);
+        let end = q.add(argc + 1);
+        while q < end {
+            let v = *q;
+            // What is no pointer may stay: the register is dead.
+            if v.0 & 7 == 0 {
+                *q = Value::NULL;
+                drop_reg(t, v);
+            }
+            q = q.add(1);
+        }
+    }
     frames::set_result(t, s.f, s.i.a(), v);
     if t.interrupted() {
         return s.done(weft_objects::runtime::safepoint(t));
@@ -100,8 +117,11 @@ handlers! {
                 if ty == &raw const BUILTIN_FUNCTION {
                     return s.tail(call_builtin);
                 }
-                if callee.ptr() as *const Type == &raw const TYPE && s.i.c() == 1 {
+                if ty == &raw const TYPE {
                     return s.tail(call_type);
+                }
+                if !(*ty).is_heap() && ty != &raw const METHOD {
+                    return s.tail(call_object);
                 }
             }
             s.tail(call_slow)
@@ -116,6 +136,7 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
+                && (*p).is_uncounted()
                 && native::accepts(m, self_)
             {
                 s.save();
@@ -134,6 +155,7 @@ handlers! {
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
                 && !b.native.method
+                && (*p).is_uncounted()
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -141,14 +163,53 @@ handlers! {
                 *p.add(1) = Value::NULL;
                 return native_done(s, p, argc, v);
             }
+            if s.i.arg() != 0 || (*p.add(1)).is_null() {
+                return s.tail(call_bound_builtin);
+            }
         }
         s.tail(call_slow)
     }
-    // type(x)
+    call_bound_builtin(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let b = &*((*p).ptr() as *const BuiltinFunction);
+            s.save();
+            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+            let v = b.native.call_positional(s.t(), args);
+            native_done(s, p, argc, v)
+        }
+    }
+    call_object(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            if let Some(f) = type_of(*p).slots.call.get()
+                && (s.i.arg() != 0 || (*p.add(1)).is_null())
+            {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = Args::positional(std::slice::from_raw_parts(p.add(2), argc));
+                let t = s.t();
+                let v = match t.enter_recursive(" while calling a Python object") {
+                    Ok(_guard) => f(t, *p, args),
+                    Err(e) => Err(e),
+                };
+                return native_done(s, p, argc, v);
+            }
+        }
+        s.tail(call_slow)
+    }
     call_type(s) {
         let at = s.i.b();
-        let x = s.reg(at + 2);
-        if !x.is_null()
+        let (cls, x) = (s.reg(at), s.reg(at + 2));
+        // type(x)
+        if cls.ptr() as *const Type == &raw const TYPE
+            && s.i.c() == 1
+            && !x.is_null()
             && let Some(v) = s.copy(type_of(x).value())
         {
             // The callee is immortal, and beside it is no pointer.
@@ -160,6 +221,19 @@ handlers! {
             let old = s.reg(s.i.a());
             s.put(s.i.a(), v);
             return s.finish2(x, old);
+        }
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let cls = Type::of_unchecked(*p);
+            if !cls.is_heap() && (*p).is_uncounted() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                let v = type_new::call_builtin_type(s.t(), cls, args);
+                return native_done(s, p, argc, v);
+            }
         }
         s.tail(call_slow)
     }
@@ -359,16 +433,15 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            if v.0 & 7 == 0 {
-                if v.is_counted() {
-                    let h = v.header();
-                    let n = h.count.load(Relaxed);
-                    if h.owner.load(Relaxed) != tag || n == 1 {
-                        return false;
-                    }
-                    h.count.store(n - 1, Relaxed);
+            *p = Value::NULL;
+            if v.is_counted() {
+                let h = v.header();
+                let n = h.count.load(Relaxed);
+                if h.owner.load(Relaxed) != tag || n == 1 {
+                    *p = v;
+                    return false;
                 }
-                *p = Value::NULL;
+                h.count.store(n - 1, Relaxed);
             }
             p = p.add(1);
         }

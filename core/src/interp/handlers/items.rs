@@ -141,6 +141,8 @@ handlers! {
     build_set(s) { s.slow(misc::build_set) }
     build_map(s) { s.slow(misc::build_map) }
     build_string(s) { s.slow(misc::build_string) }
+    set_add(s) { s.slow(misc::set_add) }
+    map_add(s) { s.slow(misc::map_add) }
     list_append(s) {
         let v = s.reg(s.i.b());
         // SAFETY: the compiler appends to lists that it has built only.
