@@ -71,7 +71,7 @@ impl Bytes {
     /// `a + b`
     fn joined(t: &Thread, a: &[u8], b: &[u8]) -> Obj {
         let n = a.len() + b.len();
-        if n > INLINE || n < 2 {
+        if !(2..=INLINE).contains(&n) {
             return Self::from_vec(t, [a, b].concat());
         }
         // SAFETY: all of the struct and the bytes after it are written here.

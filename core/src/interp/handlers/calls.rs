@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::{FUNCTION, Function};
+use weft_objects::method::METHOD;
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
-use weft_objects::method::METHOD;
 use weft_objects::prelude::*;
 use weft_objects::type_new;
 use weft_objects::types::TYPE;
@@ -163,7 +163,7 @@ handlers! {
                 *p.add(1) = Value::NULL;
                 return native_done(s, p, argc, v);
             }
-            if s.i.arg() != 0 || (*p.add(1)).is_null() {
+            if b.native.method && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
                 return s.tail(call_bound_builtin);
             }
         }
