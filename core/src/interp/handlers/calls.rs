@@ -377,21 +377,42 @@ unsafe fn enter(
     n: usize,
     lay: impl Fn(),
 ) -> *mut Frame {
-    // SAFETY: the registers of a call lie in a row; the limits are checked.
+    // SAFETY: the caller's promise; the room is checked.
     unsafe {
         let code = func.code();
-        let t = s.t();
-        let vm = t.vm();
-        let nf = s.f.wrapping_add(1);
-        let end = base.add(code.nregs as usize);
-        if code.call_key() != Code::simple_key(n)
-            || nf >= vm.soft_limit()
-            || end > t.regs.limit()
-            || t.interrupted()
-        {
+        if !fits(s, code, base, n) {
             return s.tail(call_slow);
         }
         lay();
+        push_frame(s, callee, func, code, base, n)
+    }
+}
+
+/// Whether the `n` arguments from `base` on are all that the code needs, and there is room for its frame, and nothing is asked of the
+/// thread.
+#[inline(always)]
+fn fits(s: State, code: &Code, base: *mut Value, n: usize) -> bool {
+    let t = s.t();
+    code.call_key() == Code::simple_key(n)
+        && s.f.wrapping_add(1) < t.vm().soft_limit()
+        && base.wrapping_add(code.nregs as usize) <= t.regs.limit()
+        && !t.interrupted()
+}
+
+/// Pushes the frame of what [`fits`], and goes on there.
+#[inline(always)]
+unsafe fn push_frame(
+    s: State,
+    callee: Value,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    n: usize,
+) -> *mut Frame {
+    // SAFETY: the registers of a call lie in a row; the limits have been checked.
+    unsafe {
+        let t = s.t();
+        let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
         frames::write(
@@ -411,8 +432,8 @@ unsafe fn enter(
             q.write_volatile(Value::NULL);
             q = q.add(1);
         }
-        t.regs.set_top(end);
-        vm.set_frame_top(nf.wrapping_add(1));
+        t.regs.set_top(base.add(code.nregs as usize));
+        t.vm().set_frame_top(nf.wrapping_add(1));
         State {
             pc: code.first,
             r: base,
@@ -420,6 +441,38 @@ unsafe fn enter(
             ..s
         }
         .next()
+    }
+}
+
+/// Enters the method `m` for an instruction that is no call: with its operands, which it consumes or not, above all registers in use.
+/// `None`: it is no plain function of so many arguments, and nothing has been done.
+#[inline(always)]
+pub fn enter_method<const N: usize>(
+    s: State,
+    m: Value,
+    operands: [(Value, Option<usize>); N],
+) -> Option<*mut Frame> {
+    let func = Function::of(m)?;
+    let code = func.code();
+    let t = s.t();
+    let top = t.regs.top();
+    if !fits(s, code, top.wrapping_add(1), N) {
+        return None;
+    }
+    // SAFETY: there is room above all registers in use. The class's function stays while its frame holds this word.
+    unsafe {
+        let own = to_reg(t, m);
+        *top = own;
+        for (k, (v, taken)) in operands.into_iter().enumerate() {
+            *top.add(1 + k) = match taken {
+                Some(n) => {
+                    s.put(n, Value::NULL);
+                    v
+                }
+                None => copy_reg(t, v),
+            };
+        }
+        Some(push_frame(s, own, func, code, top.add(1), N))
     }
 }
 
