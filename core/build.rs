@@ -35,7 +35,7 @@ const LEFT_OUT: [&str; 6] = [
 ];
 /// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
 /// lets tracebacks do without syntax trees, which `compile` does not make yet. The last are mends that CPython 3.14.7 has.
-const CHANGED: [(&str, &str, &str); 13] = [
+const CHANGED: [(&str, &str, &str); 15] = [
     ("site.py", "return 'RustPython'", "return 'Weft'"),
     ("site.py", "lib/rustpython{", "lib/weft{"),
     (
@@ -47,6 +47,13 @@ const CHANGED: [(&str, &str, &str); 13] = [
         "sysconfig/__init__.py",
         "f'_sysconfigdata_{sys.abiflags}_{sys.platform}_{multiarch}'",
         "'_weft_sysconfigdata'",
+    ),
+    // The tools look into other processes, which takes `_remote_debugging`; the prompt does not.
+    ("asyncio/__main__.py", "import asyncio.tools\n", ""),
+    (
+        "asyncio/__main__.py",
+        "asyncio.tools.",
+        "__import__('asyncio.tools').tools.",
     ),
     (
         "platform.py",

@@ -558,7 +558,14 @@ pub fn import_star(t: &mut Thread, module: Value, namespace: Value) -> Res<()> {
         if !has_all && name.as_bytes().first() == Some(&b'_') {
             continue;
         }
-        let v = proto::get_attr(t, module, name)?;
+        // Only names with underscores at both ends may be attributes of all modules.
+        let own = Module::of(module)
+            .filter(|m| m.is_plain() && !name.as_bytes().starts_with(b"__"))
+            .and_then(|m| m.dict().get_str(t, name).map(|v| v.to_obj(t)));
+        let v = match own {
+            Some(v) => v,
+            None => proto::get_attr(t, module, name)?,
+        };
         match Dict::exact(namespace) {
             Some(d) => d.set(t, n.value(), v.value())?,
             None => proto::set_item(t, namespace, n.value(), v.value())?,

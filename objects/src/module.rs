@@ -82,6 +82,11 @@ impl Module {
         unsafe { &*(self.dict.get().ptr() as *const Dict) }
     }
 
+    /// Of no subclass.
+    pub fn is_plain(&self) -> bool {
+        std::ptr::eq(self.header.ty(), &MODULE.head)
+    }
+
     /// Sets a name.
     pub fn add(&self, t: &Thread, name: &str, v: Obj) {
         let d = self.dict_obj(t);

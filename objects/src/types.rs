@@ -245,13 +245,13 @@ pub fn alloc_instance(t: &Thread, cls: &Type) -> *mut Header {
 }
 
 /// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole. The entries follow
-/// it in the same allocation.
+/// it in the same allocation: a name's is the first free one from the place that its address says, and stays its.
 #[repr(C)]
 pub struct MethodCache {
     /// Unlike that of any other cache that ever was.
     pub version: u32,
     len: AtomicU32,
-    /// Entries that there is room for.
+    /// Entries that there are: a power of two. Some always stay free.
     room: usize,
 }
 
@@ -263,8 +263,8 @@ struct CacheEntry {
 }
 
 /// Of most classes a few names are asked for; a cache that is full makes way for one with more room.
-const SMALL_CACHE: usize = 15;
-const LARGE_CACHE: usize = 127;
+const SMALL_CACHE: usize = 16;
+const LARGE_CACHE: usize = 128;
 /// Above the ids of all shapes, which share a place in inline caches with them.
 static VERSIONS: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
@@ -284,6 +284,25 @@ impl MethodCache {
         let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();
         // SAFETY: so many lie behind it.
         unsafe { std::slice::from_raw_parts(first, self.room) }
+    }
+
+    /// The number of the entry of a name, given by its address; `Err`: of the free one where it belongs.
+    fn find(&self, key: u64) -> Result<usize, usize> {
+        let (entries, mask) = (self.entries(), self.room - 1);
+        let mut i = ((key >> 4) ^ (key >> 11)) as usize & mask;
+        loop {
+            // Acquire: who sees the name sees the value.
+            match entries[i].name.load(Acquire) {
+                k if k == key => return Ok(i),
+                0 => return Err(i),
+                _ => i = (i + 1) & mask,
+            }
+        }
+    }
+
+    /// No more than that go in.
+    fn is_full(&self) -> bool {
+        self.len.load(Relaxed) as usize >= self.room - self.room / 8
     }
 
     fn layout(room: usize) -> Layout {
@@ -553,34 +572,36 @@ impl Type {
         if version == mc.version && cached == key {
             return Some((mc, index as usize));
         }
-        let n = mc.len.load(Acquire) as usize;
-        for i in 0..n {
-            if mc.entries()[i].name.load(Relaxed) == key {
-                place.set((mc.version, i as u32, key));
-                return Some((mc, i));
-            }
+        if let Ok(i) = mc.find(key) {
+            place.set((mc.version, i as u32, key));
+            return Some((mc, i));
         }
         let found = self
             .lookup_uncached(t, name)
             .map_or(Value::NULL, |v| v.value());
         let _guard = lock(t, self.header());
         // Still the type's cache: so what was found is still what the MRO says.
-        let n = mc.len.load(Acquire) as usize;
         if self.mcache.load(Acquire) != p {
             return None;
         }
-        if n == mc.room {
-            // Start over: the old one goes as after a change.
-            self.mcache.store(MethodCache::new(LARGE_CACHE), Release);
-            // SAFETY: out of sight for new readers.
-            unsafe { t.retire(self.header(), p as *mut u8, mc.size(), free_cache) };
-            return None;
-        }
-        mc.entries()[n].name.store(key, Relaxed);
-        mc.entries()[n].value.store(found.bare().0, Relaxed);
-        mc.len.store(n as u32 + 1, Release);
-        place.set((mc.version, n as u32, key));
-        Some((mc, n))
+        let i = match mc.find(key) {
+            Ok(i) => i,
+            Err(_) if mc.is_full() => {
+                // Start over: the old one goes as after a change.
+                self.mcache.store(MethodCache::new(LARGE_CACHE), Release);
+                // SAFETY: out of sight for new readers.
+                unsafe { t.retire(self.header(), p as *mut u8, mc.size(), free_cache) };
+                return None;
+            }
+            Err(i) => {
+                mc.entries()[i].value.store(found.bare().0, Relaxed);
+                mc.entries()[i].name.store(key, Release);
+                mc.len.fetch_add(1, Relaxed);
+                i
+            }
+        };
+        place.set((mc.version, i as u32, key));
+        Some((mc, i))
     }
 
     /// The class or one of its bases has changed (or is about to lose a value that caches may hold): drops all that is cached.
