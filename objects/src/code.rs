@@ -1,7 +1,8 @@
 //! Code objects: bytecode, constants and tables of one function, class body or module, ready to be run.
 
+use crate::monitor::Sites;
 use crate::prelude::*;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, publish};
 
 /// What a local register is, numbered as the compiler's `LocalKind`.
@@ -74,8 +75,12 @@ pub struct Code {
     /// See [`Code::SIMPLE`].
     pub call_flags: u32,
     pub flags: u32,
-    /// `co_extra`-like room for the tracing tools.
-    pub version: u32,
+    /// Where it stands in the list of all code objects.
+    pub listed: AtomicU32,
+    /// The table of what its instructions report, or NULL (see [`crate::monitor`]).
+    sites: AtomicPtr<Sites>,
+    /// The opcode of its first instruction.
+    pub first_op: u8,
 }
 
 impl Code {
@@ -116,7 +121,11 @@ impl Code {
             (*p).consts = body.consts.as_ptr();
             (*p).caches = body.caches.as_ptr();
             (*p).cache_names = body.cache_names.as_ptr();
+            (*p).listed = AtomicU32::new(0);
+            (*p).sites = AtomicPtr::new(std::ptr::null_mut());
+            (*p).first_op = body.instrs.first().map_or(0, |w| w.load(Relaxed) as u8);
             (*p).body = Box::into_raw(Box::new(body));
+            crate::monitor::add(p);
             Obj::from_raw(Value::from_ptr(p as *const Header))
         };
         weft_gc::share(t, o.value());
@@ -132,6 +141,19 @@ impl Code {
     pub fn body(&self) -> &CodeBody {
         // SAFETY: set when the object was made, freed with it.
         unsafe { &*self.body }
+    }
+
+    /// The table of what its instructions report, if there is one.
+    #[inline(always)]
+    pub fn sites(&self) -> Option<&Sites> {
+        // SAFETY: set once, freed with the code object.
+        unsafe { self.sites.load(Acquire).as_ref() }
+    }
+
+    /// Gives it its table. Under the lock of [`crate::monitor`], and once.
+    pub fn set_sites(&self, sites: Box<Sites>) {
+        debug_assert!(self.sites().is_none());
+        self.sites.store(Box::into_raw(sites), Release);
     }
 
     /// A constant that may be copied into registers without counting: takes over the reference, which the code object then owns.
@@ -200,6 +222,11 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying code object; nobody uses its parts any more.
     unsafe {
         let c = h as *mut Code;
+        crate::monitor::forget(&*c);
+        let sites = (*c).sites.load(Acquire);
+        if !sites.is_null() {
+            drop(Box::from_raw(sites));
+        }
         let body = Box::from_raw((*c).body);
         for v in body.consts.iter() {
             t.drop_value(v.bare());
@@ -303,11 +330,8 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn co_code(t: &mut Thread, c: &Code) -> Res {
-    let bytes: Vec<u8> = c
-        .body()
-        .instrs
-        .iter()
-        .flat_map(|w| w.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes())
+    let bytes: Vec<u8> = (0..c.body().instrs.len())
+        .flat_map(|i| crate::monitor::plain_word(c, i).to_le_bytes())
         .collect();
     Ok(crate::bytes::Bytes::new(t, &bytes).into())
 }
@@ -337,7 +361,7 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(Value::NONE);
     };
     let b = c.body();
-    let load = |w: &AtomicU64| AtomicU64::new(w.load(std::sync::atomic::Ordering::Relaxed));
+    let load = |i| AtomicU64::new(crate::monitor::plain_word(c, i));
     let mut new = CodeBody {
         name: b.name.clone(),
         qualname: b.qualname.clone(),
@@ -350,7 +374,7 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         nlocals: b.nlocals,
         nregs: b.nregs,
         locals: b.locals.clone(),
-        instrs: b.instrs.iter().map(load).collect(),
+        instrs: (0..b.instrs.len()).map(load).collect(),
         consts: b
             .consts
             .iter()

@@ -56,6 +56,8 @@ impl Frame {
     pub const DELEGATING: u32 = 64;
     /// A generator's that native code runs item by item ([`crate::generator::Steps`]): a yield leaves it where it is.
     pub const STAYING: u32 = 128;
+    /// Its start is being reported: it is at the line of the definition.
+    pub const STARTING: u32 = 256;
 
     pub fn code(&self) -> &Code {
         // SAFETY: the function (or the caller of a module body) keeps the code alive while the frame runs.
@@ -68,6 +70,9 @@ impl Frame {
         i.saturating_sub(1)
     }
     pub fn line(&self) -> u32 {
+        if self.flags & Frame::STARTING != 0 {
+            return self.code().body().first_line;
+        }
         self.code().line(self.instr())
     }
 }
@@ -87,6 +92,10 @@ pub struct FrameObject {
     /// Extra names set through `f_locals`.
     pub extra: Slot,
     pub trace: Slot,
+    /// Not `f_trace_lines`.
+    pub no_lines: Cell<bool>,
+    /// `f_trace_opcodes`.
+    pub trace_opcodes: Cell<bool>,
     /// The running frame's record and thread, or 0 when it has ended.
     pub record: AtomicU64,
     pub thread_tag: Cell<u64>,
@@ -124,7 +133,11 @@ impl FrameObject {
     }
 
     pub fn line(&self, t: &Thread) -> u32 {
-        self.code().map_or(0, |c| c.line(self.instr(t)))
+        match self.running(t) {
+            // SAFETY: a running frame of this thread.
+            Some(f) => unsafe { (*f).line() },
+            None => self.code().map_or(0, |c| c.line(self.instr(t))),
+        }
     }
 }
 
@@ -340,6 +353,55 @@ fn get_back(t: &mut Thread, v: Value) -> Res {
     })
 }
 
+fn get_trace(t: &mut Thread, v: Value) -> Res {
+    let x = of(v).trace.get();
+    Ok(if x.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, x)
+    })
+}
+
+fn set_trace(t: &mut Thread, v: Value, x: Value) -> Res<()> {
+    let o = of(v);
+    let x = if x.is_null() || x.is_none() {
+        Value::NULL
+    } else {
+        Obj::new(t, x).into_value()
+    };
+    o.trace.set(t, &o.header, x);
+    Ok(())
+}
+
+/// The new value of an attribute that is a bool.
+fn flag(t: &mut Thread, x: Value) -> Res<bool> {
+    match x {
+        Value::TRUE => Ok(true),
+        Value::FALSE => Ok(false),
+        v if v.is_null() => Err(t.type_error("cannot delete attribute".into())),
+        _ => Err(t.type_error("attribute value type must be bool".into())),
+    }
+}
+
+/// Goes on with another line (the interpreter's business).
+type JumpHook = fn(&mut Thread, Value, Value) -> Res<()>;
+static JUMP: std::sync::OnceLock<JumpHook> = std::sync::OnceLock::new();
+
+/// What assignments to `f_lineno` do, which get the frame object and the new value.
+pub fn set_jump_hook(f: JumpHook) {
+    let _ = JUMP.set(f);
+}
+
+fn set_lineno(t: &mut Thread, v: Value, x: Value) -> Res<()> {
+    if x.is_null() {
+        return Err(t.raise(&errors::ATTRIBUTE_ERROR, "cannot delete attribute"));
+    }
+    match JUMP.get() {
+        Some(f) => f(t, v, x),
+        None => Ok(()),
+    }
+}
+
 fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
     let o = of(a[0]);
     if o.running(t).is_some() {
@@ -380,7 +442,11 @@ pub static FRAME: Type = Type::builtin(
             GetSetDef::ro("f_locals", get_locals),
             GetSetDef::ro("f_back", get_back),
             GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).instr(t) as i64 * 2))),
-            GetSetDef::ro("f_lineno", |t, v| Ok(Value::int(of(v).line(t) as i64))),
+            GetSetDef::rw(
+                "f_lineno",
+                |t, v| Ok(Value::int(of(v).line(t) as i64)),
+                set_lineno,
+            ),
             GetSetDef::ro("f_generator", |t, v| {
                 let g = of(v).generator.get();
                 Ok(if g.is_null() {
@@ -389,29 +455,23 @@ pub static FRAME: Type = Type::builtin(
                     to_reg(t, g)
                 })
             }),
+            GetSetDef::rw("f_trace", get_trace, set_trace),
             GetSetDef::rw(
-                "f_trace",
-                |t, v| {
-                    let x = of(v).trace.get();
-                    Ok(if x.is_null() {
-                        Value::NONE
-                    } else {
-                        to_reg(t, x)
-                    })
-                },
+                "f_trace_lines",
+                |_, v| Ok(Value::bool(!of(v).no_lines.get())),
                 |t, v, x| {
-                    let o = of(v);
-                    let x = if x.is_null() {
-                        Value::NONE
-                    } else {
-                        Obj::new(t, x).into_value()
-                    };
-                    o.trace.set(t, &o.header, x);
+                    of(v).no_lines.set(!flag(t, x)?);
                     Ok(())
                 },
             ),
-            GetSetDef::ro("f_trace_lines", |_, _| Ok(Value::TRUE)),
-            GetSetDef::ro("f_trace_opcodes", |_, _| Ok(Value::FALSE)),
+            GetSetDef::rw(
+                "f_trace_opcodes",
+                |_, v| Ok(Value::bool(of(v).trace_opcodes.get())),
+                |t, v, x| {
+                    of(v).trace_opcodes.set(flag(t, x)?);
+                    Ok(())
+                },
+            ),
         ],
         ..Spec::EMPTY
     },

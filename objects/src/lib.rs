@@ -28,6 +28,7 @@ pub mod mappingproxy;
 pub mod memoryview;
 pub mod method;
 pub mod module;
+pub mod monitor;
 pub mod names;
 pub mod namespace;
 pub mod native;

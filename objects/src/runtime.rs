@@ -48,6 +48,10 @@ pub struct Vm {
     pub coroutine_origin_depth: Cell<i64>,
     /// How many calls of [`run_pending`] are under way.
     finalizers: Cell<u32>,
+    /// How many callbacks of tracing tools are under way: nothing is reported meanwhile.
+    pub tracing: Cell<u32>,
+    /// By depth of the frame: the line that it was in when it was last looked at, while lines are reported. 0: none.
+    pub lines: RefCell<Vec<u32>>,
 }
 
 /// Bytes of stack kept free for what runs between two checks.
@@ -100,6 +104,8 @@ impl Vm {
             asyncgen_finalizer: Cell::new(Value::NULL),
             coroutine_origin_depth: Cell::new(0),
             finalizers: Cell::new(0),
+            tracing: Cell::new(0),
+            lines: RefCell::default(),
         })
     }
 

@@ -407,6 +407,7 @@ impl<'a> Unit<'a> {
         self.drop_unreachable();
         self.move_cold();
         self.drop_jumps();
+        self.part_entries();
         self.widen_jumps();
         let mut instrs = Vec::with_capacity(self.ins.len());
         for (i, ins) in self.ins.iter().enumerate() {
@@ -529,6 +530,47 @@ impl<'a> Unit<'a> {
                 return;
             }
             self.retain(&keep);
+        }
+    }
+
+    /// Puts a Nop where the code begins and where a generator goes on, if jumps lead there as well: tracing tools want to know who
+    /// has come to stay.
+    fn part_entries(&mut self) {
+        let prepares = |w: &Ins| {
+            matches!(
+                op_of(w.word),
+                Op::CopyFree | Op::MakeCell | Op::ReturnGenerator
+            )
+        };
+        let start = self.ins.iter().take_while(|w| prepares(w)).count();
+        let mut led_to = vec![false; self.ins.len() + 1];
+        for (at, used) in self.labels.iter().zip(&self.label_used) {
+            if *used && *at != UNBOUND {
+                led_to[*at as usize] = true;
+            }
+        }
+        let yields = |i: usize| i > 0 && op_of(self.ins[i - 1].word) == Op::Yield;
+        let entries: Vec<usize> = (0..self.ins.len())
+            .filter(|&i| led_to[i] && (i == start || yields(i)))
+            .collect();
+        for &i in entries.iter().rev() {
+            let like = self.ins[if i > start { i - 1 } else { i }];
+            let nop = Ins {
+                word: Instr::new(Op::Nop, 0, 0, 0, 0),
+                label: NO_LABEL,
+                pos: if i > start {
+                    like.pos
+                } else {
+                    Position::default()
+                },
+                ..like
+            };
+            self.ins.insert(i, nop);
+            for at in &mut self.labels {
+                if *at != UNBOUND && *at as usize >= i {
+                    *at += 1;
+                }
+            }
         }
     }
 
