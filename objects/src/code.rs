@@ -53,6 +53,7 @@ pub struct CodeBody {
     pub caches: Box<[AtomicU64]>,
     pub cache_names: Box<[Value]>,
     pub handlers: Box<[Handler]>,
+    /// Where each comes from; behind them [`Code::marks`].
     pub positions: Box<[Position]>,
 }
 
@@ -181,13 +182,26 @@ impl Code {
 
     pub fn line(&self, i: usize) -> u32 {
         match self.position(i).line {
-            0 => self.body().positions[..i.min(self.body().positions.len())]
+            0 => self.body().positions[..i.min(self.body().instrs.len())]
                 .iter()
                 .rev()
                 .find(|p| p.line != 0)
                 .map_or(self.body().first_line, |p| p.line),
             n => n,
         }
+    }
+
+    /// The number of instruction `i` as Python sees it: they are even, and 0 stands for the beginning of the function. A line without
+    /// code (see [`Code::marks`]) has the odd number before its instruction's.
+    pub fn offset(i: usize) -> i64 {
+        i as i64 * 2 + 2
+    }
+
+    /// Lines without code that are passed before an instruction: its number, and the line.
+    pub fn marks(&self) -> impl Iterator<Item = (usize, u32)> {
+        let body = self.body();
+        let marks = body.positions.get(body.instrs.len()..).unwrap_or(&[]);
+        marks.iter().map(|p| (p.end_line as usize, p.line))
     }
 
     /// Number of parameters, `*args` and `**kwargs` included.
@@ -288,10 +302,14 @@ fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
             Value::int(n as i64)
         }
     };
-    let items: Vec<Obj> = c
-        .body()
-        .positions
-        .iter()
+    let start = Position {
+        line: c.body().first_line,
+        end_line: c.body().first_line,
+        ..Position::default()
+    };
+    let all = c.body().positions.iter().take(c.body().instrs.len());
+    let items: Vec<Obj> = std::iter::once(&start)
+        .chain(all)
         .map(|p| {
             let (x, y) = if p.line == 0 {
                 (Value::NONE, Value::NONE)
@@ -309,23 +327,54 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
     let Some(c) = Code::of(a[0]) else {
         return Ok(Value::NONE);
     };
-    let mut items = Vec::new();
-    let (mut start, positions) = (0, &c.body().positions);
-    for i in 1..=positions.len() {
-        if i == positions.len() || positions[i].line != positions[start].line {
-            let line = if positions[start].line == 0 {
-                Value::NONE
-            } else {
-                Value::int(positions[start].line as i64)
-            };
-            items.push(Tuple::from_slice(
-                t,
-                &[Value::int(start as i64 * 2), Value::int(i as i64 * 2), line],
-            ));
-            start = i;
+    let n = c.body().instrs.len();
+    // Where a line begins, and which: the start, then the instructions and what is marked.
+    let mut stretches = vec![(0, c.body().first_line)];
+    let mut marks = c.marks().peekable();
+    for i in 0..n {
+        if let Some((_, line)) = marks.next_if(|m| m.0 == i) {
+            stretches.push((Code::offset(i) - 1, line));
+        }
+        let line = c.position(i).line;
+        if stretches.last().is_none_or(|s| s.1 != line) {
+            stretches.push((Code::offset(i), line));
         }
     }
+    let ends = stretches.iter().skip(1).map(|s| s.0);
+    let ends = ends.chain(std::iter::once(Code::offset(n)));
+    let items = stretches.iter().zip(ends).map(|((start, line), end)| {
+        let line = if *line == 0 {
+            Value::NONE
+        } else {
+            Value::int(i64::from(*line))
+        };
+        Tuple::from_slice(t, &[Value::int(*start), Value::int(end), line])
+    });
+    let items: Vec<Obj> = items.collect();
     let l = List::from_vec(t, items);
+    proto::iter(t, l.value()).map(Obj::into_value)
+}
+
+/// Where the branches of a code object lead (the interpreter's business): number of the instruction, of what follows and of the
+/// target.
+type BranchesHook = fn(&Code) -> Vec<[usize; 3]>;
+static BRANCHES: std::sync::OnceLock<BranchesHook> = std::sync::OnceLock::new();
+
+/// What tells `co_branches()`.
+pub fn set_branches_hook(f: BranchesHook) {
+    let _ = BRANCHES.set(f);
+}
+
+fn co_branches(t: &mut Thread, a: &[Value]) -> Res {
+    let all = match (Code::of(a[0]), BRANCHES.get()) {
+        (Some(c), Some(f)) => f(c),
+        _ => Vec::new(),
+    };
+    let triple = |x: &[usize; 3]| {
+        let offsets = x.map(|i| Value::int(Code::offset(i)));
+        Tuple::from_slice(t, &offsets)
+    };
+    let l = List::from_vec(t, all.iter().map(triple).collect());
     proto::iter(t, l.value()).map(Obj::into_value)
 }
 
@@ -417,6 +466,7 @@ pub static CODE: Type = Type::builtin(
         methods: &[
             NativeDef::new("co_positions", "($self, /)", co_positions),
             NativeDef::new("co_lines", "($self, /)", co_lines),
+            NativeDef::new("co_branches", "($self, /)", co_branches),
             NativeDef::new("replace", "($self, /, **changes)", replace),
             NativeDef::new("__replace__", "($self, /, **changes)", replace),
         ],

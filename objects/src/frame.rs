@@ -56,8 +56,6 @@ impl Frame {
     pub const DELEGATING: u32 = 64;
     /// A generator's that native code runs item by item ([`crate::generator::Steps`]): a yield leaves it where it is.
     pub const STAYING: u32 = 128;
-    /// Its start is being reported: it is at the line of the definition.
-    pub const STARTING: u32 = 256;
 
     pub fn code(&self) -> &Code {
         // SAFETY: the function (or the caller of a module body) keeps the code alive while the frame runs.
@@ -70,9 +68,6 @@ impl Frame {
         i.saturating_sub(1)
     }
     pub fn line(&self) -> u32 {
-        if self.flags & Frame::STARTING != 0 {
-            return self.code().body().first_line;
-        }
         self.code().line(self.instr())
     }
 }
@@ -132,10 +127,21 @@ impl FrameObject {
         }
     }
 
+    /// The number of that instruction as Python sees it.
+    fn offset(&self, t: &Thread) -> i64 {
+        match (self.running(t), t.vm().said.get()) {
+            (Some(f), (at, _, offset)) if at == f => offset,
+            _ => Code::offset(self.instr(t)),
+        }
+    }
+
     pub fn line(&self, t: &Thread) -> u32 {
         match self.running(t) {
-            // SAFETY: a running frame of this thread.
-            Some(f) => unsafe { (*f).line() },
+            Some(f) => match t.vm().said.get() {
+                (at, line, _) if at == f => line,
+                // SAFETY: a running frame of this thread.
+                _ => unsafe { (*f).line() },
+            },
             None => self.code().map_or(0, |c| c.line(self.instr(t))),
         }
     }
@@ -441,7 +447,7 @@ pub static FRAME: Type = Type::builtin(
             GetSetDef::ro("f_builtins", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
             GetSetDef::ro("f_locals", get_locals),
             GetSetDef::ro("f_back", get_back),
-            GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).instr(t) as i64 * 2))),
+            GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).offset(t)))),
             GetSetDef::rw(
                 "f_lineno",
                 |t, v| Ok(Value::int(of(v).line(t) as i64)),

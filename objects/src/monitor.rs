@@ -110,6 +110,8 @@ impl Site {
     pub const LINE: u8 = 4;
     /// A Yield.
     pub const YIELD: u8 = 8;
+    /// Lines without code come before it.
+    pub const MARKED: u8 = 16;
 
     /// Whether anything is to be reported.
     pub fn reports(&self, lines: bool) -> bool {

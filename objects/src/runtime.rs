@@ -52,6 +52,10 @@ pub struct Vm {
     pub tracing: Cell<u32>,
     /// By depth of the frame: the line that it was in when it was last looked at, while lines are reported. 0: none.
     pub lines: RefCell<Vec<u32>>,
+    /// A frame of which something is being reported, and the line and the offset that it is said to be at.
+    pub said: Cell<(*mut Frame, u32, i64)>,
+    /// The event that is being reported, or -1.
+    pub event: Cell<i8>,
 }
 
 /// Bytes of stack kept free for what runs between two checks.
@@ -106,6 +110,8 @@ impl Vm {
             finalizers: Cell::new(0),
             tracing: Cell::new(0),
             lines: RefCell::default(),
+            said: Cell::new((std::ptr::null_mut(), 0, 0)),
+            event: Cell::new(-1),
         })
     }
 

@@ -5,6 +5,7 @@ use super::globals::unbound_local;
 use super::monitor::fire;
 use super::run::drop_reg;
 use crate::compile::bytecode::{Instr, XA, XB, XC};
+use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::generator::{FINISHED, Generator};
 use weft_objects::monitor::{event, watches_exceptions};
@@ -34,7 +35,8 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             let code = (*f).code();
             if note {
                 let o = weft_objects::frame::object_of(t, f);
-                weft_objects::traceback::push(t, o.value(), at as i32 * 2, code.line(at) as i32);
+                let offset = Code::offset(at) as i32;
+                weft_objects::traceback::push(t, o.value(), offset, code.line(at) as i32);
             }
             if watches_exceptions() {
                 fire::exception(t, f, if note { event::RAISE } else { event::RERAISE });

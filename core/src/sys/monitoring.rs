@@ -184,7 +184,7 @@ fn register_callback(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn get_events(t: &mut Thread, a: &[Value]) -> Res {
-    let id = used_tool(t, a[0])?;
+    let id = tool_id(t, a[0])?;
     let events = monitor::state().events[id];
     Ok(Value::int(i64::from(events)))
 }

@@ -4,7 +4,7 @@ use super::legacy;
 use super::{Kind, disable, kind, target};
 use crate::compile::bytecode::{Instr, Op};
 use crate::interp::calls;
-use crate::interp::flow;
+use crate::interp::flow::{self, Sent};
 use crate::interp::frames::{
     Enter, constant, reg, reg_ptr, set_reg, set_result, take_operand, take_reg,
 };
@@ -13,6 +13,8 @@ use crate::interp::run::drop_reg;
 use crate::interp::{iteration, ops};
 use std::sync::atomic::{AtomicU8, Ordering::*};
 use weft_objects::code::Code;
+use weft_objects::errors::Exception;
+use weft_objects::traceback::Traceback;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
 use weft_objects::generator::{self, Generator, Outcome, Resume};
@@ -30,7 +32,7 @@ struct Place<'a> {
 
 /// An instruction's number as Python sees it.
 pub fn offset(at: usize) -> Value {
-    Value::int(at as i64 * 2)
+    Value::int(Code::offset(at))
 }
 
 /// Reports what the instruction is to report. Gives the instruction to do instead, or the frame to go on with if that is done, or if
@@ -111,28 +113,40 @@ fn before(t: &mut Thread, place: Place<'_>, site: &Site) -> Res<bool> {
     let tools = site.entry.load(Relaxed);
     if tools != 0 {
         if site.flags & Site::START != 0 {
-            // SAFETY: as above.
-            unsafe { (*f).flags |= Frame::STARTING };
-            let r = fire(t, place, &site.entry, event::PY_START, &[]);
-            // SAFETY: as above.
-            unsafe { (*f).flags &= !Frame::STARTING };
-            r?;
+            let line = code.body().first_line;
+            say(t, f, line, 0, |t| {
+                let zero = Value::int(0);
+                fire_with(t, place, &site.entry, event::PY_START, zero, &[])
+            })?;
         } else {
             // The frame is still where it was suspended.
             // SAFETY: as above.
             unsafe { (*f).pc = pc.sub(1) };
             let r = fire(t, place, &site.entry, event::PY_RESUME, &[]);
             // SAFETY: as above.
-            unsafe { (*f).pc = pc };
+            unsafe {
+                if (*f).pc != pc.sub(1) {
+                    return r.map(|()| false);
+                }
+                (*f).pc = pc;
+            }
             r?;
         }
     }
     if site.flags & Site::LINE != 0 {
+        if site.flags & Site::MARKED != 0 {
+            for (_, line) in code.marks().filter(|m| m.0 == at) {
+                let offset = Code::offset(at) - 1;
+                say(t, f, line, offset, |t| new_line(t, place, site, line))?;
+                // SAFETY: as above.
+                if unsafe { (*f).pc } != pc {
+                    return Ok(false);
+                }
+            }
+        }
         let line = code.position(at).line;
-        let before = set_line(t, f, line);
-        if before != line && line != 0 && site.line.load(Relaxed) != 0 {
-            let number = Value::int(i64::from(line));
-            fire_with(t, place, &site.line, event::LINE, number, &[])?;
+        if line != 0 {
+            new_line(t, place, site, line)?;
         }
     }
     if site.instruction.load(Relaxed) != 0 {
@@ -140,6 +154,36 @@ fn before(t: &mut Thread, place: Place<'_>, site: &Site) -> Res<bool> {
     }
     // SAFETY: as above.
     Ok(unsafe { (*f).pc } == pc)
+}
+
+/// Reports the line, if the frame has not been in it.
+fn new_line(t: &mut Thread, place: Place<'_>, site: &Site, line: u32) -> Res<()> {
+    if set_line(t, place.f, line) == line {
+        return Ok(());
+    }
+    let number = Value::int(i64::from(line));
+    fire_with(t, place, &site.line, event::LINE, number, &[])
+}
+
+/// Runs `f` while the frame is said to be in this line.
+fn say<R>(
+    t: &mut Thread,
+    frame: *mut Frame,
+    line: u32,
+    offset: i64,
+    f: impl FnOnce(&mut Thread) -> R,
+) -> R {
+    let before = t.vm().said.replace((frame, line, offset));
+    let r = f(t);
+    t.vm().said.set(before);
+    r
+}
+
+/// The line that the frame is in, if it has been noted.
+pub fn noted_line(t: &Thread, f: *mut Frame) -> u32 {
+    let vm = t.vm();
+    let depth = (f as usize - vm.frames_base() as usize) / size_of::<Frame>();
+    vm.lines.borrow().get(depth).copied().unwrap_or(0)
 }
 
 /// Reports an event of this place to the tools that want it.
@@ -162,24 +206,39 @@ fn fire_with(
     second: Value,
     args: &[Value],
 ) -> Res<()> {
-    let mut left = tools.load(Relaxed);
-    if left == 0 {
+    if tools.load(Relaxed) == 0 {
         return Ok(());
     }
     let code = place.code.header.value();
     let mut all = vec![code, second];
     all.extend_from_slice(args);
     let held: Vec<Obj> = args.iter().map(|v| Obj::new(t, *v)).collect();
+    let outer = t.vm().event.replace(event as i8);
+    let r = fire_each(t, place, tools, event, &all, args);
+    t.vm().event.set(outer);
+    drop(held);
+    r
+}
+
+/// Reports it to each of the tools, the one with the highest number first.
+fn fire_each(
+    t: &mut Thread,
+    place: Place<'_>,
+    tools: &AtomicU8,
+    event: usize,
+    all: &[Value],
+    args: &[Value],
+) -> Res<()> {
+    let mut left = tools.load(Relaxed);
     while left != 0 {
         let tool = 7 - left.leading_zeros() as usize;
         left &= !(1 << tool);
         if tool >= monitor::PROFILE_TOOL {
             legacy::event(t, place.f, place.at, tool, event, args)?;
-        } else if call_tool(t, tool, event, &all)? {
+        } else if call_tool(t, tool, event, all)? {
             disable(place.code, place.at, tools, tool);
         }
     }
-    drop(held);
     Ok(())
 }
 
@@ -226,7 +285,11 @@ fn returns(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res<bool>
 fn yields(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res<bool> {
     let v = reg(place.f, i.b());
     if !v.is_null() {
+        // SAFETY: the innermost frame.
+        let pc = unsafe { (*place.f).pc };
         fire(t, place, &site.main, event::PY_YIELD, &[v])?;
+        // SAFETY: as above. A callback may have jumped.
+        return Ok(unsafe { (*place.f).pc } != pc);
     }
     Ok(false)
 }
@@ -312,14 +375,14 @@ fn stopped(t: &mut Thread, place: Place<'_>, site: &Site, v: Value) -> Res<()> {
     if site.stop.load(Relaxed) == 0 {
         return Ok(());
     }
-    let args: &[Value] = if v.is_none() { &[] } else { &[v] };
-    let exc = errors::instance_of(t, &errors::STOP_ITERATION, None);
-    if !args.is_empty() {
-        let args = Tuple::from_slice(t, args);
-        proto::set_attr(t, exc.value(), weft_objects::id!(t, "args"), args.value())?;
-        proto::set_attr(t, exc.value(), weft_objects::id!(t, "value"), v)?;
-    }
+    let exc = stop_iteration(t, v)?;
     fire(t, place, &site.stop, event::STOP_ITERATION, &[exc.value()])
+}
+
+/// StopIteration with this value.
+fn stop_iteration(t: &mut Thread, v: Value) -> Res<Obj> {
+    let args: &[Value] = if v.is_none() { &[] } else { &[v] };
+    proto::call(t, errors::STOP_ITERATION.value(), args)
 }
 
 fn for_iter(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res<bool> {
@@ -360,7 +423,22 @@ fn send(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res<bool> {
     let f = place.f;
     let receiver = reg(f, i.b());
     if Generator::of(receiver).is_none() || type_of(receiver).is(&generator::ASYNC_GENERATOR) {
-        return Ok(false);
+        return match flow::send(t, f, i)? {
+            Sent::Finished => {
+                // What others than generators end with is an exception, which ends here.
+                if monitor::tools(event::RAISE) != 0 {
+                    let exc = stop_iteration(t, reg(f, i.a()))?;
+                    let tools = AtomicU8::new(monitor::tools(event::RAISE));
+                    fire(t, place, &tools, event::RAISE, &[exc.value()])?;
+                }
+                // SAFETY: the jump stays within the code (the verifier).
+                unsafe { (*f).pc = (*f).pc.offset(i.off16()) };
+                Ok(true)
+            }
+            Sent::Yielded => Ok(true),
+            // Only generators are entered.
+            Sent::Frame => Ok(true),
+        };
     }
     let v = take_reg(f, i.a());
     match generator::resume(t, receiver, Resume::Send(v))? {
@@ -542,8 +620,28 @@ pub fn exception(t: &mut Thread, f: *mut Frame, event: usize) {
     let tools = AtomicU8::new(monitor::tools(event));
     let exc = Obj::new(t, t.exc.get());
     let place = Place { f, code, at };
-    // What a callback raises takes the place of the exception.
-    let _ = fire_raising(t, place, &tools, event, &[exc.value()]);
+    let fire = |t: &mut Thread| {
+        // What a callback raises takes the place of the exception.
+        let _ = fire_raising(t, place, &tools, event, &[exc.value()]);
+    };
+    // What has no line passes on an exception that was raised elsewhere in the frame.
+    if code.position(at).line == 0
+        && let Some((line, offset)) = raised_at(f, exc.value())
+    {
+        return say(t, f, line, offset, fire);
+    }
+    fire(t);
+}
+
+/// Where in frame `f` the exception was raised: line and offset.
+fn raised_at(f: *mut Frame, exc: Value) -> Option<(u32, i64)> {
+    let tb = Traceback::of(Exception::of(exc)?.traceback.get())?;
+    // SAFETY: the innermost frame.
+    if !tb.frame.get().same(unsafe { (*f).object }) {
+        return None;
+    }
+    let line = tb.lineno.load(Relaxed) as u32;
+    Some((line, i64::from(tb.lasti.load(Relaxed))))
 }
 
 /// As [`exception`] for an exception that is handled in register `depth`. False: a callback has raised another one.

@@ -155,7 +155,15 @@ fn line(t: &mut Thread, f: *mut Frame) -> Res<()> {
 fn same_line(t: &mut Thread, f: *mut Frame, at: usize) -> Res<()> {
     // SAFETY: the innermost frame, which is at the jump's target now.
     let (code, to) = unsafe { (&*(*f).code, (*f).instr()) };
-    if to <= at && code.line(to) == code.line(at) {
+    if to > at {
+        return Ok(());
+    }
+    let from = match code.position(at).line {
+        0 => super::fire::noted_line(t, f),
+        line => line,
+    };
+    let marked = code.marks().any(|m| m.0 == to);
+    if code.line(to) == from && !marked {
         return line(t, f);
     }
     Ok(())

@@ -98,6 +98,16 @@ pub fn target(i: Instr, at: usize) -> Option<usize> {
     (at + 1).checked_add_signed(offset)
 }
 
+/// The branches of a code object: each with what follows it and where it leads.
+pub fn branches(code: &Code) -> Vec<[usize; 3]> {
+    let words = (0..code.body().instrs.len()).map(|i| Instr(monitor::plain_word(code, i)));
+    let branch = |(at, i): (usize, Instr)| match kind(i.op()) {
+        Kind::Branch | Kind::ForIter => Some([at, at + 1, target(i, at)?]),
+        _ => None,
+    };
+    words.enumerate().filter_map(branch).collect()
+}
+
 /// Number of the instruction behind those that prepare a frame.
 pub fn entry(code: &Code) -> usize {
     let op = |i| monitor::plain_word(code, i) as u8;
@@ -134,20 +144,22 @@ fn make_sites(code: &Code) -> Box<Sites> {
         if at == start {
             sites[at].flags |= Site::START;
         }
+        // What has no line is in that of whatever came before.
         let own = code.position(at).line;
-        if own != line {
+        if own != 0 && own != line {
             sites[at].flags |= Site::LINE;
+            line = own;
         }
-        line = own;
-        if let Some(to) = target(*word, at)
-            && let Some(to) = sites.get_mut(to)
-        {
-            to.flags |= Site::LINE;
+        if let Some(to) = target(*word, at) {
+            lead(code, &mut sites, to);
         }
     }
     for h in body.handlers.iter() {
-        if let Some(to) = sites.get_mut(h.target as usize) {
-            to.flags |= Site::LINE;
+        lead(code, &mut sites, h.target as usize);
+    }
+    for (at, _) in code.marks() {
+        if let Some(site) = sites.get_mut(at) {
+            site.flags |= Site::LINE | Site::MARKED;
         }
     }
     Box::new(Sites {
@@ -156,6 +168,14 @@ fn make_sites(code: &Code) -> Box<Sites> {
         active: Default::default(),
         restarts: 0.into(),
     })
+}
+
+/// A jump leads to `to`: the first instruction with a line from there on may begin it.
+fn lead(code: &Code, sites: &mut [Site], to: usize) {
+    let first = (to..sites.len()).find(|at| code.position(*at).line != 0);
+    if let Some(first) = first {
+        sites[first].flags |= Site::LINE;
+    }
 }
 
 /// The table of a code object. Under the lock.
