@@ -627,9 +627,13 @@ impl<'a> Unit<'a> {
     /// Which instructions jumps and handlers lead to.
     fn led_to(&self) -> Vec<bool> {
         let mut led_to = vec![false; self.ins.len() + 1];
-        for (at, used) in self.labels.iter().zip(&self.label_used) {
-            if *used && *at != UNBOUND {
-                led_to[*at as usize] = true;
+        for ins in &self.ins {
+            if ins.label != NO_LABEL {
+                led_to[self.labels[ins.label as usize] as usize] = true;
+            }
+            if ins.handler != NO_HANDLER {
+                let label = self.handlers[ins.handler as usize].label;
+                led_to[self.labels[label as usize] as usize] = true;
             }
         }
         led_to

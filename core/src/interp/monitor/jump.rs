@@ -22,8 +22,8 @@ pub fn set_lineno(t: &mut Thread, frame: Value, line: Value) -> Res<()> {
         return Ok(());
     };
     check_event(t)?;
-    let Some(f) = fo.running(t).filter(|_| !fo.trace.get().is_null()) else {
-        return Err(t.value_error("f_lineno can only be set by a trace function"));
+    let Some(f) = fo.running(t) else {
+        return Err(t.value_error("f_lineno can only be set in a trace function"));
     };
     // SAFETY: a running frame of this thread, whose code lives while it runs.
     let (code, at) = unsafe { (&*(*f).code, (*f).instr()) };
