@@ -191,6 +191,16 @@ impl Code {
         }
     }
 
+    /// The line in which it begins: that of the definition. A module begins nowhere.
+    pub fn start_line(&self) -> u32 {
+        let name = Str::of(self.body().name.value());
+        if name.is_some_and(|s| s.as_bytes() == b"<module>") {
+            0
+        } else {
+            self.body().first_line
+        }
+    }
+
     /// The number of instruction `i` as Python sees it: they are even, and 0 stands for the beginning of the function. A line without
     /// code (see [`Code::marks`]) has the odd number before its instruction's.
     pub fn offset(i: usize) -> i64 {
@@ -329,7 +339,7 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
     };
     let n = c.body().instrs.len();
     // Where a line begins, and which: the start, then the instructions and what is marked.
-    let mut stretches = vec![(0, c.body().first_line)];
+    let mut stretches = vec![(0, c.start_line())];
     let mut marks = c.marks().peekable();
     for i in 0..n {
         if let Some((_, line)) = marks.next_if(|m| m.0 == i) {
@@ -343,7 +353,7 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
     let ends = stretches.iter().skip(1).map(|s| s.0);
     let ends = ends.chain(std::iter::once(Code::offset(n)));
     let items = stretches.iter().zip(ends).map(|((start, line), end)| {
-        let line = if *line == 0 {
+        let line = if *line == 0 && *start != 0 {
             Value::NONE
         } else {
             Value::int(i64::from(*line))

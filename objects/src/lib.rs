@@ -17,6 +17,7 @@ pub mod errors;
 pub mod exception_groups;
 pub mod float;
 pub mod frame;
+pub mod frame_locals;
 pub mod function;
 pub mod generator;
 pub mod generic_alias;

@@ -770,6 +770,7 @@ pub fn ready_types(t: &Thread) {
         &generic_alias::GENERIC_ALIAS,
         &union::UNION,
         &mappingproxy::MAPPINGPROXY,
+        &frame_locals::FRAME_LOCALS_PROXY,
         &namespace::NAMESPACE,
         &weakref::REF,
         &weakref::PROXY,

@@ -546,8 +546,7 @@ impl<'a> Unit<'a> {
             let mut keep = vec![true; self.ins.len()];
             for i in 0..self.ins.len() {
                 let ins = &mut self.ins[i];
-                if op_of(ins.word) != Op::Jump
-                    || self.labels[ins.label as usize] as usize != i + 1
+                if op_of(ins.word) != Op::Jump || self.labels[ins.label as usize] as usize != i + 1
                 {
                     continue;
                 }
@@ -650,7 +649,9 @@ impl<'a> Unit<'a> {
             if led_to[i] {
                 before = 0;
             }
-            let Ins { word, pos, mark, .. } = self.ins[i];
+            let Ins {
+                word, pos, mark, ..
+            } = self.ins[i];
             if op_of(word) != Op::Nop {
                 before = if pos.line != 0 { pos.line } else { before };
                 continue;

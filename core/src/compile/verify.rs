@@ -358,13 +358,16 @@ pub fn intrinsic_operands(i: usize) -> usize {
 /// What a live temporary is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    Plain,
+    /// A part of an expression, with the instruction that made it.
+    Plain(u32),
     /// One of those that hold an iteration.
     Iterator,
-    /// An exception that is handled.
-    Exception,
+    /// What a `with` statement calls at its end.
+    With,
+    /// An exception that is handled, with the instruction at which that begins.
+    Exception(u32),
     /// What was handled before that.
-    Saved,
+    Saved(u32),
 }
 
 /// The live temporaries.
@@ -482,8 +485,9 @@ impl Verifier<'_> {
         }
         let kind = match op {
             Op::GetIter | Op::GetAIter => Kind::Iterator,
-            Op::PushExc => Kind::Saved,
-            _ => Kind::Plain,
+            Op::LoadSpecial => Kind::With,
+            Op::PushExc => Kind::Saved(i as u32),
+            _ => Kind::Plain(i as u32),
         };
         for &r in &e.writes {
             if temp(r) && live.insert(r, kind).is_some() {
@@ -556,7 +560,7 @@ impl Verifier<'_> {
                 "{i}: {op:?} changes temporaries below its handler's depth {depth}"
             ));
         }
-        live.insert(depth, Kind::Exception);
+        live.insert(depth, Kind::Exception(h.target));
         self.flow(i, h.target as usize, &live)
     }
 

@@ -14,13 +14,13 @@ use crate::interp::{iteration, ops};
 use std::sync::atomic::{AtomicU8, Ordering::*};
 use weft_objects::code::Code;
 use weft_objects::errors::Exception;
-use weft_objects::traceback::Traceback;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
 use weft_objects::generator::{self, Generator, Outcome, Resume};
 use weft_objects::method::{METHOD, Method};
 use weft_objects::monitor::{self, Site, event};
 use weft_objects::prelude::*;
+use weft_objects::traceback::Traceback;
 
 /// Where something happens, and who wants to know.
 #[derive(Clone, Copy)]
@@ -113,7 +113,7 @@ fn before(t: &mut Thread, place: Place<'_>, site: &Site) -> Res<bool> {
     let tools = site.entry.load(Relaxed);
     if tools != 0 {
         if site.flags & Site::START != 0 {
-            let line = code.body().first_line;
+            let line = code.start_line();
             say(t, f, line, 0, |t| {
                 let zero = Value::int(0);
                 fire_with(t, place, &site.entry, event::PY_START, zero, &[])
@@ -626,15 +626,21 @@ pub fn exception(t: &mut Thread, f: *mut Frame, event: usize) {
     };
     // What has no line passes on an exception that was raised elsewhere in the frame.
     if code.position(at).line == 0
-        && let Some((line, offset)) = raised_at(f, exc.value())
+        && let Some((line, offset)) = raised_at(t, f, code, exc.value())
     {
         return say(t, f, line, offset, fire);
     }
     fire(t);
 }
 
-/// Where in frame `f` the exception was raised: line and offset.
-fn raised_at(f: *mut Frame, exc: Value) -> Option<(u32, i64)> {
+/// Where frame `f`, which the exception leaves, is said to be: line and offset.
+fn raised_at(t: &Thread, f: *mut Frame, code: &Code, exc: Value) -> Option<(u32, i64)> {
+    let line = noted_line(t, f);
+    if line != 0 {
+        let marks = code.marks().map(|(i, line)| (line, Code::offset(i) - 1));
+        let all = (0..code.body().instrs.len()).map(|i| (code.position(i).line, Code::offset(i)));
+        return marks.chain(all).find(|x| x.0 == line);
+    }
     let tb = Traceback::of(Exception::of(exc)?.traceback.get())?;
     // SAFETY: the innermost frame.
     if !tb.frame.get().same(unsafe { (*f).object }) {

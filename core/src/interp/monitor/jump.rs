@@ -5,7 +5,7 @@ use crate::compile::verify::{self, Kind, Live};
 use crate::compile_api;
 use crate::interp::frames::{reg, set_reg, take_reg};
 use crate::interp::run::drop_reg;
-use weft_objects::code::{Code, LOCAL_FAST};
+use weft_objects::code::{Code, LOCAL_FAST, LOCAL_HIDDEN};
 use weft_objects::frame::{Frame, FrameObject};
 use weft_objects::monitor::event;
 use weft_objects::prelude::*;
@@ -98,15 +98,22 @@ fn choose(
     };
     let marked = code.marks().filter(|m| m.1 == line).map(|m| m.0);
     let own = (entry..states.len()).filter(|i| begins(*i));
-    let mut best: Option<(usize, usize)> = None;
+    let mut best: Option<(usize, isize)> = None;
     let mut refused = "cannot find bytecode for specified line";
     for i in marked.chain(own) {
         match states[i].as_ref() {
             None => refused = "can't jump into an exception handler, or code may be unreachable",
             Some(there) => match misfit(here, there) {
                 Some(msg) => refused = msg,
-                None if best.is_none_or(|b| b.1 < there.len()) => best = Some((i, there.len())),
-                None => {}
+                None => {
+                    // What stays as it is, less what only looks alike.
+                    let kept = |(r, kind): (&usize, &Kind)| here.get(r) == Some(kind);
+                    let kept = there.iter().filter(|x| kept(*x)).count() as isize;
+                    let score = 2 * kept - there.len() as isize;
+                    if best.is_none_or(|b| b.1 < score) {
+                        best = Some((i, score));
+                    }
+                }
             },
         }
     }
@@ -118,13 +125,17 @@ fn choose(
 
 /// Why one may not go from one set of temporaries to the other.
 fn misfit(here: &Live, there: &Live) -> Option<&'static str> {
-    let fits = |(r, kind): (&usize, &Kind)| here.get(r) == Some(kind);
+    let fits = |(r, kind): (&usize, &Kind)| match (here.get(r), kind) {
+        (Some(Kind::Exception(_)), Kind::Exception(_)) => true,
+        (Some(Kind::Saved(_)), Kind::Saved(_)) => true,
+        (known, kind) => known == Some(kind),
+    };
     if there.iter().all(fits) {
         return None;
     }
     Some(match there.values().next_back() {
         Some(Kind::Iterator) => "can't jump into the body of a for loop",
-        Some(Kind::Exception | Kind::Saved) => {
+        Some(Kind::Exception(_) | Kind::Saved(_)) => {
             "can't jump into an 'except' block as there's no exception"
         }
         _ => "incompatible stacks",
@@ -135,7 +146,7 @@ fn misfit(here: &Live, there: &Live) -> Option<&'static str> {
 fn bind_unbound(t: &mut Thread, f: *mut Frame, code: &Code) -> Res<()> {
     let locals = code.body().locals.iter().enumerate();
     let unbound: Vec<usize> = locals
-        .filter(|(r, (_, kind))| *kind == LOCAL_FAST && reg(f, *r).is_null())
+        .filter(|(r, (_, kind))| matches!(*kind, LOCAL_FAST | LOCAL_HIDDEN) && reg(f, *r).is_null())
         .map(|(r, _)| r)
         .collect();
     if unbound.is_empty() {
@@ -153,7 +164,7 @@ fn bind_unbound(t: &mut Thread, f: *mut Frame, code: &Code) -> Res<()> {
 /// Gives up a temporary.
 fn leave(t: &mut Thread, f: *mut Frame, r: usize, kind: Kind) {
     let v = take_reg(f, r);
-    if kind == Kind::Saved {
+    if let Kind::Saved(_) = kind {
         let v = if v.is_none() { Value::NULL } else { to_heap(v) };
         let old = t.vm().swap_handled(v);
         drop_reg(t, old);

@@ -184,7 +184,7 @@ fn opcode(t: &mut Thread, f: *mut Frame) -> Res<()> {
 }
 
 /// Has each instruction of the code reported to the trace functions, or not.
-fn opcodes(t: &Thread, code: &Code, on: bool) {
+pub fn opcodes(t: &Thread, code: &Code, on: bool) {
     let old = local_events(code, TRACE_TOOL);
     let bit = 1 << event::INSTRUCTION;
     let new = if on { old | bit } else { old & !bit };
