@@ -188,8 +188,46 @@ fn aiter(t: &mut Thread, a: &[Value]) -> Res {
     Ok(it.into())
 }
 
+/// The digits of a small int with sign and prefix.
+fn int_digits(n: i64, base: u32, buffer: &mut [u8; 72]) -> &[u8] {
+    let (bits, letter) = match base {
+        2 => (1, b'b'),
+        8 => (3, b'o'),
+        _ => (4, b'x'),
+    };
+    let (mut rest, mut at) = (n.unsigned_abs(), buffer.len());
+    loop {
+        at -= 1;
+        buffer[at] = b"0123456789abcdef"[(rest & ((1 << bits) - 1)) as usize];
+        rest >>= bits;
+        if rest == 0 {
+            break;
+        }
+    }
+    at -= 2;
+    buffer[at..at + 2].copy_from_slice(&[b'0', letter]);
+    if n < 0 {
+        at -= 1;
+        buffer[at] = b'-';
+    }
+    &buffer[at..]
+}
+
 /// `bin`, `oct`, `hex`.
 fn based(t: &mut Thread, v: Value, base: u32) -> Res {
+    if let Some(n) = v.to_int() {
+        let mut buffer = [0; 72];
+        let digits = int_digits(n, base, &mut buffer);
+        let chars = digits.len();
+        return Ok(Str::from_text(
+            t,
+            weft_objects::text::Text {
+                bytes: digits,
+                chars,
+            },
+        )
+        .into());
+    }
     let i = proto::index(t, v)?;
     let text = match (int::as_i64(i.value()), int::to_bigint(i.value())) {
         (Some(n), _) => prefixed(IntRef::Small(n), base),
@@ -203,6 +241,9 @@ fn based(t: &mut Thread, v: Value, base: u32) -> Res {
 }
 
 fn chr(t: &mut Thread, a: &[Value]) -> Res {
+    if let Some(n @ 0..128) = a[0].to_int() {
+        return Ok(Str::char_value(t, n as u32));
+    }
     let i = proto::index(t, a[0])?;
     match int::as_i64(i.value())
         .and_then(|n| n.to_u32())

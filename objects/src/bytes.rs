@@ -15,7 +15,7 @@ pub mod iter;
 
 pub use iter::{BYTEARRAY_ITERATOR, BYTES_ITERATOR};
 
-const OUTSIDE: u8 = Flags::USER1;
+const OUTSIDE: u8 = Flags::USER2;
 const INLINE: usize = MAX_BLOCK - size_of::<Bytes>();
 
 /// A bytes object.
@@ -55,6 +55,34 @@ impl Bytes {
             Self::new(t, &v)
         } else {
             Self::outside(t, &BYTES, v)
+        }
+    }
+
+    /// As [`Bytes::from_vec`] for a vector from [`crate::runtime::Vm::take_text`], which goes back there.
+    pub fn from_text_buffer(t: &Thread, v: Vec<u8>) -> Obj {
+        if v.len() <= INLINE {
+            let made = Self::new(t, &v);
+            t.vm().give_text(v);
+            return made;
+        }
+        Self::outside(t, &BYTES, v)
+    }
+
+    /// `a + b`
+    fn joined(t: &Thread, a: &[u8], b: &[u8]) -> Obj {
+        let n = a.len() + b.len();
+        if n > INLINE || n < 2 {
+            return Self::from_vec(t, [a, b].concat());
+        }
+        // SAFETY: all of the struct and the bytes after it are written here.
+        unsafe {
+            let p = t.alloc_uninit(&BYTES.head, size_of::<Bytes>() + n, true) as *mut Bytes;
+            (&raw mut (*p).hash).write(AtomicI64::new(0));
+            (&raw mut (*p).len).write(n);
+            let to = p.add(1) as *mut u8;
+            std::ptr::copy_nonoverlapping(a.as_ptr(), to, a.len());
+            std::ptr::copy_nonoverlapping(b.as_ptr(), to.add(a.len()), b.len());
+            Obj::from_raw(Value::from_ptr(p as *const Header))
         }
     }
 
@@ -359,12 +387,22 @@ fn compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     let (Some(x), Some(y)) = (Bytes::of(a), Bytes::of(b)) else {
         return Ok(Value::NOT_IMPLEMENTED);
     };
-    Ok(Value::bool(op.of(x.as_slice().cmp(y.as_slice()))))
+    let (x, y) = (x.as_slice(), y.as_slice());
+    Ok(Value::bool(match op {
+        CmpOp::Eq => x == y,
+        CmpOp::Ne => x != y,
+        _ => op.of(x.cmp(y)),
+    }))
 }
 
 fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     let b = Bytes::this(v);
     let s = b.as_slice();
+    if let Some(i) = key.to_int()
+        && let Some(x) = s.get(if i < 0 { i + s.len() as i64 } else { i } as usize)
+    {
+        return Ok(Value::int(i64::from(*x)));
+    }
     Ok(match index::key(t, key, s.len(), "bytes")? {
         Key::At(i) => Value::int(i64::from(s[i])),
         Key::Span(start, step, n) => b.span(t, start, step, n).into(),
@@ -372,6 +410,12 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 }
 
 fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let (Some(x), Some(y)) = (Bytes::exact(a), Bytes::exact(b))
+        && !x.is_empty()
+        && !y.is_empty()
+    {
+        return Ok(Bytes::joined(t, x.as_slice(), y.as_slice()).into());
+    }
     if !crate::buffer::is_exporter(b) {
         let (x, y) = (type_of(a).name(), type_of(b).name());
         return Err(t.type_error(format!("can't concat {y} to {x}")));

@@ -7,6 +7,7 @@ use crate::bytes::{Bytes, byte};
 use crate::prelude::*;
 use crate::str::index::{bounds, has_index, size, size_or};
 use crate::str::{text_argument, text_error};
+use crate::str_methods::Pieces;
 use crate::text::search::{self, Unit};
 use crate::text::{Text, TextResult, case, strip};
 
@@ -155,14 +156,43 @@ fn test(t: &mut Thread, a: &[Value], f: fn(&u8) -> bool) -> Res {
     })))
 }
 
-/// What is searched for: a byte or the bytes of a buffer.
-enum Needle {
-    Byte([u8; 1]),
+/// The bytes of an argument, which the caller holds.
+enum Given<'a> {
+    Bytes(&'a [u8]),
     Buffer(Buffer),
 }
 
-impl Needle {
-    fn new(t: &mut Thread, v: Value) -> Res<Needle> {
+impl Given<'_> {
+    #[inline(always)]
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Given::Bytes(b) => b,
+            Given::Buffer(b) => b.as_bytes(),
+        }
+    }
+}
+
+/// A bytes-like argument.
+#[inline]
+fn given<'a>(t: &mut Thread, v: Value) -> Res<Given<'a>> {
+    match Bytes::exact(v) {
+        Some(b) => Ok(Given::Bytes(b.as_slice())),
+        None => buffer::get(t, v).map(Given::Buffer),
+    }
+}
+
+/// What is searched for: a byte or the bytes of a buffer.
+enum Needle<'a> {
+    Byte([u8; 1]),
+    Bytes(&'a [u8]),
+    Buffer(Buffer),
+}
+
+impl<'a> Needle<'a> {
+    fn new(t: &mut Thread, v: Value) -> Res<Needle<'a>> {
+        if let Some(b) = Bytes::exact(v) {
+            return Ok(Needle::Bytes(b.as_slice()));
+        }
         if buffer::is_exporter(v) {
             return Ok(Needle::Buffer(buffer::get(t, v)?));
         }
@@ -177,6 +207,7 @@ impl Needle {
     fn as_bytes(&self) -> &[u8] {
         match self {
             Needle::Byte(b) => b,
+            Needle::Bytes(b) => b,
             Needle::Buffer(b) => b.as_bytes(),
         }
     }
@@ -184,7 +215,9 @@ impl Needle {
 
 /// `x in b`
 pub(crate) fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
-    let needle = if has_index(item) {
+    let needle = if let Some(b) = Bytes::exact(item) {
+        Needle::Bytes(b.as_slice())
+    } else if has_index(item) {
         Needle::Byte([byte(t, item)?])
     } else {
         Needle::Buffer(buffer::get(t, item)?)
@@ -264,7 +297,7 @@ fn decode(t: &mut Thread, a: &[Value]) -> Res {
 
 fn tail_match(t: &mut Thread, a: &[Value], f: &str, end: bool) -> Res {
     let matches = |t: &mut Thread, affix: Value| -> Res<bool> {
-        let affix = buffer::get(t, affix)?;
+        let affix = given(t, affix)?;
         let found = search_in(t, a, |s, _| {
             Some(if end {
                 s.ends_with(affix.as_bytes())
@@ -292,12 +325,12 @@ fn tail_match(t: &mut Thread, a: &[Value], f: &str, end: bool) -> Res {
 }
 
 fn remove_prefix(t: &mut Thread, a: &[Value]) -> Res {
-    let affix = buffer::get(t, a[1])?;
+    let affix = given(t, a[1])?;
     part_of(t, a[0], |s| s.strip_prefix(affix.as_bytes()).unwrap_or(s))
 }
 
 fn remove_suffix(t: &mut Thread, a: &[Value]) -> Res {
-    let affix = buffer::get(t, a[1])?;
+    let affix = given(t, a[1])?;
     part_of(t, a[0], |s| s.strip_suffix(affix.as_bytes()).unwrap_or(s))
 }
 
@@ -370,15 +403,15 @@ fn strip(t: &mut Thread, a: &[Value], left: bool, right: bool) -> Res {
     let set = if a[1].is_null() || a[1].is_none() {
         None
     } else {
-        Some(buffer::get(t, a[1])?)
+        Some(given(t, a[1])?)
     };
-    let set = set.as_ref().map(Buffer::as_bytes);
+    let set = set.as_ref().map(Given::as_bytes);
     part_of(t, a[0], |s| strip::strip_bytes(s, set, left, right))
 }
 
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
-    let old = buffer::get(t, a[1])?;
-    let new = buffer::get(t, a[2])?;
+    let old = given(t, a[1])?;
+    let new = given(t, a[2])?;
     let max = usize::try_from(size_or(t, a[3], -1)?).unwrap_or(usize::MAX);
     let result = with_self(t, a[0], |s| {
         search::replace(s, old.as_bytes(), new.as_bytes(), max, Unit::Byte)
@@ -395,13 +428,13 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
     let sep = if a[1].is_null() || a[1].is_none() {
         None
     } else {
-        Some(buffer::get(t, a[1])?)
+        Some(given(t, a[1])?)
     };
     let max = usize::try_from(size_or(t, a[2], -1)?).unwrap_or(usize::MAX);
-    if sep.as_ref().is_some_and(|s| s.len == 0) {
+    if sep.as_ref().is_some_and(|s| s.as_bytes().is_empty()) {
         return Err(t.value_error("empty separator"));
     }
-    let mut parts: Vec<Obj> = Vec::new();
+    let mut parts = Pieces::new();
     {
         let t = &*t;
         let parts = &mut parts;
@@ -418,7 +451,7 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
     if right {
         parts.reverse();
     }
-    Ok(List::from_vec(t, parts).into())
+    Ok(parts.list(t).into())
 }
 
 fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
@@ -435,8 +468,8 @@ fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
-    let sep = buffer::get(t, a[1])?;
-    if sep.len == 0 {
+    let sep = given(t, a[1])?;
+    if sep.as_bytes().is_empty() {
         return Err(t.value_error("empty separator"));
     }
     let sep_obj = if Bytes::of(a[0]).is_some() {
@@ -468,6 +501,9 @@ fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
 }
 
 fn join(t: &mut Thread, a: &[Value]) -> Res {
+    if let Some(joined) = join_plain(t, a[0], a[1]) {
+        return Ok(joined.into());
+    }
     let _held = hold(t, a[0])?;
     let Some(items) = crate::str_methods::joinable(t, a[1])? else {
         return Err(t.type_error("can only join an iterable".into()));
@@ -520,11 +556,36 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
     }
 }
 
+/// `join` of a list or tuple of bytes objects that runs no Python. `None`: something else.
+fn join_plain(t: &Thread, sep: Value, items: Value) -> Option<Obj> {
+    let sep = Bytes::exact(sep)?.as_slice();
+    let items = match List::exact(items) {
+        Some(l) => l.local_items(t)?,
+        None => Tuple::exact(items)?.values(),
+    };
+    let mut n = sep.len().checked_mul(items.len().checked_sub(1)?)?;
+    for v in items {
+        n = n.checked_add(Bytes::exact(*v)?.len())?;
+    }
+    if let [one] = items {
+        return Some(Obj::new(t, *one));
+    }
+    let mut out = t.vm().take_text();
+    out.try_reserve(n).ok()?;
+    for (i, v) in items.iter().enumerate() {
+        if i > 0 {
+            out.extend_from_slice(sep);
+        }
+        out.extend_from_slice(Bytes::exact(*v)?.as_slice());
+    }
+    Some(Bytes::from_text_buffer(t, out))
+}
+
 fn translate(t: &mut Thread, a: &[Value]) -> Res {
     let table = if a[1].is_none() {
         None
     } else {
-        Some(buffer::get(t, a[1])?)
+        Some(given(t, a[1])?)
     };
     let table: Option<&[u8; 256]> = match &table {
         None => None,
@@ -536,7 +597,7 @@ fn translate(t: &mut Thread, a: &[Value]) -> Res {
     let delete = if a[2].is_null() {
         None
     } else {
-        Some(buffer::get(t, a[2])?)
+        Some(given(t, a[2])?)
     };
     let delete = delete.as_ref().map_or(&b""[..], |b| b.as_bytes());
     let v = with_self(t, a[0], |s| strip::translate_bytes(s, table, delete));
@@ -547,9 +608,9 @@ fn translate(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn make_trans(t: &mut Thread, a: &[Value]) -> Res {
-    let from = buffer::get(t, a[0])?;
-    let to = buffer::get(t, a[1])?;
-    if from.len != to.len {
+    let from = given(t, a[0])?;
+    let to = given(t, a[1])?;
+    if from.as_bytes().len() != to.as_bytes().len() {
         return Err(t.value_error("maketrans arguments must have same length"));
     }
     let mut table: Vec<u8> = (0..=255).collect();
@@ -565,7 +626,7 @@ fn from_hex(t: &mut Thread, a: &[Value]) -> Res {
     let v = if let Some(s) = Str::of(a[1]) {
         parse_hex(t, s.as_bytes(), |at| s.index_of(at))?
     } else if buffer::is_exporter(a[1]) {
-        let b = buffer::get(t, a[1])?;
+        let b = given(t, a[1])?;
         parse_hex(t, b.as_bytes(), |at| at)?
     } else {
         let got = type_of(a[1]).name();
@@ -614,6 +675,8 @@ fn parse_hex(t: &mut Thread, s: &[u8], index: impl Fn(usize) -> usize) -> Res<Ve
     Ok(out)
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// The arguments `sep` and `bytes_per_sep` of `hex()`.
 pub fn hex_arguments(t: &mut Thread, sep: Value, group: Value) -> Res<(Option<u8>, i32)> {
     let group = crate::str::index::c_int(t, group, 1)?;
@@ -637,7 +700,6 @@ pub fn hex_arguments(t: &mut Thread, sep: Value, group: Value) -> Res<(Option<u8
 
 /// `bytes.hex`: groups are counted from the right, or from the left if `group` is negative.
 pub fn to_hex(s: &[u8], sep: Option<u8>, group: i32) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let size = group.unsigned_abs() as usize;
     let mut out = Vec::with_capacity(s.len() * 3);
     for (i, b) in s.iter().enumerate() {
@@ -648,14 +710,25 @@ pub fn to_hex(s: &[u8], sep: Option<u8>, group: i32) -> String {
         {
             out.push(sep);
         }
-        out.push(DIGITS[usize::from(b >> 4)]);
-        out.push(DIGITS[usize::from(b & 15)]);
+        out.push(HEX[usize::from(b >> 4)]);
+        out.push(HEX[usize::from(b & 15)]);
     }
     // Only hexadecimal digits and an ASCII separator were pushed.
     String::from_utf8(out).unwrap_or_default()
 }
 
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
+    if a[1].is_null()
+        && let Some(b) = Bytes::exact(a[0])
+        && let Some(made) = Str::ascii_filled(t, b.len() * 2, |out| {
+            for (pair, b) in out.chunks_exact_mut(2).zip(b.as_slice()) {
+                pair[0] = HEX[usize::from(b >> 4)];
+                pair[1] = HEX[usize::from(b & 15)];
+            }
+        })
+    {
+        return Ok(made.into());
+    }
     let _held = hold(t, a[0])?;
     let (sep, group) = hex_arguments(t, a[1], a[2])?;
     let text = with_self(t, a[0], |s| to_hex(s, sep, group));

@@ -26,7 +26,8 @@ pub struct Dict {
 }
 
 /// Names of sets of keys. Never used twice: when they run out, there are no more.
-static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+/// Above the ids of all shapes, which share a place in inline caches with them.
+static NEXT_ID: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
 /// Where a search that may have called Python ended, and what it has seen.
 struct Seen {
@@ -618,6 +619,19 @@ impl Dict {
             }
         }
         None
+    }
+
+    /// The item of the entry `pos`. `None`: there is none, or it is dead.
+    #[inline(always)]
+    pub fn item_at<'t>(&self, t: &'t Thread, pos: usize) -> Option<(Borrowed<'t>, Borrowed<'t>)> {
+        let table = self.table()?;
+        if pos >= table.used() as usize {
+            return None;
+        }
+        let e = table.entry(pos as u32);
+        // The key first: it goes last.
+        let k = borrowed(t, e.key())?;
+        Some((k, borrowed(t, e.value())?))
     }
 
     /// Iteration backwards: the item before `pos`, which moves to it. Starts from [`Dict::end`].

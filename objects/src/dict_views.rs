@@ -355,12 +355,14 @@ pub fn new_iter(t: &Thread, dict: Value, part: Part, reverse: bool) -> Obj {
     }
 }
 
+#[inline(always)]
 fn this<'a>(v: Value) -> &'a DictIter {
     // SAFETY: methods and slots of the six types, which have no subclasses, are called with their objects only.
     unsafe { &*(v.ptr() as *const DictIter) }
 }
 
 impl DictIter {
+    #[inline(always)]
     fn dict<'a>(&self) -> Option<&'a Dict> {
         let v = self.dict.get();
         // SAFETY: a dict; it is used until the next safepoint only.
@@ -403,6 +405,37 @@ impl DictIter {
         }
         Ok(part.of(t, k, v))
     }
+}
+
+/// A step of a dict's iterator over keys or values, without calling anything. `None`: not that simple.
+#[inline(always)]
+pub fn next_quick(t: &Thread, v: Value, keys: bool) -> Option<Value> {
+    let it = this(v);
+    let d = it.dict()?;
+    let (pos, left) = (it.pos.load(Relaxed), it.left.load(Relaxed));
+    if d.len() as i64 != it.expected.load(Relaxed) || left <= 0 {
+        return None;
+    }
+    let (k, v) = d.item_at(t, pos)?;
+    let found = weft_gc::to_reg_fast(t, if keys { k } else { v }.value())?;
+    it.pos.store(pos + 1, Relaxed);
+    it.left.store(left - 1, Relaxed);
+    Some(found)
+}
+
+/// The same over items. `None`: not that simple, or it is over.
+#[inline(always)]
+pub(crate) fn next_pair(t: &Thread, v: Value) -> Option<(Value, Value)> {
+    let it = this(v);
+    let d = it.dict()?;
+    let (pos, left) = (it.pos.load(Relaxed), it.left.load(Relaxed));
+    if d.len() as i64 != it.expected.load(Relaxed) || left <= 0 {
+        return None;
+    }
+    let (k, v) = d.item_at(t, pos)?;
+    it.pos.store(pos + 1, Relaxed);
+    it.left.store(left - 1, Relaxed);
+    Some((k.to_reg(t), v.to_reg(t)))
 }
 
 fn length_hint(_t: &mut Thread, a: &[Value]) -> Res {

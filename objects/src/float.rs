@@ -107,6 +107,9 @@ pub fn float_from_object(t: &mut Thread, x: Value) -> Res {
     if is_exact_float(x) {
         return Ok(to_reg(t, x.bare()));
     }
+    if x.is_int() {
+        return Ok(from_f64(t, x.as_int() as f64));
+    }
     let slots = &type_of(x).slots;
     let plain_str = Str::exact(x).is_some();
     if !plain_str && (slots.float.is_set() || slots.index.is_set()) {

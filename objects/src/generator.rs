@@ -191,8 +191,9 @@ impl Generator {
         let words = if inline { n } else { 1 };
         let size = size_of::<Generator>() + words * size_of::<Value>();
         let (name, qualname) = match crate::function::Function::of(func) {
-            Some(f) => (f.name.get(), f.qualname.get()),
-            None => (code.body().name.value(), code.body().qualname.value()),
+            Some(f) if std::ptr::eq(f.code(), code) => (f.name.get(), f.qualname.get()),
+            // A generator expression, or no function at all.
+            _ => (code.body().name.value(), code.body().qualname.value()),
         };
         // SAFETY: a new object of that size, all of which is written here, the words after the struct last.
         unsafe {

@@ -9,7 +9,8 @@ use crate::types::{OBJECT, alloc_instance, type_flags as tf};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::*};
 use weft_gc::Flags;
 
-/// Header flag: attributes are in inline slots, described by `shape`.
+/// Header flag: attributes are in inline slots, described by `shape`. Caches look at it without asking for the type: objects of no other
+/// kind may have it.
 pub const INLINE: u8 = Flags::USER1;
 
 /// An instance whose class (and all its bases) define no layout of their own.

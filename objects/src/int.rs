@@ -1,6 +1,7 @@
 //! `int` and `bool`.
 //!
-//! Ints of 63 bits lie in the word, bools are constants; the rest, and all instances of subclasses, are [`BigIntObj`]s.
+//! Ints of 63 bits lie in the word, bools are constants; the rest, and all instances of subclasses, are [`BigIntObj`]s. Those of up to
+//! 128 bits hold the number itself, and a `BigInt` of it only once somebody has asked for one.
 
 mod methods;
 pub mod ops;
@@ -17,13 +18,57 @@ use crate::text::{self, TextResult};
 use crate::types::{alloc_instance, type_flags};
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// An int that does not fit in the word, or an instance of a subclass of `int`.
 #[repr(C)]
 pub struct BigIntObj {
     pub header: Header,
-    pub value: BigInt,
+    /// The number, if `is_wide`.
+    wide: i128,
+    /// The number, if it does not fit above, or has been asked for.
+    big: OnceLock<BigInt>,
+    /// Whether the number fits 128 bits.
+    is_wide: bool,
+}
+
+impl BigIntObj {
+    /// Writes the fields of a new object.
+    ///
+    /// # Safety
+    /// `p` is an object of this layout that is just being made.
+    #[inline(always)]
+    unsafe fn write(p: *mut BigIntObj, n: Result<i128, BigInt>) {
+        // SAFETY: nobody else knows the object yet.
+        unsafe {
+            (&raw mut (*p).is_wide).write(n.is_ok());
+            let (wide, big) = match n {
+                Ok(n) => (n, OnceLock::new()),
+                Err(n) => (0, OnceLock::from(n)),
+            };
+            (&raw mut (*p).wide).write(wide);
+            (&raw mut (*p).big).write(big);
+        }
+    }
+
+    #[inline(always)]
+    fn wide(&self) -> Option<i128> {
+        self.is_wide.then_some(self.wide)
+    }
+
+    #[inline(always)]
+    fn big(&self) -> &BigInt {
+        match self.big.get() {
+            Some(n) => n,
+            None => self.make_big(),
+        }
+    }
+
+    #[cold]
+    fn make_big(&self) -> &BigInt {
+        self.big.get_or_init(|| self.wide.into())
+    }
 }
 
 /// Reading ints: see [`Int::of`].
@@ -39,13 +84,34 @@ impl Int {
         if v.is_bool() {
             return Some(IntRef::Small((v == Value::TRUE).into()));
         }
-        let n = big_of(v)?;
-        Some(n.to_i64().map_or(IntRef::Big(n), IntRef::Small))
+        let n = cast::<BigIntObj>(v, &INT)?;
+        if let Some(w) = n.wide()
+            && let Ok(i) = i64::try_from(w)
+        {
+            return Some(IntRef::Small(i));
+        }
+        Some(IntRef::Big(n.big()))
     }
-}
 
-fn big_of<'a>(v: Value) -> Option<&'a BigInt> {
-    cast::<BigIntObj>(v, &INT).map(|b| &b.value)
+    /// The int behind such a value, if it fits 128 bits.
+    #[inline(always)]
+    pub fn wide(v: Value) -> Option<i128> {
+        if v.is_int() {
+            return Some(v.as_int().into());
+        }
+        match cast_exact::<BigIntObj>(v, &INT) {
+            Some(n) => n.wide(),
+            None => Self::wide_rare(v),
+        }
+    }
+
+    #[cold]
+    fn wide_rare(v: Value) -> Option<i128> {
+        if v.is_bool() {
+            return Some((v == Value::TRUE).into());
+        }
+        cast::<BigIntObj>(v, &INT)?.wide()
+    }
 }
 
 /// `sys.get_int_max_str_digits()`; 0 for no limit.
@@ -66,7 +132,7 @@ pub fn set_max_str_digits(n: usize) {
 pub fn from_i64(t: &Thread, i: i64) -> Value {
     match Value::try_int(i) {
         Some(v) => v,
-        None => alloc_big(t, i.into()),
+        None => alloc_wide(t, i.into()),
     }
 }
 
@@ -75,7 +141,7 @@ pub fn from_i64(t: &Thread, i: i64) -> Value {
 pub fn from_u64(t: &Thread, n: u64) -> Value {
     match i64::try_from(n) {
         Ok(i) => from_i64(t, i),
-        Err(_) => alloc_big(t, n.into()),
+        Err(_) => alloc_wide(t, n.into()),
     }
 }
 
@@ -90,15 +156,15 @@ pub fn from_usize(t: &Thread, n: usize) -> Value {
 pub fn from_i128(t: &Thread, n: i128) -> Value {
     match i64::try_from(n) {
         Ok(i) => from_i64(t, i),
-        Err(_) => alloc_big(t, n.into()),
+        Err(_) => alloc_wide(t, n),
     }
 }
 
 /// An int object.
 #[inline]
 pub fn from_bigint(t: &Thread, n: BigInt) -> Value {
-    match n.to_i64().and_then(Value::try_int) {
-        Some(v) => v,
+    match n.to_i128() {
+        Some(n) => from_i128(t, n),
         None => alloc_big(t, n),
     }
 }
@@ -114,10 +180,20 @@ pub fn from_text_int(t: &Thread, n: text::Int) -> Value {
 
 #[inline(never)]
 fn alloc_big(t: &Thread, n: BigInt) -> Value {
-    // SAFETY: a new object of this type, whose only field is written before anything else happens.
+    // SAFETY: a new object of this type, whose fields are written before anything else happens.
     unsafe {
-        let p = t.alloc(&INT.head, size_of::<BigIntObj>()) as *mut BigIntObj;
-        (&raw mut (*p).value).write(n);
+        let p = t.alloc_uninit(&INT.head, size_of::<BigIntObj>(), true) as *mut BigIntObj;
+        BigIntObj::write(p, Err(n));
+        Value::from_ptr(p as *const Header)
+    }
+}
+
+#[inline]
+fn alloc_wide(t: &Thread, n: i128) -> Value {
+    // SAFETY: as in `alloc_big`.
+    unsafe {
+        let p = t.alloc_uninit(&INT.head, size_of::<BigIntObj>(), true) as *mut BigIntObj;
+        BigIntObj::write(p, Ok(n));
         Value::from_ptr(p as *const Header)
     }
 }
@@ -126,13 +202,18 @@ fn alloc_big(t: &Thread, n: BigInt) -> Value {
 fn new_instance(t: &Thread, cls: &Type, n: BigInt) -> Value {
     let p = alloc_instance(t, cls) as *mut BigIntObj;
     // SAFETY: instances of subclasses of int start with its layout.
-    unsafe { (&raw mut (*p).value).write(n) };
+    unsafe { BigIntObj::write(p, n.to_i128().ok_or(n)) };
     Value::from_ptr(p as *const Header)
 }
 
 unsafe fn clear_int(h: *mut Header, _t: &Thread) {
     // SAFETY: a dying int, which nobody else can reach.
-    drop(unsafe { std::mem::replace(&mut (*(h as *mut BigIntObj)).value, BigInt::ZERO) });
+    unsafe {
+        let n = &mut *(h as *mut BigIntObj);
+        if n.big.get().is_some() {
+            drop(n.big.take());
+        }
+    }
 }
 
 /// Any int, bool or instance of a subclass.
@@ -188,6 +269,13 @@ pub(crate) fn exact(t: &Thread, v: Value) -> Value {
     }
 }
 
+/// A float of moderate size without what is behind its point.
+#[inline]
+fn truncated(x: f64) -> Option<Value> {
+    const FAR: f64 = (1i64 << 53) as f64;
+    (-FAR < x && x < FAR).then(|| Value::int(x as i64))
+}
+
 /// `int(x)`: an exact int.
 ///
 /// # Errors
@@ -195,6 +283,11 @@ pub(crate) fn exact(t: &Thread, v: Value) -> Value {
 pub fn int_from_object(t: &mut Thread, x: Value) -> Res {
     if is_exact_int(x) {
         return Ok(to_reg(t, x.bare()));
+    }
+    if x.is_float()
+        && let Some(n) = truncated(x.as_float())
+    {
+        return Ok(n);
     }
     let slots = &type_of(x).slots;
     if let Some(f) = slots.int.get() {
@@ -295,6 +388,9 @@ fn int_repr(t: &mut Thread, v: Value) -> Res {
     if v.is_int() {
         return Ok(Str::from_i64(t, v.as_int()).into());
     }
+    if let Some(n) = Int::wide(v) {
+        return Ok(Str::from_string(t, n.to_string()).into());
+    }
     let Some(n) = Int::of(v) else {
         return Ok(Value::NOT_IMPLEMENTED);
     };
@@ -378,8 +474,11 @@ pub static INT: Type = Type::builtin(
 static BOOL_NEW: SigCell = SigCell::new("bool", "(object=False, /)");
 
 fn bool_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
-    let a = BOOL_NEW.bind(t, args)?;
-    Ok(Value::bool(!a[0].is_null() && proto::truth(t, a[0])?))
+    let v = match (args.pos(), args.has_keywords()) {
+        ([one], false) => *one,
+        _ => BOOL_NEW.bind(t, args)?[0],
+    };
+    Ok(Value::bool(!v.is_null() && proto::truth(t, v)?))
 }
 
 fn bool_repr(t: &mut Thread, v: Value) -> Res {

@@ -94,6 +94,7 @@ pub fn new_tuple_iter(t: &Thread, tuple: Value) -> Obj {
     Walk::new(t, &TUPLE_ITERATOR, tuple, 0)
 }
 
+#[inline(always)]
 fn next_of_list(t: &mut Thread, v: Value) -> Res {
     let it = Walk::this(v);
     let Some(list) = it.seq() else {
@@ -482,6 +483,7 @@ impl Made {
     }
 
     /// The tuple of iterators.
+    #[inline(always)]
     fn iterators<'a>(&self) -> &'a Tuple {
         Tuple::this(self.second.get())
     }
@@ -605,20 +607,84 @@ fn new_enumerate(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     Ok(Made::new(t, Type::of_unchecked(cls), it, start, false).into())
 }
 
-fn next_enumerated(t: &mut Thread, v: Value) -> Res {
+/// The next item of an iterator that an iterator here goes through.
+#[inline(always)]
+fn step(t: &mut Thread, it: Value) -> Res {
+    if type_of(it).is(&LIST_ITERATOR) {
+        return next_of_list(t, it);
+    }
+    proto::next_value(t, it)
+}
+
+/// What an iterator over pairs gives next, as two register words, NULL at its end. `None`: ask the iterator itself.
+#[inline]
+pub fn next_pair(t: &mut Thread, v: Value) -> Res<Option<(Value, Value)>> {
+    let ty = type_of(v);
+    if ty.is(&crate::dict_views::DICT_ITEMITERATOR) {
+        return Ok(crate::dict_views::next_pair(t, v));
+    }
+    if ty.is(&ENUMERATE) {
+        return enumerated(t, v).map(Some);
+    }
+    if ty.is(&ZIP) && !Made::this(v).strict.load(Relaxed) && Made::this(v).iterators().len() == 2 {
+        return zipped(t, v).map(Some);
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn enumerated(t: &mut Thread, v: Value) -> Res<(Value, Value)> {
     let it = Made::this(v);
-    let x = proto::next_value(t, it.first.get())?;
+    let x = step(t, it.first.get())?;
     if x.is_null() {
-        return Ok(x);
+        return Ok((x, x));
+    }
+    let n = it.second.get();
+    if n.is_int() && n.as_int() < Value::INT_MAX {
+        it.second.set(t, &it.header, Value::int(n.as_int() + 1));
+        return Ok((n, x));
+    }
+    enumerated_far(t, it, Obj::own(x))
+}
+
+#[cold]
+fn enumerated_far(t: &mut Thread, it: &Made, x: Obj) -> Res<(Value, Value)> {
+    let n = Obj::new(t, it.second.get());
+    let next = crate::int::ops::int_add(t, n.value(), Value::int(1))?;
+    it.second.set(t, &it.header, next);
+    Ok((n.into_value(), x.into_value()))
+}
+
+/// The next items of the two iterators of a zip.
+#[inline(always)]
+fn zipped(t: &mut Thread, v: Value) -> Res<(Value, Value)> {
+    let its = Made::this(v).iterators();
+    let x = step(t, its.get(0))?;
+    if x.is_null() {
+        return Ok((x, x));
     }
     let x = Obj::own(x);
-    let n = Obj::new(t, it.second.get());
-    let next = match n.value().to_int() {
-        Some(i) if i < Value::INT_MAX => Value::int(i + 1),
-        _ => crate::int::ops::int_add(t, n.value(), Value::int(1))?,
-    };
-    it.second.set(t, &it.header, next);
-    Ok(Tuple::pair_again(t, &it.header, &it.pair, n, x).into())
+    let y = step(t, its.get(1))?;
+    if y.is_null() {
+        return Ok((y, y));
+    }
+    Ok((x.into_value(), y))
+}
+
+/// The pair of two owned register words, or NULL.
+#[inline(always)]
+fn again(t: &Thread, it: &Made, x: Value, y: Value) -> Value {
+    if x.is_null() {
+        return x;
+    }
+    let (x, y) = (Obj::own(x), Obj::own(y));
+    Tuple::pair_again(t, &it.header, &it.pair, x, y).into()
+}
+
+fn next_enumerated(t: &mut Thread, v: Value) -> Res {
+    let it = Made::this(v);
+    let (n, x) = enumerated(t, v)?;
+    Ok(again(t, it, n, x))
 }
 
 /// `enumerate`
@@ -681,6 +747,48 @@ fn new_zip(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     Ok(Made::new(t, ty, Obj::from_raw(Value::NONE), its, strict).into())
 }
 
+/// Items that are being put together on the stack: dropped with it, unless they are taken.
+pub struct Few {
+    items: [Value; Few::MOST],
+    n: usize,
+}
+
+impl Few {
+    pub const MOST: usize = 6;
+
+    #[inline(always)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Few {
+        Few {
+            items: [Value::NULL; Few::MOST],
+            n: 0,
+        }
+    }
+
+    /// One more of at most [`Few::MOST`].
+    #[inline(always)]
+    pub fn push(&mut self, x: Obj) {
+        self.items[self.n] = x.into_value();
+        self.n += 1;
+    }
+
+    /// The owned words.
+    #[inline(always)]
+    pub fn take(&mut self) -> &[Value] {
+        let n = std::mem::take(&mut self.n);
+        &self.items[..n]
+    }
+}
+
+impl Drop for Few {
+    #[inline(always)]
+    fn drop(&mut self) {
+        for v in &self.items[..self.n] {
+            drop(Obj::from_raw(*v));
+        }
+    }
+}
+
 /// The next item of each iterator, or None if one has come to its end.
 #[inline]
 fn next_of_all(t: &mut Thread, it: &Made, name: &str) -> Res<Option<Vec<Obj>>> {
@@ -732,19 +840,23 @@ fn check_even(t: &mut Thread, its: &Tuple, i: usize, name: &str) -> Res<()> {
 fn next_zipped(t: &mut Thread, v: Value) -> Res {
     let it = Made::this(v);
     let its = it.iterators();
-    if let [a, b] = its.as_slice()
-        && !it.strict.load(Relaxed)
-    {
-        let Some(x) = proto::next(t, a.get())? else {
-            return Ok(Value::NULL);
-        };
-        let Some(y) = proto::next(t, b.get())? else {
-            return Ok(Value::NULL);
-        };
-        return Ok(Tuple::pair_again(t, &it.header, &it.pair, x, y).into());
+    if its.len() == 2 && !it.strict.load(Relaxed) {
+        let (x, y) = zipped(t, v)?;
+        return Ok(again(t, it, x, y));
     }
     if its.is_empty() {
         return Ok(Value::NULL);
+    }
+    if its.len() <= Few::MOST && !it.strict.load(Relaxed) {
+        let mut items = Few::new();
+        for source in its.as_slice() {
+            let x = step(t, source.get())?;
+            if x.is_null() {
+                return Ok(x);
+            }
+            items.push(Obj::own(x));
+        }
+        return Ok(Tuple::again(t, &it.header, &it.pair, items.take()).into());
     }
     Ok(match next_of_all(t, it, "zip")? {
         Some(items) => Tuple::from_vec(t, items).into(),

@@ -54,6 +54,7 @@ pub mod template;
 pub mod text;
 pub mod traceback;
 pub mod tuple;
+pub mod tuple_getter;
 pub mod type_new;
 pub mod types;
 pub mod union;

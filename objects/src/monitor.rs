@@ -251,7 +251,22 @@ pub fn add(code: *const Code) {
     state.codes.push(code as usize);
     if ANY.load(Acquire) {
         mark_stale(c);
+        // A generator expression is not entered at its first instruction.
+        if c.call_flags & Code::GENERATOR != 0
+            && let Some(refresh) = REFRESH.get()
+        {
+            refresh(&state, c);
+        }
     }
+}
+
+/// Brings code up to date (the interpreter's business). Under the lock.
+type RefreshHook = fn(&State, &Code);
+static REFRESH: std::sync::OnceLock<RefreshHook> = std::sync::OnceLock::new();
+
+/// What brings code up to date.
+pub fn set_refresh_hook(f: RefreshHook) {
+    let _ = REFRESH.set(f);
 }
 
 /// A code object dies.

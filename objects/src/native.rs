@@ -545,9 +545,12 @@ pub struct MethodDescr {
 }
 
 impl BuiltinFunction {
-    /// A function of module `module` (its name, or NULL).
+    /// A function of module `module` (its name, or NULL). Its [`Native`] is never freed, and so neither is it: calls do not count it.
     pub fn new_function(t: &Thread, def: &'static NativeDef, module: Value) -> Obj {
-        Self::bind(t, Native::new(def, false), Value::NULL, module)
+        let f = Self::bind(t, Native::new(def, false), Value::NULL, module);
+        weft_gc::share(t, f.value());
+        f.header().make_immortal();
+        f
     }
 
     /// `native` bound to `self_`.
@@ -617,6 +620,7 @@ impl BuiltinFunction {
 }
 
 impl MethodDescr {
+    /// Immortal, as a built-in function of a module is.
     pub fn new(t: &Thread, native: &'static Native, owner: &Type, ty: &'static Type) -> Obj {
         // SAFETY: as in `BuiltinFunction::bind`.
         unsafe {
@@ -624,7 +628,10 @@ impl MethodDescr {
             (&raw mut (*p).native).write(native);
             (*p).owner
                 .init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
-            Obj::from_raw(Value::from_ptr(p as *const Header))
+            let d = Obj::from_raw(Value::from_ptr(p as *const Header));
+            weft_gc::share(t, d.value());
+            d.header().make_immortal();
+            d
         }
     }
 

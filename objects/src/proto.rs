@@ -510,6 +510,7 @@ pub fn is_sequence(t: &Thread, v: Value) -> bool {
 }
 
 /// The next item of an iterator, or `None` at its end.
+#[inline]
 pub fn next(t: &mut Thread, it: Value) -> Res<Option<Obj>> {
     let v = next_value(t, it)?;
     Ok(if v.is_null() { None } else { Some(Obj::own(v)) })
@@ -531,7 +532,7 @@ pub fn next_value(t: &mut Thread, it: Value) -> Res {
 /// The end of an iteration, if it was StopIteration that was raised.
 #[cold]
 #[inline(never)]
-fn ended(t: &mut Thread, e: Raised) -> Res {
+pub fn ended(t: &mut Thread, e: Raised) -> Res {
     if !t.exc_matches(&errors::STOP_ITERATION) {
         return Err(e);
     }
@@ -680,6 +681,16 @@ pub(crate) fn contains_by_iteration(t: &mut Thread, v: Value, item: Value) -> Re
 
 /// `a op b`: a register word.
 pub fn binary(t: &mut Thread, op: BinOp, a: Value, b: Value) -> Res {
+    let ty = type_of(a);
+    if ty.is(type_of(b)) {
+        if let Some(f) = ty.slots.binary[op as usize].get() {
+            let r = f(t, a, b)?;
+            if r != Value::NOT_IMPLEMENTED {
+                return Ok(r);
+            }
+        }
+        return sequence_op(t, op, a, b, false);
+    }
     let r = binary_raw(t, op, a, b)?;
     if r != Value::NOT_IMPLEMENTED {
         return Ok(r);

@@ -56,7 +56,12 @@ pub struct Vm {
     pub said: Cell<(*mut Frame, u32, i64)>,
     /// The event that is being reported, or -1.
     pub event: Cell<i8>,
+    /// Memory in which texts are put together, see [`Vm::take_text`].
+    text: Cell<Vec<u8>>,
 }
+
+/// Most bytes of memory that are kept for putting texts together.
+const TEXT_KEPT: usize = 4096;
 
 /// Bytes of stack kept free for what runs between two checks.
 const STACK_RESERVE: usize = 384 * 1024;
@@ -74,6 +79,21 @@ pub fn set_recursion_limit(t: &Thread, n: usize) {
 }
 
 impl Vm {
+    /// An empty vector to put a text together in; goes back with [`Vm::give_text`], or is dropped.
+    #[inline]
+    pub fn take_text(&self) -> Vec<u8> {
+        self.text.take()
+    }
+
+    /// Keeps the memory for the next text.
+    #[inline]
+    pub fn give_text(&self, mut v: Vec<u8>) {
+        if v.capacity() <= TEXT_KEPT {
+            v.clear();
+            self.text.set(v);
+        }
+    }
+
     /// `stack` bytes of machine stack are left from here on down; room for `frames` frames.
     fn new(stack: usize, frames: usize) -> Box<Vm> {
         let here = &raw const stack as usize;
@@ -104,6 +124,7 @@ impl Vm {
             async_exc: Mutex::new(None),
             // SAFETY: asks for the calling thread's handle.
             ident: unsafe { libc::pthread_self() } as u64,
+            text: Cell::default(),
             asyncgen_firstiter: Cell::new(Value::NULL),
             asyncgen_finalizer: Cell::new(Value::NULL),
             coroutine_origin_depth: Cell::new(0),

@@ -9,11 +9,25 @@ const SETS: usize = 2048;
 /// After so many words taken from here the instruction's own cache gets one: what it holds may be out of date.
 const REFRESH: u32 = 256;
 
+/// Places for what `super()` has found.
+const SUPERS: usize = 256;
+
 /// A tag and its word.
 type Entry = Cell<(u64, u64)>;
 
+/// Where `super(class, obj).name` is found.
+#[derive(Clone, Copy, PartialEq)]
+pub struct SuperKey {
+    /// The addresses of the class and the name.
+    pub class: u64,
+    pub name: u64,
+    /// The version of the class of `obj`: with it the MRO stays as it is, and what is in it alive.
+    pub version: u32,
+}
+
 pub struct SiteCache {
     sets: [[Entry; 2]; SETS],
+    supers: [Cell<(SuperKey, u32, u64)>; SUPERS],
     taken: Cell<u32>,
 }
 
@@ -21,8 +35,38 @@ impl SiteCache {
     pub fn new() -> Box<SiteCache> {
         Box::new(SiteCache {
             sets: [const { [const { Cell::new((0, 0)) }; 2] }; SETS],
+            supers: [const {
+                let none = SuperKey {
+                    class: 0,
+                    name: 0,
+                    version: 0,
+                };
+                Cell::new((none, 0, 0))
+            }; SUPERS],
             taken: Cell::new(0),
         })
+    }
+
+    #[inline(always)]
+    fn super_place(&self, k: &SuperKey) -> &Cell<(SuperKey, u32, u64)> {
+        let h = (k.class >> 4) ^ (k.name >> 4) ^ (k.name >> 9) ^ k.version as u64;
+        &self.supers[h as usize % SUPERS]
+    }
+
+    /// The place in the MRO where the name is found, and the cache word that the class there has for it.
+    #[inline(always)]
+    pub fn get_super(&self, key: SuperKey) -> Option<(usize, u64)> {
+        let (k, at, word) = self.super_place(&key).get();
+        if k == key {
+            Some((at as usize, word))
+        } else {
+            None
+        }
+    }
+
+    /// Notes what [`SiteCache::get_super`] gives.
+    pub fn set_super(&self, key: SuperKey, at: usize, word: u64) {
+        self.super_place(&key).set((key, at as u32, word));
     }
 
     /// The id in the upper bits: what differs in those that it shares with the address differs in the word, too.

@@ -47,8 +47,28 @@ unsafe fn func<F: Copy>(p: *const ()) -> F {
     unsafe { std::mem::transmute_copy::<*const (), F>(&p) }
 }
 
+/// Calls the special method `name` of `v`'s class if that is a function written in Python, the usual case.
+#[inline]
+fn python_special(t: &mut Thread, v: Value, name: &Str, args: &[Value]) -> Option<Res> {
+    let f = type_of(v).lookup(t, name)?.value();
+    if args.len() > 2 || !type_of(f).is(&crate::function::FUNCTION) {
+        return None;
+    }
+    let mut all = [v, Value::NULL, Value::NULL];
+    all[1..=args.len()].copy_from_slice(args);
+    // The interpreter holds the function from the start.
+    Some((crate::function::hooks().call)(
+        t,
+        f,
+        Args::positional(&all[..=args.len()]),
+    ))
+}
+
 /// Calls the special method `name` of `v`'s class. `Err` when there is none: TypeError with CPython's words is up to the caller.
 fn special(t: &mut Thread, v: Value, name: &Str, args: &[Value]) -> Res<Option<Obj>> {
+    if let Some(r) = python_special(t, v, name, args) {
+        return r.map(|v| Some(Obj::own(v)));
+    }
     let Some(f) = proto::lookup_special_raw(t, v, name)? else {
         return Ok(None);
     };
@@ -125,6 +145,9 @@ fn slot_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
         CmpOp::Gt => crate::id!(t, "__gt__"),
         CmpOp::Ge => crate::id!(t, "__ge__"),
     };
+    if let Some(r) = python_special(t, a, name, &[b]) {
+        return r;
+    }
     match proto::lookup_special_raw(t, a, name) {
         Ok(Some(f)) => f.call(t, &[b]).map(Obj::into_value),
         Ok(None) => Ok(Value::NOT_IMPLEMENTED),

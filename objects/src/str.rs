@@ -21,8 +21,8 @@ pub mod iter;
 
 pub use iter::{STR_ASCII_ITERATOR, STR_ITERATOR};
 
-/// Header flag: the bytes are outside.
-const OUTSIDE: u8 = Flags::USER1;
+/// In [`Str::bytes`]: the bytes are outside. (Not a header flag: [`crate::instance::INLINE`] must be nobody else's.)
+const OUTSIDE: u32 = u32::MAX;
 /// Header flag: in the table of interned strings.
 const INTERNED: u8 = Flags::USER2;
 
@@ -120,6 +120,33 @@ impl Str {
         Self::from_vec_counted(t, v, chars)
     }
 
+    /// A str of the text in a vector from [`crate::runtime::Vm::take_text`], which goes back there.
+    pub fn from_text_buffer(t: &Thread, v: Vec<u8>) -> Obj {
+        let chars = wtf8::count(&v);
+        if v.len() <= Self::inline_limit(v.len(), chars) {
+            let made = Self::from_text(t, Text { bytes: &v, chars });
+            t.vm().give_text(v);
+            return made;
+        }
+        Self::from_outside(t, v, chars)
+    }
+
+    /// ASCII text of `n` bytes, which `write` writes; `None` if it is too long or too short for that.
+    #[inline]
+    pub fn ascii_filled(t: &Thread, n: usize, write: impl FnOnce(&mut [u8])) -> Option<Obj> {
+        if !(2..=INLINE_ASCII).contains(&n) {
+            return None;
+        }
+        let p = Self::alloc_inline(t, n, n);
+        // SAFETY: room for `n` bytes follows the struct; the bytes, though unwritten, are ours.
+        unsafe {
+            let bytes = Self::data(p);
+            bytes.write_bytes(0, n);
+            write(std::slice::from_raw_parts_mut(bytes, n));
+        }
+        Some(Self::own(p))
+    }
+
     /// As [`Str::from_vec`] where the number of code points is known.
     pub fn from_vec_counted(t: &Thread, v: Vec<u8>, chars: usize) -> Obj {
         if v.len() <= Self::inline_limit(v.len(), chars) {
@@ -215,7 +242,7 @@ impl Str {
         }
         let chars = s.len() + right.len();
         let unique = s.header.is_local(t) && s.header.count.load(Relaxed) == 1;
-        if unique && s.header.has_flag(OUTSIDE) && !s.header.is_immortal() {
+        if unique && s.is_outside() && !s.header.is_immortal() {
             // SAFETY: nobody else refers to this local object, so nobody looks at its bytes.
             unsafe {
                 let out = &mut *s.outside();
@@ -243,6 +270,29 @@ impl Str {
             let chars = bytes.len();
             Self::from_text(t, Text { bytes, chars })
         })
+    }
+
+    /// A register word for the string of one ASCII character; `None` if it has not been made yet.
+    #[inline(always)]
+    pub fn ascii_value(b: u8) -> Option<Value> {
+        let p = LATIN1[b as usize].load(Acquire);
+        if p.is_null() {
+            None
+        } else {
+            // Immortal, so it need not be counted.
+            Some(Value::uncounted(p as *const Header))
+        }
+    }
+
+    /// A register word for the string of one code point.
+    #[inline]
+    pub fn char_value(t: &Thread, cp: u32) -> Value {
+        if cp < 128
+            && let Some(v) = Self::ascii_value(cp as u8)
+        {
+            return v;
+        }
+        Self::char(t, cp).into_value()
     }
 
     /// The string of one code point; those of Latin-1 are made once.
@@ -364,7 +414,7 @@ impl Str {
         // SAFETY: the caller's promise.
         unsafe {
             (p.add(1) as *mut Outside).write(out);
-            (*p).header.set_flag(OUTSIDE);
+            (*p).bytes = OUTSIDE;
         }
     }
 
@@ -493,6 +543,12 @@ impl Str {
         }
     }
 
+    #[inline(always)]
+    fn is_outside(&self) -> bool {
+        self.bytes == OUTSIDE
+    }
+
+    #[inline(always)]
     fn outside(&self) -> *mut Outside {
         // SAFETY: follows the struct if the flag says so.
         unsafe { (self as *const Str).add(1) as *mut Outside }
@@ -503,7 +559,7 @@ impl Str {
     pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: the bytes follow the struct or are where `Outside` says; strings do not change while somebody looks.
         unsafe {
-            if !self.header.has_flag(OUTSIDE) {
+            if !self.is_outside() {
                 let data = (self as *const Str).add(1) as *const u8;
                 return std::slice::from_raw_parts(data, self.bytes as usize);
             }
@@ -515,7 +571,7 @@ impl Str {
     /// Number of code points.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        if !self.header.has_flag(OUTSIDE) {
+        if !self.is_outside() {
             return self.chars as usize;
         }
         // SAFETY: as in `as_bytes`.
@@ -580,7 +636,7 @@ impl Str {
     #[cold]
     #[inline(never)]
     fn offset_wide(&self, i: usize) -> usize {
-        if !self.header.has_flag(OUTSIDE) {
+        if !self.is_outside() {
             return self.text().offset(i);
         }
         self.index().offset(self.as_bytes(), i)
@@ -591,7 +647,7 @@ impl Str {
         if self.is_ascii() {
             return offset;
         }
-        if !self.header.has_flag(OUTSIDE) {
+        if !self.is_outside() {
             return wtf8::count(&self.as_bytes()[..offset]);
         }
         self.index().index(self.as_bytes(), offset)
@@ -625,6 +681,13 @@ impl Str {
             return u32::from(bytes[i]);
         }
         wtf8::decode_at(bytes, self.offset_wide(i)).0
+    }
+
+    /// The code point that starts at byte `offset`, and how many bytes it has; `None` at the end.
+    #[inline]
+    pub fn char_from(&self, offset: usize) -> Option<(u32, usize)> {
+        let bytes = self.as_bytes();
+        (offset < bytes.len()).then(|| wtf8::decode_at(bytes, offset))
     }
 
     /// The text between two indexes, `start <= end <= len`.
@@ -696,7 +759,7 @@ impl Str {
         if f & g & INTERNED != 0 {
             return false;
         }
-        if (f | g) & OUTSIDE == 0 && self.bytes != other.bytes {
+        if self.bytes != other.bytes && !self.is_outside() && !other.is_outside() {
             return false;
         }
         self.as_bytes() == other.as_bytes()
@@ -729,7 +792,7 @@ fn drop_index(out: &mut Outside) {
 unsafe fn clear_str(h: *mut Header, _t: &Thread) {
     // SAFETY: a dying str: its memory is nobody else's any more.
     unsafe {
-        if (*h).has_flag(OUTSIDE) {
+        if (*(h as *const Str)).is_outside() {
             let out = &mut *((h as *mut Str).add(1) as *mut Outside);
             drop_index(out);
             drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
@@ -853,11 +916,11 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
         if bytes.len() == len
             && let Some(&b) = bytes.get(at)
         {
-            return Ok(Str::latin1(t, b).into());
+            return Ok(Str::char_value(t, u32::from(b)));
         }
     }
     match index::key(t, key, len, "string")? {
-        index::Key::At(i) => Ok(Str::char(t, s.char_at(i)).into()),
+        index::Key::At(i) => Ok(Str::char_value(t, s.char_at(i))),
         index::Key::Span(start, step, n) => Ok(s.span(t, start, step, n).into()),
     }
 }

@@ -79,9 +79,9 @@ pub fn format_value(t: &mut Thread, v: Value, spec: Option<&Str>, conversion: Co
             }
         }
         (Convert::None, Some(spec)) => {
-            let mut out = Vec::new();
+            let mut out = t.vm().take_text();
             if simple(t, &mut out, v, spec.as_bytes())? {
-                return Ok(Str::from_vec(t, out).into());
+                return Ok(Str::from_text_buffer(t, out).into());
             }
         }
         _ => {}
@@ -113,15 +113,8 @@ pub fn join_strings(t: &mut Thread, parts: &[Value]) -> Res {
         n += text.bytes.len();
         chars += text.chars;
     }
-    let mut buffer = [&b""[..]; 16];
-    if parts.len() <= buffer.len() {
-        for (b, p) in buffer.iter_mut().zip(parts) {
-            *b = Str::this(*p).as_bytes();
-        }
-        return Ok(Str::joined(t, &buffer[..parts.len()], n, chars).into());
-    }
-    let all: Vec<&[u8]> = parts.iter().map(|p| Str::this(*p).as_bytes()).collect();
-    Ok(Str::joined(t, &all, n, chars).into())
+    let texts = parts.iter().map(|p| Str::this(*p).as_bytes());
+    Str::join_bytes(t, b"", texts, n, chars)
 }
 
 /// Formats a value of exactly str, int or float; false: it is something else, or needs the locale.
@@ -241,9 +234,9 @@ pub(crate) fn format_map(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn render(t: &mut Thread, template: &Str, mut fields: Fields<'_>) -> Res {
-    let mut out = Vec::with_capacity(template.as_bytes().len() + 16);
+    let mut out = t.vm().take_text();
     fields.render(t, template.as_bytes(), strformat::MAX_DEPTH, &mut out)?;
-    Ok(Str::from_vec(t, out).into())
+    Ok(Str::from_text_buffer(t, out).into())
 }
 
 impl Fields<'_> {
@@ -357,11 +350,13 @@ pub(crate) fn modulo(t: &mut Thread, a: Value, b: Value) -> Res {
     let Some(s) = Str::of(a) else {
         return Ok(Value::NOT_IMPLEMENTED);
     };
-    let mapping =
-        type_of(b).slots.get_item.is_set() && Tuple::of(b).is_none() && Str::of(b).is_none();
-    let mut out = Vec::with_capacity(s.as_bytes().len() + 16);
+    let mapping = Tuple::exact(b).is_none()
+        && type_of(b).slots.get_item.is_set()
+        && Tuple::of(b).is_none()
+        && Str::of(b).is_none();
+    let mut out = t.vm().take_text();
     interpolate(t, &mut out, s.text(), false, b, mapping)?;
-    Ok(Str::from_vec(t, out).into())
+    Ok(Str::from_text_buffer(t, out).into())
 }
 
 /// The arguments of `%`, taken one after the other.

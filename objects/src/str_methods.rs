@@ -44,7 +44,9 @@ pub const METHODS: &[NativeDef] = &[
     NativeDef::new("ljust", "($self, width, fillchar=' ', /)", |t, a| {
         justify(t, a, "ljust", strip::ljust)
     }),
-    NativeDef::new("lower", "($self, /)", |t, a| map(t, a, case::lower)),
+    NativeDef::new("lower", "($self, /)", |t, a| {
+        map_ascii(t, a, |b| b.make_ascii_lowercase(), case::lower)
+    }),
     NativeDef::new("lstrip", "($self, chars=None, /)", |t, a| {
         strip(t, a, "lstrip", true, false)
     }),
@@ -69,7 +71,9 @@ pub const METHODS: &[NativeDef] = &[
     }),
     NativeDef::new("swapcase", "($self, /)", |t, a| map(t, a, case::swapcase)),
     NativeDef::new("translate", "($self, table, /)", translate),
-    NativeDef::new("upper", "($self, /)", |t, a| map(t, a, case::upper)),
+    NativeDef::new("upper", "($self, /)", |t, a| {
+        map_ascii(t, a, |b| b.make_ascii_uppercase(), case::upper)
+    }),
     NativeDef::new(
         "startswith",
         "($self, prefix, start=None, end=None, /)",
@@ -151,6 +155,7 @@ fn changed(t: &mut Thread, s: &Str, result: TextResult<Option<Vec<u8>>>) -> Res 
 }
 
 /// A str for `piece`, a part of `s`: `s` itself if it is all of it.
+#[inline]
 fn part(t: &Thread, s: &Str, piece: &[u8]) -> Obj {
     if piece.len() == s.as_bytes().len() {
         return s.to_exact(t);
@@ -165,6 +170,26 @@ fn part(t: &Thread, s: &Str, piece: &[u8]) -> Obj {
         );
     }
     Str::from_wtf8(t, piece)
+}
+
+/// `lower` and `upper`: bytes that are ASCII by `f`, everything else by `wide`.
+fn map_ascii(
+    t: &mut Thread,
+    a: &[Value],
+    f: impl FnOnce(&mut [u8]),
+    wide: fn(Text<'_>) -> Vec<u8>,
+) -> Res {
+    let s = Str::this(a[0]);
+    let bytes = s.as_bytes();
+    if s.is_ascii()
+        && let Some(made) = Str::ascii_filled(t, bytes.len(), |out| {
+            out.copy_from_slice(bytes);
+            f(out);
+        })
+    {
+        return Ok(made.into());
+    }
+    map(t, a, wide)
 }
 
 fn map(t: &mut Thread, a: &[Value], f: fn(Text<'_>) -> Vec<u8>) -> Res {
@@ -258,6 +283,68 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
     changed(t, s, result)
 }
 
+/// The pieces of a split: the first ones on the stack.
+pub(crate) struct Pieces {
+    few: [Value; 16],
+    n: usize,
+    many: Vec<Obj>,
+}
+
+impl Pieces {
+    #[inline(always)]
+    pub fn new() -> Pieces {
+        Pieces {
+            few: [Value::NULL; 16],
+            n: 0,
+            many: Vec::new(),
+        }
+    }
+
+    #[inline(always)]
+    pub fn push(&mut self, piece: Obj) {
+        if self.n < self.few.len() {
+            self.few[self.n] = piece.into_value();
+            self.n += 1;
+        } else {
+            self.many.push(piece);
+        }
+    }
+
+    /// Turns their order round.
+    pub fn reverse(&mut self) {
+        if self.many.is_empty() {
+            self.few[..self.n].reverse();
+            return;
+        }
+        let n = std::mem::take(&mut self.n);
+        let few = self.few[..n].iter().map(|v| Obj::from_raw(*v));
+        let mut all: Vec<Obj> = few.chain(std::mem::take(&mut self.many)).collect();
+        all.reverse();
+        self.many = all;
+    }
+
+    /// All of them.
+    pub fn list(mut self, t: &Thread) -> Obj {
+        let n = std::mem::take(&mut self.n);
+        let mut many = std::mem::take(&mut self.many).into_iter();
+        List::from_words(t, n + many.len(), |i| {
+            if i < n {
+                self.few[i]
+            } else {
+                many.next().map_or(Value::NONE, Obj::into_value)
+            }
+        })
+    }
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        for v in &self.few[..self.n] {
+            drop(Obj::from_raw(*v));
+        }
+    }
+}
+
 fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
     let s = Str::this(a[0]);
     let sep = if a[1].is_null() || a[1].is_none() {
@@ -276,7 +363,7 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
         return Err(t.value_error("empty separator"));
     }
     let hay = s.as_bytes();
-    let mut parts: Vec<Obj> = Vec::new();
+    let mut parts = Pieces::new();
     {
         let t = &*t;
         let emit = |piece: &[u8]| parts.push(part(t, s, piece));
@@ -290,18 +377,18 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
     if right {
         parts.reverse();
     }
-    Ok(List::from_vec(t, parts).into())
+    Ok(parts.list(t).into())
 }
 
 fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
     let keep = !a[1].is_null() && proto::truth(t, a[1])?;
     let s = Str::this(a[0]);
-    let mut parts: Vec<Obj> = Vec::new();
+    let mut parts = Pieces::new();
     {
         let t = &*t;
         search::splitlines(s.as_bytes(), keep, |piece| parts.push(part(t, s, piece)));
     }
-    Ok(List::from_vec(t, parts).into())
+    Ok(parts.list(t).into())
 }
 
 fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
@@ -319,11 +406,11 @@ fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
         search::partition(s.as_bytes(), sep.as_bytes())
     };
     let parts = match found {
-        Some((before, _, after)) => vec![part(t, s, before), Obj::new(t, a[1]), part(t, s, after)],
-        None if last => vec![Str::empty(t), Str::empty(t), s.to_exact(t)],
-        None => vec![s.to_exact(t), Str::empty(t), Str::empty(t)],
+        Some((before, _, after)) => [part(t, s, before), Obj::new(t, a[1]), part(t, s, after)],
+        None if last => [Str::empty(t), Str::empty(t), s.to_exact(t)],
+        None => [s.to_exact(t), Str::empty(t), Str::empty(t)],
     };
-    Ok(Tuple::from_vec(t, parts).into())
+    Ok(Tuple::from_array(t, parts).into())
 }
 
 /// `sep.join(iterable)`

@@ -54,6 +54,16 @@ fn mismatch(t: &mut Thread, class: &Type, obj: Value) -> Res<Obj> {
 
 /// The attribute `name` of the classes that come after `class` in `start`'s MRO, as it lies in its class.
 pub fn find<'t>(t: &'t Thread, start: &Type, class: &Type, name: &Str) -> Option<Borrowed<'t>> {
+    find_at(t, start, class, name).map(|(_, found)| found)
+}
+
+/// As [`find`], with the place in the MRO.
+pub fn find_at<'t>(
+    t: &'t Thread,
+    start: &Type,
+    class: &Type,
+    name: &Str,
+) -> Option<(usize, Borrowed<'t>)> {
     let mro = start.mro_tuple()?;
     let n = mro.len();
     let at = (0..n).find(|&i| mro.get(i).same(class.value()))?;
@@ -62,7 +72,7 @@ pub fn find<'t>(t: &'t Thread, start: &Type, class: &Type, name: &Str) -> Option
             .dict(t)
             .and_then(|d| d.get_str(t, name))
         {
-            return Some(found);
+            return Some((i, found));
         }
     }
     None

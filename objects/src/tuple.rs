@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use weft_gc::{Flags, MAX_BLOCK};
 
 /// Header flag: the items are outside.
-const OUTSIDE: u8 = Flags::USER1;
+const OUTSIDE: u8 = Flags::USER2;
 /// Most items that lie within the object.
 const INLINE: usize = (MAX_BLOCK - HEAD) / size_of::<Slot>();
 const HEAD: usize = std::mem::offset_of!(Tuple, first);
@@ -71,6 +71,13 @@ impl Tuple {
         })
     }
 
+    /// A tuple of a few items.
+    #[inline]
+    pub fn from_array<const N: usize>(t: &Thread, items: [Obj; N]) -> Obj {
+        let items = items.map(Obj::into_value);
+        Self::make(t, N, |i| items[i])
+    }
+
     /// `(a, b)`
     #[inline(always)]
     pub fn pair(t: &Thread, a: Obj, b: Obj) -> Obj {
@@ -80,7 +87,7 @@ impl Tuple {
 
     /// `(a, b)` for an iterator that keeps the pair it gave last in `kept`: the same tuple with new items, if nobody else has it.
     #[inline(always)]
-    pub(crate) fn pair_again(t: &Thread, owner: &Header, kept: &Slot, a: Obj, b: Obj) -> Obj {
+    pub fn pair_again(t: &Thread, owner: &Header, kept: &Slot, a: Obj, b: Obj) -> Obj {
         let last = kept.get();
         if last.is_ptr() {
             // SAFETY: the slot holds a pair that was made here; if it is local and counted once, nothing but the slot refers
@@ -104,16 +111,71 @@ impl Tuple {
     #[inline(never)]
     fn pair_kept(t: &Thread, owner: &Header, kept: &Slot, a: Obj, b: Obj) -> Obj {
         let pair = Self::pair(t, a, b);
-        if owner.is_local(t) {
+        Self::keep(t, owner, kept, &pair);
+        pair
+    }
+
+    /// The tuple that an iterator has kept, if it has `n` items and nobody else has it, so that it may change.
+    #[inline(always)]
+    fn unused<'a>(t: &Thread, kept: &Slot, n: usize) -> Option<&'a Tuple> {
+        let last = kept.get();
+        if !last.is_ptr() {
+            return None;
+        }
+        // SAFETY: the slot holds a tuple.
+        let x = unsafe { &*(last.ptr() as *const Tuple) };
+        let alone = x.header.is_local(t) && x.header.count.load(Relaxed) == 1;
+        (alone && x.len == n && !x.header.has_flag(OUTSIDE)).then_some(x)
+    }
+
+    /// As [`Tuple::pair_again`], for any number of items; their references move into the tuple.
+    #[inline]
+    pub fn again(t: &Thread, owner: &Header, kept: &Slot, items: &[Value]) -> Obj {
+        if let Some(x) = Self::unused(t, kept, items.len()) {
+            inc(t, x.header.value());
+            for (slot, v) in x.as_slice().iter().zip(items) {
+                dec(t, slot.replace(t, &x.header, *v));
+            }
+            return Obj::from_raw(x.header.value());
+        }
+        let made = Self::make(t, items.len(), |i| items[i]);
+        Self::keep(t, owner, kept, &made);
+        made
+    }
+
+    /// As [`Tuple::again`] for new references to `items`, of which those before `from` are what they were last time.
+    #[inline]
+    pub fn again_from(
+        t: &Thread,
+        owner: &Header,
+        kept: &Slot,
+        items: &[Value],
+        from: usize,
+    ) -> Obj {
+        if let Some(x) = Self::unused(t, kept, items.len()) {
+            inc(t, x.header.value());
+            for (slot, v) in x.as_slice()[from..].iter().zip(&items[from..]) {
+                inc(t, *v);
+                dec(t, slot.replace(t, &x.header, v.bare()));
+            }
+            return Obj::from_raw(x.header.value());
+        }
+        let made = Self::from_slice(t, items);
+        Self::keep(t, owner, kept, &made);
+        made
+    }
+
+    /// Remembers a tuple for next time, unless somebody has held on to the one before.
+    fn keep(t: &Thread, owner: &Header, kept: &Slot, made: &Obj) {
+        if owner.is_local(t) && made.value().is_ptr() {
             let last = kept.get();
             if last.is_null() {
-                kept.set(t, owner, pair.clone().into_value());
+                kept.set(t, owner, made.clone().into_value());
             } else if last.is_ptr() {
-                // Somebody keeps the pairs: it is not worth while.
+                // Somebody keeps the tuples: it is not worth while.
                 kept.set(t, owner, Value::NONE);
             }
         }
-        pair
     }
 
     /// A tuple of counted words.

@@ -44,6 +44,48 @@ pub(crate) fn c_name(t: &Thread, ty: &Type) -> String {
 // --- calls ---
 
 /// `cls(...)`.
+/// Calls a built-in type that is no metatype of another layout, with positional arguments.
+#[inline]
+pub fn call_builtin_type(t: &mut Thread, ty: &Type, args: &[Value]) -> Res {
+    let _guard = t.enter_recursive(" while calling a Python object")?;
+    if let Some(make) = ty.slots.new.get()
+        && !ty.has(tf::NO_NEW)
+        && !ty.is(&TYPE)
+        && !ty.is(&crate::list::LIST)
+        && !needs_init(ty)
+    {
+        let o = make(t, ty.value(), Args::positional(args))?;
+        if type_of(o).is(ty) {
+            return Ok(o);
+        }
+        return finish(t, ty, Obj::own(o), Args::positional(args));
+    }
+    type_call(t, ty.value(), Args::positional(args))
+}
+
+/// Whether what the class's `__new__` has made is to be initialised; `__init__` of `object` has nothing to say about the arguments of
+/// another `__new__`.
+#[inline(always)]
+fn needs_init(made: &Type) -> bool {
+    let Some(init) = made.slots.init.get() else {
+        return false;
+    };
+    init as usize != object_init as *const () as usize
+        || made.slots.new.get().map(|f| f as usize) == Some(object_new as *const () as usize)
+}
+
+/// Initialises what `__new__` of `ty` has made.
+fn finish(t: &mut Thread, ty: &Type, o: Obj, args: Args<'_>) -> Res {
+    let made = type_of(o.value());
+    if made.is_subtype(ty)
+        && needs_init(made)
+        && let Some(init) = made.slots.init.get()
+    {
+        init(t, o.value(), args)?;
+    }
+    Ok(o.into())
+}
+
 fn type_call(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let ty = Type::of_unchecked(cls);
     if ty.is(&TYPE) {
@@ -70,17 +112,7 @@ fn type_call(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         }
     };
     let o = Obj::own(make(t, cls, args)?);
-    let made = type_of(o.value());
-    if made.is_subtype(ty)
-        && let Some(init) = made.slots.init.get()
-        // That of `object` has nothing to say about the arguments of another `__new__`.
-        && (init as usize != object_init as *const () as usize
-            || made.slots.new.get().map(|f| f as usize)
-                == Some(object_new as *const () as usize))
-    {
-        init(t, o.value(), args)?;
-    }
-    Ok(o.into())
+    finish(t, ty, o, args)
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {

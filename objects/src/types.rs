@@ -242,7 +242,8 @@ struct CacheEntry {
 }
 
 const CACHE_SIZE: usize = 126;
-static VERSIONS: AtomicU32 = AtomicU32::new(1);
+/// Above the ids of all shapes, which share a place in inline caches with them.
+static VERSIONS: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
 impl MethodCache {
     /// The value at an index that a lookup has given.
@@ -775,14 +776,10 @@ impl Type {
             (&raw mut (*ty).subclasses).write(Mutex::new(Vec::new()));
             (&raw mut (*ty).listed_by).write(Mutex::new(Vec::new()));
             (*ty).state.store(2, Relaxed);
-            (*p).set_flag(IS_TYPE);
             Obj::from_raw(Value::from_ptr(p))
         }
     }
 }
-
-/// Header flag of type objects.
-pub const IS_TYPE: u8 = weft_gc::Flags::USER2;
 
 unsafe fn traverse_type(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: a type object.

@@ -5,9 +5,8 @@ mod ordered_dict;
 
 use crate::support;
 use std::mem::offset_of;
-use weft_objects::cell::{counted, fresh, or_none, own};
+use weft_objects::cell::{counted, own};
 use weft_objects::dict::DICT;
-use weft_objects::gc_slots;
 use weft_objects::prelude::*;
 
 // --- defaultdict ---
@@ -198,102 +197,6 @@ pub static DEFAULTDICT: Type = Type::builtin(
 .gc(traverse_default, clear_default)
 .doc("defaultdict(default_factory=None, /, [...]) --> dict with default factory");
 
-// --- _tuplegetter ---
-
-/// The descriptor of a namedtuple's field.
-#[repr(C)]
-struct TupleGetter {
-    header: Header,
-    doc: Slot,
-    index: support::Count,
-}
-
-gc_slots!(TupleGetter, traverse_getter, clear_getter, doc);
-
-fn getter_of<'a>(v: Value) -> &'a TupleGetter {
-    // SAFETY: slots and methods of TUPLEGETTER get its instances alone.
-    unsafe { &*(v.ptr() as *const TupleGetter) }
-}
-
-fn getter_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
-    static SIG: SigCell = SigCell::new("_tuplegetter", "(index, doc, /)");
-    let a = SIG.bind(t, args)?;
-    let index = proto::index_i64(t, a[0])?;
-    // SAFETY: `cls` is TUPLEGETTER or a subclass.
-    let (o, g) = unsafe { fresh::<TupleGetter>(t, Type::of_unchecked(cls)) };
-    g.index.set(index as u64);
-    g.doc.init(t, &g.header, Obj::new(t, a[1]).into());
-    Ok(o.into())
-}
-
-fn getter_get(t: &mut Thread, v: Value, obj: Value, _ty: Value) -> Res {
-    let index = getter_of(v).index.get() as i64;
-    match Tuple::of(obj) {
-        Some(x) if index >= 0 && (index as usize) < x.len() => Ok(to_reg(t, x.get(index as usize))),
-        Some(_) => Err(t.index_error("tuple index out of range")),
-        None if obj.is_null() || obj.is_none() => Ok(Obj::new(t, v).into()),
-        None => {
-            let got = type_of(obj).name();
-            Err(t.type_error(format!(
-                "descriptor for index '{index}' for tuple subclasses doesn't apply to '{got}' object"
-            )))
-        }
-    }
-}
-
-fn getter_set(t: &mut Thread, _v: Value, _obj: Value, new: Value) -> Res<()> {
-    let what = if new.is_null() {
-        "can't delete attribute"
-    } else {
-        "can't set attribute"
-    };
-    Err(t.raise(&errors::ATTRIBUTE_ERROR, what))
-}
-
-fn getter_reduce(t: &mut Thread, a: &[Value]) -> Res {
-    let g = getter_of(a[0]);
-    let (index, doc) = (
-        support::int_obj(t, g.index.get() as i64),
-        Obj::own(or_none(t, g.doc.get())),
-    );
-    let args = Tuple::pair(t, index, doc);
-    let cls = Obj::new(t, type_of(a[0]).value());
-    Ok(Tuple::pair(t, cls, args).into())
-}
-
-fn getter_repr(t: &mut Thread, v: Value) -> Res {
-    let g = getter_of(v);
-    let doc = proto::repr(t, g.doc.get())?;
-    let doc = Str::of(doc.value()).map_or_else(String::new, |s| s.to_string_lossy());
-    let s = format!(
-        "{}({}, {doc})",
-        type_of(v).full_name(t),
-        g.index.get() as i64
-    );
-    Ok(Str::from_string(t, s).into())
-}
-
-static TUPLEGETTER: Type = Type::builtin(
-    "_tuplegetter",
-    size_of::<TupleGetter>(),
-    &Spec {
-        new: Some(getter_new),
-        repr: Some(getter_repr),
-        descr_get: Some(getter_get),
-        descr_set: Some(getter_set),
-        methods: &[NativeDef::new("__reduce__", "($self, /)", getter_reduce)],
-        members: &[MemberDef {
-            name: "__doc__",
-            offset: offset_of!(TupleGetter, doc),
-            readonly: false,
-            none_if_empty: true,
-        }],
-        ..Spec::EMPTY
-    },
-)
-.module("collections")
-.gc(traverse_getter, clear_getter);
-
 // --- _count_elements ---
 
 fn count_elements(t: &mut Thread, a: &[Value]) -> Res {
@@ -351,7 +254,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         &deque::DEQUE_REVERSE_ITERATOR,
         &DEFAULTDICT,
         &ordered_dict::ORDERED_DICT,
-        &TUPLEGETTER,
+        &weft_objects::tuple_getter::TUPLE_GETTER,
     ] {
         support::add_type(t, &m, ty);
     }

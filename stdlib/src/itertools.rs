@@ -9,7 +9,7 @@ use crate::support::{self, Count, given_some};
 use weft_objects::cell::{fresh, own};
 use weft_objects::gc_slots;
 use weft_objects::int;
-use weft_objects::iter::iter_self;
+use weft_objects::iter::{Few, iter_self};
 use weft_objects::prelude::*;
 
 /// Layout of most iterators here; what is what is said where each is made.
@@ -94,6 +94,9 @@ fn accumulate_next(t: &mut Thread, v: Value) -> Res {
     };
     let total = match own(t, &i.c) {
         None => x,
+        Some(total) if i.b.get().is_null() && total.value().both_ints(x.value()) => {
+            Obj::own(int::int_add(t, total.value(), x.value())?)
+        }
         Some(total) => {
             let f = i.b.get();
             Obj::own(if f.is_null() {
@@ -629,7 +632,7 @@ iterator!(
     "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice object\n\nReturn an iterator whose next() method returns selected values from an iterable."
 );
 
-// --- pairwise: a iterator or NULL, b the item before ---
+// --- pairwise: a iterator or NULL, b the item before, c the pair given last ---
 
 fn pairwise_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let args = support::positional(t, cls, &PAIRWISE, "pairwise", args)?;
@@ -665,7 +668,7 @@ fn pairwise_next(t: &mut Thread, v: Value) -> Res {
     match proto::next(t, source.value())? {
         Some(x) => {
             i.b.set(t, &i.header, x.clone().into());
-            Ok(Tuple::pair(t, before, x).into())
+            Ok(Tuple::pair_again(t, &i.header, &i.c, before, x).into())
         }
         None => {
             i.a.set(t, &i.header, Value::NULL);
@@ -738,7 +741,8 @@ iterator!(
     ..Spec::EMPTY
 );
 
-// --- zip_longest: a list of iterators, None for those at their end; b fill value; n how many are not at their end ---
+// --- zip_longest: a list of iterators, None for those at their end; b fill value; c the tuple given last;
+// n how many are not at their end ---
 
 fn zip_longest_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let mut fill = support::none();
@@ -768,7 +772,8 @@ fn zip_longest_next(t: &mut Thread, v: Value) -> Res {
     if n == 0 || i.n.get() == 0 {
         return Ok(Value::NULL);
     }
-    let mut items = Vec::with_capacity(n);
+    let mut few = Few::new();
+    let mut many = Vec::new();
     for k in 0..n {
         let Some(source) = its.get(t, k).map(|x| x.to_obj(t)) else {
             return Ok(Value::NULL);
@@ -793,9 +798,18 @@ fn zip_longest_next(t: &mut Thread, v: Value) -> Res {
                 }
             }
         };
-        items.push(x.unwrap_or_else(|| Obj::new(t, i.b.get())));
+        let x = x.unwrap_or_else(|| Obj::new(t, i.b.get()));
+        if n <= Few::MOST {
+            few.push(x);
+        } else {
+            many.push(x);
+        }
     }
-    Ok(Tuple::from_vec(t, items).into())
+    Ok(if n <= Few::MOST {
+        Tuple::again(t, &i.header, &i.c, few.take()).into()
+    } else {
+        Tuple::from_vec(t, many).into()
+    })
 }
 
 iterator!(

@@ -80,6 +80,7 @@ fn find(t: &mut Thread, iterable: Value, wanted: bool) -> Res<bool> {
         loop {
             let v = match steps.next(t)? {
                 v if v.is_null() => return Ok(false),
+                v if v == Value::bool(!wanted) => continue,
                 v => Obj::own(v),
             };
             if !proto::is_simple(v.value()) {

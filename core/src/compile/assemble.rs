@@ -1053,6 +1053,7 @@ fn show(code: &CodeProto, i: usize, word: Instr) -> String {
         Op::SuperAttr | Op::SuperMethod | Op::ImportName | Op::ImportFrom => {
             format!("{} {} {}", reg(a, 0), reg(b, XB), name(c))
         }
+        Op::MakeGenExpr => format!("{} {} {}", reg(a, 0), konst(b), reg(c, 0)),
         Op::MakeFunction => format!("{} {} {}", reg(a, 0), konst(b), reg(c, 0)),
         Op::GetItemK => format!("{} {} {}", reg(a, 0), reg(b, XB), konst(c)),
         _ if (Op::AddK as u8..=Op::XorK as u8).contains(&(op as u8)) => {

@@ -281,6 +281,9 @@ ops! {
     /// r[a] = function of code k[b]. `x >> 4` bits: 1 defaults tuple, 2 keyword defaults dict, 4 annotate function, 8 closure tuple of cells; those present
     /// lie in that order from r[c] on and are consumed.
     MakeFunction,
+    /// r[a] = generator of the generator expression k[b], as a call of its function with r[c] would give it; the cells of its free
+    /// variables follow r[c]; all are consumed. Its code begins with CopyFree, if it has free variables, and ReturnGenerator.
+    MakeGenExpr,
     /// r[a] = __build_class__.
     LoadBuildClass,
     /// Makes sure that the namespace has __annotations__ (only under `from __future__ import annotations`).

@@ -264,8 +264,14 @@ impl<'a> Compiler<'a> {
         let first = &g.generators[0];
         self.at_node(g);
         let code = self.generator_unit(g, scope)?;
-        let base = self.make_function(code, scope, 0, self.u.sp, Dest::Push);
-        self.u.alloc();
+        // A generator that makes cells of its own first is made by a call of its function.
+        let called = code.locals.iter().any(|(_, k)| *k == LocalKind::Cell);
+        let base = self.u.sp;
+        let mut code = Some(code);
+        if called && let Some(code) = code.take() {
+            self.make_function(code, scope, 0, base, Dest::Push);
+            self.u.alloc();
+        }
         let sp = self.u.sp;
         let o = self.operand(&first.iter)?;
         self.u.sp = sp;
@@ -277,7 +283,15 @@ impl<'a> Compiler<'a> {
             self.emit(Op::GetYieldFromIter, o.xb() | 1 << XARG, t, o.reg, 0);
         }
         self.at_node(g);
-        Ok(self.call_plain(base, 1, dest))
+        let Some(code) = code else {
+            return Ok(self.call_plain(base, 1, dest));
+        };
+        self.load_cells(scope);
+        let k = self.u.const_index(Const::Code(Box::new(code)));
+        self.u.sp = base;
+        let d = self.u.dest(dest);
+        self.emit(Op::MakeGenExpr, 0, d, k, t);
+        Ok(d)
     }
 
     fn generator_unit(&mut self, g: &'a ast::ExprGenerator, scope: ScopeId) -> Res<CodeProto> {

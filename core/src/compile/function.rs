@@ -327,15 +327,10 @@ impl<'a> Compiler<'a> {
         first: u16,
         dest: Dest,
     ) -> u16 {
-        let sym = self.sym;
-        let free = &sym.scopes[scope].free;
-        if !free.is_empty() {
-            let cells = self.u.alloc_n(free.len());
-            for (i, name) in free.iter().enumerate() {
-                let reg = self.cell_reg(name);
-                self.emit(Op::LoadCell, 0, cells.wrapping_add(i as u16), reg, 0);
-            }
-            self.emit(Op::BuildTuple, 0, cells, cells, free.len() as u16);
+        let (cells, n) = self.load_cells(scope);
+        if n > 0 {
+            self.u.sp = cells + 1;
+            self.emit(Op::BuildTuple, 0, cells, cells, n);
             arg |= CLOSURE;
         }
         let k = self.u.const_index(Const::Code(Box::new(code)));
@@ -343,6 +338,18 @@ impl<'a> Compiler<'a> {
         let d = self.u.dest(dest);
         self.emit(Op::MakeFunction, arg << XARG, d, k, first);
         d
+    }
+
+    /// Pushes the cells of the free variables of an inner function: the first one's register, and their number.
+    pub(super) fn load_cells(&mut self, scope: ScopeId) -> (u16, u16) {
+        let sym = self.sym;
+        let free = &sym.scopes[scope].free;
+        let cells = self.u.alloc_n(free.len());
+        for (i, name) in free.iter().enumerate() {
+            let reg = self.cell_reg(name);
+            self.emit(Op::LoadCell, 0, cells.wrapping_add(i as u16), reg, 0);
+        }
+        (cells, free.len() as u16)
     }
 
     /// The register of the cell of a name that an inner function captures.

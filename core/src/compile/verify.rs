@@ -56,6 +56,18 @@ fn compare_jump_k(op: Op) -> bool {
     (Op::JumpLtK as u8..=Op::JumpGeK as u8).contains(&(op as u8))
 }
 
+/// How many cells the generator expression `k[b]` takes.
+fn gen_expr_cells(code: &CodeProto, b: usize) -> usize {
+    match code.consts.get(b) {
+        Some(Const::Code(c)) => c
+            .locals
+            .iter()
+            .filter(|(_, k)| *k == LocalKind::Free)
+            .count(),
+        _ => 0,
+    }
+}
+
 fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
     let word = code.instrs[i];
     let (a, b, c, x, arg) = (word.a(), word.b(), word.c(), word.x(), word.arg());
@@ -287,6 +299,10 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
         Op::MakeFunction => {
             e.const_index = Some(b);
             e.take(c, arg.count_ones() as usize).write(a, 1);
+        }
+        Op::MakeGenExpr => {
+            e.const_index = Some(b);
+            e.take(c, 1 + gen_expr_cells(code, b)).write(a, 1);
         }
         Op::CallIntrinsic => {
             e.take(b, intrinsic_operands(c)).write(a, 1);

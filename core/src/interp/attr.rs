@@ -9,17 +9,22 @@ use super::globals::unbound_local;
 use super::run::{copy_reg, drop_reg};
 use crate::compile::bytecode::{Instr, XA, XB};
 use std::sync::atomic::Ordering::*;
+use weft_objects::descr::GetSetDescr;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{INLINE, Instance};
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
-use weft_objects::types::{IS_TYPE, TYPE, type_flags as tf};
+use weft_objects::site_cache::SuperKey;
+use weft_objects::staticmethod::{CLASS_METHOD, STATIC_METHOD, Wrapped};
+use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
 pub mod cache {
-    /// Attribute in an inline slot: `kind:8 | slot:8 | shape:24 | next shape:24` (the last for stores that add).
+    /// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is
+    /// the id of a shape: versions and names of key sets are greater.
     pub const SLOT: u64 = 1;
+    /// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
     pub const ADD_SLOT: u64 = 2;
     /// Class attribute found through the instance's class: `kind:8 | index:24 | version:32`.
     pub const METHOD: u64 = 3;
@@ -31,6 +36,13 @@ pub mod cache {
     pub const CLASS_VALUE: u64 = 6;
     /// Attribute in the slot of a `member_descriptor` of the class: `kind:8 | offset:24 | version:32`.
     pub const MEMBER: u64 = 7;
+    /// Attribute that is an item of a tuple, by a `_tuplegetter` of the class: `kind:8 | index:24 | version:32`.
+    pub const ITEM: u64 = 8;
+    /// Attribute that a `getset_descriptor` of the object's class computes: `kind:8 | index:24 | version:32`.
+    pub const GETSET: u64 = 9;
+    /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
+    pub const CLASS_METHOD: u64 = 10;
+    pub const STATIC_METHOD: u64 = 11;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -56,8 +68,9 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
     let h = unsafe { v.header() };
     match w & 0xff {
         kind::MEMBER if type_of(v).version() as u64 == w >> 32 => member(v, w).get(),
+        kind::ITEM if type_of(v).version() as u64 == w >> 32 => item(v, w),
         kind::CLASS_VALUE if !h.has_flag(weft_gc::Flags::DICT) => cached_method(type_of(v), w),
-        kind::TYPE if h.has_flag(IS_TYPE) => cached_method(Type::of_unchecked(v), w),
+        kind::TYPE => Type::of(v).map_or(Value::NULL, |cls| cached_method(cls, w)),
         kind::MODULE => cached_module(t, v, w),
         _ => Value::NULL,
     }
@@ -69,6 +82,37 @@ pub fn member<'a>(v: Value, w: u64) -> &'a weft_gc::Slot {
     let offset = ((w >> 8) & 0xff_ffff) as usize;
     // SAFETY: instances of the class have a slot there.
     unsafe { &*((v.ptr() as *const u8).add(offset) as *const weft_gc::Slot) }
+}
+
+/// The item that an ITEM cache word stands for, in an instance of the class that it holds good for, or NULL.
+#[inline(always)]
+pub fn item(v: Value, w: u64) -> Value {
+    let items = Tuple::this(v).values();
+    let index = ((w >> 8) & 0xff_ffff) as usize;
+    items.get(index).copied().unwrap_or(Value::NULL)
+}
+
+/// The descriptor that a GETSET cache word stands for, if the class is still the one.
+#[inline(always)]
+pub fn getset(ty: &Type, w: u64) -> Option<&'static GetSetDef> {
+    let d = cached_method(ty, w);
+    if d.is_null() {
+        return None;
+    }
+    GetSetDescr::of(d).map(|d| d.def())
+}
+
+/// The word for an attribute that a descriptor `d` of a built-in kind finds in instances of `ty` without Python.
+fn native_word(t: &Thread, ty: &Type, key: &Str, d: Value) -> Option<u64> {
+    if let Some(index) = weft_objects::tuple_getter::index_of(d) {
+        let (mc, _) = ty.lookup_index(t, key)?;
+        let fits = index < 1 << 24 && ty.is_subtype(&weft_objects::tuple::TUPLE);
+        return fits.then(|| version_word(kind::ITEM, mc.version, index));
+    }
+    let g = GetSetDescr::of(d)?;
+    let (mc, index) = ty.lookup_index(t, key)?;
+    let fits = ty.is_subtype(Type::of_unchecked(g.owner.get()));
+    fits.then(|| version_word(kind::GETSET, mc.version, index))
 }
 
 /// The MEMBER word for an attribute of instances of `ty` that the descriptor `d` gives.
@@ -118,16 +162,29 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     // SAFETY: a register's object is alive.
     let h = unsafe { v.header() };
     let ty = type_of(v);
-    if h.has_flag(IS_TYPE) {
-        let cls = Type::of_unchecked(v);
-        let plain = ty.slots.get_attr.get().map(|x| x as usize)
+    let is_type = ty.has(tf::TYPE_SUBCLASS);
+    let plain_type = is_type
+        && ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
-        if plain
+    if (plain_type || !is_type && ty.has(tf::GENERIC_GETATTR))
+        && let Some(d) = ty.lookup(t, key)
+        && let Some(w) = native_word(t, ty, key, d.value())
+    {
+        remember(t, f, at, 0, (w >> 32) as u32, w);
+        return;
+    }
+    if is_type {
+        let cls = Type::of_unchecked(v);
+        if plain_type
             && ty.lookup(t, key).is_none()
             && let Some((mc, index)) = cls.lookup_index(t, key)
         {
             let found = mc.value(index);
-            if !found.is_null() && !type_of(found).slots.descr_get.is_set() {
+            // A function is given as it is.
+            if !found.is_null()
+                && (!type_of(found).slots.descr_get.is_set()
+                    || type_of(found).has(tf::METHOD_DESCRIPTOR))
+            {
                 let w = version_word(kind::TYPE, mc.version, index);
                 remember(t, f, at, 0, mc.version, w);
             }
@@ -156,7 +213,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
                 && slot < 256
                 && shape.id < 1 << 24
             {
-                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 16;
+                let w = kind::SLOT | (slot as u64) << 8 | (shape.id as u64) << 32;
                 remember(t, f, at, 0, shape.id, w);
             }
             return;
@@ -278,7 +335,7 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
     };
     if o.is_inline() && slot < 256 && after.id < 1 << 24 {
         let w = if before.id == after.id {
-            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 16
+            kind::SLOT | (slot as u64) << 8 | (before.id as u64) << 32
         } else if after.len == before.len + 1 {
             kind::ADD_SLOT | (slot as u64) << 8 | (before.id as u64) << 16 | (after.id as u64) << 40
         } else {
@@ -330,7 +387,19 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         set_pair(t, f, i.a(), m, self_);
         return Ok(());
     }
+    if learn_class_method(t, f, i.c(), v, key)
+        && let Some((m, self_)) = class_method(v, cache(f, i.c()).load(Relaxed))
+    {
+        let (m, self_) = (to_reg(t, m), to_reg(t, self_));
+        let v = take_operand(f, i, XB, i.b());
+        set_pair(t, f, i.a(), m, self_);
+        drop_reg(t, v);
+        return Ok(());
+    }
     let found = proto::get_attr_value(t, v, key.header.value())?;
+    if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+        learn_get(t, f, i.c(), v, key);
+    }
     if let Some(m) = Module::exact(v)
         && let Some(index) = m.dict().index_of_str(key)
     {
@@ -341,6 +410,90 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     set_pair(t, f, i.a(), found, Value::NULL);
     drop_reg(t, v);
     Ok(())
+}
+
+/// Fills a LoadMethod cache if what is loaded is a class method or static method.
+fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
+    let ty = type_of(v);
+    let class = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+        let plain = ty.slots.get_attr.get().map(|x| x as usize)
+            == TYPE.slots.get_attr.get().map(|x| x as usize);
+        if !plain || ty.lookup(t, key).is_some() {
+            return false;
+        }
+        Type::of_unchecked(v)
+    } else {
+        // An attribute of the instance hides it.
+        let no_dict =
+            ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+        if !ty.has(tf::GENERIC_GETATTR)
+            || !no_dict
+            || weft_objects::instance::own_attr(t, v, key).is_some()
+        {
+            return false;
+        }
+        ty
+    };
+    let Some((mc, index)) = class.lookup_index(t, key) else {
+        return false;
+    };
+    let d = mc.value(index);
+    let kind = if d.is_null() {
+        return false;
+    } else if type_of(d).is(&CLASS_METHOD) {
+        kind::CLASS_METHOD
+    } else if type_of(d).is(&STATIC_METHOD) {
+        kind::STATIC_METHOD
+    } else {
+        return false;
+    };
+    remember(
+        t,
+        f,
+        at,
+        0,
+        mc.version,
+        version_word(kind, mc.version, index),
+    );
+    // Also where another word is: the caller goes by it.
+    cache(f, at).store(version_word(kind, mc.version, index), Relaxed);
+    true
+}
+
+/// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for.
+#[inline(always)]
+pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
+    let kind = w & 0xff;
+    if kind != kind::CLASS_METHOD && kind != kind::STATIC_METHOD {
+        return None;
+    }
+    let ty = type_of(v);
+    let class = if ty.has(tf::TYPE_SUBCLASS) {
+        Type::of_unchecked(v)
+    } else if v.is_ptr() {
+        // SAFETY: a register's object is alive.
+        if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) {
+            return None;
+        }
+        ty
+    } else {
+        ty
+    };
+    let d = cached_method(class, w);
+    if d.is_null() {
+        return None;
+    }
+    // SAFETY: what the word has been made for.
+    let m = unsafe { &*(d.ptr() as *const Wrapped) }.callable.get();
+    if m.is_null() {
+        return None;
+    }
+    let self_ = if kind == kind::CLASS_METHOD {
+        class.value()
+    } else {
+        Value::NULL
+    };
+    Some((m, self_))
 }
 
 const SPECIALS: [(&str, &str); 4] = [
@@ -413,6 +566,48 @@ fn other_protocol(t: &Thread, ty: &Type, which: u8) -> &'static str {
     }
 }
 
+/// The word that [`super_method`] finds next time.
+fn learn_super(t: &Thread, cls: Value, obj: Value, key: &Str) {
+    let ty = type_of(obj);
+    if let Some(class) = Type::of(cls)
+        && Type::of(obj).is_none()
+        && ty.is_subtype(class)
+        && ty.version() != 0
+        && let Some((at, d)) = weft_objects::super_::find_at(t, ty, class, key)
+        && type_of(d.value()).has(tf::METHOD_DESCRIPTOR)
+        && let Some(mro) = ty.mro_tuple()
+        && let Some((mc, index)) = Type::of_unchecked(mro.get(at)).lookup_index(t, key)
+    {
+        let w = version_word(kind::METHOD, mc.version, index);
+        let key = super_key(cls, key, ty);
+        t.vm().sites.set_super(key, at, w);
+    }
+}
+
+#[inline(always)]
+fn super_key(cls: Value, name: &Str, ty: &Type) -> SuperKey {
+    SuperKey {
+        class: cls.ptr() as u64,
+        name: name as *const Str as u64,
+        version: ty.version(),
+    }
+}
+
+/// The method that `super(cls, obj).name` has given before, not bound; NULL if that is not known.
+#[inline(always)]
+pub fn super_method(t: &Thread, cls: Value, obj: Value, name: &Str) -> Value {
+    let ty = type_of(obj);
+    match (
+        t.vm().sites.get_super(super_key(cls, name, ty)),
+        ty.mro_tuple(),
+    ) {
+        (Some((at, w)), Some(mro)) if at < mro.len() => {
+            cached_method(Type::of_unchecked(mro.get(at)), w)
+        }
+        _ => Value::NULL,
+    }
+}
+
 /// `super().name` and `super(C, o).name` without making the super object.
 pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<()> {
     let key = name(f, i.c());
@@ -425,6 +620,9 @@ pub fn super_attr(t: &mut Thread, f: *mut Frame, i: Instr, method: bool) -> Res<
         }));
     }
     let plain = sup.ptr() as *const Type == &raw const weft_objects::super_::SUPER;
+    if plain && method {
+        learn_super(t, cls, obj, key);
+    }
     let (m, self_) = if plain {
         match weft_objects::super_::lookup_method(t, cls, obj, key)? {
             Some(m) if method => (m, copy_reg(t, obj)),

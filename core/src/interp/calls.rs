@@ -210,6 +210,45 @@ fn new_generator(
     }
 }
 
+/// The generator of a generator expression, without a function of its own: its frames take the globals and builtins of the function that
+/// it stands in. In a module or class body there is none, and one is made.
+#[inline(never)]
+pub fn make_gen_expr(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let k = constant(f, i.b());
+    let Some(code) = Code::of(k) else {
+        return Err(t.raise(&errors::SYSTEM_ERROR, "no code of a generator expression"));
+    };
+    // SAFETY: code is never empty, and this one begins as the opcode says; a running frame's function, globals and builtins are
+    // alive; the operands lie in a row, each is taken once.
+    let g = unsafe {
+        let first = Instr((*code.first).load(Relaxed));
+        let (at, n) = match code.first_op == Op::CopyFree as u8 {
+            true => (first.a(), first.b()),
+            false => (1, 0),
+        };
+        let start = code.first.add(1 + usize::from(n > 0));
+        let made;
+        let func = if (*f).func.is_null() {
+            made = Function::new(t, k, &*(*f).globals, &*(*f).builtins);
+            made.value()
+        } else {
+            (*f).func
+        };
+        let p = reg_ptr(f, i.c());
+        Generator::create(t, func, code, start, code.nregs as usize, |r| {
+            if r == 0 {
+                to_heap(std::mem::replace(&mut *p, Value::NULL))
+            } else if r >= at && r < at + n {
+                to_heap(std::mem::replace(&mut *p.add(1 + r - at), Value::NULL))
+            } else {
+                Value::NULL
+            }
+        })
+    };
+    set_reg(t, f, i.a(), g.into_value());
+    Ok(())
+}
+
 /// The iterator that the class's `__iter__` gives, if that is a generator function.
 pub fn iter_generator(t: &Thread, v: Value) -> Option<Obj> {
     let iter = weft_objects::slotdefs::python_iter(t, type_of(v))?.value();
@@ -277,7 +316,138 @@ fn bind(
         }
         return Ok(argcount + 1);
     }
+    if let Some(n) = bind_in_place(t, func, code, base, npos, names)? {
+        return Ok(n);
+    }
     bind_slow(t, func, code, base, npos, names)
+}
+
+/// Most keyword arguments that [`bind_in_place`] binds.
+const IN_PLACE: usize = 16;
+/// A keyword argument that is no parameter's.
+const EXTRA: u16 = u16::MAX;
+
+/// Binds any kind of arguments, unless there is an error or something unusual to see to: then `None`, and the arguments are as they were.
+fn bind_in_place(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    npos: usize,
+    names: Option<&Tuple>,
+) -> Res<Option<usize>> {
+    let body = code.body();
+    let (argcount, total) = (
+        body.argcount as usize,
+        (body.argcount + body.kwonly) as usize,
+    );
+    let (has_star, has_star_star) = (body.flags & 4 != 0, body.flags & 8 != 0);
+    let names = names.map_or(&[][..], |x| x.values());
+    if names.len() > IN_PLACE || npos > argcount && !has_star {
+        return Ok(None);
+    }
+    // Which parameters are named. All names are interned, so that equal ones are the same.
+    let mut places = [EXTRA; IN_PLACE];
+    for (j, name) in names.iter().enumerate() {
+        if Str::exact(*name).is_none_or(|s| !s.is_interned()) {
+            return Ok(None);
+        }
+        let at = (body.posonly as usize..total).find(|&k| body.locals[k].0.value().same(*name));
+        match at {
+            Some(k) if k >= npos && !places[..j].contains(&(k as u16)) => places[j] = k as u16,
+            None if has_star_star => {}
+            _ => return Ok(None),
+        }
+    }
+    // SAFETY: parameters lie within the registers that the caller has checked; each word is taken once.
+    unsafe {
+        let mut given = [Value::NULL; IN_PLACE];
+        for (j, v) in given.iter_mut().enumerate().take(names.len()) {
+            *v = std::mem::replace(&mut *base.add(npos + j), Value::NULL);
+        }
+        let rest = if has_star {
+            let n = npos.saturating_sub(argcount);
+            let items = std::slice::from_raw_parts_mut(base.add(npos.min(argcount)), n);
+            Tuple::from_regs(t, items).into_value()
+        } else {
+            Value::NULL
+        };
+        for k in npos.min(argcount)..total {
+            *base.add(k) = Value::NULL;
+        }
+        let mut n = total;
+        for (v, there) in [(rest, has_star), (Value::NULL, has_star_star)] {
+            if there {
+                *base.add(n) = v;
+                n += 1;
+            }
+        }
+        let extra = has_star_star.then(|| Dict::new(t));
+        for (j, name) in names.iter().enumerate() {
+            let v = given[j];
+            if places[j] != EXTRA {
+                *base.add(places[j] as usize) = v;
+            } else if let (Some(d), Some(name)) = (&extra, Str::exact(*name)) {
+                Dict::of_obj(d).set_str(t, name, v);
+                drop_reg(t, v);
+            }
+        }
+        if let Some(d) = extra {
+            *base.add(n - 1) = d.into_value();
+        }
+        fill_defaults(t, func, code, base, npos.min(argcount), total)?;
+        Ok(Some(n))
+    }
+}
+
+/// Gives the parameters from `from` on that are unbound their defaults.
+///
+/// # Safety
+/// Parameters must lie within the registers that the caller has checked.
+unsafe fn fill_defaults(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    from: usize,
+    total: usize,
+) -> Res<()> {
+    let argcount = code.body().argcount as usize;
+    let unbound = |k: usize| {
+        // SAFETY: the caller's promise.
+        unsafe { (*base.add(k)).is_null() }
+    };
+    let defaults = Tuple::exact(func.defaults.get()).map_or(&[][..], |d| d.values());
+    for k in (from..argcount).filter(|&k| unbound(k)) {
+        if k + defaults.len() < argcount {
+            let missing: Vec<usize> = (k..argcount)
+                .filter(|&k| unbound(k) && k + defaults.len() < argcount)
+                .collect();
+            return Err(missing_args(t, func, code, &missing, "positional"));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { *base.add(k) = to_reg(t, defaults[k + defaults.len() - argcount]) };
+    }
+    let kwdefaults = Dict::of(func.kwdefaults.get());
+    let key = |k: usize| Str::of(code.body().locals[k].0.value());
+    let named = |t: &Thread, k: usize| Some(kwdefaults?.get_str(t, key(k)?)?.to_reg(t));
+    let has = |t: &Thread, k: usize| {
+        kwdefaults
+            .zip(key(k))
+            .is_some_and(|(d, key)| d.get_str(t, key).is_some())
+    };
+    for k in (argcount.max(from)..total).filter(|&k| unbound(k)) {
+        match named(t, k) {
+            // SAFETY: the caller's promise.
+            Some(v) => unsafe { *base.add(k) = v },
+            None => {
+                let missing: Vec<usize> =
+                    (k..total).filter(|&k| unbound(k) && !has(t, k)).collect();
+                return Err(missing_args(t, func, code, &missing, "keyword-only"));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cold]
@@ -792,9 +962,24 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
         weft_objects::runtime::safepoint(t)?;
     }
     let _guard = t.enter_recursive("")?;
-    let own = Obj::new(t, callee).into_value();
-    lay_down(t, top, own, args);
+    let own = to_reg(t, callee);
     let n = args.all().len();
+    if args.names().is_null() && code.call_key == Code::simple_key(n) {
+        // SAFETY: above all registers in use, below the limit.
+        unsafe {
+            *top = own;
+            for (k, v) in args.all().iter().enumerate() {
+                *top.add(1 + k) = to_reg(t, *v);
+            }
+        }
+        let base = top.wrapping_add(1);
+        if let Err(e) = push(t, own, code, base, n, Frame::BELOW | Frame::ENTRY, 0) {
+            clear_beyond(t, top, 1 + n);
+            return Err(e);
+        }
+        return run(t);
+    }
+    lay_down(t, top, own, args);
     match call_function(
         t,
         top,

@@ -413,22 +413,29 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
 /// The hook for [`generator::Steps`].
 pub fn step(t: &mut Thread, gv: Value, staying: bool) -> Res<(Value, bool)> {
     let _guard = t.enter_recursive("")?;
-    let Some(g) = Generator::of(gv) else {
-        return Ok((Value::NULL, false));
-    };
     if staying {
         let f = t.vm().frame_top().wrapping_sub(1);
         let i = current_instr(f);
         set_reg(t, f, i.a(), Value::NONE);
-    } else {
-        match g.begin(t) {
-            Ok(state) => {
-                let flags = Frame::ENTRY | Frame::STAYING;
-                push_generator(t, g, gv, state, flags, 0, Value::NONE)?;
-            }
-            Err(RUNNING) => return Err(running_error(t, gv)),
-            Err(_) => return Ok((Value::NULL, false)),
+        // SAFETY: the frame that stays is a generator's, which the caller keeps.
+        let g = unsafe { &*((*f).generator.ptr() as *const Generator) };
+        let v = run(t)?;
+        if t.vm().yielded.get() {
+            return Ok((v, g.state.load(Relaxed) == RUNNING));
         }
+        drop_reg(t, v);
+        return Ok((Value::NULL, false));
+    }
+    let Some(g) = Generator::of(gv) else {
+        return Ok((Value::NULL, false));
+    };
+    match g.begin(t) {
+        Ok(state) => {
+            let flags = Frame::ENTRY | Frame::STAYING;
+            push_generator(t, g, gv, state, flags, 0, Value::NONE)?;
+        }
+        Err(RUNNING) => return Err(running_error(t, gv)),
+        Err(_) => return Ok((Value::NULL, false)),
     }
     match ended(t, false)? {
         Outcome::Yielded(v) => Ok((v, g.state.load(Relaxed) == RUNNING)),

@@ -4,13 +4,14 @@ use super::frames::{reg, reg_ptr, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::run::drop_reg;
 use crate::compile::bytecode::{Instr, XB};
+use weft_objects::bytes::Bytes;
 use weft_objects::frame::Frame;
 use weft_objects::generator::Generator;
 use weft_objects::prelude::*;
 use weft_objects::range::Range;
 
-/// Lays an iteration down in three registers: exact lists and tuples with a position, ranges by ones with two bounds, generators as they
-/// are, everything else as its iterator.
+/// Lays an iteration down in three registers: lists, exact tuples, strs (in bytes) and bytes with a position, ranges by ones with two
+/// bounds, generators as they are, everything else as its iterator.
 #[inline(never)]
 pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let v = reg(f, i.b());
@@ -22,7 +23,11 @@ pub fn get_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let mut position = Value::NONE;
     let mut last = Value::NULL;
     let it;
-    if List::exact(v).is_some() || Tuple::exact(v).is_some() {
+    if List::exact(v).is_some()
+        || Tuple::exact(v).is_some()
+        || !is_iterator
+            && (Str::exact(v).is_some() || Bytes::exact(v).is_some() || is_plain_list(v))
+    {
         position = Value::int(0);
         it = super::frames::own_operand(t, f, i, XB, i.b());
     } else if Generator::exact(v).is_some() {
@@ -68,6 +73,12 @@ pub fn iter(t: &mut Thread, v: Value) -> Res<Obj> {
     }
 }
 
+/// Whether `v` is a list of a class that has no `__iter__` of its own.
+fn is_plain_list(v: Value) -> bool {
+    let iter = |ty: &Type| ty.slots.iter.get().map(|f| f as usize);
+    List::of(v).is_some() && iter(type_of(v)) == iter(&weft_objects::list::LIST)
+}
+
 /// A step of an iteration that is not plain. True: it is over, the iterator is dropped.
 pub fn for_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     let (it, at) = (reg(f, i.a()), reg(f, i.a() + 1));
@@ -75,14 +86,24 @@ pub fn for_iter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
         return Ok(!next(t, f, i)?);
     }
     let n = at.as_int() as usize;
-    let v = match List::exact(it) {
-        Some(l) => l.get(t, n).map(|v| v.to_reg(t)),
-        None => Tuple::exact(it).and_then(|x| x.values().get(n).map(|v| to_reg(t, *v))),
+    let mut width = 1;
+    let v = if let Some(l) = List::of(it) {
+        l.get(t, n).map(|v| v.to_reg(t))
+    } else if let Some(x) = Tuple::exact(it) {
+        x.values().get(n).map(|v| to_reg(t, *v))
+    } else if let Some(x) = Str::exact(it) {
+        x.char_from(n).map(|(c, bytes)| {
+            width = bytes;
+            Str::char(t, c).into_value()
+        })
+    } else {
+        let x = Bytes::exact(it).and_then(|x| x.as_slice().get(n));
+        x.map(|b| Value::int(i64::from(*b)))
     };
     match v {
         Some(v) => {
             // SAFETY: the second of the iteration's three registers.
-            unsafe { *reg_ptr(f, i.a() + 1) = Value::int(n as i64 + 1) };
+            unsafe { *reg_ptr(f, i.a() + 1) = Value::int((n + width) as i64) };
             set_reg(t, f, i.b(), v);
             Ok(false)
         }

@@ -164,6 +164,12 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         };
         x.doc.set(t, &x.header, doc);
     }
+    // Functions of modules and classes are shared from birth, so that calling them counts nothing: like the classes, they are there to
+    // stay, and freed by the shared collector.
+    // SAFETY: the running frame.
+    if unsafe { !(*f).namespace.is_null() } {
+        weft_gc::share(t, o.value());
+    }
     set_reg(t, f, i.a(), o.into_value());
     Ok(())
 }

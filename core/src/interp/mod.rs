@@ -29,6 +29,7 @@ pub fn install() {
         pause: flow::pause,
     });
     weft_objects::frame::set_jump_hook(monitor::set_lineno);
+    weft_objects::monitor::set_refresh_hook(monitor::refresh);
     weft_objects::frame::set_opcodes_hook(monitor::legacy::opcodes);
     weft_objects::code::set_branches_hook(monitor::branches);
     weft_objects::runtime::set_delegate_hook(|word| {

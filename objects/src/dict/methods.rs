@@ -65,7 +65,7 @@ const METHODS: &[NativeDef] = &[
         .doc("Return a set-like object providing a view on the dict's items."),
     NativeDef::new("values", "($self, /)", |t, a| Ok(views::new_view(t, a[0], views::Part::Values).into()))
         .doc("Return an object providing a view on the dict's values."),
-    NativeDef::new("update", "($self, /, *args, **kwargs)", update_method).doc(
+    NativeDef::raw("update", "($self, /, *args, **kwargs)", update_method).doc(
         "D.update([E, ]**F) -> None.  Update D from mapping/iterable E and F.\nIf E is present and has a .keys() method, then does: \
          \x20for k in E.keys(): D[k] = E[k]\nIf E is present and lacks a .keys() method, then does:  for k, v in E: D[k] = v\nIn \
          either case, this is followed by: for k in F:  D[k] = F[k]",
@@ -119,10 +119,13 @@ fn update_from_args(t: &mut Thread, v: Value, name: &str, pos: &[Value]) -> Res<
     }
 }
 
-fn update_method(t: &mut Thread, a: &[Value]) -> Res {
-    update_from_args(t, a[0], "update", Tuple::this(a[1]).values())?;
-    if let Some(kwargs) = Dict::exact(a[2]) {
-        this(a[0]).merge_from(t, kwargs)?;
+fn update_method(t: &mut Thread, args: Args<'_>) -> Res {
+    let [d, pos @ ..] = args.pos() else {
+        return Err(t.type_error("unbound method dict.update() needs an argument".into()));
+    };
+    update_from_args(t, *d, "update", pos)?;
+    for (name, value) in args.keywords() {
+        this(*d).set(t, name, value)?;
     }
     Ok(Value::NONE)
 }

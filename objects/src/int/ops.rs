@@ -23,6 +23,12 @@ macro_rules! ints {
     };
 }
 
+/// The operands of an operation, if they fit 128 bits.
+#[inline(always)]
+fn wide(a: Value, b: Value) -> Option<(i128, i128)> {
+    Some((Int::wide(a)?, Int::wide(b)?))
+}
+
 /// Runs `f` on both as big ints.
 fn both<R>(a: IntRef<'_>, b: IntRef<'_>, f: impl FnOnce(&BigInt, &BigInt) -> R) -> R {
     match (a, b) {
@@ -51,6 +57,11 @@ pub fn int_add(t: &mut Thread, a: Value, b: Value) -> Res {
 
 #[inline(never)]
 fn add_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b)
+        && let Some(n) = x.checked_add(y)
+    {
+        return Ok(from_i128(t, n));
+    }
     Ok(match ints!(a, b) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i128(t, i128::from(x) + i128::from(y)),
         (IntRef::Small(x), IntRef::Big(y)) | (IntRef::Big(y), IntRef::Small(x)) => {
@@ -71,6 +82,11 @@ pub fn int_sub(t: &mut Thread, a: Value, b: Value) -> Res {
 
 #[inline(never)]
 fn sub_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b)
+        && let Some(n) = x.checked_sub(y)
+    {
+        return Ok(from_i128(t, n));
+    }
     Ok(match ints!(a, b) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i128(t, i128::from(x) - i128::from(y)),
         (IntRef::Small(x), IntRef::Big(y)) => from_bigint(t, x - y),
@@ -92,6 +108,11 @@ pub fn int_mul(t: &mut Thread, a: Value, b: Value) -> Res {
 
 #[inline(never)]
 fn mul_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b)
+        && let Some(n) = x.checked_mul(y)
+    {
+        return Ok(from_i128(t, n));
+    }
     let (x, y) = ints!(a, b);
     Ok(match (x, y) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i128(t, i128::from(x) * i128::from(y)),
@@ -120,6 +141,17 @@ pub fn int_floordiv(t: &mut Thread, a: Value, b: Value) -> Res {
     {
         return Ok(from_i64(t, n));
     }
+    floordiv_any(t, a, b)
+}
+
+#[inline(never)]
+fn floordiv_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b)
+        && y != 0
+        && y != -1
+    {
+        return Ok(from_i128(t, Integer::div_floor(&x, &y)));
+    }
     let (x, y) = ints!(a, b);
     match both(x, y, bigint::floor_div) {
         Some(n) => Ok(from_bigint(t, n)),
@@ -135,6 +167,17 @@ pub fn int_mod(t: &mut Thread, a: Value, b: Value) -> Res {
     {
         return Ok(from_i64(t, n));
     }
+    mod_any(t, a, b)
+}
+
+#[inline(never)]
+fn mod_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b)
+        && y != 0
+        && y != -1
+    {
+        return Ok(from_i128(t, x.mod_floor(&y)));
+    }
     let (x, y) = ints!(a, b);
     match both(x, y, bigint::modulo) {
         Some(n) => Ok(from_bigint(t, n)),
@@ -145,6 +188,19 @@ pub fn int_mod(t: &mut Thread, a: Value, b: Value) -> Res {
 /// `divmod(a, b)`.
 pub fn int_divmod(t: &mut Thread, a: Value, b: Value) -> Res {
     let (x, y) = ints!(a, b);
+    if let Some((x, y)) = wide(a, b)
+        && y != 0
+        && y != -1
+    {
+        let (q, r) = if let (Ok(x), Ok(y)) = (i64::try_from(x), i64::try_from(y)) {
+            let (q, r) = x.div_mod_floor(&y);
+            (from_i64(t, q), from_i64(t, r))
+        } else {
+            let (q, r) = x.div_mod_floor(&y);
+            (from_i128(t, q), from_i128(t, r))
+        };
+        return Ok(Tuple::pair(t, Obj::own(q), Obj::own(r)).into());
+    }
     let (q, r) = if a.both_ints(b) && b.as_int() != 0 {
         let (q, r) = a.as_int().div_mod_floor(&b.as_int());
         (from_i64(t, q), from_i64(t, r))
@@ -270,6 +326,12 @@ fn lshift_any(t: &mut Thread, a: Value, b: Value) -> Res {
     if matches!(x, IntRef::Small(0)) {
         return Ok(Value::int(0));
     }
+    if let Some((x, count)) = wide(a, b)
+        && count < 127
+        && (x << count) >> count == x
+    {
+        return Ok(from_i128(t, x << count));
+    }
     let IntRef::Small(count) = y else {
         return Err(t.overflow_error("too many digits in integer"));
     };
@@ -289,6 +351,19 @@ fn lshift_any(t: &mut Thread, a: Value, b: Value) -> Res {
 /// ValueError for a negative count.
 #[inline]
 pub fn int_rshift(t: &mut Thread, a: Value, b: Value) -> Res {
+    if a.both_ints(b) && b.as_int() >= 0 {
+        return Ok(from_i64(t, bigint::shr_i64(a.as_int(), b.as_int() as u64)));
+    }
+    rshift_any(t, a, b)
+}
+
+#[inline(never)]
+fn rshift_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, count)) = wide(a, b)
+        && count >= 0
+    {
+        return Ok(from_i128(t, x >> count.min(127)));
+    }
     let (x, y) = ints!(a, b);
     if y.is_negative() {
         return Err(negative_shift(t));
@@ -306,6 +381,17 @@ pub fn int_rshift(t: &mut Thread, a: Value, b: Value) -> Res {
 /// `a & b`.
 #[inline]
 pub fn int_and(t: &mut Thread, a: Value, b: Value) -> Res {
+    if a.both_ints(b) {
+        return Ok(from_i64(t, a.as_int() & b.as_int()));
+    }
+    and_any(t, a, b)
+}
+
+#[inline(never)]
+fn and_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b) {
+        return Ok(from_i128(t, x & y));
+    }
     let (x, y) = ints!(a, b);
     Ok(match (x, y) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i64(t, x & y),
@@ -333,6 +419,17 @@ fn low_word(n: &BigInt) -> i64 {
 /// `a | b`.
 #[inline]
 pub fn int_or(t: &mut Thread, a: Value, b: Value) -> Res {
+    if a.both_ints(b) {
+        return Ok(from_i64(t, a.as_int() | b.as_int()));
+    }
+    or_any(t, a, b)
+}
+
+#[inline(never)]
+fn or_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b) {
+        return Ok(from_i128(t, x | y));
+    }
     let (x, y) = ints!(a, b);
     Ok(match (x, y) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i64(t, x | y),
@@ -346,6 +443,17 @@ pub fn int_or(t: &mut Thread, a: Value, b: Value) -> Res {
 /// `a ^ b`.
 #[inline]
 pub fn int_xor(t: &mut Thread, a: Value, b: Value) -> Res {
+    if a.both_ints(b) {
+        return Ok(from_i64(t, a.as_int() ^ b.as_int()));
+    }
+    xor_any(t, a, b)
+}
+
+#[inline(never)]
+fn xor_any(t: &mut Thread, a: Value, b: Value) -> Res {
+    if let Some((x, y)) = wide(a, b) {
+        return Ok(from_i128(t, x ^ y));
+    }
     let (x, y) = ints!(a, b);
     Ok(match (x, y) {
         (IntRef::Small(x), IntRef::Small(y)) => from_i64(t, x ^ y),
@@ -385,12 +493,18 @@ pub(super) fn int_compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res
     if a.both_ints(b) {
         return Ok(Value::bool(op.of(a.as_int().cmp(&b.as_int()))));
     }
+    if let Some((x, y)) = wide(a, b) {
+        return Ok(Value::bool(op.of(x.cmp(&y))));
+    }
     let (x, y) = ints!(a, b);
     Ok(Value::bool(op.of(int_cmp(x, y))))
 }
 
 /// `-a`.
 pub fn int_neg(t: &mut Thread, a: Value) -> Res {
+    if let Some(n) = Int::wide(a).and_then(i128::checked_neg) {
+        return Ok(from_i128(t, n));
+    }
     Ok(match Int::of(a) {
         Some(IntRef::Small(n)) => from_i128(t, -i128::from(n)),
         Some(IntRef::Big(n)) => from_bigint(t, -n),
@@ -400,6 +514,12 @@ pub fn int_neg(t: &mut Thread, a: Value) -> Res {
 
 /// `abs(a)`.
 pub fn int_abs(t: &mut Thread, a: Value) -> Res {
+    if a.is_int() {
+        return Ok(from_i64(t, a.as_int().abs()));
+    }
+    if let Some(n) = Int::wide(a).and_then(i128::checked_abs) {
+        return Ok(from_i128(t, n));
+    }
     Ok(match Int::of(a) {
         Some(IntRef::Small(n)) => from_u64(t, n.unsigned_abs()),
         Some(IntRef::Big(n)) if n.is_negative() => from_bigint(t, n.abs()),
@@ -410,6 +530,9 @@ pub fn int_abs(t: &mut Thread, a: Value) -> Res {
 
 /// `~a`.
 pub fn int_invert(t: &mut Thread, a: Value) -> Res {
+    if let Some(n) = Int::wide(a) {
+        return Ok(from_i128(t, !n));
+    }
     Ok(match Int::of(a) {
         Some(IntRef::Small(n)) => from_i64(t, !n),
         Some(IntRef::Big(n)) => from_bigint(t, !n),
@@ -418,6 +541,9 @@ pub fn int_invert(t: &mut Thread, a: Value) -> Res {
 }
 
 pub(super) fn int_truth(_t: &mut Thread, a: Value) -> Res<bool> {
+    if let Some(n) = Int::wide(a) {
+        return Ok(n != 0);
+    }
     Ok(match Int::of(a) {
         Some(IntRef::Small(n)) => n != 0,
         Some(IntRef::Big(n)) => !n.is_zero(),
@@ -426,6 +552,10 @@ pub(super) fn int_truth(_t: &mut Thread, a: Value) -> Res<bool> {
 }
 
 pub(super) fn int_float(t: &mut Thread, a: Value) -> Res {
+    if let Some(n) = Int::wide(a) {
+        // Rounds to even, as it should.
+        return Ok(float::from_f64(t, n as f64));
+    }
     match Int::of(a) {
         Some(n) => {
             let x = big_to_f64(t, n)?;

@@ -59,7 +59,7 @@ impl StrIter {
 
 fn next(t: &mut Thread, v: Value) -> Res {
     Ok(match StrIter::this(v).next(t) {
-        Some(cp) => Str::char(t, cp).into(),
+        Some(cp) => Str::char_value(t, cp),
         None => Value::NULL,
     })
 }

@@ -39,8 +39,19 @@ pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
         [] => Some(0),
         [b] => memchr::memchr(*b, hay),
         _ if needle.len() > hay.len() => None,
+        _ if hay.len() <= SHORT => find_short(hay, needle),
         _ => memmem::find(hay, needle),
     }
+}
+
+/// In texts of up to so many bytes a plain search is quicker than one that has to be prepared.
+const SHORT: usize = 64;
+
+/// The needle is not empty, and not longer than the text.
+#[inline]
+fn find_short(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    let (first, last) = (needle[0], hay.len() - needle.len());
+    (0..=last).find(|&at| hay[at] == first && &hay[at..at + needle.len()] == needle)
 }
 
 /// Byte offset of the last match.
@@ -50,6 +61,10 @@ pub fn rfind(hay: &[u8], needle: &[u8]) -> Option<usize> {
         [] => Some(hay.len()),
         [b] => memchr::memrchr(*b, hay),
         _ if needle.len() > hay.len() => None,
+        _ if hay.len() <= SHORT => {
+            let last = hay.len() - needle.len();
+            (0..=last).rev().find(|&at| hay[at..].starts_with(needle))
+        }
         _ => memmem::rfind(hay, needle),
     }
 }
@@ -58,6 +73,7 @@ pub fn rfind(hay: &[u8], needle: &[u8]) -> Option<usize> {
 pub fn count(hay: &[u8], needle: &[u8], unit: Unit) -> usize {
     match needle {
         [] => unit.count(hay) + 1,
+        [b] if hay.len() <= SHORT => hay.iter().filter(|x| *x == b).count(),
         [b] => memchr::memchr_iter(*b, hay).count(),
         _ if needle.len() > hay.len() => 0,
         _ => memmem::find_iter(hay, needle).count(),
@@ -86,6 +102,9 @@ pub fn replace(
     {
         return Ok(replace_byte(hay, *from, *to));
     }
+    let Some(first) = find(hay, old) else {
+        return Ok(None);
+    };
     let growth = new.len().saturating_sub(old.len());
     let mut out = Vec::new();
     if growth > 0 {
@@ -101,6 +120,17 @@ pub fn replace(
         done = at + old.len();
     };
     match old {
+        _ if hay.len() <= SHORT => {
+            let (mut at, mut left) = (Some(first), max);
+            while let Some(i) = at
+                && left > 0
+            {
+                each(i);
+                left -= 1;
+                let next = i + old.len();
+                at = find(&hay[next..], old).map(|n| next + n);
+            }
+        }
         [b] => memchr::memchr_iter(*b, hay).take(max).for_each(&mut each),
         _ => memmem::find_iter(hay, old).take(max).for_each(&mut each),
     }
@@ -156,6 +186,18 @@ pub fn split<'a>(hay: &'a [u8], sep: &[u8], max: usize, mut emit: impl FnMut(&'a
         done = at + sep.len();
     };
     match sep {
+        [b] if hay.len() <= SHORT => {
+            let mut left = max;
+            for (at, x) in hay.iter().enumerate() {
+                if x == b {
+                    if left == 0 {
+                        break;
+                    }
+                    left -= 1;
+                    each(at);
+                }
+            }
+        }
         [b] => memchr::memchr_iter(*b, hay).take(max).for_each(&mut each),
         _ => memmem::find_iter(hay, sep).take(max).for_each(&mut each),
     }

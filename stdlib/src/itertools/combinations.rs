@@ -11,6 +11,8 @@ struct Combine {
     header: Header,
     /// The tuple of items; of `product`, a tuple of such tuples.
     pool: Slot,
+    /// The tuple that was given last, to be used again.
+    last: Slot,
     state: Guarded<State>,
 }
 
@@ -33,7 +35,10 @@ fn this<'a>(v: Value) -> &'a Combine {
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: an object of this layout.
-    f(unsafe { (*(h as *const Combine)).pool.get() });
+    unsafe {
+        f((*(h as *const Combine)).pool.get());
+        f((*(h as *const Combine)).last.get());
+    }
 }
 
 unsafe fn clear(h: *mut Header, t: &Thread) {
@@ -42,6 +47,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
         let c = &*(h as *const Combine);
         drop(c.state.take());
         t.drop_value(c.pool.take_local());
+        t.drop_value(c.last.take_local());
     }
 }
 
@@ -59,8 +65,8 @@ fn make(t: &Thread, cls: Value, pool: Obj, state: State) -> Value {
 fn next(
     t: &mut Thread,
     v: Value,
-    advance: fn(&Tuple, &mut State) -> Option<usize>,
-    item: fn(&Tuple, &State, usize) -> Value,
+    advance: impl Fn(&Tuple, &mut State) -> Option<usize>,
+    item: impl Fn(&Tuple, &State, usize) -> Value,
 ) -> Res {
     let c = this(v);
     let Some(pool) = Tuple::exact(c.pool.get()) else {
@@ -72,6 +78,7 @@ fn next(
     if s.finished {
         return Ok(Value::NULL);
     }
+    let mut changed = 0;
     if !s.started {
         s.started = true;
         let first: Vec<Value> = (0..s.r).map(|i| item(pool, s, i)).collect();
@@ -79,6 +86,7 @@ fn next(
     } else {
         match advance(pool, s) {
             Some(from) => {
+                changed = from;
                 for i in from..s.r {
                     s.items[i] = item(pool, s, i);
                 }
@@ -89,7 +97,7 @@ fn next(
             }
         }
     }
-    Ok(Tuple::from_slice(t, &s.items).into())
+    Ok(Tuple::again_from(t, &c.header, &c.last, &s.items, changed).into())
 }
 
 fn pool_item(pool: &Tuple, s: &State, i: usize) -> Value {
@@ -148,7 +156,8 @@ fn product_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 }
 
 fn product_pool(pools: &Tuple, i: usize) -> &Tuple {
-    Tuple::this(pools.get(i % pools.len()))
+    let n = pools.len();
+    Tuple::this(pools.get(if i < n { i } else { i % n }))
 }
 
 fn product_advance(pools: &Tuple, s: &mut State) -> Option<usize> {

@@ -3,11 +3,25 @@
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
-use crate::interp::frames::Enter;
+use crate::interp::frames::{Enter, name};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
-use weft_objects::instance::{INLINE, Instance};
+use weft_objects::instance::Instance;
 use weft_objects::prelude::*;
+use weft_objects::super_::SUPER;
+use weft_objects::types::type_flags as tf;
+
+/// The instance that `x`, a pointer, is, if its attributes are in inline slots. (The header's flag means something else in objects of
+/// other types.)
+#[inline(always)]
+fn inline<'a>(x: Value) -> Option<&'a Instance> {
+    let o = Instance::of_unchecked(x);
+    if type_of(x).has(tf::INLINE) && o.is_inline() {
+        Some(o)
+    } else {
+        None
+    }
+}
 
 /// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
 /// nothing may be done after it but to return that.
@@ -88,12 +102,11 @@ handlers! {
     get_attr(s) {
         let x = s.reg(s.i.b());
         let w = s.cache(s.i.c());
-        if x.is_ptr() && w & 0xff == cache::SLOT {
-            // SAFETY: a register's object is alive.
-            let h = unsafe { x.header() };
+        if x.is_ptr() {
+            // The upper half of no other kind of word is a shape's id, and the slots are empty if the attributes are in a dict.
             let o = Instance::of_unchecked(x);
-            if h.flags.load(Relaxed) & INLINE != 0
-                && o.shape.load(Acquire) == (w >> 16) as u32 & 0xff_ffff
+            if type_of(x).has(tf::INLINE)
+                && o.shape.load(Acquire) == (w >> 32) as u32
                 && let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get())
             {
                 return f;
@@ -108,30 +121,70 @@ handlers! {
         {
             return f;
         }
+        if s.cache(s.i.c()) & 0xff == cache::GETSET {
+            return s.tail(get_attr_getset);
+        }
         s.tail(get_attr_many)
+    }
+    get_attr_getset(s) {
+        let x = s.reg(s.i.b());
+        if x.is_null() {
+            return s.tail(get_attr_slow);
+        }
+        let ty = type_of(x);
+        let def = attr::getset(ty, s.cache(s.i.c())).or_else(|| {
+            let w = known(s, 0, ty.version());
+            if w & 0xff != cache::GETSET {
+                return None;
+            }
+            refresh(s, w);
+            attr::getset(ty, w)
+        });
+        let Some(def) = def else {
+            return s.tail(get_attr_many);
+        };
+        s.save();
+        let t = s.t();
+        match (def.get)(t, x) {
+            Ok(v) => {
+                let x = s.take(XB, s.i.b(), x);
+                let old = s.reg(s.i.a());
+                s.put(s.i.a(), v);
+                s.finish2(x, old)
+            }
+            Err(_) => super::raise(t, s.f),
+        }
     }
     get_attr_many(s) {
         let x = s.reg(s.i.b());
         if x.is_ptr() {
             // SAFETY: a register's object is alive.
             let flags = unsafe { x.header() }.flags.load(Relaxed);
-            if flags & INLINE != 0 {
-                let o = Instance::of_unchecked(x);
+            if let Some(o) = inline(x) {
                 let shape = o.shape.load(Acquire);
                 let w = known(s, 0, shape);
-                if w & 0xff == cache::SLOT && shape == (w >> 16) as u32 & 0xff_ffff {
+                if w & 0xff == cache::SLOT && shape == (w >> 32) as u32 {
                     refresh(s, w);
                     if let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get()) {
                         return f;
                     }
                 }
             }
-            if flags & weft_gc::Flags::DICT == 0 {
+            if let Some(cls) = Type::of(x) {
+                let w = known(s, 0, cls.version());
+                if w & 0xff == cache::TYPE {
+                    refresh(s, w);
+                    if let Some(f) = found(s, x, attr::cached_method(cls, w)) {
+                        return f;
+                    }
+                }
+            } else if flags & weft_gc::Flags::DICT == 0 {
                 let ty = type_of(x);
                 let w = known(s, 0, ty.version());
                 let v = match w & 0xff {
                     cache::CLASS_VALUE => attr::cached_method(ty, w),
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
+                    cache::ITEM if w >> 32 == ty.version() as u64 => attr::item(x, w),
                     _ => Value::NULL,
                 };
                 if !v.is_null() {
@@ -156,11 +209,10 @@ handlers! {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
-            let o = Instance::of_unchecked(x);
             if w & 0xff == cache::SLOT
-                && o.header.flags.load(Relaxed) & INLINE != 0
+                && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
-                && o.shape.load(Relaxed) as u64 == (w >> 16) & 0xff_ffff
+                && o.shape.load(Relaxed) == (w >> 32) as u32
                 && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {
                 return store(s, x, w, v);
@@ -172,9 +224,8 @@ handlers! {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
-            let o = Instance::of_unchecked(x);
             if w & 0xff == cache::ADD_SLOT
-                && o.header.flags.load(Relaxed) & INLINE != 0
+                && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
                 && o.shape.load(Relaxed) as u64 == (w >> 16) & 0xff_ffff
                 && (w >> 8) & 0xff < o.cap.load(Relaxed) as u64
@@ -210,17 +261,20 @@ handlers! {
     set_attr_many(s) {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
-            let o = Instance::of_unchecked(x);
-            if o.header.flags.load(Relaxed) & INLINE != 0 && o.header.is_local(s.t()) {
+            if let Some(o) = inline(x)
+                && o.header.is_local(s.t())
+            {
                 let shape = o.shape.load(Relaxed);
                 let w = known(s, attr::STORE, shape);
-                if (w & 0xff == cache::SLOT || w & 0xff == cache::ADD_SLOT)
+                let slot = w & 0xff == cache::SLOT && shape == (w >> 32) as u32;
+                let adds = w & 0xff == cache::ADD_SLOT
                     && shape as u64 == (w >> 16) & 0xff_ffff
-                    && (w & 0xff == cache::SLOT || (w >> 8) & 0xff < o.cap.load(Relaxed) as u64)
+                    && (w >> 8) & 0xff < o.cap.load(Relaxed) as u64;
+                if (slot || adds)
                     && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
                 {
                     refresh(s, w);
-                    if w & 0xff == cache::SLOT {
+                    if slot {
                         return store(s, x, w, v);
                     }
                     return add(s, x, w, v);
@@ -272,6 +326,29 @@ handlers! {
                 return pair(s, m, x);
             }
         }
+        if !x.is_null()
+            && let Some((m, self_)) = attr::class_method(x, w)
+            && let Some(self_) = s.copy(self_)
+        {
+            if let Some(m) = s.copy(m) {
+                let x = s.take(XB, s.i.b(), x);
+                s.put(s.i.a(), m);
+                s.put(s.i.a() + 1, self_);
+                return s.finish(x);
+            }
+            s.uncopy(self_);
+        }
+        if w & 0xff == cache::TYPE && x.is_ptr() && type_of(x).has(tf::TYPE_SUBCLASS) {
+            let m = attr::cached_method(Type::of_unchecked(x), w);
+            if !m.is_null()
+                && let Some(m) = s.copy(m)
+            {
+                let x = s.take(XB, s.i.b(), x);
+                s.put(s.i.a(), m);
+                s.put(s.i.a() + 1, Value::NULL);
+                return s.finish(x);
+            }
+        }
         if w & 0xff == cache::MODULE && x.is_ptr() {
             let m = attr::cached_module(s.t(), x, w);
             if !m.is_null()
@@ -286,6 +363,22 @@ handlers! {
         s.slow(attr::load_method)
     }
     super_attr(s) { s.slow(|t, f, i| attr::super_attr(t, f, i, false)) }
-    super_method(s) { s.slow(|t, f, i| attr::super_attr(t, f, i, true)) }
+    super_method(s) {
+        let b = s.i.b();
+        let (sup, cls, obj) = (s.reg(b), s.reg(b + 1), s.reg(b + 2));
+        if sup.ptr() as *const Type == &raw const SUPER
+            && cls.is_ptr()
+            && obj.is_ptr()
+            && let Some(m) = s.copy_some(attr::super_method(s.t(), cls, obj, name(s.f, s.i.c())))
+        {
+            for n in 0..3 {
+                s.put(b + n, Value::NULL);
+            }
+            s.put(s.i.a(), m);
+            s.put(s.i.a() + 1, obj);
+            return s.finish(cls);
+        }
+        s.slow(|t, f, i| attr::super_attr(t, f, i, true))
+    }
     load_special(s) { s.slow(attr::load_special) }
 }

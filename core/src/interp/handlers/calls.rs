@@ -15,6 +15,8 @@ use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
 use weft_objects::prelude::*;
+use weft_objects::type_new;
+use weft_objects::types::TYPE;
 
 /// Where a slow call goes on.
 #[inline(always)]
@@ -99,6 +101,9 @@ handlers! {
                 if ty == &raw const BUILTIN_FUNCTION {
                     return s.tail(call_builtin);
                 }
+                if ty == &raw const TYPE {
+                    return s.tail(call_type);
+                }
             }
             s.tail(call_slow)
         }
@@ -140,6 +145,40 @@ handlers! {
         }
         s.tail(call_slow)
     }
+    call_type(s) {
+        let at = s.i.b();
+        let (cls, x) = (s.reg(at), s.reg(at + 2));
+        // type(x)
+        if cls.ptr() as *const Type == &raw const TYPE
+            && s.i.c() == 1
+            && !x.is_null()
+            && let Some(v) = s.copy(type_of(x).value())
+        {
+            // The callee is immortal, and beside it is no pointer.
+            s.put(at, Value::NULL);
+            s.put(at + 2, Value::NULL);
+            if s.i.a() == DISCARD as usize {
+                return s.finish2(v, x);
+            }
+            let old = s.reg(s.i.a());
+            s.put(s.i.a(), v);
+            return s.finish2(x, old);
+        }
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let cls = Type::of_unchecked(*p);
+            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                let v = type_new::call_builtin_type(s.t(), cls, args);
+                return native_done(s, p, argc, v);
+            }
+        }
+        s.tail(call_slow)
+    }
     call_slow(s) {
         s.save();
         entered(s, calls::call(s.t(), s.f, s.i))
@@ -162,7 +201,7 @@ handlers! {
         // SAFETY: the innermost frame.
         let plain = unsafe { (*s.f).flags == Frame::BELOW };
         if v.is_null() || !plain {
-            return s.tail(return_slow);
+            return s.tail(return_entry);
         }
         s.put(a, Value::NULL);
         if !clear_locals(s) {
@@ -182,6 +221,8 @@ handlers! {
         } else if flags == Frame::BELOW | Frame::CONSTRUCTOR && v.is_none() && clear_locals(s) {
             // SAFETY: as above; the frame owns the instance.
             return leave(s, unsafe { (*s.f).instance });
+        } else if flags == Frame::BELOW | Frame::ENTRY {
+            return s.tail(return_k_slow);
         }
         s.tail(return_k_dropping)
     }
@@ -235,9 +276,37 @@ handlers! {
         leave_slow(s, v)
     }
     return_k_slow(s) {
+        // SAFETY: the innermost frame.
+        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
+        if entry && clear_locals(s) {
+            return leave_loop(s, s.konst(s.i.b()));
+        }
         s.save();
         leave_slow(s, s.konst(s.i.b()))
     }
+    return_entry(s) {
+        let a = s.i.a();
+        let v = s.reg(a);
+        // SAFETY: the innermost frame.
+        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
+        if v.is_null() || !entry {
+            return s.tail(return_slow);
+        }
+        s.put(a, Value::NULL);
+        if clear_locals(s) {
+            return leave_loop(s, v);
+        }
+        s.put(a, v);
+        s.tail(return_slow)
+    }
+}
+
+/// Leaves a plain frame that native code has entered, whose registers are cleared: the loop ends.
+#[inline(always)]
+fn leave_loop(s: State, v: Value) -> *mut Frame {
+    frames::unwind_top(s.t(), s.f);
+    s.t().vm().result.set(v);
+    std::ptr::null_mut()
 }
 
 /// Enters a function whose `n` arguments lie from `base` on, if they are all it needs; `lay` puts its word below them.
@@ -306,16 +375,15 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            if v.0 & 7 == 0 {
-                if v.is_counted() {
-                    let h = v.header();
-                    let n = h.count.load(Relaxed);
-                    if h.owner.load(Relaxed) != tag || n == 1 {
-                        return false;
-                    }
-                    h.count.store(n - 1, Relaxed);
+            *p = Value::NULL;
+            if v.is_counted() {
+                let h = v.header();
+                let n = h.count.load(Relaxed);
+                if h.owner.load(Relaxed) != tag || n == 1 {
+                    *p = v;
+                    return false;
                 }
-                *p = Value::NULL;
+                h.count.store(n - 1, Relaxed);
             }
             p = p.add(1);
         }

@@ -203,6 +203,9 @@ handlers! {
         // SAFETY: the innermost frame, a generator's; this thread has its running flag.
         unsafe {
             let f = s.f;
+            if (*f).flags & Frame::STAYING != 0 {
+                return s.tail(yield_staying);
+            }
             let g = &*((*f).generator.ptr() as *const Generator);
             let v = s.reg(s.i.b());
             if (*f).flags & !Frame::ENTRY != Frame::GENERATOR
@@ -252,6 +255,23 @@ handlers! {
             State { pc: (*caller).pc, r, f: caller, ..s }.set(dst, v)
         }
     }
+    yield_staying(s) {
+        s.save();
+        let v = s.reg(s.i.b());
+        if v.is_null() {
+            return s.done(globals::unbound_local(s.t(), s.f, s.i.b()));
+        }
+        let v = if s.consumes(XB) {
+            s.put(s.i.b(), Value::NULL);
+            v
+        } else {
+            crate::interp::run::copy_reg(s.t(), v)
+        };
+        let vm = s.t().vm();
+        vm.yielded.set(true);
+        vm.result.set(v);
+        std::ptr::null_mut()
+    }
     yield_slow(s) {
         s.save();
         let v = s.reg(s.i.b());
@@ -264,13 +284,6 @@ handlers! {
         } else {
             crate::interp::run::copy_reg(s.t(), v)
         };
-        // SAFETY: the innermost frame.
-        if unsafe { (*s.f).flags } & Frame::STAYING != 0 {
-            let vm = s.t().vm();
-            vm.yielded.set(true);
-            vm.result.set(v);
-            return std::ptr::null_mut();
-        }
         let l = flow::suspend(s.t(), s.f, v);
         left(s.t(), s.f, l)
     }

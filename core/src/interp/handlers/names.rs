@@ -2,8 +2,9 @@
 
 use super::handlers;
 use crate::compile::bytecode::{XA, XB};
-use crate::interp::{globals, misc};
+use crate::interp::{calls, globals, misc};
 use weft_objects::cell::Cell;
+use weft_objects::function::Function;
 use weft_objects::prelude::*;
 
 handlers! {
@@ -55,7 +56,23 @@ handlers! {
     }
     clear(s) { s.result(Value::NULL) }
     make_cell(s) { s.slow(globals::make_cell) }
-    copy_free(s) { s.slow(globals::copy_free) }
+    copy_free(s) {
+        // SAFETY: a running frame's function is alive.
+        let func = Function::of(unsafe { (*s.f).func });
+        if let Some(cells) = func.and_then(|x| Tuple::exact(x.closure.get()))
+            && cells.len() >= s.i.b()
+        {
+            for n in 0..s.i.b() {
+                // The registers are unbound yet.
+                match s.copy(cells.get(n)) {
+                    Some(v) => s.put(s.i.a() + n, v),
+                    None => return s.slow(globals::copy_free),
+                }
+            }
+            return s.next();
+        }
+        s.slow(globals::copy_free)
+    }
     load_deref(s) {
         let v = Cell::of_unchecked(s.reg(s.i.b())).get();
         if !v.is_null()
@@ -85,4 +102,5 @@ handlers! {
         }
     }
     make_function(s) { s.slow(misc::make_function) }
+    make_gen_expr(s) { s.slow(calls::make_gen_expr) }
 }

@@ -133,6 +133,7 @@ const fn handler(op: Op) -> Handler {
         Op::BuildString => items::build_string,
         Op::ListAppend => items::list_append,
         Op::MakeFunction => names::make_function,
+        Op::MakeGenExpr => names::make_gen_expr,
         Op::Raise => flow::raise,
         Op::Reraise => flow::reraise_,
         Op::PushExc => flow::push_exc,

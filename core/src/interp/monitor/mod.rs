@@ -189,7 +189,7 @@ fn sites(code: &Code) -> &Sites {
 }
 
 /// Has the instructions of the code report what is asked for now. Under the lock.
-fn refresh(state: &State, code: &Code) {
+pub fn refresh(state: &State, code: &Code) {
     let wanted = |e: usize| {
         let local = |tool: usize| match code.sites() {
             Some(x) => (x.local[tool].load(Relaxed) >> e & 1) as u8,
