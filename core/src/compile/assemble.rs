@@ -573,29 +573,25 @@ impl<'a> Unit<'a> {
                 continue;
             }
             let to = self.labels[ins.label as usize];
-            let Some(&end) = self.ins.get(to as usize) else {
+            let Some(n) = self.exit_at(to as usize) else {
                 continue;
             };
-            if op_of(end.word) != Op::ReturnK || end.pos.line != 0 {
-                continue;
-            }
-            let end = Ins {
-                pos: ins.pos,
-                cold: ins.cold,
-                mark: 0,
-                ..end
-            };
-            if op_of(ins.word) == Op::Jump {
+            if op_of(ins.word) == Op::Jump && n == 1 {
+                let end = self.ins[to as usize];
                 self.ins[i] = Ins {
+                    pos: ins.pos,
+                    cold: ins.cold,
                     mark: ins.mark,
                     ..end
                 };
                 continue;
             }
-            if ins.pos.line == 0 {
+            if ins.pos.line == 0 && op_of(ins.word) != Op::Jump {
                 continue;
             }
-            if let Some(label) = made.get(&(to, ins.pos.line)) {
+            if ins.pos.line != 0
+                && let Some(label) = made.get(&(to, ins.pos.line))
+            {
                 self.ins[i].label = *label;
                 continue;
             }
@@ -604,8 +600,30 @@ impl<'a> Unit<'a> {
             self.labels[label as usize] = self.ins.len() as u32;
             self.label_used[label as usize] = true;
             self.ins[i].label = label;
-            self.ins.push(end);
+            // A jump without a line is in that of what comes before it.
+            let before = if i > 0 { self.ins[i - 1].pos } else { ins.pos };
+            let pos = if ins.pos.line == 0 { before } else { ins.pos };
+            for k in to as usize..to as usize + n {
+                self.ins.push(Ins {
+                    pos,
+                    cold: ins.cold,
+                    mark: 0,
+                    ..self.ins[k]
+                });
+            }
         }
+    }
+
+    /// How many instructions lead from `at` to the end of the function, if none has a line and there are few.
+    fn exit_at(&self, at: usize) -> Option<usize> {
+        const FEW: usize = 6;
+        let run = self.ins.get(at..)?;
+        let end = run
+            .iter()
+            .take(FEW)
+            .position(|x| op_of(x.word) == Op::ReturnK)?;
+        let plain = |x: &Ins| x.pos.line == 0 && x.label == NO_LABEL && x.mark == 0;
+        run[..=end].iter().all(plain).then_some(end + 1)
     }
 
     /// What has no line and is reached from the instruction before alone is in its line.

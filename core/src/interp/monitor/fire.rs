@@ -133,6 +133,10 @@ fn before(t: &mut Thread, place: Place<'_>, site: &Site) -> Res<bool> {
             r?;
         }
     }
+    if tools != 0 {
+        // What a callback has asked for may have looked at the frame.
+        forget_line(t, f);
+    }
     if site.flags & Site::LINE != 0 {
         if site.flags & Site::MARKED != 0 {
             for (_, line) in code.marks().filter(|m| m.0 == at) {

@@ -83,7 +83,9 @@ pub fn set_all(t: &Thread, which: Which, func: Value) {
             come += usize::from(!new.is_null());
             gone += usize::from(!old.is_null());
             // Functions of threads are shared as soon as there are two, so this one may drop it.
-            dropped.push(Obj::from_raw(old));
+            if !old.is_null() {
+                dropped.push(Obj::from_raw(old));
+            }
         }
     });
     count(t, which, come, gone);
