@@ -61,7 +61,9 @@ class Profile(_lsprof.Profiler):
                 into = callers.get(id(call.code))
                 if into is None:
                     continue
-                numbers = _numbers(call)
+                # Here the calls that did not come from themselves are the second number.
+                primitive, calls, *times = _numbers(call)
+                numbers = (calls, primitive, *times)
                 if here in into:
                     numbers = tuple(map(sum, zip(numbers, into[here])))
                 into[here] = numbers
@@ -73,13 +75,19 @@ class Profile(_lsprof.Profiler):
         return self.runctx(cmd, names, names)
 
     def runctx(self, cmd, globals, locals):
-        with self:
+        self.enable()
+        try:
             exec(cmd, globals, locals)
+        finally:
+            self.disable()
         return self
 
     def runcall(self, func, /, *args, **kw):
-        with self:
+        self.enable()
+        try:
             return func(*args, **kw)
+        finally:
+            self.disable()
 
     def __enter__(self):
         self.enable()
@@ -148,7 +156,8 @@ def main():
         sys.modules["__main__"] = module
         names = module.__dict__
         names.update({
-            "__spec__": spec,
+            # As in a script that is run by itself.
+            "__spec__": None,
             "__file__": spec.origin,
             "__name__": spec.name,
             "__package__": None,

@@ -355,10 +355,7 @@ fn enable(t: &mut Thread, a: &[Value]) -> Res {
     let m = monitoring(t)?;
     let name = Str::new(t, "cProfile");
     let args = [Value::int(TOOL), name.value()];
-    if proto::call_method(t, m.value(), "use_tool_id", &args).is_err() {
-        t.clear_exc();
-        return Err(t.value_error("Another profiling tool is already active"));
-    }
+    proto::call_method(t, m.value(), "use_tool_id", &args)?;
     {
         let mut s = state(a[0]).lock();
         (s.subcalls, s.builtins, s.enabled) = (subcalls, builtins, true);

@@ -500,7 +500,8 @@ fn call_or_enter(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res
     }
     let spread = i.op() == Op::CallEx as u8;
     if first.is_null() {
-        if let Some(m) = Method::of(callee)
+        if !spread
+            && let Some(m) = Method::of(callee)
             && type_of(callee).is(&METHOD)
         {
             (callee, first) = (m.func.get(), m.self_.get());
