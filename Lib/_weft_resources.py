@@ -1,6 +1,10 @@
 """Resources of packages in the embedded library, for importlib.resources."""
 
+import contextlib
 import io
+import pathlib
+import tempfile
+from importlib.resources import as_file
 from importlib.resources.abc import Traversable, TraversableResources
 
 
@@ -70,3 +74,21 @@ class EmbeddedReader(TraversableResources):
 
     def files(self):
         return self._root
+
+
+@as_file.register
+@contextlib.contextmanager
+def _(path: EmbeddedPath):
+    # Under its own name, which some look at: pip's wheel, which venv installs.
+    with tempfile.TemporaryDirectory() as folder:
+        yield copy_to(path, pathlib.Path(folder, path.name))
+
+
+def copy_to(path, to):
+    if path.is_dir():
+        to.mkdir()
+        for part in path.iterdir():
+            copy_to(part, to / part.name)
+    else:
+        to.write_bytes(path.read_bytes())
+    return to

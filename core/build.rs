@@ -3,11 +3,12 @@
 //!
 //! Layout, all numbers little-endian `u32`: the count of files; per file, sorted by path, an index
 //! entry (path offset, path length, data offset, stored length, raw length; offsets from the start of
-//! the blob); then the paths; then the data, LZ4 blocks, or raw where that is not worth it (stored
-//! length = raw length).
+//! the blob); then the paths; then the data of each, beginning at a multiple of eight: an LZ4 block, or
+//! raw where that is not worth it (stored length = raw length).
 //!
 //! A second blob of the same layout, for `src/precompiled.rs`, holds the compiled code of the modules:
-//! of all of them in an optimised build, else of those that every start needs.
+//! of all of them in an optimised build, else of those that every start needs. It is all raw, as it is
+//! used where it lies.
 
 #[allow(dead_code, unused_imports, clippy::all)]
 #[path = "src/compile/mod.rs"]
@@ -93,8 +94,14 @@ fn main() {
         assert!(text.contains(from), "{path} does not contain {from}");
         *file = text.replace(from, to).into_bytes();
     }
-    fs::write(out_dir.join("stdlib.blob"), pack(&contents)).expect("OUT_DIR can be written");
+    fs::write(
+        out_dir.join("stdlib.blob"),
+        pack(&contents, |len| len >= WORTH_PACKING),
+    )
+    .expect("OUT_DIR can be written");
 
+    fs::write(out_dir.join("names.txt"), module_names(&contents)).expect("OUT_DIR can be written");
+    fixed_address();
     println!("cargo::rerun-if-changed=src/compile");
     println!("cargo::rerun-if-changed=src/proto_file.rs");
     let all = env::var("OPT_LEVEL").is_ok_and(|l| !matches!(l.as_str(), "0" | "1"));
@@ -102,8 +109,28 @@ fn main() {
         .into_iter()
         .filter(|(path, _)| path.ends_with(".py") && (all || STARTUP.contains(&path.as_str())))
         .collect();
-    let code = pack(&compile_all(wanted, &out_dir.join("code")));
+    let code = pack(&compile_all(wanted, &out_dir.join("code")), |_| false);
     fs::write(out_dir.join("code.blob"), code).expect("OUT_DIR can be written");
+}
+
+/// The names of the modules right in the library, a line each.
+fn module_names(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let name = |path: &String| match path.split_once('/') {
+        Some((package, _)) => Some(package.to_owned()),
+        None => path.strip_suffix(".py").map(str::to_owned),
+    };
+    let is_name = |n: &String| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let mut names: Vec<String> = files.keys().filter_map(name).filter(is_name).collect();
+    names.dedup();
+    names.join("\n")
+}
+
+/// Links the program for a fixed address where that is usual: some twenty thousand words of tables then need no change when it starts.
+fn fixed_address() {
+    let is = |var: &str, value: &str| env::var(var).is_ok_and(|v| v == value);
+    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
+    }
 }
 
 fn read_all(files: &BTreeMap<String, PathBuf>) -> io::Result<BTreeMap<String, Vec<u8>>> {
@@ -192,14 +219,16 @@ fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -> i
     Ok(())
 }
 
-fn pack(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
+/// `worth_it` says of which lengths a file is packed.
+fn pack(files: &BTreeMap<String, Vec<u8>>, worth_it: fn(usize) -> bool) -> Vec<u8> {
     let paths_at = 4 + 20 * files.len();
     let mut paths = Vec::new();
     let mut index = u32_le(files.len()).to_vec();
     let mut data = Vec::new();
-    let data_at = paths_at + files.keys().map(String::len).sum::<usize>();
+    let names = files.keys().map(String::len).sum::<usize>();
+    let data_at = (paths_at + names).next_multiple_of(8);
     for (path, raw) in files {
-        let packed = if raw.len() < WORTH_PACKING {
+        let packed = if !worth_it(raw.len()) {
             raw.clone()
         } else {
             lz4_flex::block::compress(raw)
@@ -220,7 +249,9 @@ fn pack(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
         }
         paths.extend(path.as_bytes());
         data.extend(stored);
+        data.resize(data.len().next_multiple_of(8), 0);
     }
+    paths.resize(data_at - paths_at, 0);
     [index, paths, data].concat()
 }
 

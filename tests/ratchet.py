@@ -5,8 +5,7 @@ usage: tests/ratchet.py                    check every module of the list
        tests/ratchet.py --add NAME|FILE... run these too, and add those that pass whole to the list
 
 Both run CPython beside Weft with conformance.py: a test counts if it passes on CPython. A module passes whole
-if all of those pass or are skipped on Weft and its run ends by itself. A listed module that does not gets a second run, with
-nothing beside it; exits with 1 when that fails, too.
+if all of those pass or are skipped on Weft and its run ends by itself. Exits with 1 when a listed module does not.
 """
 import argparse
 import json
@@ -58,7 +57,8 @@ def main():
     parser.add_argument("--peers", default=os.path.join(ROOT, "target/peers"), help="what get-peers brought")
     parser.add_argument("--weft", default=os.path.join(ROOT, "target/release/weft"))
     parser.add_argument("--timeout", type=float, default=180, help="seconds per module")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
+                        help="runs beside each other; some tests compare times, which others disturb: for them, 1")
     args = parser.parse_args()
     for needed in (args.conformance, os.path.join(args.peers, "python3.14"), args.weft):
         if not os.path.exists(needed):
@@ -74,13 +74,6 @@ def main():
         return 0
     results = run(listed + new, args)
     lost = [(name, why) for name in listed if (why := lacking(results[name]))]
-    if lost:
-        # Some tests compare times, which other modules running beside them disturb: what has failed runs once more, alone.
-        for name, why in lost:
-            print("ratchet: %s: %s; once more, alone" % (name, why))
-        args.jobs = 1
-        results.update(run([name for name, _ in lost], args))
-        lost = [(name, why) for name, _ in lost if (why := lacking(results[name]))]
     gained = [name for name in new if not lacking(results[name])]
     if gained:
         with open(LIST) as f:

@@ -1,5 +1,6 @@
 //! The command line: options, environment variables, and what is to be run.
 
+use crate::venv::Venv;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,9 @@ pub struct Config {
     pub argv: Vec<Vec<u8>>,
     pub orig_argv: Vec<Vec<u8>>,
     pub executable: Vec<u8>,
+    /// `sys.base_prefix`.
     pub prefix: Vec<u8>,
+    pub venv: Option<Venv>,
     pub debug: i64,
     pub inspect: bool,
     pub interactive: bool,
@@ -184,11 +187,13 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
 
 fn defaults(args: &[Vec<u8>]) -> Config {
     let executable = executable(args.first().map(Vec::as_slice).unwrap_or_default());
+    let venv = Venv::of(&executable);
     Config {
         target: Target::Stdin,
         argv: Vec::new(),
         orig_argv: args.to_vec(),
-        prefix: prefix(&executable),
+        prefix: prefix(&executable, venv.as_ref()),
+        venv,
         executable,
         debug: 0,
         inspect: false,
@@ -248,14 +253,21 @@ fn executable(argv0: &[u8]) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// The directory above the one with the program in it.
-fn prefix(executable: &[u8]) -> Vec<u8> {
-    let exe = PathBuf::from(OsStr::from_bytes(executable));
-    let real = exe.canonicalize().unwrap_or(exe);
-    let up = real
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new("/"));
+/// The directory above the one with the program in it; for one of a virtual environment, with the program that that was made with.
+fn prefix(executable: &[u8], venv: Option<&Venv>) -> Vec<u8> {
+    let real = |p: &[u8]| {
+        let p = PathBuf::from(OsStr::from_bytes(p));
+        p.canonicalize().unwrap_or(p)
+    };
+    let bin = match venv {
+        Some(v) => real(&v.home),
+        None => {
+            let mut exe = real(executable);
+            exe.pop();
+            exe
+        }
+    };
+    let up = bin.parent().unwrap_or(Path::new("/"));
     up.as_os_str().as_bytes().to_vec()
 }
 

@@ -6,7 +6,7 @@ use crate::{tree_make, tree_read};
 use std::sync::atomic::AtomicU64;
 use weft_objects::bytes::Bytes;
 use weft_objects::code::{
-    Code, CodeBody, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position,
+    Code, CodeHead, CodeParts, Handler, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE, LOCAL_HIDDEN, Position,
 };
 use weft_objects::prelude::*;
 use weft_objects::{complex, float, int, set, slice};
@@ -32,13 +32,7 @@ pub mod cf {
         | OPTIMIZED_AST;
 }
 
-/// The code object for what the compiler has written.
-pub fn code_from_proto(t: &mut Thread, p: &CodeProto) -> Obj {
-    let filename = Str::new(t, &p.filename);
-    code_named(t, p, &filename)
-}
-
-/// As [`code_from_proto`], with another file name throughout.
+/// The code object for what the compiler has written, with this file name throughout.
 pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
     let names: Box<[Value]> = p
         .names
@@ -46,7 +40,7 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
         .map(|n| Str::intern(t, n).into_value())
         .collect();
     let cache_name = |i: &u32| names.get(*i as usize).copied().unwrap_or(Value::NULL);
-    let body = CodeBody {
+    let head = CodeHead {
         name: Str::intern(t, &p.name),
         qualname: Str::intern(t, &p.qualname),
         filename: filename.clone(),
@@ -57,12 +51,14 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
         flags: p.flags,
         nlocals: p.nlocals,
         nregs: p.nregs,
+    };
+    let parts = CodeParts {
         locals: p
             .locals
             .iter()
             .map(|(n, k)| (Str::intern(t, n), local_kind(*k)))
             .collect(),
-        instrs: p.instrs.iter().map(|i| AtomicU64::new(i.0)).collect(),
+        instrs: p.instrs.iter().map(|i| i.0).collect(),
         consts: p.consts.iter().map(|c| constant(t, c, filename)).collect(),
         caches: p.cache_names.iter().map(|_| AtomicU64::new(0)).collect(),
         cache_names: p.cache_names.iter().map(cache_name).collect(),
@@ -88,7 +84,7 @@ pub fn code_named(t: &mut Thread, p: &CodeProto, filename: &Obj) -> Obj {
             })
             .collect(),
     };
-    Code::new(t, body)
+    Code::new(t, head, parts)
 }
 
 fn local_kind(k: LocalKind) -> u8 {
@@ -103,11 +99,6 @@ fn local_kind(k: LocalKind) -> u8 {
 fn constant(t: &mut Thread, c: &Const, filename: &Obj) -> Value {
     let o = const_object(t, c, filename);
     Code::constant(t, o)
-}
-
-/// Names are interned, as CPython does: what consists of letters, digits and underscores.
-fn is_name_like(s: &[u8]) -> bool {
-    s.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
 }
 
 pub(crate) fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
@@ -126,7 +117,7 @@ pub(crate) fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
         Const::BigInt(b) => Obj::own(int::from_bigint(t, b.clone())),
         Const::Float(f) => Obj::own(float::from_f64(t, *f)),
         Const::Complex(re, im) => Obj::own(complex::from_parts(t, *re, *im)),
-        Const::Str(s) if is_name_like(s) => Obj::new(t, Str::intern_bytes(t, s).value()),
+        Const::Str(s) if compile::is_name_like(s) => Obj::new(t, Str::intern_bytes(t, s).value()),
         Const::Str(s) => Str::from_wtf8(t, s),
         Const::Bytes(b) => Bytes::new(t, b),
         Const::Tuple(items) => {
@@ -148,7 +139,7 @@ pub(crate) fn const_object(t: &mut Thread, c: &Const, filename: &Obj) -> Obj {
 }
 
 /// The items are constants: hashing and comparing them cannot fail.
-fn frozen_set(t: &mut Thread, items: &[Obj]) -> Obj {
+pub(crate) fn frozen_set(t: &mut Thread, items: &[Obj]) -> Obj {
     let s = set::Set::new_frozen(t);
     for o in items {
         if set::Set::of_obj(&s).add(t, o.value()).is_err() {
@@ -158,7 +149,7 @@ fn frozen_set(t: &mut Thread, items: &[Obj]) -> Obj {
     s
 }
 
-/// The compiler's data for a code object: the inverse of [`code_from_proto`].
+/// The compiler's data for a code object: the inverse of [`code_named`].
 ///
 /// # Errors
 /// ValueError if a constant is of a kind that the compiler does not write.
@@ -217,6 +208,7 @@ pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
             .collect(),
         positions: b
             .positions
+            .get()
             .iter()
             .map(|p| compile::bytecode::Position {
                 line: p.line,
@@ -347,6 +339,30 @@ pub fn compile_named(
             warn(t, &warnings, filename)?;
             Ok(code_named(t, &p, filename))
         }
+        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    }
+}
+
+/// The symbol tables of a source; `func` is for messages.
+///
+/// # Errors
+/// As [`compile_object`].
+pub fn symbol_tables(
+    t: &mut Thread,
+    source: Value,
+    filename: Value,
+    mode: Mode,
+    func: &str,
+) -> Res<Vec<compile::Table>> {
+    let filename = path_text(t, filename)?;
+    let text = source_text(t, source, func, "string or bytes", filename.value())?;
+    refuse_nul(t, &text, &filename)?;
+    let opts = Options {
+        filename: Str::of(filename.value()).map_or_else(String::new, |s| s.to_string_lossy()),
+        ..Options::default()
+    };
+    match compile::symbol_tables(&text, mode, &opts) {
+        Ok(tables) => Ok(tables),
         Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
     }
 }

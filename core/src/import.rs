@@ -180,7 +180,7 @@ pub fn import_name(
 ) -> Res<Obj> {
     let builtins = runtime::builtins_for(t, globals);
     let key = weft_objects::id!(t, "__import__");
-    let Some(f) = builtins.get_str(t, key).map(|f| f.to_obj(t)) else {
+    let Some(f) = proto::get_name(t, builtins.value(), key)?.map(Obj::own) else {
         return Err(t.raise(&errors::IMPORT_ERROR, "__import__ not found"));
     };
     if IMPORT.get().is_some_and(|own| own.same(f.value())) {

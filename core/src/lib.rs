@@ -2,6 +2,7 @@
 
 pub mod builtins;
 pub mod cli;
+pub mod code_load;
 pub mod compile;
 pub mod compile_api;
 pub mod embedded;
@@ -14,7 +15,9 @@ pub mod precompiled;
 pub mod prompt;
 pub mod proto_file;
 pub mod start;
+pub mod symtable;
 pub mod sys;
 pub mod tokenize;
 mod tree_make;
 mod tree_read;
+pub mod venv;

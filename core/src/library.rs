@@ -48,9 +48,9 @@ fn join(dir: &str, name: &str) -> String {
 pub fn code_of_file(t: &mut Thread, file: &str, filename: &str) -> Res<Obj> {
     let filename = Str::new(t, filename);
     if crate::start::config().optimize == 0
-        && let Some(p) = crate::precompiled::code(file)
+        && let Some(code) = crate::precompiled::code(t, file, &filename)
     {
-        return Ok(crate::compile_api::code_named(t, &p, &filename));
+        return Ok(code);
     }
     let Some(source) = embedded::read(file) else {
         return Err(t.os_error(libc::ENOENT, Some(filename)));

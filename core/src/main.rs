@@ -1,13 +1,47 @@
 //! The `weft` program.
+//!
+//! The C library calls `main` itself: what Rust's own start-up does besides (a message on stack overflow, opening descriptors that are
+//! closed) Python does not want, and it takes time.
+#![no_main]
 
+use std::ffi::{CStr, OsString, c_char, c_int, c_long};
 use std::io::Write;
+use std::os::unix::ffi::OsStringExt;
 use weft_core::cli::{Parsed, parse};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
-    let code = match parse(std::env::args_os().collect()) {
+unsafe extern "C" {
+    /// mimalloc's, of the version that is linked in.
+    fn mi_option_set(option: c_int, value: c_long);
+}
+
+/// How much address space the allocator asks for at first, in KiB: tables of a size in proportion are filled when it starts.
+const ARENA_RESERVE: (c_int, c_long) = (23, 256 << 10);
+
+/// # Safety
+/// To be called by the C library, once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // SAFETY: nothing has been allocated yet, and no other thread runs; writing to a closed pipe is to be an error.
+    unsafe {
+        mi_option_set(ARENA_RESERVE.0, ARENA_RESERVE.1);
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+    let args = (0..usize::try_from(argc).unwrap_or(0)).map(|i| {
+        // SAFETY: `argv` holds `argc` texts.
+        let arg = unsafe { CStr::from_ptr(*argv.add(i)) };
+        OsString::from_vec(arg.to_bytes().to_vec())
+    });
+    let args = args.collect();
+    // A panic must not leave Rust.
+    let code = std::panic::catch_unwind(|| run(args)).unwrap_or(101);
+    std::process::exit(code)
+}
+
+fn run(args: Vec<OsString>) -> i32 {
+    match parse(args) {
         Parsed::Run(config) => weft_core::start::run(*config),
         Parsed::Exit(text, 0) => {
             let written = std::io::stdout().write_all(text.as_bytes());
@@ -17,6 +51,5 @@ fn main() {
             eprint!("{text}");
             code
         }
-    };
-    std::process::exit(code);
+    }
 }

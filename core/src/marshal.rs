@@ -679,8 +679,8 @@ impl Reader {
             return Err(t.value_error("unmarshalling code objects is disallowed"));
         }
         let b = self.sized(t, "code object")?;
-        match crate::proto_file::read(&b) {
-            Some(p) => Ok(compile_api::code_from_proto(t, &p)),
+        match crate::code_load::load(t, &b) {
+            Some(code) => Ok(code),
             None => Err(bad(t, "invalid code object")),
         }
     }

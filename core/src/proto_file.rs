@@ -1,34 +1,90 @@
-//! What the compiler writes, as bytes and back: for cached code files and for the start-up modules inside the program.
+//! What the compiler writes, as bytes: for cached code files and for the library inside the program. [`crate::code_load`] makes code
+//! objects of them.
 //!
-//! Numbers are LEB128 variable-length integers, signed ones zigzagged; text and lists come with their lengths. Reading checks the form,
-//! not the meaning: see [`crate::compile::verify`] for that.
+//! First the names, each once: their number, where each begins and ends, their text. Then the file name; then the code, which refers
+//! to names by number, and in which code is a constant like others. A code object begins with what is asked of one that does not run;
+//! the length of the rest comes before that, so that it can be read when it is needed.
+//!
+//! Numbers are LEB128 variable-length integers, signed ones zigzagged, or where said little-endian `u32`; text and lists come with
+//! their lengths. Instructions begin at a multiple of eight, so that they can be run where they lie.
 
-use crate::compile::bytecode::{CodeProto, Const, Handler, Instr, LocalKind, Position};
-use num_bigint::BigInt;
+use crate::compile::bytecode::{CodeProto, Const, Position};
+use crate::compile::is_name_like;
+use std::collections::HashMap;
 
 /// The bytes for a code object's data.
 pub fn write(p: &CodeProto) -> Vec<u8> {
-    let mut w = Writer(Vec::with_capacity(p.instrs.len() * 12 + 256));
+    let mut names = Names::default();
+    names.of_proto(p);
+    let mut w = Writer {
+        out: Vec::with_capacity(p.instrs.len() * 12 + 256),
+        numbers: HashMap::new(),
+    };
+    w.names(&names.all);
+    w.bytes(p.filename.as_bytes());
     w.proto(p);
-    w.0
+    w.out
 }
 
-/// The data in these bytes. `None` if they are not what [`write`] makes.
-pub fn read(bytes: &[u8]) -> Option<CodeProto> {
-    let mut r = Reader { bytes, depth: 0 };
-    let p = r.proto()?;
-    r.bytes.is_empty().then_some(p)
+/// All that is interned, in the order in which it is met.
+#[derive(Default)]
+struct Names<'a> {
+    all: Vec<&'a [u8]>,
+    seen: std::collections::HashSet<&'a [u8]>,
 }
 
-struct Writer(Vec<u8>);
+impl<'a> Names<'a> {
+    fn add(&mut self, name: &'a [u8]) {
+        if self.seen.insert(name) {
+            self.all.push(name);
+        }
+    }
 
-impl Writer {
+    fn of_proto(&mut self, p: &'a CodeProto) {
+        self.add(p.name.as_bytes());
+        self.add(p.qualname.as_bytes());
+        p.locals.iter().for_each(|(n, _)| self.add(n.as_bytes()));
+        p.names.iter().for_each(|n| self.add(n.as_bytes()));
+        p.consts.iter().for_each(|c| self.of_constant(c));
+    }
+
+    fn of_constant(&mut self, c: &'a Const) {
+        match c {
+            Const::Str(s) if is_name_like(s) => self.add(s),
+            Const::Tuple(items) | Const::FrozenSet(items) => {
+                items.iter().for_each(|c| self.of_constant(c));
+            }
+            Const::Slice(parts) => parts.iter().for_each(|c| self.of_constant(c)),
+            Const::Code(p) => self.of_proto(p),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a set is part of the constant, or of code within it.
+fn has_set(c: &Const) -> bool {
+    match c {
+        Const::FrozenSet(_) => true,
+        Const::Tuple(items) => items.iter().any(has_set),
+        Const::Slice(parts) => parts.iter().any(has_set),
+        Const::Code(p) => p.consts.iter().any(has_set),
+        _ => false,
+    }
+}
+
+struct Writer<'a> {
+    out: Vec<u8>,
+    /// The number of each name.
+    numbers: HashMap<&'a [u8], u64>,
+}
+
+impl<'a> Writer<'a> {
     fn number(&mut self, mut n: u64) {
         while n >= 0x80 {
-            self.0.push(n as u8 | 0x80);
+            self.out.push(n as u8 | 0x80);
             n >>= 7;
         }
-        self.0.push(n as u8);
+        self.out.push(n as u8);
     }
 
     fn signed(&mut self, n: i64) {
@@ -37,34 +93,61 @@ impl Writer {
 
     fn bytes(&mut self, b: &[u8]) {
         self.number(b.len() as u64);
-        self.0.extend_from_slice(b);
+        self.out.extend_from_slice(b);
     }
 
-    fn text(&mut self, s: &str) {
-        self.bytes(s.as_bytes());
+    fn u32(&mut self, n: usize) {
+        // A source of 4 GiB has been refused long before.
+        self.out.extend_from_slice(&(n as u32).to_le_bytes());
     }
 
-    fn proto(&mut self, p: &CodeProto) {
-        self.text(&p.name);
-        self.text(&p.qualname);
-        self.text(&p.filename);
+    /// The count, the places (one more than there are names), and the text that they are places in, all as `u32`.
+    fn names(&mut self, all: &[&'a [u8]]) {
+        self.u32(all.len());
+        let mut at = 0;
+        for (i, name) in all.iter().enumerate() {
+            self.u32(at);
+            self.numbers.insert(name, i as u64);
+            at += name.len();
+        }
+        self.u32(at);
+        all.iter().for_each(|name| self.out.extend_from_slice(name));
+    }
+
+    fn name(&mut self, name: &[u8]) {
+        let n = self.numbers[name];
+        self.number(n);
+    }
+
+    fn proto(&mut self, p: &'a CodeProto) {
+        self.name(p.name.as_bytes());
+        self.name(p.qualname.as_bytes());
         for n in [p.first_line, p.flags] {
             self.number(n.into());
         }
         for n in [p.argcount, p.posonly, p.kwonly, p.nlocals, p.nregs] {
             self.number(n.into());
         }
+        let length_at = self.out.len();
+        self.u32(0);
+        self.number(p.instrs.len() as u64);
+        self.out.resize(self.out.len().next_multiple_of(8), 0);
+        for i in &p.instrs {
+            self.out.extend_from_slice(&i.0.to_le_bytes());
+        }
+        self.rest(p);
+        let length = (self.out.len() - length_at - 4) as u32;
+        self.out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn rest(&mut self, p: &'a CodeProto) {
         self.number(p.locals.len() as u64);
         for (name, kind) in &p.locals {
-            self.text(name);
-            self.0.push(*kind as u8);
-        }
-        self.number(p.instrs.len() as u64);
-        for i in &p.instrs {
-            self.0.extend_from_slice(&i.0.to_le_bytes());
+            self.name(name.as_bytes());
+            self.out.push(*kind as u8);
         }
         self.number(p.names.len() as u64);
-        p.names.iter().for_each(|n| self.text(n));
+        p.names.iter().for_each(|n| self.name(n.as_bytes()));
         self.number(p.cache_names.len() as u64);
         p.cache_names
             .iter()
@@ -80,304 +163,75 @@ impl Writer {
         p.consts.iter().for_each(|c| self.constant(c));
     }
 
-    /// Each as its difference from the one before.
+    /// Each as its difference from the one before, all in front of them by their length in bytes: they are unpacked when needed.
     fn positions(&mut self, all: &[Position]) {
-        self.number(all.len() as u64);
         let mut last = Position::default();
+        let mut w = Writer {
+            out: Vec::with_capacity(all.len() * 4),
+            numbers: HashMap::new(),
+        };
         for p in all {
-            self.signed(i64::from(p.line) - i64::from(last.line));
-            self.signed(i64::from(p.end_line) - i64::from(p.line));
-            self.signed(i64::from(p.col) - i64::from(last.col));
-            self.signed(i64::from(p.end_col) - i64::from(p.col));
+            w.signed(i64::from(p.line) - i64::from(last.line));
+            w.signed(i64::from(p.end_line) - i64::from(p.line));
+            w.signed(i64::from(p.col) - i64::from(last.col));
+            w.signed(i64::from(p.end_col) - i64::from(p.col));
             last = *p;
         }
+        self.bytes(&w.out);
     }
 
-    fn constants(&mut self, tag: u8, items: &[Const]) {
-        self.0.push(tag);
+    fn constants(&mut self, tag: u8, items: &'a [Const]) {
+        self.out.push(tag);
         self.number(items.len() as u64);
         items.iter().for_each(|c| self.constant(c));
     }
 
-    fn constant(&mut self, c: &Const) {
+    fn constant(&mut self, c: &'a Const) {
         match c {
-            Const::None => self.0.push(b'N'),
-            Const::True => self.0.push(b'T'),
-            Const::False => self.0.push(b'F'),
-            Const::Ellipsis => self.0.push(b'.'),
+            Const::None => self.out.push(b'N'),
+            Const::True => self.out.push(b'T'),
+            Const::False => self.out.push(b'F'),
+            Const::Ellipsis => self.out.push(b'.'),
             Const::Int(i) => {
-                self.0.push(b'i');
+                self.out.push(b'i');
                 self.signed(*i);
             }
             Const::BigInt(b) => {
-                self.0.push(b'l');
+                self.out.push(b'l');
                 self.bytes(&b.to_signed_bytes_le());
             }
             Const::Float(f) => {
-                self.0.push(b'g');
-                self.0.extend_from_slice(&f.to_bits().to_le_bytes());
+                self.out.push(b'g');
+                self.out.extend_from_slice(&f.to_bits().to_le_bytes());
             }
             Const::Complex(re, im) => {
-                self.0.push(b'y');
+                self.out.push(b'y');
                 for f in [re, im] {
-                    self.0.extend_from_slice(&f.to_bits().to_le_bytes());
+                    self.out.extend_from_slice(&f.to_bits().to_le_bytes());
                 }
             }
+            Const::Str(s) if is_name_like(s) => {
+                self.out.push(b'r');
+                self.name(s);
+            }
             Const::Str(s) => {
-                self.0.push(b'u');
+                self.out.push(b'u');
+                let continues = |b: &&u8| **b & 0xc0 == 0x80;
+                self.number((s.len() - s.iter().filter(continues).count()) as u64);
                 self.bytes(s);
             }
             Const::Bytes(b) => {
-                self.0.push(b's');
+                self.out.push(b's');
                 self.bytes(b);
             }
             Const::Tuple(items) => self.constants(b'(', items),
             Const::FrozenSet(items) => self.constants(b'>', items),
             Const::Slice(parts) => self.constants(b':', &parts[..]),
             Const::Code(p) => {
-                self.0.push(b'c');
+                // Making sets takes the interpreter.
+                let sets = p.consts.iter().any(has_set);
+                self.out.push(if sets { b'C' } else { b'c' });
                 self.proto(p);
-            }
-        }
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    depth: u32,
-}
-
-/// Constants and code nested deeper than this are refused.
-const DEEPEST: u32 = 500;
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.bytes.split_first()?;
-        self.bytes = rest;
-        Some(*first)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut n = 0u64;
-        for shift in (0..64).step_by(7) {
-            let b = self.byte()?;
-            n |= u64::from(b & 0x7f) << shift;
-            if b & 0x80 == 0 {
-                return Some(n);
-            }
-        }
-        None
-    }
-
-    fn signed(&mut self) -> Option<i64> {
-        let n = self.number()?;
-        Some((n >> 1) as i64 ^ -((n & 1) as i64))
-    }
-
-    fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
-        T::try_from(self.number()?).ok()
-    }
-
-    /// A length: of no more than what is left, as each item takes a byte at least.
-    fn len(&mut self) -> Option<usize> {
-        self.small::<usize>().filter(|n| *n <= self.bytes.len())
-    }
-
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(n)?;
-        self.bytes = rest;
-        Some(taken)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let n = self.len()?;
-        self.take(n)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?.to_vec()).ok()
-    }
-
-    fn word(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
-    }
-
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let n = self.len()?;
-        (0..n).map(|_| item(self)).collect()
-    }
-
-    fn proto(&mut self) -> Option<CodeProto> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return None;
-        }
-        let (name, qualname, filename) = (self.text()?, self.text()?, self.text()?);
-        let (first_line, flags) = (self.small()?, self.small()?);
-        let (argcount, posonly, kwonly) = (self.small()?, self.small()?, self.small()?);
-        let (nlocals, nregs) = (self.small()?, self.small()?);
-        let locals = self.list(|r| Some((r.text()?, r.kind()?)))?;
-        let n = self.len()?;
-        let words = self.take(n.checked_mul(8)?)?;
-        let word = |w: &[u8]| Instr(w.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
-        let instrs = words.chunks_exact(8).map(word).collect();
-        let names = self.list(Self::text)?;
-        let cache_names = self.list(|r| Some(r.small::<u32>()?.wrapping_sub(1)))?;
-        let handlers = self.list(|r| {
-            Some(Handler {
-                start: r.small()?,
-                end: r.small()?,
-                target: r.small()?,
-                depth: r.small()?,
-            })
-        })?;
-        let positions = self.positions()?;
-        let consts = self.list(Self::constant)?;
-        self.depth -= 1;
-        Some(CodeProto {
-            name,
-            qualname,
-            filename,
-            first_line,
-            argcount,
-            posonly,
-            kwonly,
-            flags,
-            nlocals,
-            nregs,
-            locals,
-            instrs,
-            consts,
-            names,
-            cache_names,
-            handlers,
-            positions,
-        })
-    }
-
-    fn kind(&mut self) -> Option<LocalKind> {
-        let kinds = [
-            LocalKind::Fast,
-            LocalKind::Cell,
-            LocalKind::Free,
-            LocalKind::Hidden,
-        ];
-        kinds.get(usize::from(self.byte()?)).copied()
-    }
-
-    fn positions(&mut self) -> Option<Vec<Position>> {
-        let mut last = Position::default();
-        self.list(|r| {
-            let line = i64::from(last.line).checked_add(r.signed()?)?;
-            let end_line = line.checked_add(r.signed()?)?;
-            let col = i64::from(last.col).checked_add(r.signed()?)?;
-            let end_col = col.checked_add(r.signed()?)?;
-            last = Position {
-                line: line.try_into().ok()?,
-                end_line: end_line.try_into().ok()?,
-                col: col.try_into().ok()?,
-                end_col: end_col.try_into().ok()?,
-            };
-            Some(last)
-        })
-    }
-
-    fn constant(&mut self) -> Option<Const> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return None;
-        }
-        let c = match self.byte()? {
-            b'N' => Const::None,
-            b'T' => Const::True,
-            b'F' => Const::False,
-            b'.' => Const::Ellipsis,
-            b'i' => Const::Int(self.signed()?),
-            b'l' => Const::BigInt(BigInt::from_signed_bytes_le(self.bytes()?)),
-            b'g' => Const::Float(f64::from_bits(self.word()?)),
-            b'y' => Const::Complex(f64::from_bits(self.word()?), f64::from_bits(self.word()?)),
-            b'u' => Const::Str(self.bytes()?.into()),
-            b's' => Const::Bytes(self.bytes()?.into()),
-            b'(' => Const::Tuple(self.list(Self::constant)?),
-            b'>' => Const::FrozenSet(self.list(Self::constant)?),
-            b':' => Const::Slice(Box::new(self.list(Self::constant)?.try_into().ok()?)),
-            b'c' => Const::Code(Box::new(self.proto()?)),
-            _ => return None,
-        };
-        self.depth -= 1;
-        Some(c)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> CodeProto {
-        let inner = CodeProto {
-            name: "f".into(),
-            first_line: 7,
-            ..CodeProto::default()
-        };
-        CodeProto {
-            name: "<module>".into(),
-            filename: "a.py".into(),
-            flags: 0x400_0000,
-            nregs: 300,
-            locals: vec![("x".into(), LocalKind::Cell)],
-            instrs: vec![Instr(u64::MAX), Instr(3)],
-            consts: vec![
-                Const::Int(-5),
-                Const::BigInt(BigInt::from(-1) << 100),
-                Const::Float(-0.0),
-                Const::Str(b"\xed\xa0\x80".as_slice().into()),
-                Const::Tuple(vec![Const::None, Const::FrozenSet(vec![Const::True])]),
-                Const::Slice(Box::new([Const::Int(1), Const::None, Const::Ellipsis])),
-                Const::Code(Box::new(inner)),
-            ],
-            names: vec!["é".into()],
-            cache_names: vec![0, u32::MAX],
-            handlers: vec![Handler {
-                start: 1,
-                end: 2,
-                target: 0,
-                depth: 9,
-            }],
-            positions: vec![
-                Position {
-                    line: 3,
-                    end_line: 4,
-                    col: 10,
-                    end_col: 2,
-                },
-                Position {
-                    line: 0,
-                    end_line: 0,
-                    col: 0,
-                    end_col: 0,
-                },
-            ],
-            ..CodeProto::default()
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let p = sample();
-        assert_eq!(read(&write(&p)), Some(p));
-    }
-
-    #[test]
-    fn anything_else_is_refused_without_a_panic() {
-        let good = write(&sample());
-        for cut in 0..good.len() {
-            assert_eq!(read(&good[..cut]), None);
-        }
-        for at in 0..good.len() {
-            for flip in [1u8, 0x80, 0xff] {
-                let mut bad = good.clone();
-                bad[at] ^= flip;
-                let _ = read(&bad);
             }
         }
     }

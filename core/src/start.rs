@@ -4,6 +4,7 @@ use crate::cli::{Config, Target};
 use crate::compile::{Mode, Options};
 use crate::{compile_api, imp, import, library, sys};
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
@@ -34,8 +35,8 @@ pub fn script_dir(_t: &Thread) -> Option<String> {
 /// Runs the program that the settings ask for, from start-up to shut-down, on the calling thread. Gives the exit code.
 pub fn run(c: Config) -> i32 {
     let _ = CONFIG.set(c);
-    let mut thread = runtime::main_thread(stack_size());
-    let t = &mut *thread;
+    // The process ends with it: taking it apart would be for nothing.
+    let t = &mut *Box::leak(runtime::main_thread(stack_size()));
     if init(t).is_err() {
         eprintln!("Fatal Python error: init_import_site: Failed to initialize the runtime");
         sys::hooks::print_uncaught(t);
@@ -576,6 +577,9 @@ fn clear_modules(t: &mut Thread) {
             sys::set(t, name, &none);
         }
     }
+    if !anything_left_to_run(t) {
+        return;
+    }
     let gone = forget_modules(t);
     weft_gc::collect(t);
     runtime::run_pending(t);
@@ -588,6 +592,45 @@ fn clear_modules(t: &mut Thread) {
     }
     weft_gc::collect(t);
     runtime::run_pending(t);
+}
+
+/// Whether there is an object with a finalizer, or a weak reference with a callback, besides those that do nothing which could be
+/// seen at the end. If there is none, memory is all that taking modules apart could give back.
+fn anything_left_to_run(t: &mut Thread) -> bool {
+    let streams = standard_streams(t);
+    let forgets = |w: &WeakRef| weft_stdlib::_abc::only_forgets(w.callback.get());
+    weft_gc::any_object(t, &mut |h| {
+        // SAFETY: a live object of that type.
+        if h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) }) {
+            return !streams.iter().any(|s| std::ptr::eq(s.value().ptr(), h));
+        }
+        if h.ty().gc_flags.load(Relaxed) & weft_gc::weak::WEAK_TYPE == 0 {
+            return false;
+        }
+        // SAFETY: objects of such types start so.
+        let head = unsafe { &*(h as *const Header as *const weft_gc::weak::WeakHead) };
+        let calls = head.has_callback.load(Relaxed) != 0 && !weft_gc::weak::is_dead(head);
+        calls && !WeakRef::of(h.value()).is_some_and(forgets)
+    })
+}
+
+/// The standard streams of the start with what they consist of: they have been flushed, and closing them does nothing.
+fn standard_streams(t: &mut Thread) -> Vec<Obj> {
+    let mut all = Vec::new();
+    for name in ["__stdin__", "__stdout__", "__stderr__"] {
+        let mut part = runtime::sys_attr(t, name);
+        // Classes of programs may do anything.
+        while let Some(p) = part.filter(|p| !type_of(p.value()).is_heap()) {
+            let name = match type_of(p.value()).static_name() {
+                "TextIOWrapper" => weft_objects::id!(t, "buffer"),
+                _ => weft_objects::id!(t, "raw"),
+            };
+            part = proto::get_attr_opt(t, p.value(), name).unwrap_or_default();
+            all.push(p);
+        }
+    }
+    t.clear_exc();
+    all
 }
 
 /// Takes the program's modules out of `sys.modules`, and gives weak references to them.

@@ -197,3 +197,41 @@ print('ok')
 ";
     assert_eq!(run(&["-c", program]).0, "ok\n");
 }
+
+#[test]
+fn virtual_environments() {
+    let dir = scratch("venv");
+    let at = dir.to_str().expect("UTF-8");
+    let (_, err, code) = run(&["-m", "venv", "--without-pip", at]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(dir.join("bin/activate").is_file());
+    let program = "
+import sys, sysconfig
+print(sys.prefix != sys.base_prefix, sys.prefix == sys.exec_prefix == sys.argv[1], sys.base_prefix == sys.argv[2])
+print(sys.executable == sys.argv[1] + '/bin/python', sysconfig.get_path('purelib') == sys.path[-1])
+import json, only_here
+print(json.__file__.startswith(sys.base_prefix), only_here.x)
+";
+    let out = Command::new(dir.join("bin/python"))
+        .args([
+            "-c",
+            "import sysconfig; print(sysconfig.get_path('purelib'))",
+        ])
+        .output()
+        .expect("it runs");
+    let packages = PathBuf::from(told(out).0.trim_end());
+    std::fs::write(packages.join("only_here.py"), "x = 5").expect("a file");
+    let base = run(&["-c", "import sys; print(sys.prefix)"]).0;
+    let out = Command::new(dir.join("bin/python"))
+        .args(["-c", program, at, base.trim_end()])
+        .output()
+        .expect("it runs");
+    assert_eq!(
+        told(out),
+        (
+            "True True True\nTrue True\nTrue 5\n".into(),
+            String::new(),
+            Some(0)
+        )
+    );
+}

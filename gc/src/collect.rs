@@ -261,8 +261,8 @@ impl<'a> Collection<'a> {
         self.for_each(|h, s| {
             if s.get() != ALIVE {
                 each_word(h, |v| {
-                    // SAFETY: what a live object refers to.
                     if v.is_counted()
+                        // SAFETY: what a live object refers to.
                         && let Some(s) = self.scratch(unsafe { v.header() })
                         && s.get() != ALIVE
                     {
@@ -274,9 +274,9 @@ impl<'a> Collection<'a> {
         });
         self.mark_roots(threads);
         let mut garbage = self.unmarked();
-        // SAFETY: unreachable, but still there.
         if garbage
             .iter()
+            // SAFETY: unreachable, but still there.
             .any(|&p| unsafe { (*p).ty().gc_flags.load(Relaxed) } & TypeFlags::COLLECTED != 0)
         {
             self.mark_types_of_leaves();
@@ -427,8 +427,8 @@ impl<'a> Collection<'a> {
         for &p in &*garbage {
             // SAFETY: as above.
             let h = unsafe { &*p };
-            // SAFETY: an object of that type.
             if !h.has_flag(Flags::FINALIZED)
+                // SAFETY: an object of that type.
                 && h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) })
             {
                 h.set_flag(Flags::FINALIZED);
@@ -439,8 +439,8 @@ impl<'a> Collection<'a> {
         }
         self.drain();
         if stats.finalizers > 0 {
-            // SAFETY: as above.
             garbage.retain(|&p| {
+                // SAFETY: as above.
                 self.scratch(unsafe { &*p })
                     .is_some_and(|s| s.get() != ALIVE)
             });

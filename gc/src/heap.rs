@@ -528,6 +528,14 @@ pub(crate) fn orphan_pages() -> Vec<PagePtr> {
     ORPHANS.lock().clone()
 }
 
+/// Whether `f` is true of a live object of this thread, the only one, or of those that have ended.
+pub fn any_object(t: &mut Thread, f: &mut dyn FnMut(&Header) -> bool) -> bool {
+    let mut found = false;
+    walk(&t.heap, false, |_, h| found = found || f(h));
+    walk_orphans(false, |_, h| found = found || f(h));
+    found
+}
+
 /// Calls `f` for every live container of every thread, with the world stopped.
 pub fn for_each_object(t: &mut Thread, f: &mut dyn FnMut(&Header)) {
     let me = t.peer().clone();

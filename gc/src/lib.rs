@@ -24,7 +24,7 @@ pub use count::{dec, inc, keep, keep_globals, to_heap, to_reg, to_reg_fast};
 pub use destroy::Pending;
 pub use destroy::local_zero;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
-pub use heap::{MAX_BLOCK, for_each_object};
+pub use heap::{MAX_BLOCK, any_object, for_each_object};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
 pub use publish::{publish, share};

@@ -222,10 +222,10 @@ impl Thread {
     /// The state of the calling thread, if it has entered.
     pub fn try_current<'a>() -> Option<&'a Thread> {
         let p = CURRENT.get();
-        // SAFETY: as in `current`.
         if p.is_null() {
             None
         } else {
+            // SAFETY: as in `current`.
             Some(unsafe { &*p })
         }
     }

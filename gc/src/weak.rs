@@ -7,6 +7,7 @@ use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
 use crate::obj::Obj;
 use crate::thread::Thread;
 use dashmap::DashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
@@ -29,7 +30,27 @@ unsafe impl Send for Ref {}
 // SAFETY: as above.
 unsafe impl Sync for Ref {}
 
-static TABLE: LazyLock<DashMap<u64, Vec<Ref>>> = LazyLock::new(DashMap::new);
+static TABLE: LazyLock<DashMap<u64, Vec<Ref>, BuildHasherDefault<AddressHasher>>> =
+    LazyLock::new(|| DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS));
+/// More than threads are likely to meet in, however many cores there are.
+const SHARDS: usize = 128;
+
+/// Spreads an address over all bits.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
+    }
+    fn write_u64(&mut self, n: u64) {
+        let h = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = h ^ (h >> 32);
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Makes `w` refer to `target`.
 pub fn register(t: &Thread, target: &Header, w: &WeakHead) {

@@ -2,8 +2,13 @@
 
 use crate::monitor::Sites;
 use crate::prelude::*;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+pub use parts::{Instrs, Packed, Positions};
+use std::ops::Deref;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, publish};
+
+mod parts;
 
 /// What a local register is, numbered as the compiler's `LocalKind`.
 pub const LOCAL_FAST: u8 = 0;
@@ -29,7 +34,37 @@ pub struct Position {
     pub end_col: u16,
 }
 
-/// The parts that stay as the compiler wrote them.
+/// What is asked of code that need not have run yet.
+pub struct CodeHead {
+    pub name: Obj,
+    pub qualname: Obj,
+    pub filename: Obj,
+    pub first_line: u32,
+    pub argcount: u16,
+    pub posonly: u16,
+    pub kwonly: u16,
+    pub flags: u32,
+    pub nlocals: u16,
+    pub nregs: u16,
+}
+
+/// What running it takes.
+pub struct CodeParts {
+    /// Names (interned str) and kinds of the local registers.
+    pub locals: Vec<(Obj, u8)>,
+    pub instrs: Instrs,
+    /// Constants in register form: they are shared or immortal, so copying one into a register counts nothing.
+    pub consts: Box<[Value]>,
+    /// Interned names.
+    pub names: Box<[Value]>,
+    /// Inline caches, and the name that each is for (NULL where the instruction says it).
+    pub caches: Box<[AtomicU64]>,
+    pub cache_names: Box<[Value]>,
+    pub handlers: Box<[Handler]>,
+    pub positions: Positions,
+}
+
+/// All of it stays as the compiler wrote it. What dereferencing gives is made when it is first asked for.
 pub struct CodeBody {
     pub name: Obj,
     pub qualname: Obj,
@@ -41,20 +76,50 @@ pub struct CodeBody {
     pub flags: u32,
     pub nlocals: u16,
     pub nregs: u16,
-    /// Names (interned str) and kinds of the local registers.
-    pub locals: Vec<(Obj, u8)>,
-    /// Instruction words. Atomic, because sites specialise while other threads run them (relaxed: each word stands for itself).
-    pub instrs: Box<[AtomicU64]>,
-    /// Constants in register form: they are shared or immortal, so copying one into a register counts nothing.
-    pub consts: Box<[Value]>,
-    /// Interned names.
-    pub names: Box<[Value]>,
-    /// Inline caches, and the name that each is for (NULL where the instruction says it).
-    pub caches: Box<[AtomicU64]>,
-    pub cache_names: Box<[Value]>,
-    pub handlers: Box<[Handler]>,
-    /// Where each comes from; behind them [`Code::marks`].
-    pub positions: Box<[Position]>,
+    parts: OnceLock<Box<CodeParts>>,
+    source: Option<Box<Source>>,
+}
+
+/// Makes the parts of a code object that has not run yet.
+pub type Source = dyn Fn(&Thread) -> CodeParts;
+
+impl Deref for CodeBody {
+    type Target = CodeParts;
+    #[inline(always)]
+    fn deref(&self) -> &CodeParts {
+        match self.parts.get() {
+            Some(p) => p,
+            None => self.make_parts(),
+        }
+    }
+}
+
+impl CodeBody {
+    fn new(h: CodeHead, parts: OnceLock<Box<CodeParts>>, source: Option<Box<Source>>) -> CodeBody {
+        CodeBody {
+            name: h.name,
+            qualname: h.qualname,
+            filename: h.filename,
+            first_line: h.first_line,
+            argcount: h.argcount,
+            posonly: h.posonly,
+            kwonly: h.kwonly,
+            flags: h.flags,
+            nlocals: h.nlocals,
+            nregs: h.nregs,
+            parts,
+            source,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_parts(&self) -> &CodeParts {
+        self.parts.get_or_init(|| match &self.source {
+            Some(source) => Box::new(source(Thread::current())),
+            None => unreachable!("made with its parts or with a source of them"),
+        })
+    }
 }
 
 /// `code`
@@ -62,13 +127,13 @@ pub struct CodeBody {
 pub struct Code {
     pub header: Header,
     body: *mut CodeBody,
-    /// The body's instructions, constants and inline caches.
+    /// The body's instructions, constants and inline caches; but for the first one, not before [`Code::ready`].
     pub first: *const AtomicU64,
-    pub consts: *const Value,
-    pub caches: *const AtomicU64,
-    pub cache_names: *const Value,
-    /// See [`Code::simple_key`].
-    pub call_key: u64,
+    consts: AtomicPtr<Value>,
+    caches: AtomicPtr<AtomicU64>,
+    cache_names: AtomicPtr<Value>,
+    /// See [`Code::simple_key`]; [`NOT_READY`] where the parts are still to be made.
+    call_key: AtomicU64,
     /// What calls ask first: number of registers and of locals, and how arguments are bound.
     pub nregs: u32,
     pub nlocals: u32,
@@ -76,13 +141,15 @@ pub struct Code {
     /// See [`Code::SIMPLE`].
     pub call_flags: u32,
     pub flags: u32,
-    /// Where it stands in the list of all code objects.
+    /// Where it stands in the list of all code objects that are ready, from 1.
     pub listed: AtomicU32,
     /// The table of what its instructions report, or NULL (see [`crate::monitor`]).
     sites: AtomicPtr<Sites>,
     /// The opcode of its first instruction.
-    pub first_op: u8,
+    pub first_op: AtomicU8,
 }
+
+const NOT_READY: u64 = u64::MAX;
 
 impl Code {
     /// Only positional parameters and no generator: a call with the right number of arguments needs no binding.
@@ -98,7 +165,31 @@ impl Code {
     }
 
     /// A code object of these parts. It is published: code is shared from the start, and only collected.
-    pub fn new(t: &Thread, body: CodeBody) -> Obj {
+    pub fn new(t: &Thread, head: CodeHead, parts: CodeParts) -> Obj {
+        let first = parts.instrs.as_ptr();
+        let body = CodeBody::new(head, OnceLock::from(Box::new(parts)), None);
+        let o = Self::with_body(t, body, first);
+        if let Some(c) = Code::of(o.value()) {
+            c.make_ready();
+        }
+        o
+    }
+
+    /// A code object whose parts `source` makes when they are first needed.
+    ///
+    /// # Safety
+    /// `first` points to its instructions, and stays; what `source` gives and keeps may be used by any thread.
+    pub unsafe fn new_lazy(
+        t: &Thread,
+        head: CodeHead,
+        first: *const AtomicU64,
+        source: Box<Source>,
+    ) -> Obj {
+        let body = CodeBody::new(head, OnceLock::new(), Some(source));
+        Self::with_body(t, body, first)
+    }
+
+    fn with_body(t: &Thread, body: CodeBody, first: *const AtomicU64) -> Obj {
         const CO_VARARGS: u32 = 4;
         const CO_VARKEYWORDS: u32 = 8;
         const CO_GENERATORS: u32 = 32 | 128 | 512;
@@ -109,7 +200,7 @@ impl Code {
         if body.flags & CO_GENERATORS != 0 {
             call_flags |= Code::GENERATOR;
         }
-        // SAFETY: every field is written before anything else happens.
+        // SAFETY: every field that zero does not suit is written before anything else happens.
         let o = unsafe {
             let p = t.alloc(&CODE.head, size_of::<Code>()) as *mut Code;
             (*p).nregs = body.nregs.max(body.nlocals) as u32;
@@ -117,20 +208,71 @@ impl Code {
             (*p).argcount = body.argcount as u32;
             (*p).call_flags = call_flags;
             (*p).flags = body.flags;
-            (*p).call_key = (call_flags as u64) << 32 | body.argcount as u64;
-            (*p).first = body.instrs.as_ptr();
-            (*p).consts = body.consts.as_ptr();
-            (*p).caches = body.caches.as_ptr();
-            (*p).cache_names = body.cache_names.as_ptr();
-            (*p).listed = AtomicU32::new(0);
-            (*p).sites = AtomicPtr::new(std::ptr::null_mut());
-            (*p).first_op = body.instrs.first().map_or(0, |w| w.load(Relaxed) as u8);
+            (*p).call_key = AtomicU64::new(NOT_READY);
+            (*p).first = first;
             (*p).body = Box::into_raw(Box::new(body));
-            crate::monitor::add(p);
             Obj::from_raw(Value::from_ptr(p as *const Header))
         };
         weft_gc::share(t, o.value());
         o
+    }
+
+    /// Makes sure that the parts are there: to be called before a frame for this code is made.
+    #[inline(always)]
+    pub fn ready(&self) {
+        if self.call_key() == NOT_READY {
+            self.make_ready();
+        }
+    }
+
+    /// Any number of threads may be here; all of them store the same.
+    #[cold]
+    #[inline(never)]
+    fn make_ready(&self) {
+        let parts = self.parts();
+        self.consts.store(parts.consts.as_ptr().cast_mut(), Relaxed);
+        self.caches.store(parts.caches.as_ptr().cast_mut(), Relaxed);
+        let names = parts.cache_names.as_ptr().cast_mut();
+        self.cache_names.store(names, Relaxed);
+        let op = crate::monitor::plain_word(self, 0) as u8;
+        self.first_op.store(op, Relaxed);
+        crate::monitor::add(self);
+        let key = (self.call_flags as u64) << 32 | self.argcount as u64;
+        // Release: who sees it sees the others.
+        self.call_key.store(key, Release);
+    }
+
+    /// Equal to a [`Code::simple_key`] only where the parts are there.
+    #[inline(always)]
+    pub fn call_key(&self) -> u64 {
+        self.call_key.load(Acquire)
+    }
+    #[inline(always)]
+    pub fn consts(&self) -> *const Value {
+        self.consts.load(Relaxed)
+    }
+    #[inline(always)]
+    pub fn caches(&self) -> *const AtomicU64 {
+        self.caches.load(Relaxed)
+    }
+    #[inline(always)]
+    pub fn cache_names(&self) -> *const Value {
+        self.cache_names.load(Relaxed)
+    }
+
+    /// The parts, made now if they are not there yet.
+    #[inline(always)]
+    pub fn parts(&self) -> &CodeParts {
+        self.body()
+    }
+
+    /// What a function of this code has as `__doc__`: the first constant, if it is a docstring.
+    pub fn docstring(&self) -> Value {
+        const CO_HAS_DOCSTRING: u32 = 0x400_0000;
+        if self.flags & CO_HAS_DOCSTRING == 0 {
+            return Value::NONE;
+        }
+        self.parts().consts.first().copied().unwrap_or(Value::NONE)
     }
 
     /// The code object, if `v` is one.
@@ -177,16 +319,25 @@ impl Code {
 
     /// Source position of instruction `i`.
     pub fn position(&self, i: usize) -> Position {
-        self.body().positions.get(i).copied().unwrap_or_default()
+        self.parts()
+            .positions
+            .get()
+            .get(i)
+            .copied()
+            .unwrap_or_default()
     }
 
     pub fn line(&self, i: usize) -> u32 {
         match self.position(i).line {
-            0 => self.body().positions[..i.min(self.body().instrs.len())]
-                .iter()
-                .rev()
-                .find(|p| p.line != 0)
-                .map_or(self.body().first_line, |p| p.line),
+            0 => {
+                let all = self.parts().positions.get();
+                let n = i.min(self.parts().instrs.len());
+                let before = all[..n.min(all.len())].iter().rev();
+                before
+                    .map(|p| p.line)
+                    .find(|line| *line != 0)
+                    .unwrap_or(self.body().first_line)
+            }
             n => n,
         }
     }
@@ -210,7 +361,8 @@ impl Code {
     /// Lines without code that are passed before an instruction: its number, and the line.
     pub fn marks(&self) -> impl Iterator<Item = (usize, u32)> {
         let body = self.body();
-        let marks = body.positions.get(body.instrs.len()..).unwrap_or(&[]);
+        let all = body.positions.get();
+        let marks = all.get(body.instrs.len()..).unwrap_or(&[]);
         marks.iter().map(|p| (p.end_line as usize, p.line))
     }
 
@@ -224,7 +376,7 @@ impl Code {
     }
 
     pub fn free_count(&self) -> usize {
-        self.body()
+        self.parts()
             .locals
             .iter()
             .filter(|(_, k)| *k == LOCAL_FREE)
@@ -238,8 +390,10 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     f(b.name.value());
     f(b.qualname.value());
     f(b.filename.value());
-    b.locals.iter().for_each(|(o, _)| f(o.value()));
-    b.consts.iter().for_each(|v| f(v.bare()));
+    if let Some(parts) = b.parts.get() {
+        parts.locals.iter().for_each(|(o, _)| f(o.value()));
+        parts.consts.iter().for_each(|v| f(v.bare()));
+    }
 }
 
 unsafe fn clear(h: *mut Header, t: &Thread) {
@@ -252,7 +406,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
             drop(Box::from_raw(sites));
         }
         let body = Box::from_raw((*c).body);
-        for v in body.consts.iter() {
+        for v in body.parts.get().iter().flat_map(|p| p.consts.iter()) {
             t.drop_value(v.bare());
         }
     }
@@ -263,7 +417,7 @@ fn names_tuple(t: &Thread, v: Value, want: impl Fn(usize, u8) -> bool) -> Res {
         return Ok(Value::NONE);
     };
     let n: Vec<Value> = c
-        .body()
+        .parts()
         .locals
         .iter()
         .enumerate()
@@ -317,7 +471,7 @@ fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
         end_line: c.body().first_line,
         ..Position::default()
     };
-    let all = c.body().positions.iter().take(c.body().instrs.len());
+    let all = c.parts().positions.get().iter().take(c.body().instrs.len());
     let items: Vec<Obj> = std::iter::once(&start)
         .chain(all)
         .map(|p| {
@@ -420,8 +574,8 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(Value::NONE);
     };
     let b = c.body();
-    let load = |i| AtomicU64::new(crate::monitor::plain_word(c, i));
-    let mut new = CodeBody {
+    let p = c.parts();
+    let mut head = CodeHead {
         name: b.name.clone(),
         qualname: b.qualname.clone(),
         filename: b.filename.clone(),
@@ -432,31 +586,35 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
         flags: b.flags,
         nlocals: b.nlocals,
         nregs: b.nregs,
-        locals: b.locals.clone(),
-        instrs: (0..b.instrs.len()).map(load).collect(),
-        consts: b
+    };
+    let mut parts = CodeParts {
+        locals: p.locals.clone(),
+        instrs: (0..p.instrs.len())
+            .map(|i| crate::monitor::plain_word(c, i))
+            .collect(),
+        consts: p
             .consts
             .iter()
             .map(|v| Code::constant(t, Obj::new(t, *v)))
             .collect(),
-        names: b.names.clone(),
-        caches: b.caches.iter().map(|_| AtomicU64::new(0)).collect(),
-        cache_names: b.cache_names.clone(),
-        handlers: b.handlers.clone(),
-        positions: b.positions.clone(),
+        names: p.names.clone(),
+        caches: p.caches.iter().map(|_| AtomicU64::new(0)).collect(),
+        cache_names: p.cache_names.clone(),
+        handlers: p.handlers.clone(),
+        positions: p.positions.clone(),
     };
     for (k, v) in Dict::exact(a[1]).map(|d| d.items(t)).unwrap_or_default() {
         let key = Str::of(k.value()).map_or(String::new(), |s| s.to_string_lossy());
         match key.as_str() {
-            "co_name" => new.name = v,
-            "co_qualname" => new.qualname = v,
-            "co_filename" => new.filename = v,
-            "co_firstlineno" => new.first_line = proto::index_i64(t, v.value())? as u32,
-            "co_flags" => new.flags = proto::index_i64(t, v.value())? as u32,
+            "co_name" => head.name = v,
+            "co_qualname" => head.qualname = v,
+            "co_filename" => head.filename = v,
+            "co_firstlineno" => head.first_line = proto::index_i64(t, v.value())? as u32,
+            "co_flags" => head.flags = proto::index_i64(t, v.value())? as u32,
             "co_consts" => {
-                if let Some(items) = same_size(v.value(), b.consts.len()) {
+                if let Some(items) = same_size(v.value(), p.consts.len()) {
                     let items = items.to_vec(t).into_iter();
-                    new.consts = items.map(|o| Code::constant(t, o)).collect();
+                    parts.consts = items.map(|o| Code::constant(t, o)).collect();
                 } else {
                     unchanged(t, a[0], &key, v.value())?;
                 }
@@ -464,7 +622,7 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
             _ => unchanged(t, a[0], &key, v.value())?,
         }
     }
-    Ok(Code::new(t, new).into())
+    Ok(Code::new(t, head, parts).into())
 }
 
 /// `code`
@@ -505,7 +663,7 @@ pub static CODE: Type = Type::builtin(
             field!("co_flags", |_, c| Ok(Value::int(c.body().flags as i64))),
             field!("co_nlocals", |_, c| {
                 Ok(Value::int(
-                    c.body()
+                    c.parts()
                         .locals
                         .iter()
                         .filter(|(_, k)| *k != LOCAL_FREE)
@@ -519,12 +677,14 @@ pub static CODE: Type = Type::builtin(
             field!("_co_code_adaptive", co_code),
             field!("co_consts", |t, c| Ok(Tuple::from_slice(
                 t,
-                &c.body().consts
+                &c.parts().consts
             )
             .into())),
-            field!("co_names", |t, c| Ok(
-                Tuple::from_slice(t, &c.body().names).into()
-            )),
+            field!("co_names", |t, c| Ok(Tuple::from_slice(
+                t,
+                &c.parts().names
+            )
+            .into())),
             field!("co_linetable", |t, _| Ok(
                 crate::bytes::Bytes::new(t, b"").into()
             )),

@@ -453,6 +453,19 @@ impl Dict {
         Ok(())
     }
 
+    /// Adds one to the number that a key has, none being zero. False, and nothing is done: it is no small int.
+    pub fn count_key(&self, t: &mut Thread, key: Value) -> Res<bool> {
+        let hash = hash_key(t, key)?;
+        self.change(t, key, hash, |t, found| {
+            let n = self.value_of(t, found).map_or(Value::int(0), |v| v.value());
+            if !n.is_int() || n.as_int() == Value::INT_MAX {
+                return false;
+            }
+            self.put(t, found, hash, key, Value::int(n.as_int() + 1));
+            true
+        })
+    }
+
     /// Removes a key and gives its value.
     pub fn remove(&self, t: &mut Thread, key: Value) -> Res<Option<Obj>> {
         let hash = hash_key(t, key)?;
@@ -580,7 +593,7 @@ impl Dict {
     }
 
     /// Makes room for `n` more keys, if that is worth a new table at once.
-    fn reserve(&self, t: &Thread, n: usize) {
+    pub(crate) fn reserve(&self, t: &Thread, n: usize) {
         let _guard = lock(t, &self.header);
         let room = self.table().map_or(0, |tb| tb.room() as usize);
         if (self.len() + n) > room && n > self.len() / 2 {
@@ -667,6 +680,17 @@ impl Dict {
             items.push((k.to_obj(t), v.to_obj(t)));
         }
         items
+    }
+
+    /// All keys, or all values, as they are at one moment.
+    pub fn parts(&self, t: &Thread, keys: bool) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        let mut parts = Vec::with_capacity(self.len());
+        let mut pos = 0;
+        while let Some((k, v)) = self.next(t, &mut pos) {
+            parts.push(if keys { k } else { v }.to_obj(t));
+        }
+        parts
     }
 
     /// A name for the current set of keys: until it changes, [`Dict::index_of_str`] gives the same, and no key is

@@ -65,7 +65,7 @@ pub struct View {
 /// in between. `None`: `v` is nothing of that kind.
 pub fn snapshot(t: &Thread, v: Value) -> Option<Vec<Obj>> {
     if let Some(d) = Dict::exact(v) {
-        return Some(d.items(t).into_iter().map(|(k, _)| k).collect());
+        return Some(d.parts(t, true));
     }
     if !v.is_ptr() {
         return None;
@@ -77,14 +77,12 @@ pub fn snapshot(t: &Thread, v: Value) -> Option<Vec<Obj>> {
     } else {
         return None;
     };
-    let items = Dict::exact(view.dict.get())?.items(t).into_iter();
-    Some(if ty.is(&DICT_KEYS) {
-        items.map(|(k, _)| k).collect()
-    } else if ty.is(&DICT_VALUES) {
-        items.map(|(_, v)| v).collect()
-    } else {
-        items.map(|(k, v)| Tuple::pair(t, k, v)).collect()
-    })
+    let d = Dict::exact(view.dict.get())?;
+    if !ty.is(&DICT_ITEMS) {
+        return Some(d.parts(t, ty.is(&DICT_KEYS)));
+    }
+    let items = d.items(t).into_iter();
+    Some(items.map(|(k, v)| Tuple::pair(t, k, v)).collect())
 }
 
 /// `d.keys()` and so on.
@@ -365,10 +363,10 @@ impl DictIter {
     #[inline(always)]
     fn dict<'a>(&self) -> Option<&'a Dict> {
         let v = self.dict.get();
-        // SAFETY: a dict; it is used until the next safepoint only.
         if v.is_null() {
             None
         } else {
+            // SAFETY: a dict; it is used until the next safepoint only.
             Some(unsafe { &*(v.ptr() as *const Dict) })
         }
     }

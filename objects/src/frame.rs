@@ -1,6 +1,6 @@
 //! Frames: one record per running Python function, and the frame objects that Python sees of them.
 
-use crate::code::{Code, LOCAL_CELL, LOCAL_FAST, LOCAL_FREE};
+use crate::code::{Code, LOCAL_FAST, LOCAL_HIDDEN};
 use crate::prelude::*;
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::AtomicU64;
@@ -43,8 +43,6 @@ impl Frame {
     pub const ENTRY: u32 = 1;
     /// It runs `__init__` for a call of the class: the result is `instance`.
     pub const CONSTRUCTOR: u32 = 2;
-    /// It is a generator's, resumed by the interpreter loop for `for` or `Send`.
-    pub const INLINE_GENERATOR: u32 = 4;
     /// The register below the frame holds the function and is the frame's to clear.
     pub const BELOW: u32 = 8;
     /// A generator's frame.
@@ -281,6 +279,8 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
                     saved.push(v);
                 }
                 *fo.saved.get() = saved;
+                // A generator's, from when it was suspended.
+                fo.locals.set(t, &fo.header, Value::NULL);
             } else {
                 fo.locals
                     .set(t, &fo.header, Obj::new(t, (*f).namespace).into_value());
@@ -311,40 +311,47 @@ pub fn current(t: &Thread) -> Option<*mut Frame> {
     t.vm().top_frame()
 }
 
-/// A dict of the frame's named locals and free variables that are bound.
-pub fn snapshot_locals(t: &Thread, f: *mut Frame) -> Obj {
+/// `locals()`: a dict of the running frame's named locals and free variables that are bound. In the body of a module or class: its namespace, but
+/// within a comprehension what that has bound alone.
+pub fn locals(t: &Thread, f: *mut Frame) -> Obj {
     // SAFETY: a running frame of this thread.
     unsafe {
-        if !(*f).namespace.is_null() {
-            return Obj::new(t, (*f).namespace);
-        }
         let code = (*f).code();
         let registers = std::slice::from_raw_parts((*f).base, code.nlocals as usize);
-        let d = locals_dict(t, code, registers);
-        if let Some(o) = FrameObject::of((*f).object)
-            && let (Some(extra), Some(d)) = (Dict::of(o.extra.get()), Dict::exact(d.value()))
-        {
-            for (k, v) in extra.items(t) {
-                if let Some(k) = Str::of(k.value()) {
-                    d.set_str(t, k, v.value());
+        if (*f).namespace.is_null() {
+            let d = locals_dict(t, code, registers, |_| true);
+            if let Some(o) = FrameObject::of((*f).object)
+                && let (Some(extra), Some(d)) = (Dict::of(o.extra.get()), Dict::exact(d.value()))
+            {
+                for (k, v) in extra.items(t) {
+                    if let Some(k) = Str::of(k.value()) {
+                        d.set_str(t, k, v.value());
+                    }
                 }
             }
+            return d;
         }
-        d
+        let hidden = |k: u8| k == LOCAL_HIDDEN;
+        let kinds = code.body().locals.iter().map(|l| l.1);
+        if !kinds.zip(registers).any(|(k, v)| hidden(k) && !v.is_null()) {
+            return Obj::new(t, (*f).namespace);
+        }
+        locals_dict(t, code, registers, hidden)
     }
 }
 
-/// A dict of the locals in these registers.
-fn locals_dict(t: &Thread, code: &Code, registers: &[Value]) -> Obj {
+/// A dict of the locals of some kinds in these registers.
+fn locals_dict(t: &Thread, code: &Code, registers: &[Value], wanted: impl Fn(u8) -> bool) -> Obj {
     let d = Dict::new(t);
     for ((name, kind), v) in code.body().locals.iter().zip(registers) {
         let mut v = *v;
-        if matches!(*kind, LOCAL_CELL | LOCAL_FREE) {
-            if let Some(c) = crate::cell::Cell::of(v) {
-                v = c.get();
-            }
-        } else if *kind != LOCAL_FAST {
+        if !wanted(*kind) {
             continue;
+        }
+        if *kind != LOCAL_FAST
+            && let Some(c) = crate::cell::Cell::of(v)
+        {
+            v = c.get();
         }
         if let (Some(d), Some(name), false) =
             (Dict::exact(d.value()), Str::of(name.value()), v.is_null())
@@ -353,11 +360,6 @@ fn locals_dict(t: &Thread, code: &Code, registers: &[Value]) -> Obj {
         }
     }
     d
-}
-
-/// `locals()` of the running frame: the namespace itself, or a fresh snapshot (PEP 667).
-pub fn locals(t: &Thread, f: *mut Frame) -> Obj {
-    snapshot_locals(t, f)
 }
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -573,7 +575,9 @@ pub static FRAME: Type = Type::builtin(
         getset: &[
             GetSetDef::ro("f_code", |t, v| Ok(to_reg(t, of(v).code.get()))),
             GetSetDef::ro("f_globals", |t, v| Ok(to_reg(t, of(v).globals.get()))),
-            GetSetDef::ro("f_builtins", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
+            GetSetDef::ro("f_builtins", |t, v| {
+                Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))
+            }),
             GetSetDef::ro("f_locals", get_locals),
             GetSetDef::ro("f_back", get_back),
             GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).offset(t)))),
@@ -640,13 +644,18 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
     let Some(fo) = FrameObject::of(o.value()) else {
         return Ok(o.into());
     };
+    look_again(t, fo, g);
+    Ok(o.into())
+}
+
+/// Brings the frame object of a generator up to date, if that is suspended.
+fn look_again(t: &Thread, fo: &FrameObject, g: &crate::generator::Generator) {
     let Ok(state) = g.begin(t) else {
-        return Ok(o.into());
+        return;
     };
     let first = g.code().body().instrs.as_ptr() as usize;
     let at = ((g.pc.get() as usize - first) / 8).saturating_sub(1);
     fo.lasti
         .store(at as u64, std::sync::atomic::Ordering::Relaxed);
     g.end(state);
-    Ok(o.into())
 }

@@ -212,6 +212,9 @@ fn set_code(t: &mut Thread, f: Value, v: Value) -> Res<()> {
             "Assigning a code object of non-matching type is deprecated (e.g., from a generator to a plain function)",
         )?;
     }
+    // The docstring stays that of the first code.
+    let doc = Obj::own(get_doc(t, f)?);
+    put(t, f, &of(f).doc, doc.value())?;
     put(t, f, &of(f).code, v)
 }
 
@@ -238,8 +241,15 @@ fn set_kwdefaults(t: &mut Thread, f: Value, v: Value) -> Res<()> {
     put(t, f, &of(f).kwdefaults, v)
 }
 
+/// What nobody has set is the code's.
 fn get_doc(t: &mut Thread, f: Value) -> Res {
-    none_if_empty(t, &of(f).doc)
+    let own = of(f).doc.get();
+    let doc = if own.is_null() {
+        of(f).code().docstring()
+    } else {
+        own
+    };
+    Ok(to_reg(t, doc))
 }
 
 fn get_annotations(t: &mut Thread, v: Value) -> Res {
@@ -321,7 +331,7 @@ fn new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     };
     let given = |v: Value| !v.is_null() && !v.is_none();
     let builtins = crate::runtime::builtins_for(t, globals);
-    let f = Function::new(t, a[0], globals, builtins);
+    let f = Function::new(t, a[0], globals, Dict::of_obj(&builtins));
     if given(a[2]) {
         set_str(t, f.value(), &of(f.value()).name, a[2], "__name__")?;
     }
@@ -383,7 +393,9 @@ pub static FUNCTION: Type = Type::builtin(
         }),
         getset: &[
             GetSetDef::rw("__code__", |t, v| Ok(to_reg(t, of(v).code.get())), set_code),
-            GetSetDef::ro("__builtins__", |t, v| Ok(to_reg(t, of(v).builtins.get()))),
+            GetSetDef::ro("__builtins__", |t, v| {
+                Ok(crate::foreign_builtins::shown(t, of(v).builtins.get()))
+            }),
             GetSetDef::ro("__closure__", |t, v| none_if_empty(t, &of(v).closure)),
             GetSetDef::rw(
                 "__defaults__",
@@ -405,7 +417,10 @@ pub static FUNCTION: Type = Type::builtin(
                 |t, v| Ok(to_reg(t, of(v).qualname.get())),
                 |t, v, x| set_str(t, v, &of(v).qualname, x, "__qualname__"),
             ),
-            GetSetDef::rw("__doc__", get_doc, |t, v, x| put(t, v, &of(v).doc, x)),
+            GetSetDef::rw("__doc__", get_doc, |t, v, x| {
+                // A deleted one is None.
+                put(t, v, &of(v).doc, if x.is_null() { Value::NONE } else { x })
+            }),
             GetSetDef::rw(
                 "__module__",
                 |t, v| none_if_empty(t, &of(v).module),

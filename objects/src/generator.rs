@@ -182,6 +182,7 @@ impl Generator {
         n: usize,
         mut word: impl FnMut(usize) -> Value,
     ) -> Obj {
+        code.ready();
         let ty: &'static Type = match code.flags & (128 | 512) {
             0 => &GENERATOR,
             128 => &COROUTINE,

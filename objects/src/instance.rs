@@ -83,7 +83,7 @@ impl Instance {
         let found = if name.is_interned() {
             None
         } else {
-            Some(Str::find_interned(name.as_bytes())?)
+            Some(name.find_interned()?)
         };
         let name = found.unwrap_or(name);
         let i = Shape::by_id(self.shape.load(Acquire)).find(name)?;
@@ -209,10 +209,10 @@ pub fn dict_slot<'a>(v: Value) -> Option<&'a Slot> {
         return None;
     }
     let offset = type_of(v).dict_offset.load(Relaxed) as usize;
-    // SAFETY: the class says that a slot is there.
     if offset == 0 {
         None
     } else {
+        // SAFETY: the class says that a slot is there.
         Some(unsafe { &*((v.ptr() as *const u8).add(offset) as *const Slot) })
     }
 }

@@ -375,6 +375,9 @@ fn int_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 
 #[cold]
 fn int_with_keywords(t: &mut Thread, args: Args<'_>) -> Res {
+    if let ([x, base], false) = (args.pos(), args.has_keywords()) {
+        return int_from_text(t, *x, *base);
+    }
     let a = NEW.bind(t, args)?;
     match (a[0].is_null(), a[1].is_null()) {
         (true, true) => Ok(Value::int(0)),

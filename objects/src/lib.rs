@@ -16,6 +16,7 @@ pub mod dict_views;
 pub mod errors;
 pub mod exception_groups;
 pub mod float;
+pub mod foreign_builtins;
 pub mod frame;
 pub mod frame_locals;
 pub mod function;
@@ -92,8 +93,8 @@ use weft_gc::Value;
 /// The object, if `v` is an instance of the type or of a subclass; `T` is the type's layout.
 #[inline(always)]
 pub fn cast<'a, T>(v: Value, ty: &'static Type) -> Option<&'a T> {
-    // SAFETY: the type says that the object has this layout; the borrow is as good as the word (see `Value`).
     if v.is_ptr() && (std::ptr::eq(type_of(v), ty) || type_of(v).is_subtype(ty)) {
+        // SAFETY: the type says that the object has this layout; the borrow is as good as the word (see `Value`).
         Some(unsafe { &*(v.ptr() as *const T) })
     } else {
         None
@@ -105,6 +106,7 @@ pub fn cast<'a, T>(v: Value, ty: &'static Type) -> Option<&'a T> {
 pub fn cast_exact<'a, T>(v: Value, ty: &'static Type) -> Option<&'a T> {
     // SAFETY: as in `cast`.
     if v.is_ptr() && std::ptr::eq(unsafe { v.header() }.ty(), &ty.head) {
+        // SAFETY: as above.
         Some(unsafe { &*(v.ptr() as *const T) })
     } else {
         None

@@ -217,10 +217,10 @@ impl List {
             return false;
         };
         let p = self.raw.buffer();
-        // SAFETY: a buffer in use.
         let capacity = if p.is_null() {
             0
         } else {
+            // SAFETY: a buffer in use.
             unsafe { (*p).capacity() }
         };
         if need > capacity {
@@ -309,10 +309,10 @@ impl List {
             .collect();
         let (tail, len) = (n - end, n - (end - start) + items.len());
         let p = self.raw.buffer();
-        // SAFETY: a buffer in use.
         let capacity = if p.is_null() {
             0
         } else {
+            // SAFETY: a buffer in use.
             unsafe { (*p).capacity() }
         };
         if len > capacity {
@@ -432,10 +432,10 @@ impl List {
         let start = start.min(end);
         let (k, gone) = (items.len(), end - start);
         let p = self.raw.buffer();
-        // SAFETY: a buffer in use.
         let capacity = if p.is_null() {
             0
         } else {
+            // SAFETY: a buffer in use.
             unsafe { (*p).capacity() }
         };
         let len = n - gone + k;
@@ -547,11 +547,11 @@ impl List {
     pub fn size(&self, t: &Thread) -> usize {
         let _guard = lock(t, &self.header);
         let p = self.raw.buffer();
-        // SAFETY: a buffer in use.
         size_of::<List>()
             + if p.is_null() {
                 0
             } else {
+                // SAFETY: a buffer in use.
                 unsafe { (*p).bytes() }
             }
     }

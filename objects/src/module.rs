@@ -93,10 +93,12 @@ impl Module {
         let name = self.get(t, "__name__");
         let f =
             BuiltinFunction::new_function(t, def, name.as_ref().map_or(Value::NULL, Obj::value));
-        self.add(t, def.name, f);
+        self.dict()
+            .set_str(t, crate::names::get(t, def.name), f.value());
     }
 
     pub fn add_functions(&self, t: &Thread, defs: &'static [crate::native::NativeDef]) {
+        self.dict().reserve(t, defs.len());
         for def in defs {
             self.add_function(t, def);
         }

@@ -143,7 +143,7 @@ pub struct Sites {
 
 /// What all tools have asked for.
 pub struct State {
-    /// All code objects.
+    /// All code objects that are ready to run.
     codes: Vec<usize>,
     /// Events that each tool wants everywhere: a bit per event.
     pub events: [u32; TOOLS],
@@ -242,21 +242,22 @@ impl State {
     }
 }
 
-/// A code object has been made.
-pub fn add(code: *const Code) {
+/// A code object is ready to run. (Any number of threads may say so.)
+pub fn add(c: &Code) {
     let mut state = STATE.lock();
-    // SAFETY: just made by the caller.
-    let c = unsafe { &*code };
+    if c.listed.load(Relaxed) != 0 {
+        return;
+    }
+    state.codes.push(std::ptr::from_ref(c) as usize);
     c.listed.store(state.codes.len() as u32, Relaxed);
-    state.codes.push(code as usize);
-    if ANY.load(Acquire) {
+    if !ANY.load(Acquire) {
+        return;
+    }
+    if c.call_flags & Code::GENERATOR == 0 {
         mark_stale(c);
+    } else if let Some(refresh) = REFRESH.get() {
         // A generator expression is not entered at its first instruction.
-        if c.call_flags & Code::GENERATOR != 0
-            && let Some(refresh) = REFRESH.get()
-        {
-            refresh(&state, c);
-        }
+        refresh(&state, c);
     }
 }
 
@@ -272,11 +273,17 @@ pub fn set_refresh_hook(f: RefreshHook) {
 /// A code object dies.
 pub fn forget(code: &Code) {
     let mut state = STATE.lock();
-    let at = code.listed.load(Relaxed) as usize;
+    let Some(at) = (code.listed.load(Relaxed) as usize).checked_sub(1) else {
+        return;
+    };
     state.codes.swap_remove(at);
     if let Some(moved) = state.codes.get(at) {
         // SAFETY: as in `each_code`.
-        unsafe { (*(*moved as *const Code)).listed.store(at as u32, Relaxed) };
+        unsafe {
+            (*(*moved as *const Code))
+                .listed
+                .store(at as u32 + 1, Relaxed)
+        };
     }
 }
 
@@ -292,7 +299,7 @@ pub fn mark_stale(code: &Code) {
 pub fn plain_word(code: &Code, i: usize) -> u64 {
     let word = code.body().instrs[i].load(Acquire);
     match word as u8 {
-        STALE if i == 0 => word & !0xff | u64::from(code.first_op),
+        STALE if i == 0 => word & !0xff | u64::from(code.first_op.load(Relaxed)),
         INSTRUMENTED => code.sites().map_or(word, |x| x.sites[i].plain(word)),
         _ => word,
     }

@@ -10,6 +10,10 @@ use crate::{Res, ThreadExt};
 use std::sync::OnceLock;
 use weft_gc::{Header, Obj, Slot, Thread, Value, to_reg};
 
+mod shape;
+
+pub use shape::{Shape, Sig};
+
 /// A native function. It gets one borrowed value per parameter of its signature (a method's `self` first): NULL for an optional
 /// one that was not given, a tuple for `*args`, a dict for `**kwargs`. It gives an owned register word.
 pub type NativeFn = fn(&mut Thread, &[Value]) -> Res;
@@ -37,6 +41,7 @@ pub struct NativeDef {
     /// Called instead of `f`.
     pub raw: Option<RawFn>,
     pub kind: NativeKind,
+    shape: Shape,
 }
 
 impl NativeDef {
@@ -49,6 +54,7 @@ impl NativeDef {
             f,
             raw: None,
             kind: NativeKind::Plain,
+            shape: Shape::of(sig),
         }
     }
     /// A plain function or method that binds its arguments itself.
@@ -60,6 +66,7 @@ impl NativeDef {
             f: |_, _| Ok(Value::NONE),
             raw: Some(f),
             kind: NativeKind::Plain,
+            shape: Shape::of(sig),
         }
     }
     /// A class method: its first argument is the class (`$type`).
@@ -71,6 +78,7 @@ impl NativeDef {
             f,
             raw: None,
             kind: NativeKind::Class,
+            shape: Shape::of(sig),
         }
     }
     /// A static method.
@@ -82,6 +90,7 @@ impl NativeDef {
             f,
             raw: None,
             kind: NativeKind::Static,
+            shape: Shape::of(sig),
         }
     }
     pub const fn doc(mut self, doc: &'static str) -> NativeDef {
@@ -208,16 +217,6 @@ impl Signature {
         s.simple = s.posonly == s.params.len();
         s
     }
-
-    /// Whether all that positional arguments leave open is NULL.
-    fn can_pad(&self) -> bool {
-        self.params.len() <= PADDED
-            && self.star.is_none()
-            && self.star_star.is_none()
-            && self.params[self.positional..]
-                .iter()
-                .all(|p| p.default.is_some())
-    }
 }
 
 fn split_top(s: &str) -> Vec<&str> {
@@ -253,32 +252,43 @@ pub struct Native {
     /// How many positional arguments can be handed over as they are, in front of NULLs for `params` others, all of them
     /// optional; with `min`. -1: none.
     positional: i16,
+    /// The number of the parameter `*args`, if binding without keywords is laying arguments in front of it; -1: none.
+    star: i16,
     params: u16,
     /// A method: the first parameter is the object it is called on.
     pub method: bool,
-    sig: OnceLock<Signature>,
+    sig: OnceLock<Box<Signature>>,
 }
 
 impl Native {
     /// Made once for each definition, kept for ever.
     pub fn new(def: &'static NativeDef, method: bool) -> &'static Native {
-        let sig = Signature::parse(def.sig);
+        let shape = &def.shape;
+        let simple = shape.is_simple();
+        // Whether all that positional arguments leave open is NULL.
+        let can_pad = usize::from(shape.params) <= PADDED && !shape.open && !shape.needs_keyword;
         let native = Native {
             def,
             f: def.f,
-            min: sig.required as u16,
-            max: if sig.simple {
-                sig.positional as u16
-            } else {
-                u16::MAX
-            },
-            simple: sig.simple && def.raw.is_none(),
-            positional: if sig.can_pad() && def.raw.is_none() {
-                sig.positional as i16
+            min: shape.required,
+            max: if simple { shape.positional } else { u16::MAX },
+            simple: simple && def.raw.is_none(),
+            positional: if can_pad && def.raw.is_none() {
+                shape.positional as i16
             } else {
                 -1
             },
-            params: sig.params.len() as u16,
+            star: if shape.star >= 0
+                && shape.star as u16 == shape.positional
+                && usize::from(shape.params) <= PADDED
+                && !shape.needs_keyword
+                && def.raw.is_none()
+            {
+                shape.star
+            } else {
+                -1
+            },
+            params: shape.params,
             method,
             sig: OnceLock::new(),
         };
@@ -286,7 +296,8 @@ impl Native {
     }
 
     pub fn signature(&self) -> &Signature {
-        self.sig.get_or_init(|| Signature::parse(self.def.sig))
+        self.sig
+            .get_or_init(|| Box::new(Signature::parse(self.def.sig)))
     }
 
     /// Calls with positional arguments only (`self` included): the common case.
@@ -323,8 +334,26 @@ impl Native {
                 return self.call_padded(t, given);
             }
         }
+        if args.names().is_null() && self.star >= 0 && args.all().len() >= self.min as usize {
+            return self.call_star(t, args.all());
+        }
         let bound = self.bind(t, args)?;
         (self.f)(t, bound.values())
+    }
+
+    /// Calls with positional arguments of which those from `star` on become a tuple.
+    fn call_star(&self, t: &mut Thread, given: &[Value]) -> Res {
+        let star = self.star as usize;
+        let n = given.len().min(star);
+        let mut padded = [Value::NULL; PADDED];
+        padded[..n].copy_from_slice(&given[..n]);
+        let rest = Tuple::from_slice(t, &given[n..]);
+        padded[star] = rest.value();
+        let named = self.signature().star_star.map(|i| (i, Dict::new(t)));
+        if let Some((i, d)) = &named {
+            padded[*i] = d.value();
+        }
+        (self.f)(t, &padded[..self.params as usize])
     }
 
     #[cold]

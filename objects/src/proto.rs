@@ -315,7 +315,15 @@ pub fn eq(t: &mut Thread, a: Value, b: Value) -> Res<bool> {
 }
 
 /// The truth of `a op b`.
+#[inline]
 pub fn compare_bool(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res<bool> {
+    if a.both_ints(b) {
+        return Ok(op.of(a.as_int().cmp(&b.as_int())));
+    }
+    compare_truth(t, a, b, op)
+}
+
+fn compare_truth(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res<bool> {
     let r = compare(t, a, b, op)?;
     if r.is_bool() {
         return Ok(r == Value::TRUE);
@@ -620,24 +628,40 @@ pub fn get_item(t: &mut Thread, v: Value, key: Value) -> Res<Obj> {
     get_item_value(t, v, key).map(Obj::own)
 }
 
+/// `namespace[key]` (a register word), or `None` if there is no such key.
+pub fn get_name(t: &mut Thread, namespace: Value, key: &Str) -> Res<Option<Value>> {
+    if let Some(d) = Dict::exact(namespace) {
+        return Ok(d.get_str(t, key).map(|v| v.to_reg(t)));
+    }
+    match get_item_value(t, namespace, key.header.value()) {
+        Ok(v) => Ok(Some(v)),
+        Err(e) if !t.exc_matches(&errors::KEY_ERROR) => Err(e),
+        Err(_) => {
+            t.clear_exc();
+            Ok(None)
+        }
+    }
+}
+
 /// `v[key] = x`.
 pub fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
     match type_of(v).slots.set_item.get() {
         Some(f) => f(t, v, key, x),
         None => {
+            let ty = type_of(v);
             let what = if x.is_null() {
                 "deletion"
             } else {
                 "assignment"
             };
-            let msg = if x.is_null() {
-                format!("'{}' object doesn't support item {what}", type_of(v).name())
+            // CPython's words for sequences that are asked by number.
+            let numbered = type_of(key).slots.index.is_set() && ty.slots.len.is_set();
+            let verb = if x.is_null() && numbered {
+                "doesn't"
             } else {
-                format!(
-                    "'{}' object does not support item {what}",
-                    type_of(v).name()
-                )
+                "does not"
             };
+            let msg = format!("'{}' object {verb} support item {what}", ty.name());
             Err(t.type_error(msg))
         }
     }
@@ -689,6 +713,10 @@ pub fn binary(t: &mut Thread, op: BinOp, a: Value, b: Value) -> Res {
                 return Ok(r);
             }
         }
+        return sequence_op(t, op, a, b, false);
+    }
+    if op == BinOp::Mul && b.is_int() && ty.slots.repeat.is_set() && !ty.is_heap() {
+        // Numbers have no `repeat`, and what ints have to say of sequences is known.
         return sequence_op(t, op, a, b, false);
     }
     let r = binary_raw(t, op, a, b)?;

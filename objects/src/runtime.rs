@@ -555,20 +555,22 @@ pub fn builtins_dict<'a>() -> Option<&'a Dict> {
     Dict::of(BUILTINS.get()?)
 }
 
-/// The builtins that code with these globals uses: their `__builtins__`, or the standard ones.
-pub fn builtins_for<'a>(t: &Thread, globals: &Dict) -> &'a Dict {
-    if let Some(v) = globals.get_str(t, crate::id!(t, "__builtins__")) {
-        let v = v.value();
-        if let Some(d) = Dict::of(v) {
-            return d;
-        }
-        if let Some(m) = crate::module::Module::of(v)
-            && let Some(d) = Dict::of(m.dict().header.value())
-        {
-            return d;
+/// The builtins that code with these globals uses, a dict: their `__builtins__`, or the standard ones.
+pub fn builtins_for(t: &Thread, globals: &Dict) -> Obj {
+    let own = globals
+        .get_str(t, crate::id!(t, "__builtins__"))
+        .map(|v| v.to_obj(t));
+    match own {
+        Some(v) => match crate::module::Module::of(v.value()) {
+            Some(m) => Obj::new(t, m.dict().header.value()),
+            None if Dict::of(v.value()).is_some() => v,
+            None => crate::foreign_builtins::new(t, v.value()),
+        },
+        None => {
+            let d = builtins_dict().expect("builtins are made before any code runs");
+            Obj::new(t, d.header.value())
         }
     }
-    builtins_dict().expect("builtins are made before any code runs")
 }
 
 /// A builtin by name.
@@ -803,4 +805,5 @@ pub fn ready_types(t: &Thread) {
     for ty in ALL.iter().chain(errors::ALL) {
         ty.ready(t);
     }
+    foreign_builtins::ready(t);
 }

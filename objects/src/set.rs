@@ -462,6 +462,12 @@ impl Set {
             }
             return Ok(());
         }
+        if let Some(x) = Tuple::exact(other) {
+            for key in x.values() {
+                self.add(t, *key)?;
+            }
+            return Ok(());
+        }
         if let Some(mut steps) = crate::generator::Steps::new(t, other) {
             loop {
                 let key = match steps.next(t)? {

@@ -217,6 +217,21 @@ impl Type {
             .is_some_and(|n| n.contains(&(name as *const Str as u64)))
     }
 
+    /// Whether there have been instances of the class, or of one below it, with attributes in slots.
+    pub fn has_shapes(&self) -> bool {
+        self.root_shape.load(Acquire) != 0 || self.any_below(Type::has_shapes)
+    }
+
+    /// Whether some instance of the class, or of one below it, has had an attribute `name` in a slot.
+    pub fn has_slots_of(&self, name: &Str) -> bool {
+        self.is_shadowed(name) || self.any_below(|sub| sub.has_slots_of(name))
+    }
+
+    fn any_below(&self, f: impl Fn(&Type) -> bool) -> bool {
+        let below = self.subclasses_snapshot();
+        below.iter().any(|sub| f(Type::of_unchecked(*sub)))
+    }
+
     /// The class is dying.
     pub fn forget_shadows(&self) {
         SHADOWED.lock().remove(&(self as *const Type as usize));

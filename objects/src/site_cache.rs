@@ -3,7 +3,18 @@
 //! Two words a set, by name and by what the word holds good for (the id of a shape, the version of a class). A word means the same here
 //! as in an instruction's cache, so whoever takes it from here checks it in the same way.
 
+use crate::code::Code;
+use crate::prelude::*;
 use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
+
+// Kinds of words, in their lowest byte, that hold good for a shape. The others are the interpreter's.
+
+/// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is the id
+/// of a shape: versions and names of key sets are greater.
+pub const SLOT: u64 = 1;
+/// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
+pub const ADD_SLOT: u64 = 2;
 
 const SETS: usize = 2048;
 /// After so many words taken from here the instruction's own cache gets one: what it holds may be out of date.
@@ -33,18 +44,8 @@ pub struct SiteCache {
 
 impl SiteCache {
     pub fn new() -> Box<SiteCache> {
-        Box::new(SiteCache {
-            sets: [const { [const { Cell::new((0, 0)) }; 2] }; SETS],
-            supers: [const {
-                let none = SuperKey {
-                    class: 0,
-                    name: 0,
-                    version: 0,
-                };
-                Cell::new((none, 0, 0))
-            }; SUPERS],
-            taken: Cell::new(0),
-        })
+        // SAFETY: cells of numbers, for which zero is a value. Its memory is not touched before it is needed.
+        unsafe { Box::new_zeroed().assume_init() }
     }
 
     #[inline(always)]
@@ -103,6 +104,11 @@ impl SiteCache {
         set[0].set((tag, word));
     }
 
+    /// Empties it.
+    fn clear(&self) {
+        self.sets.as_flattened().iter().for_each(|e| e.set((0, 0)));
+    }
+
     /// Counts a word taken from here. True: it should go to the instruction's cache.
     #[inline(always)]
     pub fn refresh(&self) -> bool {
@@ -110,4 +116,30 @@ impl SiteCache {
         self.taken.set(n);
         n.is_multiple_of(REFRESH)
     }
+}
+
+/// Takes all that is known of attributes in slots out of all inline caches: a class that has instances says now that a slot is not
+/// what counts (a data descriptor of that name, a `__setattr__` of its own). Rare, and so it may be slow.
+#[cold]
+pub fn forget_slots(t: &mut Thread) {
+    let me = t.peer().clone();
+    // The threads' caches first: instructions are given words from there.
+    weft_gc::world().stop(&me, |stopped| {
+        for peer in stopped.peers() {
+            let other = peer.payload().thread();
+            if !other.ext().is_null() {
+                other.vm().sites.clear();
+            }
+        }
+    });
+    weft_gc::for_each_object(t, &mut |h| {
+        if let Some(code) = Code::of(h.value()) {
+            for word in &code.body().caches {
+                // Words about globals have no kind: some are lost, and learnt again.
+                if matches!(word.load(Relaxed) & 0xff, SLOT | ADD_SLOT) {
+                    word.store(0, Relaxed);
+                }
+            }
+        }
+    });
 }

@@ -1,13 +1,14 @@
 //! The correspondence of slots and special methods: wrappers that let Python call the slots of built-in types, and slot functions
 //! that call the special methods of Python classes.
 
+use crate::native::Sig;
 use crate::prelude::*;
 use crate::slots::{self, BIN_OPS, SlotFn, Slots};
 
 /// One special method and the slot behind it.
 pub struct SlotDef {
     pub name: &'static str,
-    pub sig: &'static str,
+    pub sig: Sig,
     /// The slot's word in a table, to compare and copy.
     get: fn(&Slots) -> *const (),
     /// Sets the slot to the function that calls the special method, or to this raw function, or empties it.
@@ -94,7 +95,7 @@ macro_rules! unary_slots {
         })*
         const UNARY: &[SlotDef] = &[$(SlotDef {
             name: $name,
-            sig: "($self, /)",
+            sig: Sig::of("($self, /)"),
             get: |s| raw(&s.$slot),
             set: |s, to| put(&s.$slot, to, $generic as slots::UnaryFn),
             // SAFETY: `p` came from this slot.
@@ -123,7 +124,7 @@ macro_rules! compare_slots {
     ($($name:literal, $op:ident;)*) => {
         const COMPARE: &[SlotDef] = &[$(SlotDef {
             name: $name,
-            sig: "($self, value, /)",
+            sig: Sig::of("($self, value, /)"),
             get: |s| raw(&s.compare),
             set: |s, to| put(&s.compare, to, slot_compare as slots::CompareFn),
             // SAFETY: `p` came from this slot.
@@ -230,14 +231,14 @@ macro_rules! binary_slots {
     ($($name:literal, $rname:literal, $iname:literal, $op:ident;)*) => {
         const BINARY: &[SlotDef] = &[$(SlotDef {
             name: $name,
-            sig: "($self, value, /)",
+            sig: Sig::of("($self, value, /)"),
             get: |s| raw(&s.binary[BinOp::$op as usize]),
             set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
             wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
         }, SlotDef {
             name: $rname,
-            sig: "($self, value, /)",
+            sig: Sig::of("($self, value, /)"),
             get: |s| raw(&s.binary[BinOp::$op as usize]),
             set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
@@ -245,7 +246,7 @@ macro_rules! binary_slots {
         }),*];
         const IN_PLACE: &[SlotDef] = &[$(SlotDef {
             name: $iname,
-            sig: "($self, value, /)",
+            sig: Sig::of("($self, value, /)"),
             get: |s| raw(&s.in_place[BinOp::$op as usize]),
             set: |s, to| put(&s.in_place[BinOp::$op as usize], to, slot_in_place::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
@@ -347,18 +348,10 @@ fn slot_set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()>
     must(t, v, set, &[name, value]).map(drop)
 }
 
+/// StopIteration is left for the caller: it may carry the result of what is delegated to.
 fn slot_iter_next(t: &mut Thread, v: Value) -> Res {
     let name = crate::id!(t, "__next__");
-    match must(t, v, name, &[]) {
-        Ok(o) => Ok(o.into()),
-        Err(e) => {
-            if !t.exc_matches(&errors::STOP_ITERATION) {
-                return Err(e);
-            }
-            t.clear_exc();
-            Ok(Value::NULL)
-        }
-    }
+    must(t, v, name, &[]).map(Obj::into_value)
 }
 
 fn slot_descr_get(t: &mut Thread, d: Value, obj: Value, ty: Value) -> Res {
@@ -424,10 +417,17 @@ fn slot_len(t: &mut Thread, v: Value) -> Res<usize> {
     }
 }
 
+/// Whether subscriptions of the type's instances call a method found in the class, such as a function written in Python.
+#[inline(always)]
+pub fn calls_get_item(ty: &Type) -> bool {
+    let get = ty.slots.get_item.get();
+    get.is_some_and(|f| f as usize == slot_get_item as *const () as usize)
+}
+
 /// The class's own `__getitem__`, if subscription goes to one that is written in Python.
+#[inline]
 pub fn python_get_item<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
-    let get = ty.slots.get_item.get()?;
-    if get as usize != slot_get_item as *const () as usize {
+    if !calls_get_item(ty) {
         return None;
     }
     ty.lookup(t, crate::id!(t, "__getitem__"))
@@ -602,17 +602,18 @@ fn wrap_set_attr(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
 const OTHERS: &[SlotDef] = &[
     SlotDef {
         name: "__hash__",
-        sig: "($self, /)",
+        sig: Sig::of("($self, /)"),
         get: |s| raw(&s.hash),
         set: |s, to| put(&s.hash, to, slot_hash as slots::HashFn),
         wrap: wrap_hash,
     },
     SlotDef {
         name: "__call__",
-        sig: "($self, /, *args, **kwargs)",
+        sig: Sig::of("($self, /, *args, **kwargs)"),
         get: |s| raw(&s.call),
         set: |s, to| put(&s.call, to, slot_call as slots::CallFn),
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             with_args(t, a, |t, v, args| unsafe {
                 func::<slots::CallFn>(p)(t, v, args)
             })
@@ -620,7 +621,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__getattribute__",
-        sig: "($self, name, /)",
+        sig: Sig::of("($self, name, /)"),
         get: |s| raw(&s.get_attr),
         set: |s, to| put(&s.get_attr, to, slot_get_attr as slots::GetAttrFn),
         // SAFETY: `p` came from this slot.
@@ -628,7 +629,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__getattr__",
-        sig: "",
+        sig: Sig::of(""),
         get: |_| std::ptr::null(),
         set: |s, to| {
             if matches!(to, SetTo::Generic) {
@@ -639,75 +640,75 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__setattr__",
-        sig: "($self, name, value, /)",
+        sig: Sig::of("($self, name, value, /)"),
         get: |s| raw(&s.set_attr),
         set: |s, to| put(&s.set_attr, to, slot_set_attr as slots::SetAttrFn),
         wrap: wrap_set_attr,
     },
     SlotDef {
         name: "__delattr__",
-        sig: "($self, name, /)",
+        sig: Sig::of("($self, name, /)"),
         get: |s| raw(&s.set_attr),
         set: |s, to| put(&s.set_attr, to, slot_set_attr as slots::SetAttrFn),
         wrap: wrap_set_attr,
     },
     SlotDef {
         name: "__next__",
-        sig: "($self, /)",
+        sig: Sig::of("($self, /)"),
         get: |s| raw(&s.iter_next),
         set: |s, to| put(&s.iter_next, to, slot_iter_next as slots::IterNextFn),
         wrap: wrap_next,
     },
     SlotDef {
         name: "__get__",
-        sig: "($self, instance, owner=None, /)",
+        sig: Sig::of("($self, instance, owner=None, /)"),
         get: |s| raw(&s.descr_get),
         set: |s, to| put(&s.descr_get, to, slot_descr_get as slots::DescrGetFn),
         wrap: wrap_descr_get,
     },
     SlotDef {
         name: "__set__",
-        sig: "($self, instance, value, /)",
+        sig: Sig::of("($self, instance, value, /)"),
         get: |s| raw(&s.descr_set),
         set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE)
         },
     },
     SlotDef {
         name: "__delete__",
-        sig: "($self, instance, /)",
+        sig: Sig::of("($self, instance, /)"),
         get: |s| raw(&s.descr_set),
         set: |s, to| put(&s.descr_set, to, slot_descr_set as slots::DescrSetFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::DescrSetFn>(p)(t, a[0], a[1], Value::NULL) }
                 .map(|()| Value::NONE)
         },
     },
     SlotDef {
         name: "__init__",
-        sig: "($self, /, *args, **kwargs)",
+        sig: Sig::of("($self, /, *args, **kwargs)"),
         get: |s| raw(&s.init),
         set: |s, to| put(&s.init, to, slot_init as slots::InitFn),
         wrap: |t, p, a| {
-            // SAFETY: `p` came from this slot.
             with_args(t, a, |t, v, args| {
+                // SAFETY: `p` came from this slot.
                 unsafe { func::<slots::InitFn>(p)(t, v, args) }.map(|()| Value::NONE)
             })
         },
     },
     SlotDef {
         name: "__new__",
-        sig: "",
+        sig: Sig::of(""),
         get: |s| raw(&s.new),
         set: |s, to| put(&s.new, to, slot_new as slots::NewFn),
         wrap: |_, _, _| Ok(Value::NONE),
     },
     SlotDef {
         name: "__del__",
-        sig: "($self, /)",
+        sig: Sig::of("($self, /)"),
         get: |s| raw(&s.finalize),
         set: |s, to| put(&s.finalize, to, slot_finalize as slots::FinalizeFn),
         // SAFETY: `p` came from this slot.
@@ -715,17 +716,17 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__len__",
-        sig: "($self, /)",
+        sig: Sig::of("($self, /)"),
         get: |s| raw(&s.len),
         set: |s, to| put(&s.len, to, slot_len as slots::LenFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::LenFn>(p)(t, a[0]) }.map(|n| crate::int::from_usize(t, n))
         },
     },
     SlotDef {
         name: "__getitem__",
-        sig: "($self, key, /)",
+        sig: Sig::of("($self, key, /)"),
         get: |s| raw(&s.get_item),
         set: |s, to| put(&s.get_item, to, slot_get_item as slots::BinaryFn),
         // SAFETY: `p` came from this slot.
@@ -733,27 +734,27 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__setitem__",
-        sig: "($self, key, value, /)",
+        sig: Sig::of("($self, key, value, /)"),
         get: |s| raw(&s.set_item),
         set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], a[2]) }.map(|()| Value::NONE)
         },
     },
     SlotDef {
         name: "__delitem__",
-        sig: "($self, key, /)",
+        sig: Sig::of("($self, key, /)"),
         get: |s| raw(&s.set_item),
         set: |s, to| put(&s.set_item, to, slot_set_item as slots::SetItemFn),
-        // SAFETY: `p` came from this slot.
         wrap: |t, p, a| {
+            // SAFETY: `p` came from this slot.
             unsafe { func::<slots::SetItemFn>(p)(t, a[0], a[1], Value::NULL) }.map(|()| Value::NONE)
         },
     },
     SlotDef {
         name: "__contains__",
-        sig: "($self, key, /)",
+        sig: Sig::of("($self, key, /)"),
         get: |s| raw(&s.contains),
         set: |s, to| put(&s.contains, to, slot_contains as slots::ContainsFn),
         // SAFETY: `p` came from this slot.
@@ -761,7 +762,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__add__",
-        sig: "($self, value, /)",
+        sig: Sig::of("($self, value, /)"),
         get: |s| raw(&s.concat),
         set: |_, _| {},
         // SAFETY: `p` came from this slot.
@@ -769,7 +770,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__mul__",
-        sig: "($self, value, /)",
+        sig: Sig::of("($self, value, /)"),
         get: |s| raw(&s.repeat),
         set: |_, _| {},
         // SAFETY: `p` came from this slot.
@@ -777,7 +778,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__rmul__",
-        sig: "($self, value, /)",
+        sig: Sig::of("($self, value, /)"),
         get: |s| raw(&s.repeat),
         set: |_, _| {},
         // SAFETY: `p` came from this slot.
@@ -785,7 +786,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__iadd__",
-        sig: "($self, value, /)",
+        sig: Sig::of("($self, value, /)"),
         get: |s| raw(&s.in_place_concat),
         set: |_, _| {},
         // SAFETY: `p` came from this slot.
@@ -793,7 +794,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__imul__",
-        sig: "($self, value, /)",
+        sig: Sig::of("($self, value, /)"),
         get: |s| raw(&s.in_place_repeat),
         set: |_, _| {},
         // SAFETY: `p` came from this slot.
@@ -801,7 +802,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__bool__",
-        sig: "($self, /)",
+        sig: Sig::of("($self, /)"),
         get: |s| raw(&s.truth),
         set: |s, to| put(&s.truth, to, slot_truth as slots::InquiryFn),
         // SAFETY: `p` came from this slot.
@@ -809,7 +810,7 @@ const OTHERS: &[SlotDef] = &[
     },
     SlotDef {
         name: "__buffer__",
-        sig: "($self, flags, /)",
+        sig: Sig::of("($self, flags, /)"),
         get: |s| raw(&s.buffer),
         set: |s, to| put(&s.buffer, to, slot_buffer as slots::BufferFn),
         wrap: |t, p, a| {
@@ -849,12 +850,66 @@ fn all_defs() -> impl Iterator<Item = &'static SlotDef> {
         .chain(OTHERS)
 }
 
+/// The definitions with their names, interned.
+struct Named {
+    /// In the order of [`all_defs`].
+    all: Vec<(&'static Str, &'static SlotDef)>,
+    /// By the address of the name: the numbers in `all`.
+    sorted: Vec<(usize, usize)>,
+}
+
+fn named(t: &Thread) -> &'static Named {
+    static NAMED: std::sync::OnceLock<Named> = std::sync::OnceLock::new();
+    NAMED.get_or_init(|| {
+        let all: Vec<_> = all_defs()
+            .map(|def| (crate::names::get(t, def.name), def))
+            .collect();
+        let places = all.iter().enumerate();
+        let mut sorted: Vec<_> = places.map(|(i, (name, _))| (address(name), i)).collect();
+        sorted.sort_unstable();
+        Named { all, sorted }
+    })
+}
+
+fn address(name: &Str) -> usize {
+    name as *const Str as usize
+}
+
+impl Named {
+    /// The numbers of the definitions of this name.
+    fn of(&self, name: &Str) -> impl Iterator<Item = usize> + use<'_> {
+        let at = match name.is_interned() {
+            true => address(name),
+            false => name.find_interned().map_or(0, address),
+        };
+        let first = self.sorted.partition_point(|(a, _)| *a < at);
+        let same = self.sorted[first..]
+            .iter()
+            .take_while(move |(a, _)| *a == at);
+        same.map(|(_, i)| *i)
+    }
+
+    /// Notes which definitions have names in a class's dict.
+    fn note(&self, t: &Thread, ty: &Type, found: &mut [bool]) {
+        let (Some(d), mut pos) = (ty.dict(t), 0) else {
+            return;
+        };
+        while let Some((key, _)) = d.next(t, &mut pos) {
+            if let Some(name) = Str::of(key.value())
+                && name.as_bytes().starts_with(b"__")
+            {
+                self.of(name).for_each(|i| found[i] = true);
+            }
+        }
+    }
+}
+
 /// Puts a wrapper into the dict of a built-in type for each slot that it has itself.
 pub fn add_wrappers(t: &Thread, ty: &'static Type) {
     let Some(d) = ty.dict(t) else { return };
-    for def in all_defs() {
+    for (name, def) in &named(t).all {
         let p = (def.get)(&ty.slots);
-        if p.is_null() || def.sig.is_empty() {
+        if p.is_null() || def.sig.text.is_empty() {
             continue;
         }
         if def.name == "__hash__"
@@ -862,7 +917,6 @@ pub fn add_wrappers(t: &Thread, ty: &'static Type) {
         {
             continue;
         }
-        let name = crate::names::get(t, def.name);
         if d.get_str(t, name).is_none() {
             let w = WrapperDescr::new(t, def, ty, p);
             d.set_str(t, name, w.value());
@@ -883,9 +937,8 @@ pub fn add_wrappers(t: &Thread, ty: &'static Type) {
 pub fn update(t: &Thread, ty: &Type, name: &Str) {
     if ty.is_heap() {
         let text = name.as_bytes();
-        for def in all_defs().filter(|d| d.name.as_bytes() == text) {
-            set_slot(t, ty, def);
-        }
+        let named = named(t);
+        named.of(name).for_each(|i| set_slot(t, ty, named.all[i].1));
         if text == b"__eq__" || text == b"__hash__" {
             set_hash(t, ty);
         }
@@ -898,26 +951,52 @@ pub fn update(t: &Thread, ty: &Type, name: &Str) {
 
 /// Fills all slots of a new heap type from its MRO.
 pub fn fill(t: &Thread, ty: &Type) {
-    let mro: Vec<Value> = ty
-        .mro_tuple()
-        .map(|m| m.values().to_vec())
-        .unwrap_or_default();
-    for base in &mro[1..] {
+    let mro = ty.mro_tuple().map_or(&[][..], |m| m.values());
+    let one_base = follows_one_base(ty, mro);
+    let above = if one_base { &mro[1..2] } else { &mro[1..] };
+    for base in above {
         ty.slots.inherit_all(&Type::of_unchecked(*base).slots);
     }
-    for def in all_defs() {
-        // Only names that some Python class of the MRO may have changed need a look.
-        let name = crate::names::get(t, def.name);
-        let heap = mro.iter().any(|c| {
-            let c = Type::of_unchecked(*c);
-            c.is_heap() && c.dict(t).is_some_and(|d| d.get_str(t, name).is_some())
-        });
-        if heap || mro.len() > 3 {
-            set_slot(t, ty, def);
-        }
+    let named = named(t);
+    let mut wanted = vec![false; named.all.len()];
+    if one_base {
+        // All that differs from the base is what the class itself says.
+        named.note(t, ty, &mut wanted);
+    } else if mro.len() > 3 && mro.iter().any(|c| has_slots_of_its_own(*c)) {
+        // The first base may have from `object` what a later one has of its own.
+        wanted.fill(true);
+    } else {
+        let classes = mro.iter().map(|c| Type::of_unchecked(*c));
+        classes
+            .filter(|c| c.is_heap())
+            .for_each(|c| named.note(t, c, &mut wanted));
+    }
+    for ((_, def), _) in named.all.iter().zip(wanted).filter(|(_, w)| *w) {
+        set_slot(t, ty, def);
     }
     set_hash(t, ty);
     ty.note_generic();
+}
+
+/// Whether a class is built in, and not `object`.
+fn has_slots_of_its_own(class: Value) -> bool {
+    let class = Type::of_unchecked(class);
+    !class.is_heap() && !class.is(&crate::types::OBJECT)
+}
+
+/// Whether the MRO is that of the only base, behind the class itself.
+fn follows_one_base(ty: &Type, mro: &[Value]) -> bool {
+    let bases = Tuple::exact(ty.bases.get()).map_or(&[][..], |b| b.values());
+    let [base] = bases else { return false };
+    let above = Type::of_unchecked(*base).mro_tuple();
+    above.is_some_and(|above| {
+        above.len() + 1 == mro.len()
+            && above
+                .values()
+                .iter()
+                .zip(&mro[1..])
+                .all(|(a, b)| a.same(*b))
+    })
 }
 
 /// Works all slots out again after the bases have changed, for the class and all below it.
@@ -932,7 +1011,7 @@ pub fn refill(t: &Thread, ty: &Type) {
 
 fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
     let name = crate::names::get(t, def.name);
-    match ty.lookup(t, name).map(|v| v.value()) {
+    match ty.lookup_uncached(t, name).map(|v| v.value()) {
         // Several names may share a slot: the others decide.
         None => {
             if !sharers(t, ty, def) && !(def.get)(&ty.slots).is_null() {
@@ -961,7 +1040,7 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
     }
     if matches!(def.name, "__pow__" | "__rpow__") {
         let python = ty
-            .lookup(t, name)
+            .lookup_uncached(t, name)
             .is_some_and(|d| WrapperDescr::of(d.value()).is_none());
         if python {
             ty.slots.pow3.set(Some(slot_pow3));
@@ -976,15 +1055,16 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
 fn sharers(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
     partner_names(def)
         .iter()
-        .any(|n| ty.lookup(t, crate::names::get(t, n)).is_some())
+        .any(|n| ty.lookup_uncached(t, crate::names::get(t, n)).is_some())
 }
 
 /// Whether one of them is written in Python (or anything but a wrapper of the same slot).
 fn sharers_python(t: &Thread, ty: &Type, def: &SlotDef) -> bool {
     partner_names(def).iter().any(|n| {
-        ty.lookup(t, crate::names::get(t, n)).is_some_and(|d| {
-            !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n)
-        })
+        ty.lookup_uncached(t, crate::names::get(t, n))
+            .is_some_and(|d| {
+                !d.value().is_none() && WrapperDescr::of(d.value()).is_none_or(|w| w.def.name != *n)
+            })
     })
 }
 
@@ -1012,7 +1092,7 @@ fn partner_names(def: &SlotDef) -> Vec<&'static str> {
 
 /// A class that defines `__eq__` but not `__hash__` is not hashable.
 fn set_hash(t: &Thread, ty: &Type) {
-    if let Some(h) = ty.lookup(t, crate::id!(t, "__hash__"))
+    if let Some(h) = ty.lookup_uncached(t, crate::id!(t, "__hash__"))
         && h.value().is_none()
     {
         ty.slots.hash.set(Some(crate::proto::hash_not_implemented));
@@ -1041,7 +1121,6 @@ pub struct WrapperDescr {
     pub header: Header,
     pub def: &'static SlotDef,
     pub raw: *const (),
-    native: &'static crate::native::Native,
     owner: Slot,
 }
 
@@ -1053,7 +1132,6 @@ impl WrapperDescr {
                 t.alloc(&WRAPPER_DESCRIPTOR.head, size_of::<WrapperDescr>()) as *mut WrapperDescr;
             (&raw mut (*p).def).write(def);
             (&raw mut (*p).raw).write(raw);
-            (&raw mut (*p).native).write(native_for(def));
             (*p).owner
                 .init(t, &(*p).header, Obj::new(t, owner.value()).into_value());
             Obj::from_raw(Value::from_ptr(p as *const Header))
@@ -1082,8 +1160,9 @@ impl WrapperDescr {
             )));
         }
         // The arguments are bound as for any native, then handed to the slot.
-        let n = self.native;
-        if self.def.sig.contains('*') {
+        let shape = self.def.sig.shape;
+        let (min, max) = (shape.required as usize, shape.positional as usize);
+        if self.def.sig.shape.open {
             return match self.def.name {
                 // SAFETY: `raw` came from that slot.
                 "__call__" => unsafe {
@@ -1101,33 +1180,18 @@ impl WrapperDescr {
             return Err(t.type_error(msg));
         }
         let given = args.pos();
-        if given.len() < n.min as usize || given.len() > n.max as usize {
-            let (want, got) = (n.min as usize - 1, given.len() - 1);
+        if given.len() < min || given.len() > max {
+            let (want, got) = (min - 1, given.len() - 1);
             let s = if want == 1 { "" } else { "s" };
             return Err(t.type_error(format!("expected {want} argument{s}, got {got}")));
         }
         let mut padded = [Value::NULL; 8];
         padded[..given.len()].copy_from_slice(given);
-        for p in &mut padded[given.len()..n.max as usize] {
+        for p in &mut padded[given.len()..max] {
             *p = Value::NONE;
         }
-        (self.def.wrap)(t, self.raw, &padded[..n.max as usize])
+        (self.def.wrap)(t, self.raw, &padded[..max])
     }
-}
-
-fn native_for(def: &'static SlotDef) -> &'static crate::native::Native {
-    use std::collections::HashMap;
-    static MADE: parking_lot::Mutex<Option<HashMap<usize, &'static crate::native::Native>>> =
-        parking_lot::Mutex::new(None);
-    let mut made = MADE.lock();
-    made.get_or_insert_default()
-        .entry(def as *const SlotDef as usize)
-        .or_insert_with(|| {
-            let d = Box::leak(Box::new(NativeDef::new(def.name, def.sig, |_, _| {
-                Ok(Value::NONE)
-            })));
-            crate::native::Native::new(d, true)
-        })
 }
 
 fn descr_of<'a>(v: Value) -> &'a WrapperDescr {
@@ -1208,7 +1272,7 @@ unsafe fn clear_bound(h: *mut Header, t: &Thread) {
 }
 
 fn sig_value(t: &Thread, def: &SlotDef) -> Value {
-    Str::new(t, def.sig).into()
+    Str::new(t, def.sig.text).into()
 }
 
 /// `wrapper_descriptor`

@@ -21,10 +21,10 @@ impl<F: Copy> SlotFn<F> {
     pub fn get(&self) -> Option<F> {
         const { assert!(size_of::<F>() == size_of::<*mut ()>()) };
         let p = self.0.load(Relaxed);
-        // SAFETY: `F` is a function pointer type of pointer size and only `set` stores here.
         if p.is_null() {
             None
         } else {
+            // SAFETY: `F` is a function pointer type of pointer size and only `set` stores here.
             Some(unsafe { std::mem::transmute_copy::<*mut (), F>(&p) })
         }
     }

@@ -159,6 +159,7 @@ impl Kind {
             .then_some(kind)
     }
 
+    #[inline(always)]
     fn compare(self, a: Value, b: Value) -> Ordering {
         match self {
             Kind::Int => a.as_int().cmp(&b.as_int()),
@@ -206,8 +207,8 @@ fn by_tuple(kinds: &[Kind], a: Value, b: Value) -> Ordering {
         return Ordering::Equal;
     };
     let (a, b) = (a.values(), b.values());
-    for ((x, y), kind) in a.iter().zip(b).zip(kinds) {
-        let o = kind.compare(*x, *y);
+    for i in 0..a.len().min(b.len()).min(kinds.len()) {
+        let o = kinds[i].compare(a[i], b[i]);
         if o != Ordering::Equal {
             return o;
         }

@@ -8,8 +8,6 @@ use crate::prelude::*;
 use crate::text::wtf8::{self, SkipTable};
 use crate::text::{ErrorKind, Text, TextError, hash};
 use crate::types::type_flags;
-use dashmap::DashMap;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering::*};
 use weft_gc::{Flags, MAX_BLOCK};
 
@@ -17,6 +15,7 @@ pub use crate::str_format::{Convert, format_value, join_strings};
 
 pub mod codecs;
 pub mod index;
+mod interned;
 pub mod iter;
 
 pub use iter::{STR_ASCII_ITERATOR, STR_ITERATOR};
@@ -58,8 +57,10 @@ struct Outside {
 /// Bytes of an instance of `str` that all its subclasses start with.
 pub const INSTANCE_SIZE: usize = size_of::<Str>() + size_of::<Outside>();
 
-static INTERNED_STRINGS: LazyLock<DashMap<&'static [u8], u64>> =
-    LazyLock::new(|| DashMap::with_capacity(4096));
+/// Found by the hash that strings have anyway, which is keyed: nobody can choose texts that collide.
+static INTERNED_STRINGS: interned::Interned = interned::Interned::new();
+/// Places of the table at first: twice what the names of the built-in types and of start-up need.
+const INTERNED_AT_FIRST: usize = 8192;
 static LATIN1: [AtomicPtr<Str>; 256] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 256];
 static EMPTY: AtomicPtr<Str> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -242,7 +243,9 @@ impl Str {
         }
         let chars = s.len() + right.len();
         let unique = s.header.is_local(t) && s.header.count.load(Relaxed) == 1;
-        if unique && s.is_outside() && !s.header.is_immortal() {
+        // SAFETY: the flag says that the bytes are outside.
+        let ours = || s.is_outside() && unsafe { (*s.outside()).capacity != 0 };
+        if unique && ours() && !s.header.is_immortal() {
             // SAFETY: nobody else refers to this local object, so nobody looks at its bytes.
             unsafe {
                 let out = &mut *s.outside();
@@ -400,6 +403,27 @@ impl Str {
         }
     }
 
+    /// A string of text that stays: if it is long, its bytes are left where they are.
+    pub fn from_static(t: &Thread, text: Text<'static>) -> Obj {
+        if text.bytes.len() < size_of::<Outside>() * 2 {
+            return Self::from_text(t, text);
+        }
+        let out = Outside {
+            ptr: text.bytes.as_ptr().cast_mut(),
+            bytes: text.bytes.len(),
+            chars: text.chars,
+            capacity: 0,
+            index: AtomicPtr::new(std::ptr::null_mut()),
+        };
+        // SAFETY: a zeroed object of the size that this takes. What has no capacity is neither written to nor freed.
+        unsafe {
+            let p = t.alloc(&STR.head, INSTANCE_SIZE) as *mut Str;
+            (p.add(1) as *mut Outside).write(out);
+            (*p).bytes = OUTSIDE;
+            Self::own(p)
+        }
+    }
+
     /// # Safety
     /// `p` is a new, zeroed object of at least [`INSTANCE_SIZE`] bytes.
     unsafe fn set_outside(p: *mut Str, v: Vec<u8>, chars: usize) {
@@ -436,10 +460,15 @@ impl Str {
 
     /// As [`Str::intern`], for WTF-8.
     pub fn intern_bytes(t: &Thread, bytes: &[u8]) -> &'static Str {
-        match Self::find_interned(bytes) {
+        let text = Text {
+            bytes,
+            chars: wtf8::count(bytes),
+        };
+        let hash = hash::hash_str(*crate::runtime::hash_key(), text);
+        match Self::interned(hash, bytes) {
             Some(s) => s,
             // A fresh object of its own, as those of one character come from here.
-            None => Self::intern_new(Self::fresh(t, bytes)),
+            None => Self::intern_new(Self::fresh(t, text, hash)),
         }
     }
 
@@ -450,31 +479,51 @@ impl Str {
         if s.is_interned() {
             return o;
         }
-        let found = match Self::find_interned(s.as_bytes()) {
+        let found = match s.find_interned() {
             Some(found) => found,
             None if s.is_exact() => Self::intern_new(o),
-            None => Self::intern_new(Self::fresh(t, s.as_bytes())),
+            None => Self::intern_new(Self::fresh(t, s.text(), s.hash())),
         };
         Obj::from_raw(found.value())
     }
 
-    /// The interned string with this text, if there is one.
-    pub fn find_interned(bytes: &[u8]) -> Option<&'static Str> {
-        // SAFETY: the table holds interned strings, which are immortal.
-        INTERNED_STRINGS
-            .get(bytes)
-            .map(|p| unsafe { &*(*p as *const Str) })
+    /// The interned string with this one's text, if there is one.
+    pub fn find_interned(&self) -> Option<&'static Str> {
+        Self::interned(self.hash(), self.as_bytes())
     }
 
-    fn fresh(t: &Thread, bytes: &[u8]) -> Obj {
-        let chars = wtf8::count(bytes);
-        if bytes.len() > Self::inline_limit(bytes.len(), chars) {
-            return Self::from_outside(t, bytes.to_vec(), chars);
+    #[inline]
+    fn interned(hash: i64, bytes: &[u8]) -> Option<&'static Str> {
+        let word = INTERNED_STRINGS.find(hash as u64, Self::same_text(hash, bytes))?;
+        // SAFETY: the table holds interned strings, which are immortal.
+        Some(unsafe { &*(word as *const Str) })
+    }
+
+    /// Tells whether a word of the table is the string with this hash and text.
+    fn same_text(hash: i64, bytes: &[u8]) -> impl Fn(u64) -> bool {
+        move |word| {
+            // SAFETY: as in `interned`.
+            let s = unsafe { &*(word as *const Str) };
+            s.hash.load(Relaxed) == hash && s.as_bytes() == bytes
         }
-        let p = Self::alloc_inline(t, bytes.len(), chars);
-        // SAFETY: room for the bytes follows the struct.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), Self::data(p), bytes.len()) };
-        Self::own(p)
+    }
+
+    /// A string of its own with this text, whose hash is known.
+    fn fresh(t: &Thread, text: Text<'_>, hash: i64) -> Obj {
+        let n = text.bytes.len();
+        let o = if n > Self::inline_limit(n, text.chars) {
+            Self::from_outside(t, text.bytes.to_vec(), text.chars)
+        } else {
+            let p = Self::alloc_inline(t, n, text.chars);
+            // SAFETY: room for the bytes follows the struct.
+            unsafe { std::ptr::copy_nonoverlapping(text.bytes.as_ptr(), Self::data(p), n) };
+            Self::own(p)
+        };
+        // SAFETY: just made.
+        unsafe { &*(o.value().ptr() as *const Str) }
+            .hash
+            .store(hash, Relaxed);
+        o
     }
 
     /// Puts `o` into the table, unless another thread has just put in an equal one.
@@ -482,18 +531,21 @@ impl Str {
         let p = o.value().ptr() as *const Str;
         // SAFETY: a str, which stays for ever once it is in the table.
         let s: &'static Str = unsafe { &*p };
-        match INTERNED_STRINGS.entry(s.as_bytes()) {
-            // SAFETY: as in `find_interned`.
-            dashmap::Entry::Occupied(e) => unsafe { &*(*e.get() as *const Str) },
-            dashmap::Entry::Vacant(e) => {
-                s.hash();
-                s.header.set_flag(INTERNED);
-                s.header.make_immortal();
-                e.insert(p as u64);
-                std::mem::forget(o);
-                s
-            }
+        let hash = s.hash();
+        let make = || {
+            s.header.set_flag(INTERNED);
+            s.header.make_immortal();
+            p as u64
+        };
+        // SAFETY: as in `interned`.
+        let hash_of = |word: u64| unsafe { &*(word as *const Str) }.hash() as u64;
+        let is = Self::same_text(hash, s.as_bytes());
+        let word = INTERNED_STRINGS.enter(hash as u64, is, make, hash_of, INTERNED_AT_FIRST);
+        if word == p as u64 {
+            std::mem::forget(o);
         }
+        // SAFETY: as in `interned`.
+        unsafe { &*(word as *const Str) }
     }
 
     #[inline(always)]
@@ -795,7 +847,9 @@ unsafe fn clear_str(h: *mut Header, _t: &Thread) {
         if (*(h as *const Str)).is_outside() {
             let out = &mut *((h as *mut Str).add(1) as *mut Outside);
             drop_index(out);
-            drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
+            if out.capacity != 0 {
+                drop(Vec::from_raw_parts(out.ptr, out.bytes, out.capacity));
+            }
             out.ptr = std::ptr::dangling_mut();
             (out.bytes, out.capacity) = (0, 0);
         }
@@ -809,7 +863,20 @@ pub static STR: Type = Type::builtin(
     &Spec {
         new: Some(new_str),
         repr: Some(|t, v| {
-            let repr = crate::text::repr::str_repr(Str::this(v).text());
+            let s = Str::this(v);
+            let bytes = s.as_bytes();
+            let plain = |b: &u8| matches!(b, 0x20..0x7f) && *b != b'\'' && *b != b'\\';
+            if bytes.len() < INLINE_ASCII - 2
+                && bytes.iter().all(plain)
+                && let Some(made) = Str::ascii_filled(t, bytes.len() + 2, |out| {
+                    out[0] = b'\'';
+                    out[1..=bytes.len()].copy_from_slice(bytes);
+                    out[bytes.len() + 1] = b'\'';
+                })
+            {
+                return Ok(made.into());
+            }
+            let repr = crate::text::repr::str_repr(s.text());
             Ok(Str::from_string(t, repr).into())
         }),
         str: Some(|t, v| Ok(Str::this(v).to_exact(t).into())),
@@ -960,6 +1027,17 @@ fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
         return Ok(Str::empty(t).into());
     }
     let chars = s.len();
+    let bytes = s.as_bytes();
+    if s.is_ascii()
+        && n <= INLINE_ASCII
+        && let Some(made) = Str::ascii_filled(t, bytes.len() * n, |out| {
+            for part in out.chunks_exact_mut(bytes.len()) {
+                part.copy_from_slice(bytes);
+            }
+        })
+    {
+        return Ok(made.into());
+    }
     let out = index::repeated(t, s.as_bytes(), n, "repeated string is too long")?;
     Ok(Str::from_vec_counted(t, out, chars * n).into())
 }

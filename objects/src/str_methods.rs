@@ -507,7 +507,23 @@ fn justify(
             }
         }
     };
-    let result = how(s.text(), width.max(0) as usize, fill);
+    let width = width.max(0) as usize;
+    let bytes = s.as_bytes();
+    if s.is_ascii() && fill < 0x80 && width > bytes.len() {
+        let marg = width - bytes.len();
+        let left = match f {
+            "ljust" => 0,
+            "rjust" => marg,
+            _ => marg / 2 + (marg & width & 1),
+        };
+        if let Some(made) = Str::ascii_filled(t, width, |out| {
+            out.fill(fill as u8);
+            out[left..left + bytes.len()].copy_from_slice(bytes);
+        }) {
+            return Ok(made.into());
+        }
+    }
+    let result = how(s.text(), width, fill);
     changed(t, s, result)
 }
 
@@ -608,7 +624,15 @@ fn translate(t: &mut Thread, a: &[Value]) -> Res {
 
 /// What the table says of a character.
 fn translated(t: &mut Thread, table: Value, cp: u32) -> Res<Translated> {
-    let found = match proto::get_item(t, table, Value::int(i64::from(cp))) {
+    let key = Value::int(i64::from(cp));
+    let got = match Dict::exact(table) {
+        Some(d) => match d.get(t, key)? {
+            Some(found) => Ok(Obj::own(found)),
+            None => return Ok(Translated::Same),
+        },
+        None => proto::get_item(t, table, key),
+    };
+    let found = match got {
         Ok(found) => found,
         Err(e) => {
             if t.exc_matches(&errors::LOOKUP_ERROR) {

@@ -206,9 +206,23 @@ fn set_attr(t: &mut Thread, v: Value, name: Value, value: Value) -> Res<()> {
         return set(t, d.value(), v, value);
     }
     if ty.set_name(t, key, value) {
+        if hides_slots(ty, key, value) {
+            crate::site_cache::forget_slots(t);
+        }
         return Ok(());
     }
     Err(t.attribute_error(v, key))
+}
+
+/// Whether instances that are there already may have an attribute in a slot that is not what counts any more, now that the class's
+/// attribute `key` is `value`.
+fn hides_slots(ty: &Type, key: &Str, value: Value) -> bool {
+    match key.as_bytes() {
+        b"__getattribute__" | b"__setattr__" => ty.has_shapes(),
+        // Instances of the class may be attributes of any class.
+        b"__set__" | b"__delete__" => true,
+        _ => !value.is_null() && type_of(value).has(tf::HAS_DESCR_SET) && ty.has_slots_of(key),
+    }
 }
 
 // --- making classes ---

@@ -4,6 +4,7 @@ use crate::dict::Dict;
 use crate::prelude::*;
 use crate::slots::{Slots, Spec};
 use parking_lot::Mutex;
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, TypeHead};
@@ -226,12 +227,15 @@ pub fn alloc_instance(t: &Thread, cls: &Type) -> *mut Header {
     unsafe { t.alloc(&cls.head, cls.head.basic_size.load(Relaxed) as usize) }
 }
 
-/// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole.
+/// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole. The entries follow
+/// it in the same allocation.
+#[repr(C)]
 pub struct MethodCache {
     /// Unlike that of any other cache that ever was.
     pub version: u32,
     len: AtomicU32,
-    entries: [CacheEntry; CACHE_SIZE],
+    /// Entries that there is room for.
+    room: usize,
 }
 
 struct CacheEntry {
@@ -241,7 +245,9 @@ struct CacheEntry {
     value: AtomicU64,
 }
 
-const CACHE_SIZE: usize = 126;
+/// Of most classes a few names are asked for; a cache that is full makes way for one with more room.
+const SMALL_CACHE: usize = 15;
+const LARGE_CACHE: usize = 127;
 /// Above the ids of all shapes, which share a place in inline caches with them.
 static VERSIONS: AtomicU32 = AtomicU32::new(crate::shape::MAX_ID + 1);
 
@@ -250,30 +256,53 @@ impl MethodCache {
     #[inline(always)]
     pub fn value(&self, index: usize) -> Value {
         // An index that is out of range, which no cache word has, finds nothing.
-        match self.entries.get(index) {
+        match self.entries().get(index) {
             Some(e) => Value(e.value.load(Acquire)),
             None => Value::NULL,
         }
     }
 
-    fn new() -> *mut MethodCache {
-        let version = VERSIONS.fetch_add(1, Relaxed);
-        Box::into_raw(Box::new(MethodCache {
-            version,
-            len: AtomicU32::new(0),
-            entries: [const {
-                CacheEntry {
-                    name: AtomicU64::new(0),
-                    value: AtomicU64::new(0),
-                }
-            }; CACHE_SIZE],
-        }))
+    #[inline(always)]
+    fn entries(&self) -> &[CacheEntry] {
+        let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();
+        // SAFETY: so many lie behind it.
+        unsafe { std::slice::from_raw_parts(first, self.room) }
+    }
+
+    fn layout(room: usize) -> Layout {
+        Layout::from_size_align(
+            size_of::<MethodCache>() + room * size_of::<CacheEntry>(),
+            align_of::<MethodCache>(),
+        )
+        .expect("a few entries")
+    }
+
+    fn new(room: usize) -> *mut MethodCache {
+        let layout = Self::layout(room);
+        // SAFETY: not empty; all of it are numbers, for which zero is a value.
+        unsafe {
+            let p = std::alloc::alloc_zeroed(layout) as *mut MethodCache;
+            if p.is_null() {
+                std::alloc::handle_alloc_error(layout);
+            }
+            (*p).version = VERSIONS.fetch_add(1, Relaxed);
+            (*p).room = room;
+            p
+        }
+    }
+
+    /// Its size in bytes.
+    fn size(&self) -> usize {
+        Self::layout(self.room).size()
     }
 }
 
 unsafe fn free_cache(p: *mut u8, _n: usize) {
     // SAFETY: made by `MethodCache::new`, unreachable for a handshake.
-    drop(unsafe { Box::from_raw(p as *mut MethodCache) });
+    unsafe {
+        let layout = MethodCache::layout((*(p as *const MethodCache)).room);
+        std::alloc::dealloc(p, layout);
+    }
 }
 
 /// One thread's memory of where names are in method caches: direct-mapped by version and name.
@@ -282,7 +311,8 @@ const LOOKUPS: usize = 2048;
 
 impl LookupCache {
     pub fn new() -> Box<LookupCache> {
-        Box::new(LookupCache([const { Cell::new((0, 0, 0)) }; LOOKUPS]))
+        // SAFETY: cells of numbers, for which zero is a value. Its memory is not touched before it is needed.
+        unsafe { Box::new_zeroed().assume_init() }
     }
 
     /// The place for a name (by its address) in the method cache of a version.
@@ -303,10 +333,10 @@ impl Type {
     #[inline(always)]
     pub fn version(&self) -> u32 {
         let mc = self.mcache.load(Acquire);
-        // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
         if mc.is_null() {
             0
         } else {
+            // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
             unsafe { (*mc).version }
         }
     }
@@ -372,6 +402,10 @@ impl Type {
         let d = self.dict(t)?;
         d.get_str(t, crate::id!(t, "__module__"))
             .map(|v| v.to_obj(t))
+    }
+    /// The name of a built-in type, whatever its `__name__` has become.
+    pub fn static_name(&self) -> &'static str {
+        self.static_name
     }
     pub fn static_module(&self) -> &'static str {
         self.static_module
@@ -463,7 +497,8 @@ impl Type {
         }
     }
 
-    fn lookup_uncached<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
+    /// As [`Type::lookup`], for what is asked once.
+    pub(crate) fn lookup_uncached<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
         let mro = self.mro_tuple()?;
         for i in 0..mro.len() {
             let d = Type::of_unchecked(mro.get(i)).dict(t)?;
@@ -485,7 +520,7 @@ impl Type {
             let guard = lock(t, self.header());
             p = self.mcache.load(Acquire);
             if p.is_null() {
-                p = MethodCache::new();
+                p = MethodCache::new(SMALL_CACHE);
                 self.mcache.store(p, Release);
             }
             drop(guard);
@@ -499,7 +534,7 @@ impl Type {
         }
         let n = mc.len.load(Acquire) as usize;
         for i in 0..n {
-            if mc.entries[i].name.load(Relaxed) == key {
+            if mc.entries()[i].name.load(Relaxed) == key {
                 place.set((mc.version, i as u32, key));
                 return Some((mc, i));
             }
@@ -513,22 +548,15 @@ impl Type {
         if self.mcache.load(Acquire) != p {
             return None;
         }
-        if n == CACHE_SIZE {
+        if n == mc.room {
             // Start over: the old one goes as after a change.
-            self.mcache.store(MethodCache::new(), Release);
+            self.mcache.store(MethodCache::new(LARGE_CACHE), Release);
             // SAFETY: out of sight for new readers.
-            unsafe {
-                t.retire(
-                    self.header(),
-                    p as *mut u8,
-                    size_of::<MethodCache>(),
-                    free_cache,
-                )
-            };
+            unsafe { t.retire(self.header(), p as *mut u8, mc.size(), free_cache) };
             return None;
         }
-        mc.entries[n].name.store(key, Relaxed);
-        mc.entries[n].value.store(found.bare().0, Relaxed);
+        mc.entries()[n].name.store(key, Relaxed);
+        mc.entries()[n].value.store(found.bare().0, Relaxed);
         mc.len.store(n as u32 + 1, Release);
         place.set((mc.version, n as u32, key));
         Some((mc, n))
@@ -549,14 +577,7 @@ impl Type {
         self.ctor.store(0, Release);
         if !p.is_null() {
             // SAFETY: out of sight; readers that have it may go on until their next safepoint (I7).
-            unsafe {
-                t.retire(
-                    self.header(),
-                    p as *mut u8,
-                    size_of::<MethodCache>(),
-                    free_cache,
-                )
-            };
+            unsafe { t.retire(self.header(), p as *mut u8, (*p).size(), free_cache) };
         }
         for sub in self.subclasses_snapshot() {
             Type::of_unchecked(sub).forget(t);
@@ -641,7 +662,8 @@ impl Type {
             }
         }
         self.flags.store(flags, Release);
-        let d = Dict::new(t);
+        let d = Dict::with_capacity(t, self.names_at_first());
+        let names = Dict::of_obj(&d);
         self.dict
             .init(t, self.header(), Obj::new(t, d.value()).into_value());
         if let Some(b) = base {
@@ -663,7 +685,7 @@ impl Type {
             .init(t, self.header(), Tuple::from_slice(t, &bases).into_value());
         if let Some(spec) = self.spec {
             self.slots.fill(spec);
-            self.add_natives(t, spec);
+            self.add_natives(t, spec, names);
         }
         crate::slotdefs::add_wrappers(t, self);
         if let Some(b) = base {
@@ -673,37 +695,40 @@ impl Type {
             self.slots
                 .hash
                 .set(Some(crate::proto::hash_not_implemented));
-            self.set_name(t, crate::id!(t, "__hash__"), Value::NONE);
+            names.set_str(t, crate::id!(t, "__hash__"), Value::NONE);
         }
         self.note_generic();
         let doc_key = crate::id!(t, "__doc__");
-        let has_doc = self
-            .dict(t)
-            .is_some_and(|d| d.get_str(t, doc_key).is_some());
-        if !has_doc && !self.is(&TYPE) {
+        if names.get_str(t, doc_key).is_none() && !self.is(&TYPE) {
             let doc = match self.static_doc {
                 "" => Obj::own(Value::NONE),
-                text => Str::new(t, text),
+                text => Str::from_static(t, crate::text::Text::new(text.as_bytes())),
             };
-            self.set_name(t, doc_key, doc.value());
+            names.set_str(t, doc_key, doc.value());
         }
-        self.set_static_module(t);
+        self.set_static_module(t, names);
         self.state.store(2, Release);
     }
 
     /// Types of modules other than `builtins` have `__module__` in their dict, so that their instances have it too.
-    fn set_static_module(&self, t: &Thread) {
+    fn set_static_module(&self, t: &Thread, names: &Dict) {
         if matches!(self.static_module, "builtins" | "types") {
             return;
         }
         let key = crate::id!(t, "__module__");
-        if self.dict(t).is_some_and(|d| d.get_str(t, key).is_none()) {
+        if names.get_str(t, key).is_none() {
             let module = Str::intern(t, self.static_module);
-            self.set_name(t, key, module.value());
+            names.set_str(t, key, module.value());
         }
     }
 
-    fn add_natives(&'static self, t: &Thread, spec: &'static Spec) {
+    /// About how many names will be in the dict.
+    fn names_at_first(&self) -> usize {
+        let of = |s: &Spec| s.methods.len() + s.getset.len() + s.members.len();
+        self.spec.map_or(0, of) + 6
+    }
+
+    fn add_natives(&'static self, t: &Thread, spec: &'static Spec, names: &Dict) {
         use crate::native::{
             CLASS_METHOD_DESCRIPTOR, METHOD_DESCRIPTOR, MethodDescr, Native, NativeKind,
         };
@@ -725,11 +750,11 @@ impl Type {
                     crate::staticmethod::new_static(t, f)
                 }
             };
-            self.set_name(t, crate::names::get(t, def.name), o.value());
+            names.set_str(t, crate::names::get(t, def.name), o.value());
         }
         for def in spec.getset {
             let o = crate::descr::new_getset(t, def, self);
-            self.set_name(t, crate::names::get(t, def.name), o.value());
+            names.set_str(t, crate::names::get(t, def.name), o.value());
         }
         for def in spec.members {
             let o = crate::descr::new_member(
@@ -740,7 +765,7 @@ impl Type {
                 def.none_if_empty,
                 self,
             );
-            self.set_name(t, crate::names::get(t, def.name), o.value());
+            names.set_str(t, crate::names::get(t, def.name), o.value());
         }
     }
 

@@ -106,6 +106,11 @@ const REFERABLE: &[&str] = &[
     "memoryview",
 ];
 
+/// Whether `ty` is one of those types.
+pub fn is_referable(ty: &Type) -> bool {
+    ty.static_module() == "builtins" && REFERABLE.contains(&ty.name().as_str())
+}
+
 /// Whether weak references to `v` can be made.
 fn supported(v: Value) -> bool {
     if !v.is_ptr() {
@@ -121,7 +126,7 @@ fn supported(v: Value) -> bool {
         below = c.base_type();
     }
     below.is_some_and(|c| match c.static_module() {
-        "builtins" => REFERABLE.contains(&c.name().as_str()),
+        "builtins" => is_referable(c),
         _ => c.head.gc_flags.load(Relaxed) & WEAK_TYPE == 0,
     })
 }

@@ -77,6 +77,11 @@ fn forget(t: &mut Thread, a: &[Value]) -> Res {
 
 static FORGET: NativeDef = NativeDef::new("_destroy", "(wr, objweakref, /)", forget);
 
+/// Whether a weak reference's callback is the one that takes a dead class out of a set: it runs no Python.
+pub fn only_forgets(callback: Value) -> bool {
+    BuiltinFunction::of(callback).is_some_and(|f| std::ptr::eq(f.native.def, &FORGET))
+}
+
 fn remember(t: &mut Thread, d: &AbcData, slot: &Slot, class: Value) -> Res<()> {
     static NATIVE: OnceLock<&'static Native> = OnceLock::new();
     let set = match own(t, slot) {

@@ -205,23 +205,25 @@ fn count_elements(t: &mut Thread, a: &[Value]) -> Res {
     let get = weft_objects::id!(t, "get");
     let own_get = ty.lookup(t, get).map(|v| v.value().bare());
     let dict_get = DICT.lookup(t, get).map(|v| v.value().bare());
-    let plain_set = ty.slots.set_item.get().map(|f| f as usize)
-        == DICT.slots.set_item.get().map(|f| f as usize);
+    let set = weft_objects::id!(t, "__setitem__");
+    let own_set = ty.lookup(t, set).map(|v| v.value().bare());
+    let plain_set = own_set == DICT.lookup(t, set).map(|v| v.value().bare());
     if let Some(d) = Dict::of(a[0])
         && own_get == dict_get
         && plain_set
     {
         while let Some(key) = proto::next(t, it.value())? {
-            let hash = weft_objects::dict::keys::hash_key(t, key.value())?;
-            let n = match d.get_hashed(t, key.value(), hash)? {
+            if d.count_key(t, key.value())? {
+                continue;
+            }
+            let n = match d.get(t, key.value())? {
                 None => Value::int(1),
-                Some(n) if n.is_int() && n.as_int() < Value::INT_MAX => Value::int(n.as_int() + 1),
                 Some(n) => {
                     let n = Obj::own(n);
                     proto::binary(t, BinOp::Add, n.value(), Value::int(1))?
                 }
             };
-            d.set_hashed(t, key.value(), hash, Obj::own(n))?;
+            d.set_own(t, key.value(), n)?;
         }
         return Ok(Value::NONE);
     }

@@ -214,9 +214,11 @@ fn compressor_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     } else {
         None
     };
-    // SAFETY (all three): the stream is a fresh one; the chain is complete, and copied by the library.
+    // SAFETY, for all of them: the stream is a fresh one; the chain is complete, and copied by the library.
     let made = match (format, &chain) {
+        // SAFETY: as above.
         (FORMAT_XZ, None) => Stream::new(0, |s| unsafe { lz::lzma_easy_encoder(s, preset, check) }),
+        // SAFETY: as above.
         (FORMAT_XZ, Some(c)) => Stream::new(0, |s| unsafe {
             lz::lzma_stream_encoder(s, c.as_ptr(), check)
         }),
@@ -227,9 +229,11 @@ fn compressor_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
                     format!("Invalid compression preset: {preset}"),
                 ));
             };
+            // SAFETY: as above.
             Stream::new(0, |s| unsafe { lz::lzma_alone_encoder(s, &options) })
         }
         (FORMAT_ALONE, Some(c)) => match c.only_lzma1() {
+            // SAFETY: as above.
             Some(options) => Stream::new(0, |s| unsafe { lz::lzma_alone_encoder(s, options) }),
             None => {
                 return Err(t.value_error(
@@ -240,6 +244,7 @@ fn compressor_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
         (FORMAT_RAW, None) => {
             return Err(t.value_error("Must specify filters for FORMAT_RAW"));
         }
+        // SAFETY: as above.
         (FORMAT_RAW, Some(c)) => Stream::new(0, |s| unsafe { lz::lzma_raw_encoder(s, c.as_ptr()) }),
         _ => return Err(t.value_error(format!("Invalid container format: {format}"))),
     };
@@ -300,17 +305,21 @@ fn decompressor_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     }
     let tell = lz::LZMA_TELL_ANY_CHECK | lz::LZMA_TELL_NO_CHECK;
     let none = lz::LZMA_CHECK_NONE;
-    // SAFETY (all four): the stream is a fresh one; the chain is complete, and copied by the library.
+    // SAFETY, for all of them: the stream is a fresh one; the chain is complete, and copied by the library.
     let made = match format {
+        // SAFETY: as above.
         FORMAT_AUTO => Stream::new(CHECK_UNKNOWN, |s| unsafe {
             lz::lzma_auto_decoder(s, limit, tell)
         }),
+        // SAFETY: as above.
         FORMAT_XZ => Stream::new(CHECK_UNKNOWN, |s| unsafe {
             lz::lzma_stream_decoder(s, limit, tell)
         }),
+        // SAFETY: as above.
         FORMAT_ALONE => Stream::new(none, |s| unsafe { lz::lzma_alone_decoder(s, limit) }),
         FORMAT_RAW => {
             let chain = Chain::parse(t, a[2])?;
+            // SAFETY: as above.
             Stream::new(none, |s| unsafe { lz::lzma_raw_decoder(s, chain.as_ptr()) })
         }
         _ => return Err(t.value_error(format!("Invalid container format: {format}"))),

@@ -131,10 +131,6 @@ fn plan(t: &mut Thread, a: &[Value]) -> Res<Plan> {
     })
 }
 
-unsafe extern "C" {
-    static mut environ: *const *const libc::c_char;
-}
-
 impl Plan {
     /// In the child, before `preexec_fn`. `Err` says what to report besides the error number.
     ///
@@ -229,13 +225,14 @@ impl Plan {
                 }
                 close_range(from, i32::MAX);
             }
-            if let Some(envp) = &self.envp {
-                environ = envp.as_ptr();
-            }
             // What is not there is no news while there are more places to look.
             let (mut error, mut last) = (0, 0);
             for program in &self.programs {
-                libc::execv(program.as_ptr(), self.argv.as_ptr());
+                let (program, argv) = (program.as_ptr(), self.argv.as_ptr());
+                match &self.envp {
+                    Some(envp) => libc::execve(program, argv, envp.as_ptr()),
+                    None => libc::execv(program, argv),
+                };
                 last = support::errno();
                 if last != libc::ENOENT && last != libc::ENOTDIR && error == 0 {
                     error = last;

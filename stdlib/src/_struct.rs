@@ -1,6 +1,7 @@
 //! `_struct`: C structs as bytes.
 
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*};
 use std::sync::{Arc, OnceLock};
@@ -39,8 +40,8 @@ static FUNCTIONS: &[NativeDef] = &[
     })
     .doc("Return an iterator yielding tuples unpacked from the given bytes."),
     NativeDef::new("pack", "(format, /, *values)", |t, a| {
-        let layout = cached(t, a[0])?;
-        pack(t, &layout, &values_of(a[1]))
+        let values = Tuple::this(a[1]).values();
+        with_layout(t, a[0], |t, layout| pack(t, layout, values))
     })
     .doc("Return a bytes object containing values packed according to the format string."),
     NativeDef::new(
@@ -53,13 +54,11 @@ static FUNCTIONS: &[NativeDef] = &[
     )
     .doc("Pack values and write the packed bytes into the buffer."),
     NativeDef::new("unpack", "(format, buffer, /)", |t, a| {
-        let layout = cached(t, a[0])?;
-        unpack(t, &layout, a[1])
+        with_layout(t, a[0], |t, layout| unpack(t, layout, a[1]))
     })
     .doc("Return a tuple containing values unpacked according to the format string."),
     NativeDef::new("unpack_from", "(format, /, buffer, offset=0)", |t, a| {
-        let layout = cached(t, a[0])?;
-        unpack_from(t, &layout, a[1], a[2])
+        with_layout(t, a[0], |t, layout| unpack_from(t, layout, a[1], a[2]))
     })
     .doc("Return a tuple containing values unpacked according to the format string."),
 ];
@@ -142,6 +141,30 @@ fn cached(t: &mut Thread, v: Value) -> Res<Arc<Layout>> {
     Ok(layout)
 }
 
+thread_local! {
+    /// The format, an interned str, that the thread has used last.
+    static LAST: Cell<Option<(u64, Arc<Layout>)>> = const { Cell::new(None) };
+}
+
+/// Calls `f` with the layout of a format.
+fn with_layout(t: &mut Thread, format: Value, f: impl FnOnce(&mut Thread, &Layout) -> Res) -> Res {
+    let key = match Str::exact(format) {
+        Some(s) if s.is_interned() => format.bare().0,
+        _ => 0,
+    };
+    if key == 0 {
+        let layout = cached(t, format)?;
+        return f(t, &layout);
+    }
+    let layout = match LAST.take() {
+        Some((last, layout)) if last == key => layout,
+        _ => cached(t, format)?,
+    };
+    let result = f(t, &layout);
+    LAST.set(Some((key, layout)));
+    result
+}
+
 fn pack(t: &mut Thread, layout: &Layout, values: &[Value]) -> Res {
     if values.len() != layout.values {
         let (want, got) = (layout.values, values.len());
@@ -149,6 +172,13 @@ fn pack(t: &mut Thread, layout: &Layout, values: &[Value]) -> Res {
             t,
             format!("pack expected {want} items for packing (got {got})"),
         ));
+    }
+    if layout.size <= SMALL {
+        let mut out = [0; SMALL];
+        return match layout.pack(t, values, &mut out[..layout.size])? {
+            Ok(()) => Ok(Bytes::new(t, &out[..layout.size]).into()),
+            Err(msg) => Err(error(t, msg)),
+        };
     }
     let mut out = Vec::new();
     if out.try_reserve_exact(layout.size).is_err() {
@@ -160,6 +190,9 @@ fn pack(t: &mut Thread, layout: &Layout, values: &[Value]) -> Res {
         Err(msg) => Err(error(t, msg)),
     }
 }
+
+/// What is packed on the stack.
+const SMALL: usize = 128;
 
 /// Where `size` bytes at `offset` of a buffer of `len` bytes begin.
 fn place(t: &mut Thread, offset: isize, len: usize, size: usize, packing: bool) -> Res<usize> {
@@ -226,6 +259,11 @@ fn pack_into(
 }
 
 fn unpack(t: &mut Thread, layout: &Layout, source: Value) -> Res {
+    if let Some(b) = Bytes::exact(source)
+        && b.len() == layout.size
+    {
+        return Ok(layout.unpack(t, b.as_slice()).into());
+    }
     let b = buffer::get(t, source)?;
     if b.len != layout.size {
         return Err(error(

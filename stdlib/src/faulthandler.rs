@@ -346,7 +346,11 @@ static BEFORE: Before = Before(UnsafeCell::new(MaybeUninit::zeroed()));
 
 /// The place of a signal.
 fn before(signum: usize) -> *mut libc::sigaction {
-    BEFORE.0.get().cast::<libc::sigaction>().wrapping_add(signum)
+    BEFORE
+        .0
+        .get()
+        .cast::<libc::sigaction>()
+        .wrapping_add(signum)
 }
 
 fn watch_action(chain: bool) -> libc::sigaction {

@@ -36,6 +36,13 @@ impl<T> Holder<T> {
         t.blocking(|| f(&mut inner.lock()))
     }
 
+    /// Runs `f`, which takes a moment only, with the contents.
+    pub fn peek<R>(v: Value, f: impl FnOnce(&T) -> R) -> R {
+        // SAFETY: as in `with`.
+        let inner = unsafe { &*(*(v.ptr() as *const Holder<T>)).inner };
+        f(&inner.lock())
+    }
+
     /// Frees the contents.
     pub unsafe fn clear(h: *mut Header, _t: &Thread) {
         // SAFETY: a dying object of this layout, whose contents are freed once.

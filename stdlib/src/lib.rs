@@ -7,6 +7,7 @@ pub mod _codecs;
 pub mod _collections;
 pub mod _contextvars;
 pub mod _csv;
+pub mod _datetime;
 pub mod _functools;
 pub mod _hashes;
 pub mod _heapq;
@@ -18,8 +19,10 @@ pub mod _lzma;
 pub mod _multiprocessing;
 pub mod _opcode;
 pub mod _operator;
+pub mod _pickle;
 pub mod _posixshmem;
 pub mod _posixsubprocess;
+pub mod _queue;
 pub mod _random;
 pub mod _signal;
 pub mod _socket;
@@ -27,11 +30,14 @@ pub mod _sre;
 pub mod _statistics;
 pub mod _string;
 pub mod _struct;
+pub mod _suggestions;
 pub mod _sysconfig;
 pub mod _thread;
+pub mod _types;
 pub mod _typing;
 pub mod _warnings;
 pub mod _weakref;
+pub mod _zstd;
 pub mod array;
 pub mod atexit;
 pub mod binascii;
@@ -75,6 +81,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_collections", _collections::init),
     ("_contextvars", _contextvars::init),
     ("_csv", _csv::init),
+    ("_datetime", _datetime::init),
     ("_functools", _functools::init),
     ("_heapq", _heapq::init),
     ("_io", _io::init),
@@ -86,8 +93,10 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_multiprocessing", _multiprocessing::init),
     ("_opcode", _opcode::init),
     ("_operator", _operator::init),
+    ("_pickle", _pickle::init),
     ("_posixshmem", _posixshmem::init),
     ("_posixsubprocess", _posixsubprocess::init),
+    ("_queue", _queue::init),
     ("_random", _random::init),
     ("_sha1", _hashes::init_sha1),
     ("_sha2", _hashes::init_sha2),
@@ -98,11 +107,14 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_statistics", _statistics::init),
     ("_string", _string::init),
     ("_struct", _struct::init),
+    ("_suggestions", _suggestions::init),
     ("_sysconfig", _sysconfig::init),
     ("_thread", _thread::init),
+    ("_types", _types::init),
     ("_typing", _typing::init),
     ("_warnings", _warnings::init),
     ("_weakref", _weakref::init),
+    ("_zstd", _zstd::init),
     ("array", array::init),
     ("atexit", atexit::init),
     ("binascii", binascii::init),

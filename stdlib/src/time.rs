@@ -230,6 +230,42 @@ fn break_down(t: &mut Thread, v: Value, local: bool) -> Res<libc::tm> {
     Ok(tm)
 }
 
+/// A time of the system's calendar: the local one, or UTC.
+pub struct Moment {
+    /// Year, month, day, hour, minute, second (60 and 61 are leap seconds).
+    pub fields: [i64; 6],
+    pub gmtoff: i64,
+    /// The zone's name.
+    pub zone: Obj,
+}
+
+/// The moment a number of seconds after the epoch.
+pub fn moment(t: &mut Thread, secs: i64, local: bool) -> Res<Moment> {
+    let secs = Obj::own(int::from_i64(t, secs));
+    let tm = break_down(t, secs.value(), local)?;
+    let made = struct_time(t, &tm);
+    Ok(Moment {
+        fields: [
+            tm.tm_year as i64 + 1900,
+            tm.tm_mon as i64 + 1,
+            tm.tm_mday as i64,
+            tm.tm_hour as i64,
+            tm.tm_min as i64,
+            tm.tm_sec as i64,
+        ],
+        gmtoff: tm.tm_gmtoff,
+        zone: Obj::own(crate::structseq::field::<9>(t, made.value())?),
+    })
+}
+
+/// `time.struct_time` of these nine fields.
+pub fn struct_time_of(t: &Thread, fields: [i64; 9]) -> Obj {
+    STRUCT_TIME_DEF.ready(t);
+    let mut all: Vec<Obj> = fields.iter().map(|i| int_obj(t, *i)).collect();
+    all.extend([none(), none()]);
+    STRUCT_TIME_DEF.make(t, all)
+}
+
 fn gmtime(t: &mut Thread, a: &[Value]) -> Res {
     let mut tm = break_down(t, a[0], false)?;
     tm.tm_zone = c"UTC".as_ptr() as _;
@@ -463,10 +499,10 @@ fn init_timezone(t: &Thread, m: &Obj) {
     add(t, m, "altzone", int_obj(t, -summer));
     add(t, m, "daylight", int_obj(t, (standard != summer) as i64));
     let names = names.map(|p| {
-        // SAFETY: zero-terminated names of the system.
         if p.is_null() {
             Str::empty(t)
         } else {
+            // SAFETY: zero-terminated names of the system.
             support::fs_decode(t, unsafe { CStr::from_ptr(p) }.to_bytes())
         }
     });

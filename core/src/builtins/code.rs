@@ -6,7 +6,7 @@ use weft_objects::cell::Cell;
 use weft_objects::code::Code;
 use weft_objects::function::{Function, run_class_body};
 use weft_objects::prelude::*;
-use weft_objects::{frame, id, runtime};
+use weft_objects::{foreign_builtins, frame, id, runtime};
 
 pub(super) static FUNCTIONS: &[NativeDef] = &[
     NativeDef::raw("__import__", "(name, globals=None, locals=None, fromlist=(), level=0)", crate::import::import_builtin)
@@ -122,11 +122,13 @@ fn add_builtins(t: &Thread, globals: Value) {
     }
     let own = match frame_of(t) {
         // SAFETY: a running frame of this thread, whose builtins are alive.
-        Some(f) => Some(unsafe { (*(*f).builtins).header.value() }),
-        None => runtime::BUILTINS.get(),
+        Some(f) => Some(Obj::own(foreign_builtins::shown(t, unsafe {
+            (*(*f).builtins).header.value()
+        }))),
+        None => runtime::BUILTINS.get().map(|b| Obj::new(t, b)),
     };
     if let Some(own) = own {
-        d.set_str(t, name, own);
+        d.set_str(t, name, own.value());
     }
 }
 
@@ -151,7 +153,7 @@ fn eval(t: &mut Thread, a: &[Value]) -> Res {
     }
     if given(globals) && Dict::of(globals).is_none() {
         return Err(t.type_error(if is_mapping(globals) {
-            "globals must be a real dict; try eval(code, {}, mapping)".into()
+            "globals must be a real dict; try eval(expr, {}, mapping)".into()
         } else {
             "globals must be a dict".into()
         }));
@@ -252,7 +254,8 @@ fn exec_with_closure(
     let (Some(g), Some(c)) = (Dict::of(globals.value()), Code::of(code)) else {
         return Ok(Value::NONE);
     };
-    let f = Function::new(t, code, g, runtime::builtins_for(t, g));
+    let builtins = runtime::builtins_for(t, g);
+    let f = Function::new(t, code, g, Dict::of_obj(&builtins));
     if let Some(f) = Function::of(f.value()) {
         f.closure
             .set(t, &f.header, Obj::new(t, closure).into_value());

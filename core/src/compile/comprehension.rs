@@ -31,6 +31,8 @@ pub(super) enum Sink<'a> {
 impl<'a> Compiler<'a> {
     /// A list, set or dict comprehension in a temporary.
     pub(super) fn comprehension(&mut self, e: &'a Expr) -> Res<u16> {
+        // The exception goes where the result would.
+        let h = self.u.new_handler();
         let into = self.u.alloc();
         let (scope, generators, build, sink) = match e {
             Expr::ListComp(x) => (
@@ -97,14 +99,35 @@ impl<'a> Compiler<'a> {
                 self.emit(Op::MakeCell, 0, reg, 0, 0);
             }
         }
+        let outside = self.u.handler;
+        self.u.handler = h;
         self.loops(generators, Some(iter), sink, e.range())?;
+        self.u.handler = outside;
         self.at_node(e);
-        for (reg, _) in hidden {
+        for &(reg, _) in &hidden {
             self.clear(reg);
         }
         self.u.comps.pop();
+        if !hidden.is_empty() {
+            self.forget_hidden(h, &hidden);
+        }
         self.u.sp = into + 1;
         Ok(into)
+    }
+
+    /// An exception leaves the comprehension: its names are unbound.
+    fn forget_hidden(&mut self, h: u32, hidden: &[(u16, bool)]) {
+        let end = self.u.label();
+        self.u.jump(end);
+        let cold = std::mem::replace(&mut self.u.cold, true);
+        let exc = self.u.bind_handler(h);
+        self.at_nowhere();
+        for &(reg, _) in hidden {
+            self.clear(reg);
+        }
+        self.emit(Op::Reraise, XA, exc, 0, 0);
+        self.u.cold = cold;
+        self.u.bind(end);
     }
 
     /// Registers of a comprehension's own names, and whether they are cells.

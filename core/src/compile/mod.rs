@@ -30,6 +30,7 @@ mod tests;
 pub use assemble::disassemble;
 pub use bytecode::CodeProto;
 pub use source::{Synthetic, decode_source};
+pub use symtable::Table;
 pub use tree::{Place, Step};
 pub use warn::FUTURE;
 
@@ -38,6 +39,11 @@ use ruff_python_ast as ast;
 use source::Source;
 use symtable::SymTable;
 use type_comments::TypeComments;
+
+/// Whether a constant text is interned: what consists of letters, digits and underscores, as in CPython.
+pub fn is_name_like(s: &[u8]) -> bool {
+    s.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
 
 /// What the source is compiled as: `compile()`'s "exec", "eval" and "single".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -205,6 +211,22 @@ pub fn compile_tree(
         Ok((code, src.take_warnings()))
     };
     run_deep(tree.depth, run, || source().too_deep())
+}
+
+/// The symbol tables of `source`, the module's first.
+///
+/// # Errors
+/// As [`compile`].
+pub fn symbol_tables(source: &str, mode: Mode, opts: &Options) -> Result<Vec<Table>, SyntaxError> {
+    let text = source::normalize(source);
+    with_stack(&text, opts, |src| {
+        let tree = parse(src, mode, opts)?.into_syntax();
+        let sym = match &tree {
+            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts)?,
+            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts)?,
+        };
+        Ok(sym.tables(src))
+    })
 }
 
 /// Runs `f` on a source, on a stack that is large enough for how it nests.

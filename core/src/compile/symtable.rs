@@ -12,6 +12,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+mod tables;
+pub use tables::Table;
+
 pub(super) type ScopeId = usize;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +62,12 @@ const NONLOCAL: u16 = 16;
 const ANNOT: u16 = 32;
 const COMP_ITER: u16 = 64;
 const TYPE_PARAM: u16 = 128;
+/// Bound by an import.
+const IMPORT: u16 = 256;
+/// Bound by something else than an import.
+const STORED: u16 = 512;
+/// Class: methods mean a variable around the class by this name.
+const FREE_CLASS: u16 = 1024;
 const BOUND: u16 = LOCAL | PARAM | TYPE_PARAM | COMP_ITER;
 
 #[derive(Debug)]
@@ -114,6 +123,8 @@ pub(super) struct Scope<'a> {
     pub is_async_comp: bool,
     /// What a lazily evaluated scope is, for messages.
     what: &'static str,
+    /// The syntax node.
+    range: TextRange,
 }
 
 #[derive(Debug)]
@@ -280,6 +291,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             walrus_targets: Vec::new(),
             is_async_comp: false,
             what: "",
+            range: TextRange::default(),
         }
     }
 
@@ -288,10 +300,11 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     /// Opens a scope; give what it returns to `leave`.
-    fn enter<T>(&mut self, kind: ScopeKind, name: &str, node: &T, role: Role) -> ScopeId {
+    fn enter<T: Ranged>(&mut self, kind: ScopeKind, name: &str, node: &T, role: Role) -> ScopeId {
         let outer = self.cur;
         let id = self.t.scopes.len();
-        let scope = self.scope(kind, name, Some(outer));
+        let mut scope = self.scope(kind, name, Some(outer));
+        scope.range = node.range();
         self.t.scopes.push(scope);
         self.t.scopes[outer].children.push(id);
         self.t.map.insert((address(node), role), id);
@@ -316,6 +329,10 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn def_in(&mut self, id: ScopeId, name: &str, flags: u16, range: TextRange) -> Res {
         let name = mangle(self.private.as_deref(), name);
+        let flags = match flags & (LOCAL | IMPORT) {
+            LOCAL => flags | STORED,
+            _ => flags,
+        };
         let scope = &mut self.t.scopes[id];
         if let Some(s) = scope.symbols.get_mut(&*name) {
             if flags & PARAM != 0 && s.flags & PARAM != 0 {
@@ -528,7 +545,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                 Some(name) => name.as_str(),
                 None => alias.name.as_str().split('.').next().unwrap_or(""),
             };
-            self.def(bound, LOCAL, alias.range)?;
+            self.def(bound, LOCAL | IMPORT, alias.range)?;
         }
         Ok(())
     }
@@ -685,6 +702,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
         self.function_annotations(s)?;
         let o = self.enter(ScopeKind::Function, &s.name, s, Role::Body);
+        self.me().range = s.name.range;
         self.me().coroutine = s.is_async;
         self.params(&s.parameters)?;
         self.body(&s.body)?;
@@ -742,7 +760,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         Ok(())
     }
 
-    fn enter_type_params<T>(&mut self, name: &str, node: &T) -> ScopeId {
+    fn enter_type_params<T: Ranged>(&mut self, name: &str, node: &T) -> ScopeId {
         let outer = self.cur;
         let sees = self.class_visible(outer);
         self.enter(ScopeKind::TypeParams, name, node, Role::TypeParams);
@@ -787,7 +805,7 @@ impl<'s, 'a> Builder<'s, 'a> {
     }
 
     /// A scope that evaluates one expression lazily.
-    fn evaluator<T>(
+    fn evaluator<T: Ranged>(
         &mut self,
         kind: ScopeKind,
         name: &str,
@@ -837,6 +855,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             self.keywords(&args.keywords)?;
         }
         let o = self.enter(ScopeKind::Class, &s.name, s, Role::Body);
+        self.me().range = s.name.range;
         self.private = Private::new(&s.name, None);
         self.me().private = self.private.clone();
         if s.type_params.is_some() {
@@ -1188,7 +1207,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
     }
 
-    fn comprehension<T>(
+    fn comprehension<T: Ranged>(
         &mut self,
         node: &'a T,
         kind: ScopeKind,
@@ -1345,7 +1364,11 @@ impl Resolver<'_, '_, '_> {
             }
         }
         for name in inner_free {
-            if !scope.symbols.contains_key(&name) {
+            if let Some(s) = scope.symbols.get_mut(&name) {
+                if kind == ScopeKind::Class && s.flags & (BOUND | GLOBAL) != 0 {
+                    s.flags |= FREE_CLASS;
+                }
+            } else {
                 let symbol = Symbol {
                     flags: 0,
                     place: Place::Free,

@@ -21,11 +21,7 @@ use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Kinds of inline cache words, in their lowest byte.
 pub mod cache {
-    /// Attribute in an inline slot: `kind:8 | slot:8 | 0:16 | shape:32`. In a word for a load no other kind has an upper half that is
-    /// the id of a shape: versions and names of key sets are greater.
-    pub const SLOT: u64 = 1;
-    /// Attribute that a store adds: `kind:8 | slot:8 | shape:24 | next shape:24`.
-    pub const ADD_SLOT: u64 = 2;
+    pub use weft_objects::site_cache::{ADD_SLOT, SLOT};
     /// Class attribute found through the instance's class: `kind:8 | index:24 | version:32`.
     pub const METHOD: u64 = 3;
     /// The same for a class itself.
@@ -43,6 +39,8 @@ pub mod cache {
     /// Class method or static method, found through the class itself or an instance's class: `kind:8 | index:24 | version:32`.
     pub const CLASS_METHOD: u64 = 10;
     pub const STATIC_METHOD: u64 = 11;
+    /// As METHOD, for instances that may have a dict, where they have none yet.
+    pub const METHOD_NO_DICT: u64 = 12;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -379,8 +377,17 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         let m = d.to_reg(t);
         let no_dict =
             ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
-        if no_dict && let Some((mc, index)) = ty.lookup_index(t, key) {
-            let w = version_word(kind::METHOD, mc.version, index);
+        let k = if no_dict {
+            kind::METHOD
+        } else if ty.has(tf::INLINE) {
+            0
+        } else {
+            kind::METHOD_NO_DICT
+        };
+        if k != 0
+            && let Some((mc, index)) = ty.lookup_index(t, key)
+        {
+            let w = version_word(k, mc.version, index);
             remember(t, f, i.c(), 0, mc.version, w);
         }
         let self_ = own_operand(t, f, i, XB, i.b());

@@ -11,6 +11,7 @@ use weft_objects::function::Function;
 use weft_objects::generator::Generator;
 use weft_objects::instance::Instance;
 use weft_objects::method::Method;
+use weft_objects::monitor::INSTRUMENTED;
 use weft_objects::prelude::*;
 use weft_objects::types::{TYPE, type_flags as tf};
 
@@ -182,7 +183,7 @@ fn makes_generator(t: &Thread, func: &Function, n: usize) -> bool {
     let code = func.code();
     // SAFETY: code is never empty.
     let first = Instr(unsafe { (*code.first).load(Relaxed) });
-    code.call_key == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
+    code.call_key() == Code::simple_key(n) | (Code::GENERATOR as u64) << 32
         && first.op() == Op::ReturnGenerator as u8
         && t.vm().coroutine_origin_depth.get() == 0
 }
@@ -222,7 +223,12 @@ pub fn make_gen_expr(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     // alive; the operands lie in a row, each is taken once.
     let g = unsafe {
         let first = Instr((*code.first).load(Relaxed));
-        let (at, n) = match code.first_op == Op::CopyFree as u8 {
+        // It may report something to tracing tools.
+        let op = match first.op() {
+            INSTRUMENTED => code.first_op.load(Relaxed),
+            op => op,
+        };
+        let (at, n) = match op == Op::CopyFree as u8 {
             true => (first.a(), first.b()),
             false => (1, 0),
         };
@@ -491,12 +497,13 @@ fn bind_slow(
     } else {
         None
     };
+    let all = names.map_or(&[][..], |x| x.values());
     for k in 0..nkw {
         let key = names.map_or(Value::NULL, |x| x.get(k));
         let Some(v) = given[npos + k].take() else {
             continue;
         };
-        bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref())?;
+        bind_keyword(t, func, code, &mut params, key, v, star_star.as_ref(), all)?;
     }
     if npos > argcount && !has_star {
         let kwonly_given = params[argcount..].iter().flatten().count();
@@ -552,6 +559,7 @@ fn bind_keyword(
     key: Value,
     v: Obj,
     star_star: Option<&Obj>,
+    names: &[Value],
 ) -> Res<()> {
     let body = code.body();
     let total = body.argcount as usize + body.kwonly as usize;
@@ -579,23 +587,43 @@ fn bind_keyword(
     }
     match star_star {
         Some(d) => Dict::of_obj(d).set(t, key, v.value()),
-        None => {
-            let positional_only = (0..body.posonly as usize).any(same);
-            let text = name.to_string_lossy();
-            let msg = if positional_only {
-                format!(
-                    "{}() got some positional-only arguments passed as keyword arguments: '{text}'",
-                    func.display_name()
-                )
-            } else {
-                format!(
-                    "{}() got an unexpected keyword argument '{text}'",
-                    func.display_name()
-                )
-            };
-            Err(t.type_error(msg))
-        }
+        None => Err(unexpected_keyword(t, func, code, names, name)),
     }
+}
+
+/// The error for a keyword argument that there is no parameter for.
+#[cold]
+fn unexpected_keyword(
+    t: &mut Thread,
+    func: &Function,
+    code: &Code,
+    names: &[Value],
+    name: &Str,
+) -> Raised {
+    let body = code.body();
+    let given = |p: &Str| {
+        names
+            .iter()
+            .any(|k| Str::of(*k).is_some_and(|k| std::ptr::eq(k, p) || k.eq(p)))
+    };
+    let positional_only: Vec<String> = body.locals[..body.posonly as usize]
+        .iter()
+        .filter_map(|l| Str::of(l.0.value()))
+        .filter(|p| given(p))
+        .map(|p| p.to_string_lossy().to_string())
+        .collect();
+    let (what, which) = if positional_only.is_empty() {
+        (
+            "an unexpected keyword argument",
+            name.to_string_lossy().to_string(),
+        )
+    } else {
+        (
+            "some positional-only arguments passed as keyword arguments:",
+            positional_only.join(", "),
+        )
+    };
+    t.type_error(format!("{}() got {what} '{which}'", func.display_name()))
 }
 
 #[cold]
@@ -920,7 +948,7 @@ pub fn enter_above(t: &mut Thread, func: Value, args: &[Value], dst: usize) -> R
     };
     let code = x.code();
     let (top, n) = (t.regs.top(), args.len());
-    if code.call_key != Code::simple_key(n)
+    if code.call_key() != Code::simple_key(n)
         || top.wrapping_add(2 + n + code.nregs as usize) > t.regs.limit()
     {
         return Ok(false);
@@ -964,7 +992,7 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
     let _guard = t.enter_recursive("")?;
     let own = to_reg(t, callee);
     let n = args.all().len();
-    if args.names().is_null() && code.call_key == Code::simple_key(n) {
+    if args.names().is_null() && code.call_key() == Code::simple_key(n) {
         // SAFETY: above all registers in use, below the limit.
         unsafe {
             *top = own;

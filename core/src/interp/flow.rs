@@ -520,15 +520,11 @@ fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
         }
         return throw_here(t, g, gv, exc);
     }
-    let outcome = match Generator::of(receiver.value()) {
-        Some(_) => resume(t, receiver.value(), Resume::Throw(exc)),
-        None => match proto::get_attr_opt(t, receiver.value(), weft_objects::id!(t, "throw")) {
-            Ok(Some(m)) => {
-                proto::call(t, m.value(), &[exc.value()]).map(|o| Outcome::Yielded(o.into_value()))
-            }
-            Ok(None) => return throw_here(t, g, gv, exc),
-            Err(e) => Err(e),
-        },
+    let f = push_delegating(t, g, gv)?;
+    let outcome = throw_into(t, receiver.value(), &exc);
+    pop_delegating(t, f, g);
+    let Some(outcome) = outcome else {
+        return throw_here(t, g, gv, exc);
     };
     match outcome {
         Ok(Outcome::Yielded(v)) => {
@@ -549,6 +545,57 @@ fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
             None => Err(e),
         },
     }
+}
+
+/// Throws into what a generator delegates to. `None`: that cannot be thrown into.
+fn throw_into(t: &mut Thread, receiver: Value, exc: &Obj) -> Option<Res<Outcome>> {
+    if Generator::of(receiver).is_some() {
+        return Some(resume(t, receiver, Resume::Throw(exc.clone())));
+    }
+    match proto::get_attr_opt(t, receiver, weft_objects::id!(t, "throw")) {
+        Ok(Some(m)) => Some(
+            proto::call(t, m.value(), &[exc.value()]).map(|o| Outcome::Yielded(o.into_value())),
+        ),
+        Ok(None) => None,
+        Err(e) => Some(Err(e)),
+    }
+}
+
+/// Pushes the record of a generator that waits while what it delegates to is thrown into: its place among the frames, for those
+/// that look at them. Its registers stay in the generator, whose running flag has been taken.
+fn push_delegating(t: &mut Thread, g: &Generator, gv: Value) -> Res<*mut Frame> {
+    let vm = t.vm();
+    let f = vm.frame_top();
+    let func = g.func.get();
+    let Some(x) = Function::of(func).filter(|_| f < vm.soft_limit()) else {
+        g.end(SUSPENDED);
+        return Err(too_deep(t));
+    };
+    let flags = Frame::ENTRY | Frame::GENERATOR | Frame::DELEGATING;
+    // SAFETY: room was checked; the running flag is ours.
+    unsafe {
+        let base = g.registers().as_mut_ptr();
+        super::frames::write(f, base, g.code(), func, x.globals(), x.builtins(), flags, 0);
+        (*f).pc = g.pc.get();
+        (*f).generator = gv.bare();
+        (*f).handled = Value::NULL;
+        vm.set_frame_top(f.wrapping_add(1));
+        if !g.frame.get().is_null() {
+            restore_object(t, f, g);
+        }
+    }
+    Ok(f)
+}
+
+/// Takes away what [`push_delegating`] has pushed.
+fn pop_delegating(t: &Thread, f: *mut Frame, g: &Generator) {
+    // SAFETY: the innermost frame again.
+    unsafe {
+        if (*f).flags & Frame::OBJECT != 0 {
+            save_object(t, f, g);
+        }
+    }
+    t.vm().set_frame_top(f);
 }
 
 fn close_receiver(t: &mut Thread, receiver: Value) -> Res<()> {

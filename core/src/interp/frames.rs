@@ -147,8 +147,8 @@ pub unsafe fn write(
         f.write(Frame {
             base,
             pc: code.first,
-            consts: code.consts,
-            caches: code.caches,
+            consts: code.consts(),
+            caches: code.caches(),
             code,
             func,
             globals,
@@ -177,6 +177,7 @@ pub fn push(
     flags: u32,
     dst: u32,
 ) -> Res<()> {
+    code.ready();
     let vm = t.vm();
     let f = vm.frame_top();
     let end = base.wrapping_add(code.nregs as usize);

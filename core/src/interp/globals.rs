@@ -97,33 +97,38 @@ fn name_error(t: &mut Thread, key: &Str) -> Raised {
     e
 }
 
+/// Whether a name is found by looking into the globals and then the builtins, or they may have a `__getitem__` or `__missing__`.
+fn are_plain(f: *mut Frame) -> bool {
+    let exact = |d: &Dict| Dict::exact(d.header.value()).is_some();
+    exact(globals(f)) && exact(builtins(f))
+}
+
+fn built_in(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Value> {
+    let v = proto::get_name(t, builtins(f).header.value(), key)?;
+    v.ok_or_else(|| name_error(t, key))
+}
+
 #[inline(never)]
 pub fn load(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = name(f, i.b());
-    let v = match find(t, f, key, i.c()) {
-        Some(v) => v.to_reg(t),
-        None => match special_dict(t, f, key)? {
-            Some(v) => v,
-            None => return Err(name_error(t, key)),
-        },
+    let v = if are_plain(f) {
+        let Some(v) = find(t, f, key, i.c()) else {
+            return Err(name_error(t, key));
+        };
+        v.to_reg(t)
+    } else {
+        global(t, f, key)?
     };
     set_reg(t, f, i.a(), v);
     Ok(())
 }
 
-/// Globals or builtins may be instances of dict subclasses with a `__missing__` or `__getitem__` of their own.
-fn special_dict(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Option<Value>> {
-    for d in [globals(f), builtins(f)] {
-        let v = d.header.value();
-        if Dict::exact(v).is_none() {
-            match proto::get_item_value(t, v, key.header.value()) {
-                Ok(v) => return Ok(Some(v)),
-                Err(e) if !t.exc_matches(&errors::KEY_ERROR) => return Err(e),
-                Err(_) => t.clear_exc(),
-            }
-        }
+/// A global or builtin, without a cache.
+fn global(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Value> {
+    match proto::get_name(t, globals(f).header.value(), key)? {
+        Some(v) => Ok(v),
+        None => built_in(t, f, key),
     }
-    Ok(None)
 }
 
 #[inline(never)]
@@ -161,32 +166,26 @@ fn namespace(f: *mut Frame) -> Value {
     unsafe { (*f).namespace }
 }
 
-/// `ns[key]`, or `None` if there is no such key.
-fn from_mapping(t: &mut Thread, ns: Value, key: &Str) -> Res<Option<Value>> {
-    if let Some(d) = Dict::exact(ns) {
-        return Ok(d.get_str(t, key).map(|v| v.to_reg(t)));
-    }
-    match proto::get_item_value(t, ns, key.header.value()) {
-        Ok(v) => Ok(Some(v)),
-        Err(e) if !t.exc_matches(&errors::KEY_ERROR) => Err(e),
-        Err(_) => {
-            t.clear_exc();
-            Ok(None)
-        }
-    }
-}
-
 #[inline(never)]
 pub fn load_name(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = name(f, i.b());
     let ns = namespace(f);
     if !ns.is_null()
-        && let Some(v) = from_mapping(t, ns, key)?
+        && let Some(v) = proto::get_name(t, ns, key)?
     {
         set_reg(t, f, i.a(), v);
         return Ok(());
     }
-    load(t, f, i)
+    if are_plain(f) {
+        return load(t, f, i);
+    }
+    // As in CPython, which asks globals of a class of their own for names in functions only.
+    let v = match globals(f).get_str(t, key).map(|v| v.to_reg(t)) {
+        Some(v) => v,
+        None => built_in(t, f, key)?,
+    };
+    set_reg(t, f, i.a(), v);
+    Ok(())
 }
 
 #[inline(never)]
@@ -230,35 +229,17 @@ pub fn delete_name(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 }
 
 pub fn load_locals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
-    let ns = namespace(f);
-    let v = if ns.is_null() {
-        weft_objects::frame::locals(t, f).into_value()
-    } else {
-        to_reg(t, ns)
-    };
-    set_reg(t, f, i.a(), v);
+    let v = weft_objects::frame::locals(t, f);
+    set_reg(t, f, i.a(), v.into_value());
     Ok(())
 }
 
 pub fn load_from_dict_or_globals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = name(f, i.c());
     let ns = reg(f, i.b());
-    let found = from_mapping(t, ns, key)?;
-    let v = match found {
+    let v = match proto::get_name(t, ns, key)? {
         Some(v) => v,
-        None => {
-            let g = globals(f)
-                .get_str(t, key)
-                .or_else(|| builtins(f).get_str(t, key))
-                .map(|v| v.to_reg(t));
-            match g {
-                Some(v) => v,
-                None => match special_dict(t, f, key)? {
-                    Some(v) => v,
-                    None => return Err(name_error(t, key)),
-                },
-            }
-        }
+        None => global(t, f, key)?,
     };
     let ns = take_operand(f, i, XB, i.b());
     set_reg(t, f, i.a(), v);
@@ -269,7 +250,7 @@ pub fn load_from_dict_or_globals(t: &mut Thread, f: *mut Frame, i: Instr) -> Res
 pub fn load_from_dict_or_deref(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = local_name(f, i.c());
     let ns = reg(f, i.b());
-    let v = match from_mapping(t, ns, key)? {
+    let v = match proto::get_name(t, ns, key)? {
         Some(v) => v,
         None => {
             let v = Cell::of_unchecked(reg(f, i.c())).get();

@@ -155,14 +155,6 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
                 at += 1;
             }
         }
-        let body = x.code().body();
-        // The docstring is the first constant of a function that has one.
-        let doc = if body.flags & crate::compile::bytecode::flags::HAS_DOCSTRING != 0 {
-            body.consts.first().copied().unwrap_or(Value::NONE)
-        } else {
-            Value::NONE
-        };
-        x.doc.set(t, &x.header, doc);
     }
     // Functions of modules and classes are shared from birth, so that calling them counts nothing: like the classes, they are there to
     // stay, and freed by the shared collector.
@@ -174,6 +166,25 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     Ok(())
 }
 
+/// An item of a set comprehension.
+pub fn set_add(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let v = bound(t, f, i.b())?;
+    if let Some(s) = Set::exact(reg(f, i.a())) {
+        s.add(t, v)?;
+    }
+    done(t, f, i, XB, i.b())
+}
+
+/// An item of a dict comprehension.
+pub fn map_add(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
+    let (k, v) = (bound(t, f, i.b())?, bound(t, f, i.c())?);
+    if let Some(d) = Dict::exact(reg(f, i.a())) {
+        d.set(t, k, v)?;
+    }
+    done(t, f, i, XB, i.b())?;
+    done(t, f, i, XC, i.c())
+}
+
 /// Opcodes that are rare enough to be dispatched a second time.
 #[inline(never)]
 pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
@@ -183,27 +194,12 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
             extend(t, reg(f, i.a()), v)?;
             done(t, f, i, XB, i.b())
         }
-        Op::SetAdd => {
-            let v = bound(t, f, i.b())?;
-            if let Some(s) = Set::exact(reg(f, i.a())) {
-                s.add(t, v)?;
-            }
-            done(t, f, i, XB, i.b())
-        }
         Op::SetUpdate => {
             let v = bound(t, f, i.b())?;
             if let Some(s) = Set::exact(reg(f, i.a())) {
                 s.update(t, v)?;
             }
             done(t, f, i, XB, i.b())
-        }
-        Op::MapAdd => {
-            let (k, v) = (bound(t, f, i.b())?, bound(t, f, i.c())?);
-            if let Some(d) = Dict::exact(reg(f, i.a())) {
-                d.set(t, k, v)?;
-            }
-            done(t, f, i, XB, i.b())?;
-            done(t, f, i, XC, i.c())
         }
         Op::DictUpdate => {
             let v = bound(t, f, i.b())?;
@@ -268,11 +264,8 @@ pub fn other(t: &mut Thread, f: *mut Frame, i: Instr, op: Op) -> Res<()> {
         }
         Op::LoadBuildClass => {
             // SAFETY: a running frame keeps its builtins.
-            let builtins = unsafe { &*(*f).builtins };
-            let found = builtins
-                .get_str(t, weft_objects::id!(t, "__build_class__"))
-                .map(|v| v.to_reg(t));
-            match found {
+            let builtins = unsafe { (*(*f).builtins).header.value() };
+            match proto::get_name(t, builtins, weft_objects::id!(t, "__build_class__"))? {
                 Some(v) => {
                     set_reg(t, f, i.a(), v);
                     Ok(())

@@ -55,6 +55,7 @@ pub fn exec_code(t: &mut Thread, code: Value, globals: &Obj, locals: &Obj) -> Re
         return Err(t.type_error("exec_code() needs a code object and a dict".into()));
     };
     let builtins = weft_objects::runtime::builtins_for(t, g);
+    let builtins = Dict::of_obj(&builtins);
     calls::run_in_namespace(t, code, Value::NULL, g, builtins, locals.value())
 }
 
@@ -73,6 +74,7 @@ pub fn exec_closure(
         return Err(t.type_error("globals must be a dict".into()));
     };
     let builtins = weft_objects::runtime::builtins_for(t, g);
+    let builtins = Dict::of_obj(&builtins);
     let func = Function::new(t, code, g, builtins);
     if let Some(x) = Function::of(func.value()) {
         x.closure
@@ -101,6 +103,7 @@ fn saved_top(t: &Thread, f: *mut Frame) -> *mut Value {
     match weft_objects::frame::caller(t, f) {
         // SAFETY: running frames of this thread; so below.
         Some(c) if unsafe { (*c).flags } & Frame::DELEGATING != 0 => unsafe { (*f).base },
+        // SAFETY: as above.
         Some(c) => unsafe { (*c).base.add((*(*c).code).nregs as usize) },
         None => t.regs.base(),
     }

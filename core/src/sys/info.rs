@@ -286,15 +286,26 @@ fn defs() -> [&'static Def; 8] {
 }
 
 fn paths(t: &Thread, m: &Module, c: &Config) {
-    let prefix = fs_decode(t, &c.prefix);
-    for name in ["prefix", "exec_prefix", "base_prefix", "base_exec_prefix"] {
-        m.add(t, name, prefix.clone());
+    let venv = c.venv.as_ref();
+    let base = fs_decode(t, &c.prefix);
+    let prefix = venv.map_or_else(|| base.clone(), |v| fs_decode(t, &v.prefix));
+    for (name, v) in [("prefix", &prefix), ("base_prefix", &base)] {
+        m.add(t, name, v.clone());
+        m.add(t, &name.replace("prefix", "exec_prefix"), v.clone());
     }
     let executable = fs_decode(t, &c.executable);
-    m.add(t, "_base_executable", executable.clone());
+    let made_with = venv.map_or_else(
+        || executable.clone(),
+        |v| fs_decode(t, &v.base_executable(&c.executable)),
+    );
+    m.add(t, "_base_executable", made_with);
     m.add(t, "executable", executable);
     m.add(t, "_stdlib_dir", fs_decode(t, &stdlib_dir(c)));
-    m.add(t, "_home", none());
+    m.add(
+        t,
+        "_home",
+        venv.map_or_else(none, |v| fs_decode(t, &v.home)),
+    );
     let cache = c
         .pycache_prefix
         .as_ref()
@@ -331,15 +342,10 @@ fn module_names(t: &mut Thread, m: &Module) -> Res<()> {
     let builtin = native.iter().map(|n| Str::intern(t, n)).collect();
     m.add(t, "builtin_module_names", Tuple::from_vec(t, builtin));
     let all = Set::new_frozen(t);
-    let embedded = crate::embedded::list("").filter_map(|n| match n.strip_suffix(".py") {
-        Some(n) => Some(n),
-        None => crate::embedded::is_dir(n).then_some(n),
-    });
-    for name in native.iter().copied().chain(embedded) {
-        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            let name = Str::intern(t, name);
-            Set::of_obj(&all).add(t, name.value())?;
-        }
+    let embedded = include_str!(concat!(env!("OUT_DIR"), "/names.txt"));
+    for name in native.iter().copied().chain(embedded.lines()) {
+        let name = Str::intern(t, name);
+        Set::of_obj(&all).add(t, name.value())?;
     }
     m.add(t, "stdlib_module_names", all);
     Ok(())

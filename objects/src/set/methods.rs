@@ -86,7 +86,7 @@ pub static SET: Type = Type::builtin(
             .doc("Remove an element from a set; it must be a member.\n\nIf the element is not a member, raise a KeyError."),
             NativeDef::new("pop", "($self, /)", pop)
                 .doc("Remove and return an arbitrary set element.\n\nRaises KeyError if the set is empty."),
-            NativeDef::new("update", "($self, /, *others)", update).doc("Update the set, adding elements from all others."),
+            NativeDef::raw("update", "($self, /, *others)", update).doc("Update the set, adding elements from all others."),
             NativeDef::new("difference_update", "($self, /, *others)", difference_update)
                 .doc("Update the set, removing elements found in others."),
             NativeDef::new("intersection_update", "($self, /, *others)", |t, a| {
@@ -316,9 +316,15 @@ fn union(t: &mut Thread, a: &[Value]) -> Res {
     Ok(made.into())
 }
 
-fn update(t: &mut Thread, a: &[Value]) -> Res {
-    for other in Tuple::this(a[1]).values() {
-        Set::this(a[0]).update(t, *other)?;
+fn update(t: &mut Thread, args: Args<'_>) -> Res {
+    if args.has_keywords() {
+        return Err(t.type_error("update() takes no keyword arguments".into()));
+    }
+    let [set, others @ ..] = args.pos() else {
+        return Err(t.type_error("unbound method set.update() needs an argument".into()));
+    };
+    for other in others {
+        Set::this(*set).update(t, *other)?;
     }
     Ok(Value::NONE)
 }

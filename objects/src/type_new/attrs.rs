@@ -321,7 +321,7 @@ fn get_dict_offset(_t: &mut Thread, v: Value) -> Res {
 /// Weak references are in a table outside: any number but zero says that they are possible.
 fn get_weak_offset(_t: &mut Thread, v: Value) -> Res {
     let ty = this(v);
-    Ok(Value::int(if ty.is_heap() && !ty.has(tf::NO_WEAKREF) {
+    Ok(Value::int(if super::layout::has_weakrefs(ty) {
         ty.head.basic_size.load(Relaxed) as i64
     } else {
         0

@@ -40,8 +40,8 @@ pub(super) fn static_base(ty: &Type) -> &Type {
 }
 
 /// Whether weak references to instances were possible if a heap type inherited from `ty` without adding to it.
-fn has_weakrefs(ty: &Type) -> bool {
-    ty.is_heap() && !ty.has(tf::NO_WEAKREF) || static_base(ty).has(tf::TYPE_SUBCLASS)
+pub(super) fn has_weakrefs(ty: &Type) -> bool {
+    ty.is_heap() && !ty.has(tf::NO_WEAKREF) || crate::weakref::is_referable(static_base(ty))
 }
 
 fn has_dict(ty: &Type) -> bool {
@@ -366,7 +366,7 @@ fn adds_nothing(c: &Type, base: &Type) -> bool {
         && c.dict_offset.load(Relaxed) == base.dict_offset.load(Relaxed)
         && c.has(tf::INLINE) == base.has(tf::INLINE)
         && (c.has(tf::NO_WEAKREF) == base.has(tf::NO_WEAKREF)
-            && (base.is_heap() || !has_weakrefs(c)))
+            && (base.is_heap() || has_weakrefs(c) == has_weakrefs(base)))
 }
 
 /// The class nearest to the root with the same layout.
@@ -452,6 +452,9 @@ pub fn set_class(t: &mut Thread, v: Value, cls: Value) -> Res<()> {
         return Ok(());
     }
     check_compatible(t, new, old, "__class__")?;
+    if new.has(tf::HAS_DESCR_SET) && !old.has(tf::HAS_DESCR_SET) {
+        crate::site_cache::forget_slots(t);
+    }
     if new.has(tf::INLINE) {
         // Its shape belongs to the old class.
         drop(Instance::of_unchecked(v).dict_obj(t));

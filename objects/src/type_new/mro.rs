@@ -250,6 +250,9 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
         return Err(exc.map_or(e, |x| t.set_exc(x)));
     }
     crate::slotdefs::refill(t, ty);
+    if ty.has_shapes() {
+        crate::site_cache::forget_slots(t);
+    }
     Ok(())
 }
 

@@ -654,10 +654,12 @@ fn iter_of<'a>(v: Value) -> &'a DequeIter {
 
 fn iter_next(t: &mut Thread, v: Value, reverse: bool) -> Res {
     let it = iter_of(v);
-    let Some(held) = own(t, &it.deque) else {
+    // Nothing below runs Python before the deque has been looked at for the last time.
+    let deque = it.deque.get();
+    if deque.is_null() {
         return Ok(Value::NULL);
-    };
-    let d = this(held.value());
+    }
+    let d = this(deque);
     let i = it.index.get() as usize;
     let (n, changed) = (d.len(), d.state.get() != it.state.get());
     if changed {

@@ -186,6 +186,23 @@ fn readinto(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn write(t: &mut Thread, a: &[Value]) -> Res {
+    if let Some(b) = Bytes::exact(a[1]) {
+        // Runs no Python, and the caller holds it.
+        let (b, n) = (b.as_slice(), b.len());
+        let fits = this(a[0]).resizing(t, |s| {
+            let end = s.pos.checked_add(n);
+            let fits = end.is_some_and(|end| room(&mut s.data, end));
+            if fits {
+                s.write(b);
+            }
+            fits
+        })?;
+        return if fits {
+            Ok(Value::int(n as i64))
+        } else {
+            Err(t.memory_error())
+        };
+    }
     this(a[0]).with(t, |_| ())?;
     let view = super::bytes_arg(t, a[1])?;
     let n = view.len;

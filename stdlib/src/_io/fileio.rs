@@ -117,8 +117,8 @@ impl FileIo {
             }
             n => n - 1,
         };
-        // SAFETY: only asks.
         let at = if size > 65536 {
+            // SAFETY: only asks.
             unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) as i64 }
         } else {
             0

@@ -30,11 +30,13 @@ pub fn new(t: &mut Thread, v: Value) -> Res {
 
 fn next(t: &mut Thread, v: Value) -> Res {
     let it = this(v);
-    let Some(array) = cell::own(t, &it.array) else {
+    let array = it.array.get();
+    if array.is_null() {
         return Ok(Value::NULL);
-    };
+    }
     let i = it.at.load(Relaxed);
-    match Array::this(array.value()).get(t, i)? {
+    // Runs no Python.
+    match Array::this(array).get(t, i)? {
         Some(item) => {
             it.at.store(i + 1, Relaxed);
             Ok(item.into())

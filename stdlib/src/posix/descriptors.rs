@@ -16,9 +16,9 @@ fn open(t: &mut Thread, a: &[Value]) -> Res {
     let flags = support::c_int(t, a[1])? | libc::O_CLOEXEC;
     let mode = support::c_int_or(t, a[2], 0o777)? as libc::c_uint;
     let dir = dir_fd(t, a[3])?;
-    // SAFETY: the path is ours.
     match retry(
         t,
+        // SAFETY: the path is ours.
         || unsafe { libc::openat(dir, p.c.as_ptr(), flags, mode) } as isize,
     )? {
         Ok(fd) => Ok(Value::int(fd as i64)),

@@ -156,38 +156,38 @@ fn get_three(t: &mut Thread, f: unsafe extern "C" fn(*mut u32, *mut u32, *mut u3
 }
 
 pub(super) static FUNCTIONS: &[NativeDef] = &[
-    // SAFETY: always callable.
     NativeDef::new("getpid", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::getpid() }))
     })
     .doc("Return the current process id."),
-    // SAFETY: always callable.
     NativeDef::new("getppid", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::getppid() }))
     })
     .doc("Return the parent's process id."),
-    // SAFETY: always callable.
     NativeDef::new("getpgrp", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::getpgrp() }))
     })
     .doc("Return the current process group id."),
-    // SAFETY: always callable.
     NativeDef::new("getuid", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::getuid() }))
     })
     .doc("Return the current process's user id."),
-    // SAFETY: always callable.
     NativeDef::new("geteuid", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::geteuid() }))
     })
     .doc("Return the current process's effective user id."),
-    // SAFETY: always callable.
     NativeDef::new("getgid", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::getgid() }))
     })
     .doc("Return the current process's group id."),
-    // SAFETY: always callable.
     NativeDef::new("getegid", "()", |_, _| {
+        // SAFETY: always callable.
         number(|| i64::from(unsafe { libc::getegid() }))
     })
     .doc("Return the current process's effective group id."),
@@ -197,8 +197,8 @@ pub(super) static FUNCTIONS: &[NativeDef] = &[
         .doc("Call the system call getsid(pid) and return the result."),
     NativeDef::new("setpgid", "(pid, pgrp, /)", setpgid)
         .doc("Call the system call setpgid(pid, pgrp)."),
-    // SAFETY: always callable.
     NativeDef::new("setpgrp", "()", |t, _| {
+        // SAFETY: always callable.
         done(t, unsafe { libc::setpgid(0, 0) })
     })
     .doc("Make the current process the leader of its process group."),

@@ -69,9 +69,9 @@ pub(super) fn of_path(
     follow: bool,
 ) -> Result<libc::stat, i32> {
     let mut st = std::mem::MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: path and structure are ours.
     call(
         t,
+        // SAFETY: path and structure are ours.
         || unsafe { libc::fstatat(dir, c.as_ptr(), st.as_mut_ptr(), nofollow(follow)) } as isize,
     )?;
     // SAFETY: the call has filled it.
@@ -201,10 +201,10 @@ fn chmod(t: &mut Thread, a: &[Value]) -> Res {
             // SAFETY: always callable.
             call(t, || unsafe { libc::fchmod(*fd, mode) } as isize)
         }
-        // SAFETY: the path is ours.
         PathOrFd::Path(p) => {
             call(
                 t,
+                // SAFETY: the path is ours.
                 || unsafe { libc::fchmodat(dir, p.c.as_ptr(), mode, nofollow(follow)) } as isize,
             )
         }

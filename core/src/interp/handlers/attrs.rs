@@ -6,7 +6,7 @@ use crate::interp::attr::{self, cache};
 use crate::interp::frames::{Enter, name};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
-use weft_objects::instance::Instance;
+use weft_objects::instance::{self, Instance};
 use weft_objects::prelude::*;
 use weft_objects::super_::SUPER;
 use weft_objects::types::type_flags as tf;
@@ -49,7 +49,7 @@ fn pair(s: State, m: Value, x: Value) -> *mut Frame {
 #[inline(always)]
 fn known(s: State, store: u64, id: u32) -> u64 {
     // SAFETY: a running frame's code is alive, and has a name for each of these caches.
-    let name = unsafe { *(*(*s.f).code).cache_names.add(s.i.c()) };
+    let name = unsafe { *(*(*s.f).code).cache_names().add(s.i.c()) };
     s.t().vm().sites.get(name.ptr() as u64 | store, id)
 }
 
@@ -244,9 +244,9 @@ handlers! {
             if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
                 w = known(s, attr::STORE, version);
             }
-            // SAFETY: a register's object is alive.
             if w & 0xff == cache::MEMBER
                 && w >> 32 == version as u64
+                // SAFETY: a register's object is alive.
                 && unsafe { x.header() }.is_local(s.t())
                 && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
             {
@@ -303,10 +303,16 @@ handlers! {
         if x.is_ptr() {
             // SAFETY: a register's object is alive.
             let h = unsafe { x.header() };
-            let w = known(s, 0, type_of(x).version());
-            if w & 0xff == cache::METHOD
-                && h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
-            {
+            let mut w = s.cache(s.i.c());
+            if w & 0xff != cache::METHOD_NO_DICT || w >> 32 != type_of(x).version() as u64 {
+                w = known(s, 0, type_of(x).version());
+            }
+            let holds = match w & 0xff {
+                cache::METHOD => h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0,
+                cache::METHOD_NO_DICT => instance::dict_slot(x).is_some_and(|d| d.get().is_null()),
+                _ => false,
+            };
+            if holds {
                 refresh(s, w);
                 if let Some(f) = method(s, x, w) {
                     return f;

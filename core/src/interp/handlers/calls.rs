@@ -2,7 +2,7 @@
 
 use super::{State, handlers};
 use crate::compile::bytecode::{DISCARD, Instr};
-use crate::interp::calls::{self, clear_call};
+use crate::interp::calls;
 use crate::interp::flow::{self, Left};
 use crate::interp::frames::{self, Enter};
 use crate::interp::globals;
@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::{FUNCTION, Function};
+use weft_objects::method::METHOD;
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
@@ -49,14 +50,29 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     }
 }
 
-/// The native call `v = g(args)` is done: clears its registers and stores the result.
+/// The native call `v = g(args)` is done: clears its registers, of which the callee's word is uncounted, and stores the result.
 #[inline(always)]
 fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     let t = s.t();
     let Ok(v) = v else {
         return super::raise(t, s.f);
     };
-    clear_call(t, p, argc);
+    // SAFETY: the registers of a call lie in a row. Each word is taken out before it is dropped.
+    unsafe {
+        debug_assert!(!(*p).is_counted());
+        *p = Value::NULL;
+        let mut q = p.add(1);
+        let end = q.add(argc + 1);
+        while q < end {
+            let v = *q;
+            // What is no pointer may stay: the register is dead.
+            if v.0 & 7 == 0 {
+                *q = Value::NULL;
+                drop_reg(t, v);
+            }
+            q = q.add(1);
+        }
+    }
     frames::set_result(t, s.f, s.i.a(), v);
     if t.interrupted() {
         return s.done(weft_objects::runtime::safepoint(t));
@@ -104,6 +120,9 @@ handlers! {
                 if ty == &raw const TYPE {
                     return s.tail(call_type);
                 }
+                if !(*ty).is_heap() && ty != &raw const METHOD {
+                    return s.tail(call_object);
+                }
             }
             s.tail(call_slow)
         }
@@ -117,6 +136,7 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
+                && (*p).is_uncounted()
                 && native::accepts(m, self_)
             {
                 s.save();
@@ -135,11 +155,49 @@ handlers! {
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
                 && !b.native.method
+                && (*p).is_uncounted()
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
                 let v = b.native.call_positional(s.t(), args);
                 *p.add(1) = Value::NULL;
+                return native_done(s, p, argc, v);
+            }
+            if s.i.arg() != 0 || (*p.add(1)).is_null() {
+                return s.tail(call_bound_builtin);
+            }
+        }
+        s.tail(call_slow)
+    }
+    call_bound_builtin(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            let b = &*((*p).ptr() as *const BuiltinFunction);
+            s.save();
+            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+            let v = b.native.call_positional(s.t(), args);
+            native_done(s, p, argc, v)
+        }
+    }
+    call_object(s) {
+        // SAFETY: as in `call`.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let argc = s.i.c();
+            if let Some(f) = type_of(*p).slots.call.get()
+                && (s.i.arg() != 0 || (*p.add(1)).is_null())
+            {
+                s.save();
+                *p.add(1) = Value::NULL;
+                let args = Args::positional(std::slice::from_raw_parts(p.add(2), argc));
+                let t = s.t();
+                let v = match t.enter_recursive(" while calling a Python object") {
+                    Ok(_guard) => f(t, *p, args),
+                    Err(e) => Err(e),
+                };
                 return native_done(s, p, argc, v);
             }
         }
@@ -169,7 +227,7 @@ handlers! {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let cls = Type::of_unchecked(*p);
-            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+            if !cls.is_heap() && (*p).is_uncounted() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
                 s.save();
                 *p.add(1) = Value::NULL;
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -319,21 +377,42 @@ unsafe fn enter(
     n: usize,
     lay: impl Fn(),
 ) -> *mut Frame {
-    // SAFETY: the registers of a call lie in a row; the limits are checked.
+    // SAFETY: the caller's promise; the room is checked.
     unsafe {
         let code = func.code();
-        let t = s.t();
-        let vm = t.vm();
-        let nf = s.f.wrapping_add(1);
-        let end = base.add(code.nregs as usize);
-        if code.call_key != Code::simple_key(n)
-            || nf >= vm.soft_limit()
-            || end > t.regs.limit()
-            || t.interrupted()
-        {
+        if !fits(s, code, base, n) {
             return s.tail(call_slow);
         }
         lay();
+        push_frame(s, callee, func, code, base, n)
+    }
+}
+
+/// Whether the `n` arguments from `base` on are all that the code needs, and there is room for its frame, and nothing is asked of the
+/// thread.
+#[inline(always)]
+fn fits(s: State, code: &Code, base: *mut Value, n: usize) -> bool {
+    let t = s.t();
+    code.call_key() == Code::simple_key(n)
+        && s.f.wrapping_add(1) < t.vm().soft_limit()
+        && base.wrapping_add(code.nregs as usize) <= t.regs.limit()
+        && !t.interrupted()
+}
+
+/// Pushes the frame of what [`fits`], and goes on there.
+#[inline(always)]
+unsafe fn push_frame(
+    s: State,
+    callee: Value,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    n: usize,
+) -> *mut Frame {
+    // SAFETY: the registers of a call lie in a row; the limits have been checked.
+    unsafe {
+        let t = s.t();
+        let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
         frames::write(
@@ -353,8 +432,8 @@ unsafe fn enter(
             q.write_volatile(Value::NULL);
             q = q.add(1);
         }
-        t.regs.set_top(end);
-        vm.set_frame_top(nf.wrapping_add(1));
+        t.regs.set_top(base.add(code.nregs as usize));
+        t.vm().set_frame_top(nf.wrapping_add(1));
         State {
             pc: code.first,
             r: base,
@@ -362,6 +441,38 @@ unsafe fn enter(
             ..s
         }
         .next()
+    }
+}
+
+/// Enters the method `m` for an instruction that is no call: with its operands, which it consumes or not, above all registers in use.
+/// `None`: it is no plain function of so many arguments, and nothing has been done.
+#[inline(always)]
+pub fn enter_method<const N: usize>(
+    s: State,
+    m: Value,
+    operands: [(Value, Option<usize>); N],
+) -> Option<*mut Frame> {
+    let func = Function::of(m)?;
+    let code = func.code();
+    let t = s.t();
+    let top = t.regs.top();
+    if !fits(s, code, top.wrapping_add(1), N) {
+        return None;
+    }
+    // SAFETY: there is room above all registers in use. The class's function stays while its frame holds this word.
+    unsafe {
+        let own = to_reg(t, m);
+        *top = own;
+        for (k, (v, taken)) in operands.into_iter().enumerate() {
+            *top.add(1 + k) = match taken {
+                Some(n) => {
+                    s.put(n, Value::NULL);
+                    v
+                }
+                None => copy_reg(t, v),
+            };
+        }
+        Some(push_frame(s, own, func, code, top.add(1), N))
     }
 }
 

@@ -132,6 +132,8 @@ const fn handler(op: Op) -> Handler {
         Op::BuildMap => items::build_map,
         Op::BuildString => items::build_string,
         Op::ListAppend => items::list_append,
+        Op::SetAdd => items::set_add,
+        Op::MapAdd => items::map_add,
         Op::MakeFunction => names::make_function,
         Op::MakeGenExpr => names::make_gen_expr,
         Op::Raise => flow::raise,
@@ -141,9 +143,7 @@ const fn handler(op: Op) -> Handler {
         Op::ExcMatch => flow::exc_match,
         Op::MatchClass => flow::match_class,
         Op::ListExtend
-        | Op::SetAdd
         | Op::SetUpdate
-        | Op::MapAdd
         | Op::DictUpdate
         | Op::DictMerge
         | Op::ListToTuple

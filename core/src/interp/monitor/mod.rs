@@ -293,7 +293,10 @@ fn write_first(code: &Code) {
     } else if let Some(word) = code.body().instrs.first() {
         let now = word.load(Relaxed);
         if now as u8 == monitor::STALE {
-            word.store(now & !0xff | u64::from(code.first_op), Release);
+            word.store(
+                now & !0xff | u64::from(code.first_op.load(Relaxed)),
+                Release,
+            );
         }
     }
 }
