@@ -31,6 +31,12 @@ pub fn load_kept(t: &mut Thread, bytes: &'static [u8], filename: &Obj) -> Option
     Reader::new(&file, Some(&file), at).code(t)
 }
 
+/// The same in memory of its own, for bytes whose code has been given out already.
+pub fn load_copied(t: &mut Thread, bytes: &[u8], filename: &Obj) -> Option<Obj> {
+    let (file, at) = File::open(t, bytes, Some(filename))?;
+    Reader::new(&file, None, at).code(t)
+}
+
 /// What all code of a file refers to.
 struct File<'a> {
     bytes: &'a [u8],
@@ -315,7 +321,7 @@ impl<'f, 'a> Reader<'f, 'a> {
             && cfg!(target_endian = "little")
             && kept.as_ptr().addr().is_multiple_of(align_of::<AtomicU64>())
         {
-            // SAFETY: `n` aligned words that stay; they are only ever loaded, which may be done with memory that cannot be written.
+            // SAFETY: `n` aligned words that stay, in memory that can be written, and that no other code object has.
             let words = unsafe { std::slice::from_raw_parts(kept.as_ptr().cast::<AtomicU64>(), n) };
             return Some(Instrs::Kept(words));
         }

@@ -155,7 +155,6 @@ pub(crate) fn frozen_set(t: &mut Thread, items: &[Obj]) -> Obj {
 /// # Errors
 /// ValueError if a constant is of a kind that the compiler does not write.
 pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
-    use std::sync::atomic::Ordering::Relaxed;
     let b = c.body();
     let text = |v: Value| Str::of(v).map_or_else(String::new, |s| s.to_string_lossy());
     let kind = |k: u8| match k {
@@ -192,10 +191,8 @@ pub fn proto_from_code(t: &mut Thread, c: &Code) -> Res<CodeProto> {
             .iter()
             .map(|(n, k)| (text(n.value()), kind(*k)))
             .collect(),
-        instrs: b
-            .instrs
-            .iter()
-            .map(|w| compile::bytecode::Instr(w.load(Relaxed)))
+        instrs: (0..b.instrs.len())
+            .map(|i| compile::bytecode::Instr(weft_objects::monitor::plain_word(c, i)))
             .collect(),
         consts,
         names: b.names.iter().map(|n| text(*n)).collect(),

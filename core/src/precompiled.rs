@@ -1,21 +1,48 @@
 //! Compiled code of the embedded library's modules, made by `build.rs`. It holds for code that is compiled without `-O`.
 
 use crate::code_load;
+use parking_lot::Mutex;
+use std::cell::UnsafeCell;
 use weft_objects::prelude::*;
 
-/// Begins where instructions may begin.
-#[repr(C, align(8))]
-struct Aligned<T: ?Sized>(T);
+const BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/code.blob"));
 
-static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/code.blob")));
-static BLOB: &[u8] = &ALIGNED.0;
+/// Begins where instructions may begin. In memory that can be written: instructions are replaced while tracing tools ask for events.
+#[repr(C, align(8))]
+struct Aligned(UnsafeCell<[u8; BYTES.len()]>);
+// SAFETY: only instruction words are ever written, as atomics; and as bytes those are not read.
+unsafe impl Sync for Aligned {}
+
+static ALIGNED: Aligned = Aligned(UnsafeCell::new(*include_bytes!(concat!(
+    env!("OUT_DIR"),
+    "/code.blob"
+))));
+
+fn blob() -> &'static [u8] {
+    // SAFETY: as above; the program's memory stays.
+    unsafe { &*ALIGNED.0.get() }
+}
+
+/// Files whose code has been given out: it is some code objects' own now, so what is loaded once more is copied.
+static TAKEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+/// Whether the file's code has not been given out yet, which it is by this.
+fn take(file: &[u8]) -> bool {
+    let at = file.as_ptr().addr();
+    let mut taken = TAKEN.lock();
+    let new = !taken.contains(&at);
+    if new {
+        taken.push(at);
+    }
+    new
+}
 
 /// Bytes of an index entry; see `build.rs` for the layout.
 const ENTRY: usize = 20;
 
 fn number(at: usize) -> usize {
     let mut bytes = [0; 4];
-    bytes.copy_from_slice(&BLOB[at..at + 4]);
+    bytes.copy_from_slice(&blob()[at..at + 4]);
     u32::from_le_bytes(bytes) as usize
 }
 
@@ -25,7 +52,7 @@ fn field(i: usize, field: usize) -> usize {
 
 fn path(i: usize) -> &'static [u8] {
     let at = field(i, 0);
-    &BLOB[at..at + field(i, 1)]
+    &blob()[at..at + field(i, 1)]
 }
 
 fn find(wanted: &[u8]) -> Option<usize> {
@@ -43,14 +70,19 @@ fn find(wanted: &[u8]) -> Option<usize> {
 
 /// The compiled code of the library's file at this path, if there is one in the program, with this file name.
 pub fn code(t: &mut Thread, file: &str, filename: &Obj) -> Option<Obj> {
-    code_load::load_kept(t, bytes(file)?, filename)
+    let bytes = bytes(file)?;
+    if take(bytes) {
+        code_load::load_kept(t, bytes, filename)
+    } else {
+        code_load::load_copied(t, bytes, filename)
+    }
 }
 
 /// Nothing is packed: code is used where it lies in the program.
 fn bytes(file: &str) -> Option<&'static [u8]> {
     let i = find(file.as_bytes())?;
     let (at, stored) = (field(i, 2), field(i, 3));
-    BLOB.get(at..at + stored)
+    blob().get(at..at + stored)
 }
 
 #[cfg(test)]

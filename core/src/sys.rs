@@ -5,6 +5,7 @@ pub mod info;
 pub mod monitoring;
 
 use crate::cli::{Config, FREE_THREADED};
+use crate::interp::monitor::legacy::{self, Which};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::*};
 use weft_objects::bytes::Bytes;
 use weft_objects::errors::Exception;
@@ -127,7 +128,7 @@ const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("unraisablehook", "(unraisable, /)", hooks::unraisablehook),
     NativeDef::new("audit", "(event, /, *args)", hooks::sys_audit),
     NativeDef::new("addaudithook", "(hook)", hooks::addaudithook),
-    NativeDef::new("call_tracing", "(func, args, /)", hooks::call_tracing),
+    NativeDef::new("call_tracing", "(func, args, /)", call_tracing),
     NativeDef::new("exc_info", "()", exc_info),
     NativeDef::new("exception", "()", exception),
     NativeDef::new("exit", "(status=None, /)", exit),
@@ -154,8 +155,8 @@ const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("gettrace", "()", gettrace),
     NativeDef::new("setprofile", "(function, /)", setprofile),
     NativeDef::new("getprofile", "()", getprofile),
-    NativeDef::new("_settraceallthreads", "(function, /)", settrace),
-    NativeDef::new("_setprofileallthreads", "(function, /)", setprofile),
+    NativeDef::new("_settraceallthreads", "(function, /)", settrace_all),
+    NativeDef::new("_setprofileallthreads", "(function, /)", setprofile_all),
     NativeDef::new("getswitchinterval", "()", getswitchinterval),
     NativeDef::new("setswitchinterval", "(interval, /)", setswitchinterval),
     NativeDef::new("get_int_max_str_digits", "()", |_, _| {
@@ -475,7 +476,7 @@ fn by_ident(t: &mut Thread, found: Vec<(u64, Obj)>) -> Res {
     Ok(d.into())
 }
 
-// --- tracing: kept, not called ---
+// --- tracing ---
 
 fn put(t: &Thread, cell: &std::cell::Cell<Value>, v: Value) {
     let v = if v.is_none() {
@@ -495,7 +496,8 @@ fn or_none(t: &Thread, v: Value) -> Res {
 }
 
 fn settrace(t: &mut Thread, a: &[Value]) -> Res {
-    put(t, &t.vm().trace, a[0]);
+    hooks::audit(t, "sys.settrace", &[])?;
+    legacy::set(t, Which::Trace, a[0]);
     Ok(Value::NONE)
 }
 
@@ -504,8 +506,36 @@ fn gettrace(t: &mut Thread, _a: &[Value]) -> Res {
 }
 
 fn setprofile(t: &mut Thread, a: &[Value]) -> Res {
-    put(t, &t.vm().profile, a[0]);
+    hooks::audit(t, "sys.setprofile", &[])?;
+    legacy::set(t, Which::Profile, a[0]);
     Ok(Value::NONE)
+}
+
+fn settrace_all(t: &mut Thread, a: &[Value]) -> Res {
+    hooks::audit(t, "sys.settrace", &[])?;
+    legacy::set_all(t, Which::Trace, a[0]);
+    Ok(Value::NONE)
+}
+
+fn setprofile_all(t: &mut Thread, a: &[Value]) -> Res {
+    hooks::audit(t, "sys.setprofile", &[])?;
+    legacy::set_all(t, Which::Profile, a[0]);
+    Ok(Value::NONE)
+}
+
+fn call_tracing(t: &mut Thread, a: &[Value]) -> Res {
+    let Some(args) = Tuple::of(a[1]) else {
+        let got = type_of(a[1]).name();
+        return Err(t.type_error(format!(
+            "call_tracing() argument 2 must be tuple, not {got}"
+        )));
+    };
+    let args = Obj::new(t, args.header.value());
+    let before = t.vm().tracing.replace(0);
+    let values = Tuple::of(args.value()).map_or(&[] as &[Value], |x| x.values());
+    let r = proto::call(t, a[0], values);
+    t.vm().tracing.set(before);
+    r.map(Obj::into_value)
 }
 
 fn getprofile(t: &mut Thread, _a: &[Value]) -> Res {

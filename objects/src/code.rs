@@ -1,10 +1,11 @@
 //! Code objects: bytecode, constants and tables of one function, class body or module, ready to be run.
 
+use crate::monitor::Sites;
 use crate::prelude::*;
 pub use parts::{Instrs, Packed, Positions};
 use std::ops::Deref;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, publish};
 
 mod parts;
@@ -140,8 +141,12 @@ pub struct Code {
     /// See [`Code::SIMPLE`].
     pub call_flags: u32,
     pub flags: u32,
-    /// `co_extra`-like room for the tracing tools.
-    pub version: u32,
+    /// Where it stands in the list of all code objects that are ready, from 1.
+    pub listed: AtomicU32,
+    /// The table of what its instructions report, or NULL (see [`crate::monitor`]).
+    sites: AtomicPtr<Sites>,
+    /// The opcode of its first instruction.
+    pub first_op: AtomicU8,
 }
 
 const NOT_READY: u64 = u64::MAX;
@@ -229,6 +234,9 @@ impl Code {
         self.caches.store(parts.caches.as_ptr().cast_mut(), Relaxed);
         let names = parts.cache_names.as_ptr().cast_mut();
         self.cache_names.store(names, Relaxed);
+        let op = crate::monitor::plain_word(self, 0) as u8;
+        self.first_op.store(op, Relaxed);
+        crate::monitor::add(self);
         let key = (self.call_flags as u64) << 32 | self.argcount as u64;
         // Release: who sees it sees the others.
         self.call_key.store(key, Release);
@@ -278,6 +286,19 @@ impl Code {
         unsafe { &*self.body }
     }
 
+    /// The table of what its instructions report, if there is one.
+    #[inline(always)]
+    pub fn sites(&self) -> Option<&Sites> {
+        // SAFETY: set once, freed with the code object.
+        unsafe { self.sites.load(Acquire).as_ref() }
+    }
+
+    /// Gives it its table. Under the lock of [`crate::monitor`], and once.
+    pub fn set_sites(&self, sites: Box<Sites>) {
+        debug_assert!(self.sites().is_none());
+        self.sites.store(Box::into_raw(sites), Release);
+    }
+
     /// A constant that may be copied into registers without counting: takes over the reference, which the code object then owns.
     pub fn constant(t: &Thread, o: Obj) -> Value {
         let v = o.into_value();
@@ -310,7 +331,8 @@ impl Code {
         match self.position(i).line {
             0 => {
                 let all = self.parts().positions.get();
-                let before = all[..i.min(all.len())].iter().rev();
+                let n = i.min(self.parts().instrs.len());
+                let before = all[..n.min(all.len())].iter().rev();
                 before
                     .map(|p| p.line)
                     .find(|line| *line != 0)
@@ -318,6 +340,30 @@ impl Code {
             }
             n => n,
         }
+    }
+
+    /// The line in which it begins: that of the definition. A module begins nowhere.
+    pub fn start_line(&self) -> u32 {
+        let name = Str::of(self.body().name.value());
+        if name.is_some_and(|s| s.as_bytes() == b"<module>") {
+            0
+        } else {
+            self.body().first_line
+        }
+    }
+
+    /// The number of instruction `i` as Python sees it: they are even, and 0 stands for the beginning of the function. A line without
+    /// code (see [`Code::marks`]) has the odd number before its instruction's.
+    pub fn offset(i: usize) -> i64 {
+        i as i64 * 2 + 2
+    }
+
+    /// Lines without code that are passed before an instruction: its number, and the line.
+    pub fn marks(&self) -> impl Iterator<Item = (usize, u32)> {
+        let body = self.body();
+        let all = body.positions.get();
+        let marks = all.get(body.instrs.len()..).unwrap_or(&[]);
+        marks.iter().map(|p| (p.end_line as usize, p.line))
     }
 
     /// Number of parameters, `*args` and `**kwargs` included.
@@ -354,6 +400,11 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying code object; nobody uses its parts any more.
     unsafe {
         let c = h as *mut Code;
+        crate::monitor::forget(&*c);
+        let sites = (*c).sites.load(Acquire);
+        if !sites.is_null() {
+            drop(Box::from_raw(sites));
+        }
         let body = Box::from_raw((*c).body);
         for v in body.parts.get().iter().flat_map(|p| p.consts.iter()) {
             t.drop_value(v.bare());
@@ -415,11 +466,14 @@ fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
             Value::int(n as i64)
         }
     };
-    let items: Vec<Obj> = c
-        .parts()
-        .positions
-        .get()
-        .iter()
+    let start = Position {
+        line: c.body().first_line,
+        end_line: c.body().first_line,
+        ..Position::default()
+    };
+    let all = c.parts().positions.get().iter().take(c.body().instrs.len());
+    let items: Vec<Obj> = std::iter::once(&start)
+        .chain(all)
         .map(|p| {
             let (x, y) = if p.line == 0 {
                 (Value::NONE, Value::NONE)
@@ -437,32 +491,60 @@ fn co_lines(t: &mut Thread, a: &[Value]) -> Res {
     let Some(c) = Code::of(a[0]) else {
         return Ok(Value::NONE);
     };
-    let mut items = Vec::new();
-    let (mut start, positions) = (0, c.parts().positions.get());
-    for i in 1..=positions.len() {
-        if i == positions.len() || positions[i].line != positions[start].line {
-            let line = if positions[start].line == 0 {
-                Value::NONE
-            } else {
-                Value::int(positions[start].line as i64)
-            };
-            items.push(Tuple::from_slice(
-                t,
-                &[Value::int(start as i64 * 2), Value::int(i as i64 * 2), line],
-            ));
-            start = i;
+    let n = c.body().instrs.len();
+    // Where a line begins, and which: the start, then the instructions and what is marked.
+    let mut stretches = vec![(0, c.start_line())];
+    let mut marks = c.marks().peekable();
+    for i in 0..n {
+        if let Some((_, line)) = marks.next_if(|m| m.0 == i) {
+            stretches.push((Code::offset(i) - 1, line));
+        }
+        let line = c.position(i).line;
+        if stretches.last().is_none_or(|s| s.1 != line) {
+            stretches.push((Code::offset(i), line));
         }
     }
+    let ends = stretches.iter().skip(1).map(|s| s.0);
+    let ends = ends.chain(std::iter::once(Code::offset(n)));
+    let items = stretches.iter().zip(ends).map(|((start, line), end)| {
+        let line = if *line == 0 && *start != 0 {
+            Value::NONE
+        } else {
+            Value::int(i64::from(*line))
+        };
+        Tuple::from_slice(t, &[Value::int(*start), Value::int(end), line])
+    });
+    let items: Vec<Obj> = items.collect();
     let l = List::from_vec(t, items);
     proto::iter(t, l.value()).map(Obj::into_value)
 }
 
+/// Where the branches of a code object lead (the interpreter's business): number of the instruction, of what follows and of the
+/// target.
+type BranchesHook = fn(&Code) -> Vec<[usize; 3]>;
+static BRANCHES: std::sync::OnceLock<BranchesHook> = std::sync::OnceLock::new();
+
+/// What tells `co_branches()`.
+pub fn set_branches_hook(f: BranchesHook) {
+    let _ = BRANCHES.set(f);
+}
+
+fn co_branches(t: &mut Thread, a: &[Value]) -> Res {
+    let all = match (Code::of(a[0]), BRANCHES.get()) {
+        (Some(c), Some(f)) => f(c),
+        _ => Vec::new(),
+    };
+    let triple = |x: &[usize; 3]| {
+        let offsets = x.map(|i| Value::int(Code::offset(i)));
+        Tuple::from_slice(t, &offsets)
+    };
+    let l = List::from_vec(t, all.iter().map(triple).collect());
+    proto::iter(t, l.value()).map(Obj::into_value)
+}
+
 fn co_code(t: &mut Thread, c: &Code) -> Res {
-    let bytes: Vec<u8> = c
-        .parts()
-        .instrs
-        .iter()
-        .flat_map(|w| w.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes())
+    let bytes: Vec<u8> = (0..c.body().instrs.len())
+        .flat_map(|i| crate::monitor::plain_word(c, i).to_le_bytes())
         .collect();
     Ok(crate::bytes::Bytes::new(t, &bytes).into())
 }
@@ -507,7 +589,9 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
     };
     let mut parts = CodeParts {
         locals: p.locals.clone(),
-        instrs: p.instrs.clone(),
+        instrs: (0..p.instrs.len())
+            .map(|i| crate::monitor::plain_word(c, i))
+            .collect(),
         consts: p
             .consts
             .iter()
@@ -550,6 +634,7 @@ pub static CODE: Type = Type::builtin(
         methods: &[
             NativeDef::new("co_positions", "($self, /)", co_positions),
             NativeDef::new("co_lines", "($self, /)", co_lines),
+            NativeDef::new("co_branches", "($self, /)", co_branches),
             NativeDef::new("replace", "($self, /, **changes)", replace),
             NativeDef::new("__replace__", "($self, /, **changes)", replace),
         ],

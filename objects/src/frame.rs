@@ -83,17 +83,24 @@ pub struct FrameObject {
     pub back: Slot,
     /// The namespace of a module or class body that has ended, or a dict made of `saved` on demand.
     pub locals: Slot,
-    /// The function's generator, or NULL.
-    pub generator: Slot,
     /// Extra names set through `f_locals`.
     pub extra: Slot,
     pub trace: Slot,
+    /// Not `f_trace_lines`.
+    pub no_lines: Cell<bool>,
+    /// `f_trace_opcodes`.
+    pub trace_opcodes: Cell<bool>,
     /// The running frame's record and thread, or 0 when it has ended.
     pub record: AtomicU64,
     pub thread_tag: Cell<u64>,
+    /// The address of the generator whose frame this is, as long as it may run: not counted, and looked at under the object's lock.
+    /// A generator that dies takes it out.
+    generator: AtomicU64,
     pub lasti: AtomicU64,
     /// The local registers as they were when the frame ended: counted words.
     saved: UnsafeCell<Vec<Value>>,
+    /// What variables held that were set from outside while the frame ran: it may still be in use. Counted words.
+    replaced: UnsafeCell<Vec<Value>>,
 }
 
 impl FrameObject {
@@ -115,6 +122,84 @@ impl FrameObject {
         Code::of(self.code.get())
     }
 
+    /// Runs `f`, which runs no Python, with the frame's local registers. `None`: they are out of reach, because the frame runs in
+    /// another thread.
+    pub fn with_registers<R>(&self, t: &Thread, f: impl FnOnce(&mut [Value]) -> R) -> Option<R> {
+        let n = self.code().map_or(0, |c| c.nlocals as usize);
+        if let Some(frame) = self.running(t) {
+            // SAFETY: a running frame of this thread, which nothing else uses meanwhile.
+            return Some(f(unsafe {
+                std::slice::from_raw_parts_mut((*frame).base, n)
+            }));
+        }
+        if self.record.load(std::sync::atomic::Ordering::Acquire) != 0 {
+            return None;
+        }
+        let _guard = weft_gc::lock(t, &self.header);
+        // SAFETY: under the lock.
+        if let Some(g) = unsafe { self.generator() } {
+            match g.begin(t) {
+                Ok(state) => {
+                    // SAFETY: between `begin` and `end`.
+                    let registers = unsafe { g.registers() };
+                    let n = n.min(registers.len());
+                    // SAFETY: so many words have been written.
+                    let r = f(unsafe { std::slice::from_raw_parts_mut(registers.as_mut_ptr(), n) });
+                    g.end(state);
+                    return Some(r);
+                }
+                Err(crate::generator::RUNNING) => return None,
+                Err(_) => {}
+            }
+        }
+        // SAFETY: under the lock.
+        Some(f(unsafe { &mut *self.saved.get() }))
+    }
+
+    /// The generator whose frame this is.
+    ///
+    /// # Safety
+    /// Only under the object's lock.
+    unsafe fn generator<'a>(&self) -> Option<&'a crate::generator::Generator> {
+        let p = self.generator.load(std::sync::atomic::Ordering::Relaxed);
+        // SAFETY: a generator takes its address out, under the lock, before it dies.
+        unsafe { (p as *const crate::generator::Generator).as_ref() }
+    }
+
+    /// Says whose frame this is, or that it is nobody's any more (NULL).
+    pub fn set_generator(&self, t: &Thread, g: Value) {
+        let _guard = weft_gc::lock(t, &self.header);
+        let p = if g.is_null() { 0 } else { g.ptr() as u64 };
+        self.generator
+            .store(p, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Gives a local register another value. What it held is kept as long as the frame object: native code that the frame has called
+    /// may have borrowed it.
+    pub fn set_register(&self, t: &Thread, i: usize, v: Obj) {
+        let shared = {
+            let _guard = weft_gc::lock(t, &self.header);
+            // SAFETY: under the lock.
+            let g = unsafe { self.generator() };
+            !self.header.is_local(t) || g.is_some_and(|g| !g.header.is_local(t))
+        };
+        if shared {
+            weft_gc::share(t, v.value());
+        }
+        let v = v.into_value();
+        let old = self.with_registers(t, |registers| match registers.get_mut(i) {
+            Some(place) => std::mem::replace(place, v),
+            None => v,
+        });
+        let old = to_heap(old.unwrap_or(v));
+        if !self.header.is_local(t) {
+            weft_gc::share(t, old);
+        }
+        let _guard = weft_gc::lock(t, &self.header);
+        // SAFETY: under the lock.
+        unsafe { (*self.replaced.get()).push(old) };
+    }
+
     /// Number of the instruction that runs or ran last.
     pub fn instr(&self, t: &Thread) -> usize {
         match self.running(t) {
@@ -124,8 +209,23 @@ impl FrameObject {
         }
     }
 
+    /// The number of that instruction as Python sees it.
+    fn offset(&self, t: &Thread) -> i64 {
+        match (self.running(t), t.vm().said.get()) {
+            (Some(f), (at, _, offset)) if at == f => offset,
+            _ => Code::offset(self.instr(t)),
+        }
+    }
+
     pub fn line(&self, t: &Thread) -> u32 {
-        self.code().map_or(0, |c| c.line(self.instr(t)))
+        match self.running(t) {
+            Some(f) => match t.vm().said.get() {
+                (at, line, _) if at == f => line,
+                // SAFETY: a running frame of this thread.
+                _ => unsafe { (*f).line() },
+            },
+            None => self.code().map_or(0, |c| c.line(self.instr(t))),
+        }
     }
 }
 
@@ -139,19 +239,14 @@ pub fn object_of(t: &Thread, f: *mut Frame) -> Obj {
         let p = t.alloc(&FRAME.head, size_of::<FrameObject>()) as *mut FrameObject;
         let o = &*p;
         let h = &o.header;
-        let own = |v: Value| {
-            if v.is_null() {
-                v
-            } else {
-                Obj::new(t, v).into_value()
-            }
-        };
         o.code.keep(t, h, keep(t, (*(*f).code).header.value()));
         o.globals
             .keep(t, h, keep_globals(t, (*(*f).globals).header.value()));
         o.builtins
             .keep(t, h, keep_globals(t, (*(*f).builtins).header.value()));
-        o.generator.init(t, h, own((*f).generator));
+        if !(*f).generator.is_null() {
+            o.set_generator(t, (*f).generator);
+        }
         o.record
             .store(f as u64, std::sync::atomic::Ordering::Release);
         o.thread_tag.set(t as *const Thread as u64);
@@ -172,6 +267,7 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
         let Some(fo) = FrameObject::of(o.value()) else {
             return;
         };
+        fo.set_generator(t, Value::NULL);
         if !o.header().is_local(t)
             || o.header().count.load(std::sync::atomic::Ordering::Relaxed) > 1
         {
@@ -266,7 +362,17 @@ pub fn locals(t: &Thread, f: *mut Frame) -> Obj {
         let code = (*f).code();
         let registers = std::slice::from_raw_parts((*f).base, code.nlocals as usize);
         if (*f).namespace.is_null() {
-            return locals_dict(t, code, registers, |_| true);
+            let d = locals_dict(t, code, registers, |_| true);
+            if let Some(o) = FrameObject::of((*f).object)
+                && let (Some(extra), Some(d)) = (Dict::of(o.extra.get()), Dict::exact(d.value()))
+            {
+                for (k, v) in extra.items(t) {
+                    if let Some(k) = Str::of(k.value()) {
+                        d.set_str(t, k, v.value());
+                    }
+                }
+            }
+            return d;
         }
         let hidden = |k: u8| k == LOCAL_HIDDEN;
         let kinds = code.body().locals.iter().map(|l| l.1);
@@ -308,14 +414,16 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
         &o.builtins,
         &o.back,
         &o.locals,
-        &o.generator,
         &o.extra,
         &o.trace,
     ] {
         f(s.get());
     }
-    // SAFETY: set once, when the frame ends.
-    unsafe { (*o.saved.get()).iter().for_each(|v| f(*v)) };
+    // SAFETY: changed under the lock, and not while the collector runs.
+    unsafe {
+        (*o.saved.get()).iter().for_each(|v| f(*v));
+        (*o.replaced.get()).iter().for_each(|v| f(*v));
+    }
 }
 
 unsafe fn clear(h: *mut Header, t: &Thread) {
@@ -327,7 +435,6 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
         &o.builtins,
         &o.back,
         &o.locals,
-        &o.generator,
         &o.extra,
         &o.trace,
     ] {
@@ -335,6 +442,10 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     }
     // SAFETY: as above.
     for v in std::mem::take(unsafe { &mut *o.saved.get() }) {
+        t.drop_value(v);
+    }
+    // SAFETY: as above.
+    for v in std::mem::take(unsafe { &mut *o.replaced.get() }) {
         t.drop_value(v);
     }
 }
@@ -345,28 +456,20 @@ fn of<'a>(v: Value) -> &'a FrameObject {
 }
 
 fn get_locals(t: &mut Thread, v: Value) -> Res {
+    const CO_OPTIMIZED: u32 = 1;
     let o = of(v);
-    match o.running(t) {
-        Some(f) => Ok(locals(t, f).into()),
-        None => {
-            if let Some(g) = crate::generator::Generator::of(o.generator.get()) {
-                look_again(t, o, g);
-            }
-            if o.locals.get().is_null()
-                && let Some(code) = o.code()
-            {
-                // SAFETY: set once, when the frame ended.
-                let d = locals_dict(t, code, unsafe { &*o.saved.get() }, |_| true);
-                o.locals.set(t, &o.header, d.into_value());
-            }
-            let l = o.locals.get();
-            Ok(if l.is_null() {
-                Dict::new(t).into()
-            } else {
-                to_reg(t, l)
-            })
-        }
+    if o.code().is_some_and(|c| c.flags & CO_OPTIMIZED != 0) {
+        return Ok(crate::frame_locals::new(t, v).into());
     }
+    if let Some(f) = o.running(t) {
+        return Ok(locals(t, f).into());
+    }
+    let l = o.locals.get();
+    Ok(if l.is_null() {
+        Dict::new(t).into()
+    } else {
+        to_reg(t, l)
+    })
 }
 
 fn get_back(t: &mut Thread, v: Value) -> Res {
@@ -385,14 +488,108 @@ fn get_back(t: &mut Thread, v: Value) -> Res {
     })
 }
 
+fn get_trace(t: &mut Thread, v: Value) -> Res {
+    let x = of(v).trace.get();
+    Ok(if x.is_null() {
+        Value::NONE
+    } else {
+        to_reg(t, x)
+    })
+}
+
+fn set_trace(t: &mut Thread, v: Value, x: Value) -> Res<()> {
+    let o = of(v);
+    let x = if x.is_null() || x.is_none() {
+        Value::NULL
+    } else {
+        Obj::new(t, x).into_value()
+    };
+    o.trace.set(t, &o.header, x);
+    if !x.is_null() && o.trace_opcodes.get() {
+        report_opcodes(t, o);
+    }
+    Ok(())
+}
+
+fn set_trace_opcodes(t: &mut Thread, v: Value, x: Value) -> Res<()> {
+    if x.is_null() {
+        let msg = "attribute 'f_trace_opcodes' of 'frame' objects cannot be deleted";
+        return Err(t.raise(&errors::ATTRIBUTE_ERROR, msg));
+    }
+    let o = of(v);
+    o.trace_opcodes.set(flag(t, x)?);
+    if !o.trace.get().is_null() || !o.trace_opcodes.get() {
+        report_opcodes(t, o);
+    }
+    Ok(())
+}
+
+fn report_opcodes(t: &Thread, o: &FrameObject) {
+    if let (Some(code), Some(f)) = (o.code(), OPCODES.get()) {
+        f(t, code, o.trace_opcodes.get());
+    }
+}
+
+/// Has each instruction of the code reported to trace functions, or not (the interpreter's business).
+type OpcodesHook = fn(&Thread, &Code, bool);
+static OPCODES: std::sync::OnceLock<OpcodesHook> = std::sync::OnceLock::new();
+
+/// What setting `f_trace_opcodes` does.
+pub fn set_opcodes_hook(f: OpcodesHook) {
+    let _ = OPCODES.set(f);
+}
+
+/// The new value of an attribute that is a bool.
+fn flag(t: &mut Thread, x: Value) -> Res<bool> {
+    match x {
+        Value::TRUE => Ok(true),
+        Value::FALSE => Ok(false),
+        _ => Err(t.type_error("attribute value type must be bool".into())),
+    }
+}
+
+/// Goes on with another line (the interpreter's business).
+type JumpHook = fn(&mut Thread, Value, Value) -> Res<()>;
+static JUMP: std::sync::OnceLock<JumpHook> = std::sync::OnceLock::new();
+
+/// What assignments to `f_lineno` do, which get the frame object and the new value.
+pub fn set_jump_hook(f: JumpHook) {
+    let _ = JUMP.set(f);
+}
+
+fn set_lineno(t: &mut Thread, v: Value, x: Value) -> Res<()> {
+    if x.is_null() {
+        return Err(t.raise(&errors::ATTRIBUTE_ERROR, "cannot delete attribute"));
+    }
+    match JUMP.get() {
+        Some(f) => f(t, v, x),
+        None => Ok(()),
+    }
+}
+
 fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
     let o = of(a[0]);
     if o.running(t).is_some() {
         return Err(t.runtime_error("cannot clear an executing frame"));
     }
+    let suspended = {
+        let _guard = weft_gc::lock(t, &o.header);
+        // SAFETY: under the lock.
+        let g = unsafe { o.generator() };
+        g.is_some_and(|g| {
+            g.state.load(std::sync::atomic::Ordering::Acquire) == crate::generator::SUSPENDED
+        })
+    };
+    if suspended {
+        return Err(t.runtime_error("cannot clear a suspended frame"));
+    }
     t.drop_value(o.locals.take_local());
-    // SAFETY: the frame has ended; `clear` is only called by one thread at a time on an object of its own.
-    for v in std::mem::take(unsafe { &mut *o.saved.get() }) {
+    let saved = {
+        let _guard = weft_gc::lock(t, &o.header);
+        // SAFETY: under the lock.
+        std::mem::take(unsafe { &mut *o.saved.get() })
+    };
+    for v in saved {
         t.drop_value(v);
     }
     Ok(Value::NONE)
@@ -426,39 +623,36 @@ pub static FRAME: Type = Type::builtin(
             }),
             GetSetDef::ro("f_locals", get_locals),
             GetSetDef::ro("f_back", get_back),
-            GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).instr(t) as i64 * 2))),
-            GetSetDef::ro("f_lineno", |t, v| Ok(Value::int(of(v).line(t) as i64))),
-            GetSetDef::ro("f_generator", |t, v| {
-                let g = of(v).generator.get();
-                Ok(if g.is_null() {
-                    Value::NONE
-                } else {
-                    to_reg(t, g)
-                })
-            }),
+            GetSetDef::ro("f_lasti", |t, v| Ok(Value::int(of(v).offset(t)))),
             GetSetDef::rw(
-                "f_trace",
-                |t, v| {
-                    let x = of(v).trace.get();
-                    Ok(if x.is_null() {
-                        Value::NONE
-                    } else {
-                        to_reg(t, x)
-                    })
-                },
+                "f_lineno",
+                |t, v| Ok(Value::int(of(v).line(t) as i64)),
+                set_lineno,
+            ),
+            GetSetDef::ro("f_generator", |t, v| {
+                let o = of(v);
+                let _guard = weft_gc::lock(t, &o.header);
+                // SAFETY: under the lock.
+                let g = unsafe { o.generator() };
+                Ok(g.map_or(Value::NONE, |g| Obj::new(t, g.header.value()).into()))
+            }),
+            GetSetDef::rw("f_trace", get_trace, set_trace),
+            GetSetDef::rw(
+                "f_trace_lines",
+                |_, v| Ok(Value::bool(!of(v).no_lines.get())),
                 |t, v, x| {
-                    let o = of(v);
-                    let x = if x.is_null() {
-                        Value::NONE
-                    } else {
-                        Obj::new(t, x).into_value()
-                    };
-                    o.trace.set(t, &o.header, x);
+                    if x.is_null() {
+                        return Err(t.type_error("can't delete numeric/char attribute".into()));
+                    }
+                    of(v).no_lines.set(!flag(t, x)?);
                     Ok(())
                 },
             ),
-            GetSetDef::ro("f_trace_lines", |_, _| Ok(Value::TRUE)),
-            GetSetDef::ro("f_trace_opcodes", |_, _| Ok(Value::FALSE)),
+            GetSetDef::rw(
+                "f_trace_opcodes",
+                |_, v| Ok(Value::bool(of(v).trace_opcodes.get())),
+                set_trace_opcodes,
+            ),
         ],
         ..Spec::EMPTY
     },
@@ -484,6 +678,7 @@ pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> R
         o.globals.keep(t, &o.header, keep(t, globals));
         o.builtins.keep(t, &o.header, keep(t, builtins));
         let obj = Obj::from_raw(Value::from_ptr(&o.header));
+        o.set_generator(t, g.header.value());
         g.frame.set(t, &g.header, obj.clone().into_value());
         obj
     } else {
@@ -505,8 +700,5 @@ fn look_again(t: &Thread, fo: &FrameObject, g: &crate::generator::Generator) {
     let at = ((g.pc.get() as usize - first) / 8).saturating_sub(1);
     fo.lasti
         .store(at as u64, std::sync::atomic::Ordering::Relaxed);
-    // SAFETY: between `begin` and `end`.
-    let d = locals_dict(t, g.code(), unsafe { g.registers() }.as_slice(), |_| true);
     g.end(state);
-    fo.locals.set(t, &fo.header, d.into_value());
 }

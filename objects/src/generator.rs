@@ -449,6 +449,9 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying generator.
     let g = unsafe { &*(h as *const Generator) };
+    if let Some(f) = crate::frame::FrameObject::of(g.frame.get()) {
+        f.set_generator(t, Value::NULL);
+    }
     for s in [
         &g.func,
         &g.code,
@@ -492,7 +495,9 @@ unsafe fn has_finalizer(h: *const Header) -> bool {
             // A handler other than the one at the end, which turns StopIteration into RuntimeError; or something to close.
             let last = b.handlers.iter().map(|x| x.target).max();
             let handled = b.handlers.iter().find(|x| x.start <= at && at < x.end);
-            handled.is_some_and(|x| Some(x.target) != last)
+            // Tools want to see it closed.
+            crate::monitor::watches_exceptions()
+                || handled.is_some_and(|x| Some(x.target) != last)
                 || crate::runtime::is_delegating(g)
                 || g.code().flags & 512 != 0
         }

@@ -52,6 +52,14 @@ pub struct Vm {
     pub chains: Cell<u32>,
     /// Whether there may be records of frames that have not been written ([`Frame::CHAINED`]).
     hiding: Cell<bool>,
+    /// How many callbacks of tracing tools are under way: nothing is reported meanwhile.
+    pub tracing: Cell<u32>,
+    /// By depth of the frame: the line that it was in when it was last looked at, while lines are reported. 0: none.
+    pub lines: RefCell<Vec<u32>>,
+    /// A frame of which something is being reported, and the line and the offset that it is said to be at.
+    pub said: Cell<(*mut Frame, u32, i64)>,
+    /// The event that is being reported, or -1.
+    pub event: Cell<i8>,
     /// Memory in which texts are put together, see [`Vm::take_text`].
     text: Cell<Vec<u8>>,
 }
@@ -127,6 +135,10 @@ impl Vm {
             finalizers: Cell::new(0),
             chains: Cell::new(1),
             hiding: Cell::new(false),
+            tracing: Cell::new(0),
+            lines: RefCell::default(),
+            said: Cell::new((std::ptr::null_mut(), 0, 0)),
+            event: Cell::new(-1),
         })
     }
 
@@ -863,6 +875,7 @@ pub fn ready_types(t: &Thread) {
         &generic_alias::GENERIC_ALIAS,
         &union::UNION,
         &mappingproxy::MAPPINGPROXY,
+        &frame_locals::FRAME_LOCALS_PROXY,
         &namespace::NAMESPACE,
         &weakref::REF,
         &weakref::PROXY,

@@ -5,7 +5,11 @@
 
 use crate::support;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicI32, Ordering::*};
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
+use std::sync::{Arc, Condvar, Mutex as StdMutex};
+use std::time::Duration;
 use weft_objects::prelude::*;
 use weft_objects::{frame, int, runtime};
 
@@ -59,14 +63,25 @@ fn put_text(fd: i32, v: Value) {
     }
 }
 
-/// Writes where the thread is, innermost frame first.
-fn put_stack(fd: i32, t: &Thread, all_threads: bool) {
-    if all_threads {
-        put(fd, b"Current thread 0x");
+/// How a thread is called above its stack.
+#[derive(Clone, Copy, PartialEq)]
+enum Header {
+    /// It is the only one that is shown.
+    Only,
+    Current,
+    Other,
+}
+
+/// Writes where the thread is, which is the calling one or stands still, innermost frame first.
+fn put_stack(fd: i32, t: &Thread, header: Header) {
+    match header {
+        Header::Only => put(fd, b"Stack (most recent call first):\n"),
+        Header::Current => put(fd, b"Current thread 0x"),
+        Header::Other => put(fd, b"Thread 0x"),
+    }
+    if header != Header::Only {
         put_number(fd, t.vm().ident, 16, 16);
         put(fd, b" (most recent call first):\n");
-    } else {
-        put(fd, b"Stack (most recent call first):\n");
     }
     let base = t.vm().frames_base();
     let mut at = frame::current(t);
@@ -112,7 +127,7 @@ extern "C" fn on_fault(signum: libc::c_int) {
         put(fd, what.as_bytes());
         put(fd, b"\n\n");
         if let Some(t) = Thread::try_current() {
-            put_stack(fd, t, true);
+            put_stack(fd, t, Header::Current);
         }
     }
     // SAFETY: may be called in handlers.
@@ -196,8 +211,237 @@ fn is_enabled(_t: &mut Thread, _a: &[Value]) -> Res {
 fn dump_traceback(t: &mut Thread, a: &[Value]) -> Res {
     let fd = output(t, a[0])?;
     let all = support::truth_or(t, a[1], true)?;
-    put_stack(fd, t, all);
+    if all {
+        put_threads(fd, t, true);
+    } else {
+        put_stack(fd, t, Header::Only);
+    }
     Ok(Value::NONE)
+}
+
+/// Writes where all threads are, while they stand still; the calling one last, if it is wanted.
+fn put_threads(fd: i32, t: &mut Thread, current: bool) {
+    let me: &Thread = t;
+    weft_gc::world().stop(me.peer(), |stopped| {
+        let mut first = true;
+        for peer in stopped.peers() {
+            let other = peer.payload().thread();
+            if std::ptr::eq(me, other) || other.ext().is_null() || other.vm().frame_depth() == 0 {
+                continue;
+            }
+            if !std::mem::replace(&mut first, false) {
+                put(fd, b"\n");
+            }
+            put_stack(fd, other, Header::Other);
+        }
+        if current {
+            if !first {
+                put(fd, b"\n");
+            }
+            put_stack(fd, me, Header::Current);
+        }
+    });
+}
+
+// --- later ---
+
+/// A dump that is to come, and how to call it off.
+#[derive(Default)]
+struct Later {
+    cancelled: StdMutex<bool>,
+    bell: Condvar,
+}
+
+static LATER: Mutex<Option<Arc<Later>>> = Mutex::new(None);
+
+fn cancel_later() {
+    if let Some(later) = LATER.lock().take() {
+        *later.cancelled.lock().unwrap_or_else(|e| e.into_inner()) = true;
+        later.bell.notify_all();
+    }
+}
+
+impl Later {
+    /// Waits. False: it has been called off.
+    fn wait(&self, time: Duration) -> bool {
+        let cancelled = self.cancelled.lock().unwrap_or_else(|e| e.into_inner());
+        match self.bell.wait_timeout_while(cancelled, time, |off| !*off) {
+            Ok((cancelled, _)) => !*cancelled,
+            Err(_) => false,
+        }
+    }
+}
+
+fn dump_later(t: &mut Thread, a: &[Value]) -> Res {
+    let seconds = proto::as_f64(t, a[0])?;
+    let repeat = support::truth_or(t, a[1], false)?;
+    if seconds.is_nan() || seconds <= 0.0 {
+        return Err(t.value_error("timeout must be greater than 0"));
+    }
+    let Ok(time) = Duration::try_from_secs_f64(seconds) else {
+        return Err(t.raise(&errors::OVERFLOW_ERROR, "timeout value is too large"));
+    };
+    let fd = output(t, a[2])?;
+    let exit = support::truth_or(t, a[3], false)?;
+    let micros = time.as_micros();
+    let (minutes, micros) = (micros / 60_000_000, micros % 60_000_000);
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+    let mut header = format!("Timeout ({}:{:02}:{seconds:02}", minutes / 60, minutes % 60);
+    if micros > 0 {
+        header.push_str(&format!(".{micros:06}"));
+    }
+    header.push_str(")!\n");
+    cancel_later();
+    let later = Arc::new(Later::default());
+    *LATER.lock() = Some(later.clone());
+    let watch = move |t: &mut Thread| {
+        while t.blocking(|| later.wait(time)) {
+            put(fd, header.as_bytes());
+            put_threads(fd, t, false);
+            if exit {
+                // SAFETY: ends the process at once, as is asked for.
+                unsafe { libc::_exit(1) };
+            }
+            if !repeat {
+                break;
+            }
+        }
+    };
+    match runtime::start_thread(t, Box::new(watch), 1 << 20) {
+        Ok(_) => Ok(Value::NONE),
+        Err(_) => Err(t.runtime_error("unable to start watchdog thread")),
+    }
+}
+
+fn cancel_dump_later(_t: &mut Thread, _a: &[Value]) -> Res {
+    cancel_later();
+    Ok(Value::NONE)
+}
+
+// --- on signals of the user's choice ---
+
+const SIGNALS: usize = 65;
+
+/// What a registered signal does: where it writes to (-1: it is not registered), whether all threads are meant, and whether what was
+/// done about the signal before is done as well.
+struct Watched {
+    fd: AtomicI32,
+    all: AtomicBool,
+    chain: AtomicBool,
+}
+
+static WATCHED: [Watched; SIGNALS] = [const {
+    Watched {
+        fd: AtomicI32::new(-1),
+        all: AtomicBool::new(false),
+        chain: AtomicBool::new(false),
+    }
+}; SIGNALS];
+
+/// What was done about a registered signal before. Written before the signal can come here.
+struct Before(UnsafeCell<MaybeUninit<[libc::sigaction; SIGNALS]>>);
+// SAFETY: each place is written under the lock of `PREVIOUS` while its signal is not registered, and read by its handler alone.
+unsafe impl Sync for Before {}
+static BEFORE: Before = Before(UnsafeCell::new(MaybeUninit::zeroed()));
+
+/// The place of a signal.
+fn before(signum: usize) -> *mut libc::sigaction {
+    BEFORE
+        .0
+        .get()
+        .cast::<libc::sigaction>()
+        .wrapping_add(signum)
+}
+
+fn watch_action(chain: bool) -> libc::sigaction {
+    // SAFETY: zero is a valid start; the structure is ours.
+    unsafe {
+        let mut sa: libc::sigaction = std::mem::zeroed();
+        sa.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        libc::sigemptyset(&mut sa.sa_mask);
+        sa.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        if chain {
+            // The signal is raised again within the handler.
+            sa.sa_flags |= libc::SA_NODEFER;
+        }
+        sa
+    }
+}
+
+extern "C" fn on_signal(signum: libc::c_int) {
+    let n = signum as usize;
+    let w = &WATCHED[n];
+    let fd = w.fd.load(Acquire);
+    if fd < 0 {
+        return;
+    }
+    // SAFETY: the calling thread's own place.
+    let errno = unsafe { *libc::__errno_location() };
+    if let Some(t) = Thread::try_current() {
+        let all = w.all.load(Relaxed);
+        put_stack(fd, t, if all { Header::Current } else { Header::Only });
+    }
+    if w.chain.load(Relaxed) {
+        // SAFETY: handlers may set actions and raise signals.
+        unsafe {
+            libc::sigaction(signum, before(n), std::ptr::null_mut());
+            *libc::__errno_location() = errno;
+            libc::raise(signum);
+            libc::sigaction(signum, &watch_action(true), std::ptr::null_mut());
+        }
+    }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// A signal that may be registered.
+fn signal_number(t: &mut Thread, v: Value) -> Res<usize> {
+    let n = support::c_int(t, v)?;
+    if FAULTS.iter().any(|(fault, _)| *fault == n) {
+        return Err(t.runtime_error(format!(
+            "signal {n} cannot be registered, use enable() instead"
+        )));
+    }
+    match usize::try_from(n) {
+        Ok(n) if n > 0 && n < SIGNALS => Ok(n),
+        _ => Err(t.value_error("signal number out of range")),
+    }
+}
+
+fn register(t: &mut Thread, a: &[Value]) -> Res {
+    let n = signal_number(t, a[0])?;
+    let fd = output(t, a[1])?;
+    let all = support::truth_or(t, a[2], true)?;
+    let chain = support::truth_or(t, a[3], false)?;
+    let _lock = PREVIOUS.lock();
+    let w = &WATCHED[n];
+    w.all.store(all, Relaxed);
+    w.chain.store(chain, Relaxed);
+    if w.fd.load(Relaxed) < 0 {
+        // SAFETY: the place of a signal that is not registered; both structures are ours.
+        let failed = unsafe {
+            libc::sigaction(n as i32, std::ptr::null(), before(n)) != 0
+                || libc::sigaction(n as i32, &watch_action(chain), std::ptr::null_mut()) != 0
+        };
+        if failed {
+            let e = support::errno();
+            drop(_lock);
+            return Err(t.os_error(e, None));
+        }
+    }
+    w.fd.store(fd, Release);
+    Ok(Value::NONE)
+}
+
+fn unregister(t: &mut Thread, a: &[Value]) -> Res {
+    let n = signal_number(t, a[0])?;
+    let _lock = PREVIOUS.lock();
+    let was_on = WATCHED[n].fd.swap(-1, AcqRel) >= 0;
+    if was_on {
+        // SAFETY: what was set before.
+        unsafe { libc::sigaction(n as i32, before(n), std::ptr::null_mut()) };
+    }
+    Ok(Value::bool(was_on))
 }
 
 static FUNCTIONS: &[NativeDef] = &[
@@ -214,7 +458,23 @@ static FUNCTIONS: &[NativeDef] = &[
         "(file=sys.stderr, all_threads=True)",
         dump_traceback,
     )
-    .doc("Dump the traceback of the current thread into file."),
+    .doc("Dump the traceback of the current thread, or of all threads if all_threads is True, into file."),
+    NativeDef::new(
+        "dump_traceback_later",
+        "(timeout, repeat=False, file=sys.stderr, exit=False)",
+        dump_later,
+    )
+    .doc("Dump the traceback of all threads in timeout seconds, or each timeout seconds if repeat is True."),
+    NativeDef::new("cancel_dump_traceback_later", "()", cancel_dump_later)
+        .doc("Cancel the previous call to dump_traceback_later()."),
+    NativeDef::new(
+        "register",
+        "(signum, file=sys.stderr, all_threads=True, chain=False)",
+        register,
+    )
+    .doc("Register a handler for the signal signum: dump the traceback of the thread that gets it."),
+    NativeDef::new("unregister", "(signum)", unregister)
+        .doc("Unregister the handler of the signal signum registered by register()."),
 ];
 
 /// Makes the module.

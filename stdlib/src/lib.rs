@@ -14,6 +14,7 @@ pub mod _heapq;
 pub mod _io;
 pub mod _json;
 pub mod _locale;
+pub mod _lsprof;
 pub mod _lzma;
 pub mod _multiprocessing;
 pub mod _opcode;
@@ -88,6 +89,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_io", _io::init),
     ("_json", _json::init),
     ("_locale", _locale::init),
+    ("_lsprof", _lsprof::init),
     ("_lzma", _lzma::init),
     ("_md5", _hashes::init_md5),
     ("_multiprocessing", _multiprocessing::init),

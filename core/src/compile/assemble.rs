@@ -62,6 +62,8 @@ struct Ins {
     pos: Position,
     handler: u32,
     cold: bool,
+    /// A line without code that is passed before it, or 0.
+    mark: u32,
 }
 
 struct HandlerInfo {
@@ -86,6 +88,8 @@ pub(super) enum Block<'a> {
         cont: Label,
         iter: u16,
         niter: u16,
+        /// The test, if it is always true: this is where each turn begins.
+        endless: Option<TextRange>,
     },
     /// The body of a `try` with `finally`.
     Finally { body: &'a [ast::Stmt], outside: u32 },
@@ -251,7 +255,13 @@ impl<'a> Unit<'a> {
             pos: self.pos,
             handler: self.handler,
             cold: self.cold,
+            mark: 0,
         });
+    }
+
+    /// What is emitted next begins with this line, even if there is no code for it.
+    pub fn line(&mut self) {
+        self.put(Instr::new(Op::Nop, 0, 0, 0, 0), NO_LABEL);
     }
 
     pub fn emit(&mut self, op: Op, x: u8, a: u16, b: u16, c: u16) {
@@ -404,9 +414,15 @@ impl<'a> Unit<'a> {
             return None;
         }
         self.thread_jumps();
+        self.split_exits();
         self.drop_unreachable();
         self.move_cold();
         self.drop_jumps();
+        self.fold_lines();
+        self.drop_jumps();
+        self.fold_lines();
+        self.part_entries();
+        self.spread_lines();
         self.widen_jumps();
         let mut instrs = Vec::with_capacity(self.ins.len());
         for (i, ins) in self.ins.iter().enumerate() {
@@ -418,6 +434,13 @@ impl<'a> Unit<'a> {
             instrs.push(word);
         }
         let handlers = self.handler_table();
+        let marks = self.ins.iter().enumerate().filter(|(_, ins)| ins.mark != 0);
+        let marks = marks.map(|(i, ins)| Position {
+            line: ins.mark,
+            end_line: i as u32,
+            ..Position::default()
+        });
+        let positions = self.ins.iter().map(|i| i.pos).chain(marks).collect();
         Some(CodeProto {
             name: self.name,
             qualname: self.qualname,
@@ -435,7 +458,7 @@ impl<'a> Unit<'a> {
             names: self.names,
             cache_names: self.cache_names,
             handlers,
-            positions: self.ins.iter().map(|i| i.pos).collect(),
+            positions,
         })
     }
 
@@ -517,18 +540,199 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Removes jumps to the instruction that follows.
+    /// Removes jumps to the instruction that follows; their lines stay.
     fn drop_jumps(&mut self) {
         loop {
             let mut keep = vec![true; self.ins.len()];
-            for (i, ins) in self.ins.iter().enumerate() {
-                let target = |l: Label| self.labels[l as usize] as usize;
-                keep[i] = op_of(ins.word) != Op::Jump || target(ins.label) != i + 1;
+            for i in 0..self.ins.len() {
+                let ins = &mut self.ins[i];
+                if op_of(ins.word) != Op::Jump || self.labels[ins.label as usize] as usize != i + 1
+                {
+                    continue;
+                }
+                if ins.pos.line == 0 && ins.mark == 0 {
+                    keep[i] = false;
+                } else {
+                    ins.word = Instr::new(Op::Nop, 0, 0, 0, 0);
+                    ins.label = NO_LABEL;
+                }
             }
             if !keep.contains(&false) {
                 return;
             }
             self.retain(&keep);
+        }
+    }
+
+    /// The end of a function that has no line is in the line from which it is reached: each jump to it gets one of its own.
+    fn split_exits(&mut self) {
+        let mut made: HashMap<(u32, u32), Label> = HashMap::new();
+        for i in 0..self.ins.len() {
+            let ins = self.ins[i];
+            if ins.label == NO_LABEL {
+                continue;
+            }
+            let to = self.labels[ins.label as usize];
+            let Some(n) = self.exit_at(to as usize) else {
+                continue;
+            };
+            if op_of(ins.word) == Op::Jump && n == 1 {
+                let end = self.ins[to as usize];
+                self.ins[i] = Ins {
+                    pos: ins.pos,
+                    cold: ins.cold,
+                    mark: ins.mark,
+                    ..end
+                };
+                continue;
+            }
+            if ins.pos.line == 0 && op_of(ins.word) != Op::Jump {
+                continue;
+            }
+            if ins.pos.line != 0
+                && let Some(label) = made.get(&(to, ins.pos.line))
+            {
+                self.ins[i].label = *label;
+                continue;
+            }
+            let label = self.label();
+            made.insert((to, ins.pos.line), label);
+            self.labels[label as usize] = self.ins.len() as u32;
+            self.label_used[label as usize] = true;
+            self.ins[i].label = label;
+            // A jump without a line is in that of what comes before it.
+            let before = if i > 0 { self.ins[i - 1].pos } else { ins.pos };
+            let pos = if ins.pos.line == 0 { before } else { ins.pos };
+            for k in to as usize..to as usize + n {
+                self.ins.push(Ins {
+                    pos,
+                    cold: ins.cold,
+                    mark: 0,
+                    ..self.ins[k]
+                });
+            }
+        }
+    }
+
+    /// How many instructions lead from `at` to the end of the function, if none has a line and there are few.
+    fn exit_at(&self, at: usize) -> Option<usize> {
+        const FEW: usize = 6;
+        let run = self.ins.get(at..)?;
+        let end = run
+            .iter()
+            .take(FEW)
+            .position(|x| op_of(x.word) == Op::ReturnK)?;
+        let plain = |x: &Ins| x.pos.line == 0 && x.label == NO_LABEL && x.mark == 0;
+        run[..=end].iter().all(plain).then_some(end + 1)
+    }
+
+    /// What has no line and is reached from the instruction before alone is in its line.
+    fn spread_lines(&mut self) {
+        let led_to = self.led_to();
+        for i in 1..self.ins.len() {
+            let last = self.ins[i - 1];
+            let goes_on = !matches!(
+                op_of(last.word),
+                Op::Jump | Op::JumpBack | Op::Return | Op::ReturnK | Op::Raise | Op::Reraise
+            );
+            if self.ins[i].pos.line == 0 && goes_on && !led_to[i] {
+                self.ins[i].pos = last.pos;
+            }
+        }
+    }
+
+    /// Which instructions jumps and handlers lead to.
+    fn led_to(&self) -> Vec<bool> {
+        let mut led_to = vec![false; self.ins.len() + 1];
+        for ins in &self.ins {
+            if ins.label != NO_LABEL {
+                led_to[self.labels[ins.label as usize] as usize] = true;
+            }
+            if ins.handler != NO_HANDLER {
+                let label = self.handlers[ins.handler as usize].label;
+                led_to[self.labels[label as usize] as usize] = true;
+            }
+        }
+        led_to
+    }
+
+    /// Removes instructions that only stand for a line, as far as that can be told from others; what cannot, but is only passed on the
+    /// way to the next instruction, becomes a mark of that. The rest stays.
+    fn fold_lines(&mut self) {
+        let led_to = self.led_to();
+        let mut keep = vec![true; self.ins.len()];
+        // The line of the instruction before, if this one is reached from there alone.
+        let mut before = 0;
+        for i in 0..self.ins.len() {
+            if led_to[i] {
+                before = 0;
+            }
+            let Ins {
+                word, pos, mark, ..
+            } = self.ins[i];
+            if op_of(word) != Op::Nop {
+                before = if pos.line != 0 { pos.line } else { before };
+                continue;
+            }
+            let next_led_to = led_to[i + 1];
+            let Some(next) = self.ins.get_mut(i + 1).filter(|_| mark == 0) else {
+                before = pos.line;
+                continue;
+            };
+            if pos.line == 0 || pos.line == before || pos.line == next.pos.line {
+                keep[i] = false;
+                continue;
+            }
+            before = pos.line;
+            if next_led_to || next.mark != 0 {
+                continue;
+            }
+            keep[i] = false;
+            if next.pos.line == 0 && op_of(next.word) != Op::Nop {
+                next.pos = pos;
+            } else {
+                next.mark = pos.line;
+            }
+        }
+        if keep.contains(&false) {
+            self.retain(&keep);
+        }
+    }
+
+    /// Puts a Nop where the code begins and where a generator goes on, if jumps lead there as well: tracing tools want to know who
+    /// has come to stay.
+    fn part_entries(&mut self) {
+        let prepares = |w: &Ins| {
+            matches!(
+                op_of(w.word),
+                Op::CopyFree | Op::MakeCell | Op::ReturnGenerator
+            )
+        };
+        let start = self.ins.iter().take_while(|w| prepares(w)).count();
+        let led_to = self.led_to();
+        let yields = |i: usize| i > 0 && op_of(self.ins[i - 1].word) == Op::Yield;
+        let entries: Vec<usize> = (0..self.ins.len())
+            .filter(|&i| led_to[i] && (i == start || yields(i)))
+            .collect();
+        for &i in entries.iter().rev() {
+            let like = self.ins[if i > start { i - 1 } else { i }];
+            let nop = Ins {
+                word: Instr::new(Op::Nop, 0, 0, 0, 0),
+                label: NO_LABEL,
+                mark: 0,
+                pos: if i > start {
+                    like.pos
+                } else {
+                    Position::default()
+                },
+                ..like
+            };
+            self.ins.insert(i, nop);
+            for at in &mut self.labels {
+                if *at != UNBOUND && *at as usize >= i {
+                    *at += 1;
+                }
+            }
         }
     }
 
@@ -603,11 +807,13 @@ impl<'a> Unit<'a> {
             out.push(Ins {
                 label: around,
                 word: jump,
+                mark: 0,
                 ..ins
             });
             out.push(Ins {
                 label: ins.label,
                 word: jump,
+                mark: 0,
                 ..ins
             });
         }

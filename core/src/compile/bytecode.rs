@@ -441,6 +441,7 @@ pub struct CodeProto {
     /// Per inline cache: the index in `names` that it is for (u32::MAX where the opcode names it itself).
     pub cache_names: Vec<u32>,
     pub handlers: Vec<Handler>,
-    /// One per instruction.
+    /// One per instruction; behind them one for each line without code that is passed before an instruction: `line`, and the
+    /// instruction's number as `end_line`.
     pub positions: Vec<Position>,
 }

@@ -29,11 +29,16 @@ impl<'a> Compiler<'a> {
     /// may move. The blocks and the handler stay left: call `rewind` when the way out is complete.
     pub(super) fn unwind(&mut self, keep: usize, mut value: Option<u16>) -> Res<Option<u16>> {
         let mut left = Vec::new();
-        let (handler, pos) = (self.u.handler, self.u.pos());
+        let (handler, mut pos) = (self.u.handler, self.u.pos());
         while self.u.blocks.len() > keep
             && let Some(block) = self.u.blocks.pop()
         {
+            self.u.set_pos(pos);
             self.unwind_one(&block, &mut value)?;
+            // What follows a `finally` or the end of a `with` is not in the line of the jump any more.
+            if matches!(block, Block::Finally { .. } | Block::With { .. }) {
+                pos = super::bytecode::Position::default();
+            }
             left.push(block);
         }
         self.u.blocks.extend(left.into_iter().rev());
@@ -124,6 +129,7 @@ impl<'a> Compiler<'a> {
     // try
 
     pub(super) fn try_stmt(&mut self, s: &'a ast::StmtTry) -> Res {
+        self.u.line();
         if s.finalbody.is_empty() {
             return self.try_except(s);
         }
@@ -144,6 +150,7 @@ impl<'a> Compiler<'a> {
         self.u.blocks.pop();
         self.u.handler = outside;
         self.body(&s.finalbody)?;
+        self.at_nowhere();
         self.u.jump(end);
 
         let cold = std::mem::replace(&mut self.u.cold, true);
@@ -196,6 +203,7 @@ impl<'a> Compiler<'a> {
         self.u.blocks.pop();
         self.u.handler = outside;
         self.body(&s.orelse)?;
+        self.at_nowhere();
         self.u.jump(end);
 
         let cold = std::mem::replace(&mut self.u.cold, true);
@@ -240,7 +248,7 @@ impl<'a> Compiler<'a> {
                 None if i + 1 < all.len() => {
                     return self.err(h.range, "default 'except:' must be last");
                 }
-                None => {}
+                None => self.u.line(),
             }
             self.handler_body(h, exc, saved, outside)?;
             self.u.jump(end);
@@ -325,8 +333,10 @@ impl<'a> Compiler<'a> {
             self.u.sp = group + 1;
             self.u.jump_op(Op::JumpNone, 0, group, 0, no_match);
             self.star_body(h, group, list)?;
+            self.at_nowhere();
             self.u.jump(next);
             self.u.bind(no_match);
+            self.at_node(&**e);
             self.clear(group);
             self.u.bind(next);
             self.u.sp = rest + 1;

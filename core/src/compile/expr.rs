@@ -652,9 +652,11 @@ impl<'a> Compiler<'a> {
 
     fn jump_if_inner(&mut self, e: &'a Expr, cond: bool, target: Label) -> Res {
         if let Some(c) = self.fold(e) {
+            self.at_node(e);
             if truth(&c) == cond {
-                self.at_node(e);
                 self.u.jump(target);
+            } else {
+                self.u.line();
             }
             return Ok(());
         }

@@ -309,6 +309,7 @@ impl<'a> Compiler<'a> {
     /// Closes a function whose end is reached without a value.
     pub(super) fn end_function(&mut self, generator: bool) -> Res<CodeProto> {
         let k = self.u.const_index(Const::None);
+        self.at_nowhere();
         self.emit(Op::ReturnK, 0, 0, k, 0);
         if generator {
             let h = self.u.base_handler;
@@ -455,6 +456,7 @@ impl<'a> Compiler<'a> {
             dest,
         )?;
         self.at(range);
+        self.u.line();
         self.store_result(&s.name, r, dest);
         Ok(())
     }
@@ -855,6 +857,7 @@ impl<'a> Compiler<'a> {
             dest,
         )?;
         self.at(range);
+        self.u.line();
         self.store_result(&s.name, r, dest);
         Ok(())
     }
@@ -998,6 +1001,7 @@ impl<'a> Compiler<'a> {
                 self.annotate_of_body(a, &scope.annotations, TextRange::empty(first_line.start()))?;
             self.set_class_name("__annotate_func__", t);
         }
+        self.at_nowhere();
         let mut names = std::mem::take(&mut self.u.static_attributes);
         names.sort();
         let t = self.load_k(

@@ -42,8 +42,10 @@ impl<'a> Compiler<'a> {
             Stmt::Break(s) => self.leave_loop(s.range, true),
             Stmt::Continue(s) => self.leave_loop(s.range, false),
             Stmt::Global(_) | Stmt::Nonlocal(_) => Ok(()),
-            // Kept as a place for tracing and for the empty line of a body.
-            Stmt::Pass(_) => Ok(()),
+            Stmt::Pass(_) => {
+                self.u.line();
+                Ok(())
+            }
             Stmt::IpyEscapeCommand(s) => self.err(s.range, "invalid syntax"),
         }
     }
@@ -71,6 +73,7 @@ impl<'a> Compiler<'a> {
             check_number(self.src, n)?;
         }
         if self.fold(&s.value).is_some() {
+            self.u.line();
             return Ok(());
         }
         if let Expr::Starred(x) = &*s.value {
@@ -456,6 +459,7 @@ impl<'a> Compiler<'a> {
         self.jump_if(&s.test, false, next)?;
         self.body(&s.body)?;
         for clause in &s.elif_else_clauses {
+            self.at_nowhere();
             self.u.jump(end);
             self.u.bind(next);
             next = self.u.label();
@@ -471,6 +475,11 @@ impl<'a> Compiler<'a> {
 
     fn while_stmt(&mut self, s: &'a ast::StmtWhile) -> Res {
         let (again, exit, end) = (self.u.label(), self.u.label(), self.u.label());
+        let endless = self.fold(&s.test).is_some();
+        if endless {
+            self.at_node(&*s.test);
+            self.u.line();
+        }
         self.u.bind(again);
         self.jump_if(&s.test, false, exit)?;
         self.u.blocks.push(Block::Loop {
@@ -478,10 +487,14 @@ impl<'a> Compiler<'a> {
             cont: again,
             iter: 0,
             niter: 0,
+            endless: endless.then(|| s.test.range()),
         });
         self.body(&s.body)?;
         self.u.blocks.pop();
-        self.at_node(&*s.test);
+        self.at_nowhere();
+        if endless {
+            self.at_node(&*s.test);
+        }
         self.u.jump_back(again);
         self.u.bind(exit);
         self.body(&s.orelse)?;
@@ -507,10 +520,11 @@ impl<'a> Compiler<'a> {
             cont: again,
             iter: state,
             niter: 3,
+            endless: None,
         });
         self.body(&s.body)?;
         self.u.blocks.pop();
-        self.at_node(&*s.iter);
+        self.at_nowhere();
         self.u.jump_back(again);
         self.u.bind(exit);
         self.u.sp = sp;
@@ -568,10 +582,11 @@ impl<'a> Compiler<'a> {
             cont: lp.again,
             iter: lp.iter,
             niter: 1,
+            endless: None,
         });
         self.body(&s.body)?;
         self.u.blocks.pop();
-        self.at_node(&*s.iter);
+        self.at_nowhere();
         self.u.jump_back(lp.again);
         self.async_for_end(&lp, &s.iter);
         self.u.sp = sp;
@@ -616,19 +631,24 @@ impl<'a> Compiler<'a> {
             cont,
             iter,
             niter,
+            endless,
         } = self.u.blocks[at]
         else {
             return Ok(());
         };
         let sp = self.u.sp;
-        self.unwind(at + 1, None)?;
         self.at(range);
+        self.u.line();
+        self.unwind(at + 1, None)?;
         if is_break {
             for r in 0..niter {
                 self.clear(iter + r);
             }
             self.u.jump(brk);
         } else {
+            if let Some(test) = endless {
+                self.at(test);
+            }
             self.u.jump_back(cont);
         }
         self.rewind(sp);
@@ -675,8 +695,9 @@ impl<'a> Compiler<'a> {
             Some(e) => self.fold(e),
         };
         if let Some(c) = constant {
-            self.unwind(0, None)?;
             self.at_node(s);
+            self.u.line();
+            self.unwind(0, None)?;
             let k = self.u.const_index(c);
             self.emit(Op::ReturnK, 0, 0, k, 0);
             self.rewind(sp);
@@ -691,8 +712,9 @@ impl<'a> Compiler<'a> {
             o = self.copy(o);
         }
         let value = if o.temp { Some(o.reg) } else { None };
-        let value = self.unwind(0, value)?;
         self.at_node(s);
+        self.u.line();
+        let value = self.unwind(0, value)?;
         let o = value.map_or(o, Opnd::temp);
         self.emit(Op::Return, o.xa(), o.reg, 0, 0);
         self.rewind(sp);

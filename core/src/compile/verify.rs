@@ -3,7 +3,7 @@
 
 use super::assemble::{long_jump, short_jump};
 use super::bytecode::*;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// What an instruction does to registers.
 #[derive(Default)]
@@ -371,7 +371,37 @@ pub fn intrinsic_operands(i: usize) -> usize {
     }
 }
 
-type Live = BTreeSet<usize>;
+/// What a live temporary is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A part of an expression, with the instruction that made it.
+    Plain(u32),
+    /// One of those that hold an iteration.
+    Iterator,
+    /// What a `with` statement calls at its end.
+    With,
+    /// An exception that is handled, with the instruction at which that begins.
+    Exception(u32),
+    /// What was handled before that.
+    Saved(u32),
+}
+
+/// The live temporaries.
+pub type Live = BTreeMap<usize, Kind>;
+
+/// What is live before each instruction; nothing is known of those that cannot be reached.
+///
+/// # Errors
+/// As [`verify`].
+pub fn live(code: &CodeProto) -> Result<Vec<Option<Live>>, String> {
+    let mut v = Verifier {
+        code,
+        state: vec![None; code.instrs.len()],
+        work: Vec::new(),
+    };
+    v.run()?;
+    Ok(v.state)
+}
 
 struct Verifier<'c> {
     code: &'c CodeProto,
@@ -385,7 +415,7 @@ struct Verifier<'c> {
 /// What is wrong, and where.
 pub fn verify(code: &CodeProto) -> Result<(), String> {
     let n = code.instrs.len();
-    if code.positions.len() != n
+    if code.positions.len() < n
         || code.locals.len() != usize::from(code.nlocals)
         || code.nregs < code.nlocals
     {
@@ -406,15 +436,19 @@ pub fn verify(code: &CodeProto) -> Result<(), String> {
         state: vec![None; n],
         work: Vec::new(),
     };
-    v.flow(0, 0, &Live::new())?;
-    while let Some(i) = v.work.pop() {
-        let live = v.state[i].clone().unwrap_or_default();
-        v.step(i, live)?;
-    }
-    Ok(())
+    v.run()
 }
 
 impl Verifier<'_> {
+    fn run(&mut self) -> Result<(), String> {
+        self.flow(0, 0, &Live::new())?;
+        while let Some(i) = self.work.pop() {
+            let live = self.state[i].clone().unwrap_or_default();
+            self.step(i, live)?;
+        }
+        Ok(())
+    }
+
     fn flow(&mut self, from: usize, to: usize, live: &Live) -> Result<(), String> {
         match self.state.get_mut(to) {
             None => Err(format!("{from}: control leaves the code")),
@@ -423,7 +457,7 @@ impl Verifier<'_> {
                 self.work.push(to);
                 Ok(())
             }
-            Some(Some(known)) if known == live => Ok(()),
+            Some(Some(known)) if known.keys().eq(live.keys()) => Ok(()),
             Some(Some(known)) => Err(format!(
                 "{from} -> {to}: live {live:?}, but {known:?} from elsewhere"
             )),
@@ -445,28 +479,34 @@ impl Verifier<'_> {
                 if consumed {
                     return Err(format!("{i}: {op:?} consumes local {r}"));
                 }
-            } else if !live.contains(&r) {
+            } else if !live.contains_key(&r) {
                 return Err(format!("{i}: {op:?} reads dead temporary {r}"));
             }
         }
         for &(r, consumed) in &e.reads {
-            if consumed && !live.remove(&r) {
+            if consumed && live.remove(&r).is_none() {
                 return Err(format!("{i}: {op:?} consumes temporary {r} twice"));
             }
         }
         for r in &e.clears {
             live.remove(r);
         }
-        if let Some(r) = e.dead.iter().find(|r| live.contains(r)) {
+        if let Some(r) = e.dead.iter().find(|r| live.contains_key(r)) {
             return Err(format!("{i}: {op:?} wants register {r} dead"));
         }
         if op == Op::Yield
-            && let Some(r) = live.iter().find(|r| **r >= word.kept())
+            && let Some(r) = live.keys().find(|r| **r >= word.kept())
         {
             return Err(format!("{i}: Yield loses temporary {r}"));
         }
+        let kind = match op {
+            Op::GetIter | Op::GetAIter => Kind::Iterator,
+            Op::LoadSpecial => Kind::With,
+            Op::PushExc => Kind::Saved(i as u32),
+            _ => Kind::Plain(i as u32),
+        };
         for &r in &e.writes {
-            if temp(r) && !live.insert(r) {
+            if temp(r) && live.insert(r, kind).is_some() {
                 return Err(format!("{i}: {op:?} overwrites live temporary {r}"));
             }
         }
@@ -526,17 +566,17 @@ impl Verifier<'_> {
         let depth = usize::from(h.depth);
         let below = |live: &Live| {
             live.iter()
-                .copied()
-                .filter(|r| *r < depth)
+                .filter(|(r, _)| **r < depth)
+                .map(|(r, kind)| (*r, *kind))
                 .collect::<Live>()
         };
         let mut live = below(before);
-        if live != below(after) && !matches!(op, Op::Reraise | Op::Raise) {
+        if !live.keys().eq(below(after).keys()) && !matches!(op, Op::Reraise | Op::Raise) {
             return Err(format!(
                 "{i}: {op:?} changes temporaries below its handler's depth {depth}"
             ));
         }
-        live.insert(depth);
+        live.insert(depth, Kind::Exception(h.target));
         self.flow(i, h.target as usize, &live)
     }
 

@@ -11,6 +11,7 @@ use weft_objects::function::Function;
 use weft_objects::generator::Generator;
 use weft_objects::instance::Instance;
 use weft_objects::method::Method;
+use weft_objects::monitor::INSTRUMENTED;
 use weft_objects::prelude::*;
 use weft_objects::types::{TYPE, type_flags as tf};
 
@@ -222,7 +223,12 @@ pub fn make_gen_expr(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     // alive; the operands lie in a row, each is taken once.
     let g = unsafe {
         let first = Instr((*code.first).load(Relaxed));
-        let (at, n) = match first.op() == Op::CopyFree as u8 {
+        // It may report something to tracing tools.
+        let op = match first.op() {
+            INSTRUMENTED => code.first_op.load(Relaxed),
+            op => op,
+        };
+        let (at, n) = match op == Op::CopyFree as u8 {
             true => (first.a(), first.b()),
             false => (1, 0),
         };

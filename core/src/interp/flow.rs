@@ -12,6 +12,7 @@ use weft_objects::function::Function;
 use weft_objects::generator::{
     self, CREATED, FINISHED, Generator, Outcome, RUNNING, Resume, SUSPENDED,
 };
+use weft_objects::monitor::{INSTRUMENTED, plain_word, watches_exceptions};
 use weft_objects::prelude::*;
 
 /// Where a frame's result goes.
@@ -30,6 +31,14 @@ pub enum Left {
 fn current_instr(f: *mut Frame) -> Instr {
     // SAFETY: a suspended or calling frame's pc is behind an instruction.
     Instr(unsafe { (*(*f).pc.sub(1)).load(Relaxed) })
+}
+
+/// Whether the instruction that the frame is at is a Send that reports something.
+#[inline]
+fn is_reporting_send(f: *mut Frame, i: Instr) -> bool {
+    // SAFETY: a calling frame, whose code lives while it runs.
+    i.op() == INSTRUMENTED
+        && unsafe { plain_word((*f).code(), (*f).instr()) as u8 == Op::Send as u8 }
 }
 
 /// Leaves a frame by `return v` (owned), unless it is a plain call without frills.
@@ -86,7 +95,7 @@ fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
         stop_delegating(t, caller, base);
     }
     let i = current_instr(caller);
-    if i.op() == Op::Send as u8 {
+    if i.op() == Op::Send as u8 || is_reporting_send(caller, i) {
         let receiver = take_reg(caller, i.b());
         drop_reg(t, receiver);
         set_reg(t, caller, i.a(), v);
@@ -496,7 +505,7 @@ fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
     // SAFETY: a suspended generator's pc is behind a Yield; its registers are ours while we have the flag.
     let (i, receiver) = unsafe {
         let i = Instr((*g.pc.get().sub(1)).load(Relaxed));
-        let receiver = if i.arg() == 1 {
+        let receiver = if i.arg() & 1 == 1 {
             g.registers().get(i.c()).copied()
         } else {
             None
@@ -620,6 +629,9 @@ fn throw_here(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome
     } else {
         t.set_exc(exc)
     };
+    if watches_exceptions() {
+        super::monitor::fire::thrown(t);
+    }
     ended(t, true)
 }
 

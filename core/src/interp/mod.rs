@@ -9,6 +9,7 @@ mod handlers;
 mod intrinsics;
 mod iteration;
 mod misc;
+pub mod monitor;
 mod ops;
 mod run;
 mod unwind;
@@ -27,10 +28,17 @@ pub fn install() {
         step: flow::step,
         pause: flow::pause,
     });
+    weft_objects::frame::set_jump_hook(monitor::set_lineno);
+    weft_objects::monitor::set_refresh_hook(monitor::refresh);
+    weft_objects::frame::set_opcodes_hook(monitor::legacy::opcodes);
+    weft_objects::code::set_branches_hook(monitor::branches);
     weft_objects::runtime::set_delegate_hook(|word| {
         let i = crate::compile::bytecode::Instr(word);
-        let yields = i.op() == crate::compile::bytecode::Op::Yield as u8;
-        if yields && i.arg() == 1 {
+        let yields = [
+            crate::compile::bytecode::Op::Yield as u8,
+            weft_objects::monitor::INSTRUMENTED,
+        ];
+        if yields.contains(&i.op()) && i.arg() & 1 == 1 {
             Some(i.c())
         } else {
             None

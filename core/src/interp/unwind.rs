@@ -2,10 +2,13 @@
 
 use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
+use super::monitor::fire;
 use super::run::drop_reg;
 use crate::compile::bytecode::{Instr, XA, XB, XC};
+use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::generator::{FINISHED, Generator};
+use weft_objects::monitor::{event, watches_exceptions};
 use weft_objects::prelude::*;
 
 /// How an exception came up in the innermost frame.
@@ -32,7 +35,11 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             let code = (*f).code();
             if note {
                 let o = weft_objects::frame::object_of(t, f);
-                weft_objects::traceback::push(t, o.value(), at as i32 * 2, code.line(at) as i32);
+                let offset = Code::offset(at) as i32;
+                weft_objects::traceback::push(t, o.value(), offset, code.line(at) as i32);
+            }
+            if watches_exceptions() {
+                fire::exception(t, f, if note { event::RAISE } else { event::RERAISE });
             }
             note = true;
             let body = code.body();
@@ -49,7 +56,13 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 let exc = t.exc.replace(Value::NULL);
                 set_reg(t, f, depth, exc);
                 (*f).pc = body.instrs.as_ptr().add(h.target as usize);
+                if watches_exceptions() && !fire::handled(t, f, reg(f, depth)) {
+                    continue;
+                }
                 return Some(f);
+            }
+            if watches_exceptions() {
+                fire::exception(t, f, event::PY_UNWIND);
             }
             let flags = (*f).flags;
             if flags & Frame::GENERATOR != 0 {

@@ -321,18 +321,6 @@ pub fn addaudithook(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
-/// `sys.call_tracing(func, args)`
-pub fn call_tracing(t: &mut Thread, a: &[Value]) -> Res {
-    let Some(args) = Tuple::of(a[1]) else {
-        let got = type_of(a[1]).name();
-        return Err(t.type_error(format!(
-            "call_tracing() argument 2 must be tuple, not {got}"
-        )));
-    };
-    let args = args.values().to_vec();
-    proto::call_value(t, a[0], Args::positional(&args))
-}
-
 /// The exit code that an uncaught SystemExit asks for; anything but an int or None is printed.
 pub fn exit_code(t: &mut Thread, exc: &Obj) -> i32 {
     let mut code = errors::system_exit_code(t, exc.value());

@@ -1,52 +1,27 @@
-//! `sys.monitoring` (PEP 669): tools, their callbacks and the events they ask for are kept, but no event is reported yet.
+//! `sys.monitoring` (PEP 669): what tools ask for. What comes of it is in [`crate::interp::monitor`].
 
+use crate::interp::monitor::{change, local_events, set_local_events as set_local};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 use weft_objects::code::Code;
 use weft_objects::module::Module;
+use weft_objects::monitor::{self, DISABLE, EVENTS, LOCAL, MISSING, NAMES, event};
 use weft_objects::prelude::*;
 use weft_objects::runtime::SharedObj;
 use weft_stdlib::support::{c_int, int_obj};
 
+/// How many tools programs may use.
 const TOOLS: usize = 6;
-const EVENTS: [(&str, i64); 20] = [
-    ("NO_EVENTS", 0),
-    ("PY_START", 1),
-    ("PY_RESUME", 1 << 1),
-    ("PY_RETURN", 1 << 2),
-    ("PY_YIELD", 1 << 3),
-    ("CALL", 1 << 4),
-    ("LINE", 1 << 5),
-    ("INSTRUCTION", 1 << 6),
-    ("JUMP", 1 << 7),
-    ("BRANCH_LEFT", 1 << 8),
-    ("BRANCH_RIGHT", 1 << 9),
-    ("STOP_ITERATION", 1 << 10),
-    ("RAISE", 1 << 11),
-    ("EXCEPTION_HANDLED", 1 << 12),
-    ("PY_UNWIND", 1 << 13),
-    ("PY_THROW", 1 << 14),
-    ("RERAISE", 1 << 15),
-    ("C_RETURN", 1 << 16),
-    ("C_RAISE", 1 << 17),
-    ("BRANCH", 1 << 18),
-];
-const ALL_EVENTS: i64 = (1 << 19) - 1;
+const ALL_EVENTS: i64 = (1 << EVENTS) - 1;
+const C_EVENTS: i64 = 1 << event::C_RETURN | 1 << event::C_RAISE;
+const CALL: i64 = 1 << event::CALL;
+const BRANCH: i64 = 1 << event::BRANCH;
+const BRANCHES: i64 = 1 << event::BRANCH_LEFT | 1 << event::BRANCH_RIGHT;
 /// Events that can be asked for in one code object alone.
-const LOCAL_EVENTS: i64 = ((1 << 11) - 1) | (1 << 18);
-const C_EVENTS: i64 = 3 << 16;
-const CALL: i64 = 1 << 4;
+const LOCAL_EVENTS: i64 = ((1 << LOCAL) - 1) | BRANCH | C_EVENTS;
 
-#[derive(Default)]
-struct Tool {
-    name: Option<SharedObj>,
-    events: i64,
-    /// By code object's address.
-    local: HashMap<u64, i64>,
-    callbacks: HashMap<i64, SharedObj>,
-}
-
-static STATE: Mutex<[Option<Tool>; TOOLS]> = Mutex::new([const { None }; TOOLS]);
+/// The names of the tools that are in use.
+static IN_USE: Mutex<[Option<SharedObj>; TOOLS]> = Mutex::new([const { None }; TOOLS]);
 
 /// Makes the namespace.
 pub fn module(t: &mut Thread) -> Res<Obj> {
@@ -64,19 +39,17 @@ pub fn module(t: &mut Thread) -> Res<Obj> {
         module.add(t, name, int_obj(t, id));
     }
     let object = weft_objects::types::OBJECT.value();
-    for name in ["DISABLE", "MISSING"] {
+    for (name, known) in [("DISABLE", &DISABLE), ("MISSING", &MISSING)] {
         let o = proto::call(t, object, &[])?;
+        known.set(t, o.clone());
         module.add(t, name, o);
     }
     let events = weft_objects::namespace::new(t);
-    for (name, bit) in EVENTS {
+    let bits = NAMES.iter().enumerate().map(|(n, name)| (*name, 1 << n));
+    for (name, bit) in [("NO_EVENTS", 0)].into_iter().chain(bits) {
         let v = int_obj(t, bit);
-        proto::set_attr(
-            t,
-            events.value(),
-            weft_objects::names::get(t, name),
-            v.value(),
-        )?;
+        let name = weft_objects::names::get(t, name);
+        proto::set_attr(t, events.value(), name, v.value())?;
     }
     module.add(t, "events", events);
     Ok(m)
@@ -100,8 +73,8 @@ const FUNCTIONS: &[NativeDef] = &[
         "(tool_id, code, event_set, /)",
         set_local_events,
     ),
-    NativeDef::new("restart_events", "()", |_, _| Ok(Value::NONE)),
-    NativeDef::new("_all_events", "()", |t, _| Ok(Dict::new(t).into())),
+    NativeDef::new("restart_events", "()", restart_events),
+    NativeDef::new("_all_events", "()", all_events),
 ];
 
 fn tool_id(t: &mut Thread, v: Value) -> Res<usize> {
@@ -114,20 +87,14 @@ fn tool_id(t: &mut Thread, v: Value) -> Res<usize> {
     }
 }
 
-/// Does something with a tool that is in use.
-fn with_tool<R>(t: &mut Thread, v: Value, f: impl FnOnce(&Thread, &mut Tool) -> R) -> Res<R> {
+/// A tool that is in use.
+fn used_tool(t: &mut Thread, v: Value) -> Res<usize> {
     let id = tool_id(t, v)?;
-    let done = {
-        let mut state = STATE.lock();
-        state[id]
-            .as_mut()
-            .filter(|tool| tool.name.is_some())
-            .map(|tool| f(t, tool))
-    };
-    match done {
-        Some(r) => Ok(r),
-        None => Err(t.value_error(format!("tool {id} is not in use"))),
+    let used = IN_USE.lock()[id].is_some();
+    if used {
+        return Ok(id);
     }
+    Err(t.value_error(format!("tool {id} is not in use")))
 }
 
 fn use_tool_id(t: &mut Thread, a: &[Value]) -> Res {
@@ -138,11 +105,10 @@ fn use_tool_id(t: &mut Thread, a: &[Value]) -> Res {
     let name = Obj::new(t, a[1]);
     let name = SharedObj::new(t, name);
     let taken = {
-        let mut state = STATE.lock();
-        let tool = state[id].get_or_insert_default();
-        let taken = tool.name.is_some();
+        let mut in_use = IN_USE.lock();
+        let taken = in_use[id].is_some();
         if !taken {
-            tool.name = Some(name);
+            in_use[id] = Some(name);
         }
         taken
     };
@@ -153,95 +119,138 @@ fn use_tool_id(t: &mut Thread, a: &[Value]) -> Res {
     }
 }
 
+/// Takes back all that a tool has asked for.
+fn clear(t: &Thread, id: usize) {
+    for event in 0..EVENTS {
+        drop(monitor::set_callback(t, id, event, None));
+    }
+    change(t, |state| {
+        state.events[id] = 0;
+        state.restarts += 1;
+        state.each_code(|code| {
+            if let Some(x) = code.sites() {
+                x.local[id].store(0, Relaxed);
+            }
+        });
+    });
+}
+
 fn clear_tool_id(t: &mut Thread, a: &[Value]) -> Res {
     let id = tool_id(t, a[0])?;
-    let old = {
-        let mut state = STATE.lock();
-        let name = state[id].as_mut().and_then(|tool| tool.name.take());
-        let cleared = name.map(|name| Tool {
-            name: Some(name),
-            ..Tool::default()
-        });
-        std::mem::replace(&mut state[id], cleared)
-    };
-    drop(old);
+    let used = IN_USE.lock()[id].is_some();
+    if used {
+        clear(t, id);
+    }
     Ok(Value::NONE)
 }
 
 fn free_tool_id(t: &mut Thread, a: &[Value]) -> Res {
     let id = tool_id(t, a[0])?;
-    let old = STATE.lock()[id].take();
-    drop(old);
+    let name = IN_USE.lock()[id].take();
+    if name.is_some() {
+        clear(t, id);
+    }
     Ok(Value::NONE)
 }
 
 fn get_tool(t: &mut Thread, a: &[Value]) -> Res {
     let id = tool_id(t, a[0])?;
-    let state = STATE.lock();
-    let name = state[id].as_ref().and_then(|tool| tool.name.as_ref());
-    Ok(name.map_or(Value::NONE, |n| n.get(t).into()))
+    let in_use = IN_USE.lock();
+    Ok(in_use[id].as_ref().map_or(Value::NONE, |n| n.get(t).into()))
 }
 
 fn register_callback(t: &mut Thread, a: &[Value]) -> Res {
     let id = tool_id(t, a[0])?;
-    let event = i64::from(c_int(t, a[1])?);
-    if event <= 0 || event & (event - 1) != 0 {
+    let bits = i64::from(c_int(t, a[1])?);
+    if bits <= 0 || bits & (bits - 1) != 0 {
         return Err(t.value_error("The callback can only be set for one event at a time"));
     }
-    if event > ALL_EVENTS {
-        return Err(t.value_error(format!("invalid event {event}")));
+    if bits > ALL_EVENTS {
+        return Err(t.value_error(format!("invalid event {bits}")));
     }
+    super::hooks::audit(t, "sys.monitoring.register_callback", &[a[2]])?;
     let func = (!a[2].is_none()).then(|| Obj::new(t, a[2]));
-    let func = func.map(|f| SharedObj::new(t, f));
-    let old = {
-        let mut state = STATE.lock();
-        let tool = state[id].get_or_insert_default();
-        match func {
-            Some(f) => tool.callbacks.insert(event, f),
-            None => tool.callbacks.remove(&event),
-        }
+    let event = bits.trailing_zeros() as usize;
+    let events: &[usize] = if event == event::BRANCH {
+        &[event::BRANCH_RIGHT, event::BRANCH_LEFT, event::BRANCH]
+    } else {
+        &[event]
     };
-    Ok(old.map_or(Value::NONE, |f| f.into_obj().into()))
+    let mut old = None;
+    for event in events {
+        old = monitor::set_callback(t, id, *event, func.clone());
+    }
+    Ok(old.map_or(Value::NONE, |f| f.into()))
 }
 
 fn get_events(t: &mut Thread, a: &[Value]) -> Res {
-    with_tool(t, a[0], |_, tool| Value::int(tool.events))
+    let id = tool_id(t, a[0])?;
+    let events = monitor::state().events[id];
+    Ok(Value::int(i64::from(events)))
 }
 
-fn event_set(t: &mut Thread, v: Value, allowed: i64, what: &str) -> Res<i64> {
-    let set = i64::from(c_int(t, v)?);
+fn event_set(t: &mut Thread, v: Value, allowed: i64, what: &str) -> Res<u32> {
+    let mut set = i64::from(c_int(t, v)?);
     if set < 0 || set & !allowed != 0 {
-        return Err(t.value_error(format!("invalid {what} 0x{set:x}")));
+        return Err(t.value_error(format!("invalid {what} 0x{:x}", set as u32)));
     }
     if set & C_EVENTS != 0 && set & CALL == 0 {
         return Err(t.value_error("cannot set C_RETURN or C_RAISE events independently"));
     }
-    Ok(set & !C_EVENTS)
+    set &= !C_EVENTS;
+    if set & BRANCH != 0 {
+        set = set & !BRANCH | BRANCHES;
+    }
+    Ok(set as u32)
 }
 
 fn set_events(t: &mut Thread, a: &[Value]) -> Res {
+    let id = tool_id(t, a[0])?;
     let set = event_set(t, a[1], ALL_EVENTS, "event set")?;
-    with_tool(t, a[0], |_, tool| tool.events = set)?;
+    used_tool(t, a[0])?;
+    let old = monitor::state().events[id];
+    if old != set {
+        change(t, |state| state.events[id] = set);
+    }
     Ok(Value::NONE)
 }
 
-fn code_key(t: &Thread, v: Value) -> Res<u64> {
+fn code_of<'a>(t: &mut Thread, v: Value) -> Res<&'a Code> {
     match Code::of(v) {
-        Some(_) => Ok(proto::identity(v)),
+        Some(code) => Ok(code),
         None => Err(t.type_error("code must be a code object".into())),
     }
 }
 
 fn get_local_events(t: &mut Thread, a: &[Value]) -> Res {
-    let key = code_key(t, a[1])?;
-    with_tool(t, a[0], |_, tool| {
-        Value::int(tool.local.get(&key).copied().unwrap_or(0))
-    })
+    let code = code_of(t, a[1])?;
+    let id = used_tool(t, a[0])?;
+    Ok(Value::int(i64::from(local_events(code, id))))
 }
 
 fn set_local_events(t: &mut Thread, a: &[Value]) -> Res {
-    let key = code_key(t, a[1])?;
-    let set = event_set(t, a[2], LOCAL_EVENTS | C_EVENTS, "local event set")?;
-    with_tool(t, a[0], |_, tool| tool.local.insert(key, set))?;
+    let id = tool_id(t, a[0])?;
+    let code = code_of(t, a[1])?;
+    let set = event_set(t, a[2], LOCAL_EVENTS, "local event set")?;
+    used_tool(t, a[0])?;
+    set_local(t, code, id, set);
     Ok(Value::NONE)
+}
+
+fn restart_events(t: &mut Thread, _a: &[Value]) -> Res {
+    change(t, |state| state.restarts += 1);
+    Ok(Value::NONE)
+}
+
+/// Which tools have asked for each event everywhere.
+fn all_events(t: &mut Thread, _a: &[Value]) -> Res {
+    let d = Dict::new(t);
+    for (event, name) in NAMES.iter().enumerate() {
+        let tools = monitor::tools(event);
+        if tools != 0 {
+            let name = weft_objects::names::get(t, name).header.value();
+            Dict::of_obj(&d).set(t, name, Value::int(i64::from(tools)))?;
+        }
+    }
+    Ok(d.into())
 }

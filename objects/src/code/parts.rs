@@ -3,9 +3,10 @@
 use super::Position;
 use std::ops::Deref;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 
-/// Instruction words. Atomic, because other threads run them; nothing changes them, so they may be in memory that cannot be written.
+/// Instruction words. Atomic, because other threads run them while they are replaced by such as report events (see [`crate::monitor`]).
+/// No two code objects have the same ones.
 pub enum Instrs {
     Own(Box<[AtomicU64]>),
     Kept(&'static [AtomicU64]),
@@ -18,15 +19,6 @@ impl Deref for Instrs {
         match self {
             Instrs::Own(b) => b,
             Instrs::Kept(b) => b,
-        }
-    }
-}
-
-impl Clone for Instrs {
-    fn clone(&self) -> Instrs {
-        match self {
-            Instrs::Own(b) => b.iter().map(|w| w.load(Relaxed)).collect(),
-            Instrs::Kept(b) => Instrs::Kept(b),
         }
     }
 }

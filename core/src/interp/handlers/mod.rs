@@ -63,7 +63,7 @@ macro_rules! handlers {
             f: *mut ::weft_objects::frame::Frame,
             t: *mut Thread,
         ) -> *mut ::weft_objects::frame::Frame {
-            let $s = super::State { i: crate::compile::bytecode::Instr(i), pc, r, f, t };
+            let $s = $crate::interp::handlers::State { i: crate::compile::bytecode::Instr(i), pc, r, f, t };
             $body
         }
     )*};

@@ -2,10 +2,14 @@
 
 use super::{Handler, arith, attrs, calls, flow, generators, items, iteration, jumps, names};
 use crate::compile::bytecode::{OPS, Op};
+use crate::interp::monitor;
+use weft_objects::monitor::{INSTRUMENTED, STALE};
 
 /// The handlers by opcode.
 pub static HANDLERS: [Handler; 256] = {
     let mut all: [Handler; 256] = [names::nop; 256];
+    all[INSTRUMENTED as usize] = monitor::instrumented;
+    all[STALE as usize] = monitor::stale;
     let mut n = 0;
     while n < OPS.len() {
         all[OPS[n] as usize] = handler(OPS[n]);
