@@ -254,7 +254,11 @@ fn set_item(t: &mut Thread, v: Value, k: Value, item: Value) -> Res<()> {
         let bits = a.code.pack(t, item)?;
         let done = a.with(t, |b| {
             let i = k.as_int();
-            let i = if i < 0 { i + (b.len() / size) as i64 } else { i };
+            let i = if i < 0 {
+                i + (b.len() / size) as i64
+            } else {
+                i
+            };
             let at = usize::try_from(i).ok()?.checked_mul(size)?;
             b.get_mut(at..at.checked_add(size)?)?
                 .copy_from_slice(&bits[..size]);

@@ -95,7 +95,11 @@ fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
     drop_reg(t, x);
     drop_reg(t, y);
     drop_reg(t, old);
-    Some(if t.interrupted() { s.settled() } else { s.next() })
+    Some(if t.interrupted() {
+        s.settled()
+    } else {
+        s.next()
+    })
 }
 
 /// `x[y]` by a `__getitem__` written in Python, which runs in a frame of this loop.
@@ -105,10 +109,7 @@ fn python_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
         return None;
     }
     let m = python_get_item(s.t(), type_of(x))?;
-    let operands = [
-        (x, taken(s, XB, s.i.b())),
-        (y, taken(s, flag, s.i.c())),
-    ];
+    let operands = [(x, taken(s, XB, s.i.b())), (y, taken(s, flag, s.i.c()))];
     enter_method(s, m.value(), operands)
 }
 
