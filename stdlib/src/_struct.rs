@@ -141,9 +141,12 @@ fn cached(t: &mut Thread, v: Value) -> Res<Arc<Layout>> {
     Ok(layout)
 }
 
+/// A format and its layout.
+type Known = (Box<[u8]>, Arc<Layout>);
+
 thread_local! {
     /// The format that the thread has used last.
-    static LAST: Cell<Option<(Box<[u8]>, Arc<Layout>)>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Known>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with the layout of a format.
