@@ -147,11 +147,7 @@ thread_local! {
 }
 
 /// Calls `f` with the layout of a format.
-fn with_layout(
-    t: &mut Thread,
-    format: Value,
-    f: impl FnOnce(&mut Thread, &Layout) -> Res,
-) -> Res {
+fn with_layout(t: &mut Thread, format: Value, f: impl FnOnce(&mut Thread, &Layout) -> Res) -> Res {
     let key = match Str::exact(format) {
         Some(s) if s.is_interned() => format.bare().0,
         _ => 0,

@@ -386,7 +386,9 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         } else {
             kind::METHOD_NO_DICT
         };
-        if k != 0 && let Some((mc, index)) = ty.lookup_index(t, key) {
+        if k != 0
+            && let Some((mc, index)) = ty.lookup_index(t, key)
+        {
             let w = version_word(k, mc.version, index);
             remember(t, f, i.c(), 0, mc.version, w);
         }

@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::{FUNCTION, Function};
+use weft_objects::method::METHOD;
 use weft_objects::native::{
     self, BUILTIN_FUNCTION, BuiltinFunction, METHOD_DESCRIPTOR, MethodDescr,
 };
-use weft_objects::method::METHOD;
 use weft_objects::prelude::*;
 use weft_objects::type_new;
 use weft_objects::types::TYPE;
