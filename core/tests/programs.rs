@@ -86,7 +86,7 @@ macro_rules! programs {
 }
 
 programs! {
-    consumers delegation finalization names recursion reraise sharing slots subscripts
+    calls chains consumers delegation finalization names recursion reraise sharing slots subscripts
 }
 
 /// The harness notices a case that fails, one that fails in a thread only, a program without cases, and one that does not end well.

@@ -55,28 +55,12 @@ impl Value {
     /// A pointer, counted or not; not NULL.
     #[inline(always)]
     pub const fn is_ptr(self) -> bool {
-        // Two branches, of which the second is seldom taken, rather than one on a word made of both.
-        if self.0 & 7 != 0 {
-            return false;
-        }
-        if self.0 == 0 {
-            std::hint::cold_path();
-            return false;
-        }
-        true
+        self.0 & 7 == 0 && self.0 != 0
     }
     /// A counted pointer: dropping this word must count down.
     #[inline(always)]
     pub const fn is_counted(self) -> bool {
-        // As in `is_ptr`.
-        if self.0 & 15 != 0 {
-            return false;
-        }
-        if self.0 == 0 {
-            std::hint::cold_path();
-            return false;
-        }
-        true
+        self.0 & 15 == 0 && self.0 != 0
     }
     #[inline(always)]
     pub const fn is_uncounted(self) -> bool {

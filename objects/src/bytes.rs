@@ -71,7 +71,7 @@ impl Bytes {
     /// `a + b`
     fn joined(t: &Thread, a: &[u8], b: &[u8]) -> Obj {
         let n = a.len() + b.len();
-        if n > INLINE || n < 2 {
+        if !(2..=INLINE).contains(&n) {
             return Self::from_vec(t, [a, b].concat());
         }
         // SAFETY: all of the struct and the bytes after it are written here.
@@ -353,6 +353,16 @@ pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
     if Str::of(v).is_some() || !(slots.iter.is_set() || slots.get_item.is_set()) {
         let got = type_of(v).name();
         return Err(t.type_error(format!("cannot convert '{got}' object to {what}")));
+    }
+    let items = match List::exact(v) {
+        Some(l) => l.local_items(t),
+        None => Tuple::exact(v).map(Tuple::values),
+    };
+    let small = |v: &Value| v.to_int().and_then(|n| u8::try_from(n).ok());
+    if let Some(items) = items
+        && let Some(out) = items.iter().map(small).collect()
+    {
+        return Ok(out);
     }
     let hint = proto::length_hint(t, v, 64)?;
     let mut out = Vec::with_capacity(hint.min(1 << 20));

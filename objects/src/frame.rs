@@ -52,6 +52,9 @@ impl Frame {
     /// A generator's that waits in `yield from` or `await` for the one in the next frame: its registers are still in the generator
     /// (`base` leads there), and what the other yields passes it by.
     pub const DELEGATING: u32 = 64;
+    /// A generator's that was resumed for the outermost one of a chain of delegations ([`crate::generator::Chain`]): the records of those
+    /// between the two, as many as `instance` says (an int), lie below this one but have not been written. [`Vm::reveal`] writes them.
+    pub const CHAINED: u32 = 256;
     /// A generator's that native code runs item by item ([`crate::generator::Steps`]): a yield leaves it where it is.
     pub const STAYING: u32 = 128;
 
@@ -197,6 +200,46 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
         fo.lasti
             .store((*f).instr() as u64, std::sync::atomic::Ordering::Relaxed);
         fo.record.store(0, std::sync::atomic::Ordering::Release);
+    }
+}
+
+/// Writes the record below `f`, which is [`Frame::CHAINED`]: that of the generator whose delegation `f` runs for.
+///
+/// # Safety
+/// `f` must be a frame of this thread, or of one that stands still.
+pub unsafe fn reveal_one(f: *mut Frame) {
+    // SAFETY: the chain runs, so each of its generators holds the next one, and is local and suspended in a delegation; there was room
+    // for all records when the innermost one was entered.
+    unsafe {
+        let g = &*((*f).generator.ptr() as *const crate::generator::Generator);
+        let left = (*f).instance.as_int() - 1;
+        (*f).instance = Value::NULL;
+        (*f).flags &= !Frame::CHAINED;
+        let d = &*g.delegator();
+        d.state.store(
+            crate::generator::RUNNING,
+            std::sync::atomic::Ordering::Relaxed,
+        );
+        let func = &*(d.func.get().ptr() as *const crate::function::Function);
+        let code = d.code();
+        let more = left > 0;
+        f.wrapping_sub(1).write(Frame {
+            base: d.registers().as_mut_ptr(),
+            pc: d.pc.get(),
+            consts: code.consts(),
+            caches: code.caches(),
+            code,
+            func: d.func.get(),
+            globals: func.globals(),
+            builtins: func.builtins(),
+            namespace: Value::NULL,
+            generator: d.header.value(),
+            object: Value::NULL,
+            instance: if more { Value::int(left) } else { Value::NULL },
+            handled: Value::NULL,
+            flags: Frame::GENERATOR | Frame::DELEGATING | if more { Frame::CHAINED } else { 0 },
+            dst: 0,
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::function::hooks;
 use crate::prelude::*;
 use std::cell::{Cell, UnsafeCell};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, keep};
 
 /// States of a generator.
@@ -38,7 +38,29 @@ pub struct Generator {
     pub async_running: Cell<bool>,
     /// The next instruction.
     pub pc: Cell<*const AtomicU64>,
+    /// Whose `yield from` or `await` has entered it last as part of a chain (see [`Chain`]); NULL: none.
+    delegator: AtomicPtr<Generator>,
+    chain: Cell<Chain>,
     registers: UnsafeCell<Registers>,
+}
+
+/// What a suspended generator that waits in `yield from` or `await` knows of the generators below it: which is the innermost one, so that
+/// this can be resumed without going through all those between. It holds good as long as the thread's epoch of chains is the same: that
+/// changes when one of them is entered in any other way than through the outermost one.
+#[derive(Clone, Copy)]
+pub struct Chain {
+    pub leaf: *const Generator,
+    /// How many there are between the two.
+    pub hidden: u32,
+    pub epoch: u32,
+}
+
+impl Chain {
+    const NONE: Chain = Chain {
+        leaf: std::ptr::null(),
+        hidden: 0,
+        epoch: 0,
+    };
 }
 
 /// The registers of a suspended generator. They follow in the same block, or lie outside if there are many.
@@ -212,6 +234,8 @@ impl Generator {
             (&raw mut (*p).closed).write(Cell::new(false));
             (&raw mut (*p).async_running).write(Cell::new(false));
             (&raw mut (*p).pc).write(Cell::new(pc));
+            (&raw mut (*p).delegator).write(AtomicPtr::new(std::ptr::null_mut()));
+            (&raw mut (*p).chain).write(Cell::new(Chain::NONE));
             (&raw mut (*p).registers).write(UnsafeCell::new(Registers {
                 len: n as u32,
                 capacity: n as u32,
@@ -245,6 +269,7 @@ impl Generator {
     /// ran it last has written.
     #[inline(always)]
     pub fn begin(&self, t: &Thread) -> Result<u8, u8> {
+        self.enter_alone(t);
         if self.header.is_local(t) {
             let s = self.state.load(Relaxed);
             if s >= RUNNING {
@@ -266,6 +291,73 @@ impl Generator {
                 Err(now) => s = now,
             }
         }
+    }
+
+    /// The delegator, which is alive while the chain that it belongs to runs.
+    #[inline(always)]
+    pub fn delegator(&self) -> *const Generator {
+        self.delegator.load(Relaxed)
+    }
+
+    /// It is about to be entered by itself: chains that it is part of are known no more. If one is running, what is hidden in it says so
+    /// from now on.
+    #[inline(always)]
+    pub fn enter_alone(&self, t: &Thread) {
+        if !self.delegator().is_null() {
+            self.leave_chain(t);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_chain(&self, t: &Thread) {
+        t.vm().reveal();
+        if self.state.load(Relaxed) != RUNNING {
+            self.delegator.store(std::ptr::null_mut(), Relaxed);
+            t.vm().chains.set(t.vm().chains.get().wrapping_add(1));
+        }
+    }
+
+    /// It is entered through the delegation of `g`.
+    #[inline(always)]
+    pub fn enter_chain(&self, t: &Thread, g: &Generator) {
+        let (before, now) = (self.delegator(), g as *const Generator);
+        if before != now {
+            if !before.is_null() {
+                t.vm().chains.set(t.vm().chains.get().wrapping_add(1));
+            }
+            self.delegator.store(now.cast_mut(), Relaxed);
+        }
+    }
+
+    /// The innermost generator of the chain that begins here, if that is known and may be resumed right away, and how many are between.
+    #[inline(always)]
+    pub fn leaf<'a>(&self, t: &Thread) -> Option<(&'a Generator, usize)> {
+        let c = self.chain.get();
+        // In the `gil` build every thread may enter every generator, so one thread's epoch says nothing.
+        if cfg!(feature = "gil") || c.leaf.is_null() || c.epoch != t.vm().chains.get() {
+            return None;
+        }
+        // SAFETY: while the epoch is the same each of the chain holds the next one.
+        let g = unsafe { &*c.leaf };
+        let ready = g.header.is_local(t)
+            && g.state.load(Relaxed) == SUSPENDED
+            && g.is_plain()
+            && !g.func.get().is_null();
+        ready.then_some((g, c.hidden as usize))
+    }
+
+    /// Suspended as the outermost of a chain, or alone (`None`).
+    #[inline(always)]
+    pub fn note_chain(&self, t: &Thread, leaf: Option<(&Generator, usize)>) {
+        self.chain.set(match leaf {
+            Some((g, hidden)) => Chain {
+                leaf: g,
+                hidden: hidden as u32,
+                epoch: t.vm().chains.get(),
+            },
+            None => Chain::NONE,
+        });
     }
 
     /// Gives the right up. Release: hands the registers to the next one.
@@ -566,16 +658,18 @@ fn get_yield_from(t: &mut Thread, v: Value) -> Res {
     crate::runtime::yield_from(t, v)
 }
 
-fn state_is(s: u8) -> impl Fn(Value) -> Res {
-    move |v| Ok(Value::bool(of(v).state.load(Acquire) == s))
+/// Its state, also if it is hidden in a chain that runs.
+pub fn state_of(t: &Thread, g: &Generator) -> u8 {
+    t.vm().reveal();
+    g.state.load(Acquire)
 }
 
-fn get_running(_t: &mut Thread, v: Value) -> Res {
-    state_is(RUNNING)(v)
+fn get_running(t: &mut Thread, v: Value) -> Res {
+    Ok(Value::bool(state_of(t, of(v)) == RUNNING))
 }
 
-fn get_suspended(_t: &mut Thread, v: Value) -> Res {
-    state_is(SUSPENDED)(v)
+fn get_suspended(t: &mut Thread, v: Value) -> Res {
+    Ok(Value::bool(state_of(t, of(v)) == SUSPENDED))
 }
 
 fn set_text(t: &mut Thread, v: Value, slot: &Slot, x: Value, name: &str) -> Res<()> {

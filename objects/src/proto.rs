@@ -1043,6 +1043,9 @@ fn recursive_is_instance(t: &mut Thread, o: Value, c: &Type) -> Res<bool> {
 }
 
 fn defines_class(t: &Thread, o: Value) -> bool {
+    if !type_of(o).is_heap() {
+        return false;
+    }
     let name = crate::id!(t, "__class__");
     let own = type_of(o).lookup(t, name).map(|v| v.value());
     own != crate::types::OBJECT.lookup(t, name).map(|v| v.value())

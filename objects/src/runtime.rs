@@ -48,6 +48,10 @@ pub struct Vm {
     pub coroutine_origin_depth: Cell<i64>,
     /// How many calls of [`run_pending`] are under way.
     finalizers: Cell<u32>,
+    /// The epoch of what generators know of chains of delegations ([`crate::generator::Chain`]).
+    pub chains: Cell<u32>,
+    /// Whether there may be records of frames that have not been written ([`Frame::CHAINED`]).
+    hiding: Cell<bool>,
     /// Memory in which texts are put together, see [`Vm::take_text`].
     text: Cell<Vec<u8>>,
 }
@@ -121,12 +125,50 @@ impl Vm {
             asyncgen_finalizer: Cell::new(Value::NULL),
             coroutine_origin_depth: Cell::new(0),
             finalizers: Cell::new(0),
+            chains: Cell::new(1),
+            hiding: Cell::new(false),
         })
     }
 
-    /// Where the outermost frame's record is.
+    /// Where the outermost frame's record is, for whoever is about to look through all of them.
     pub fn frames_base(&self) -> *mut Frame {
+        self.reveal();
         self.frames
+    }
+    /// The record below `f`, which must not be [`Frame::CHAINED`].
+    #[inline(always)]
+    pub fn below(&self, f: *mut Frame) -> Option<*mut Frame> {
+        if f > self.frames {
+            Some(f.wrapping_sub(1))
+        } else {
+            None
+        }
+    }
+    /// There are records now that have not been written.
+    #[inline(always)]
+    pub fn hide(&self) {
+        self.hiding.set(true);
+    }
+    /// Writes the records that are missing.
+    #[inline]
+    pub fn reveal(&self) {
+        if self.hiding.replace(false) {
+            self.reveal_all();
+        }
+    }
+    #[cold]
+    #[inline(never)]
+    fn reveal_all(&self) {
+        let mut f = self.frame_top.get();
+        while f > self.frames {
+            f = f.wrapping_sub(1);
+            // SAFETY: from the top down, each record is written when it is looked at.
+            unsafe {
+                if (*f).flags & Frame::CHAINED != 0 {
+                    crate::frame::reveal_one(f);
+                }
+            }
+        }
     }
     /// One past the innermost record.
     #[inline(always)]
@@ -644,7 +686,7 @@ pub fn yield_from(t: &mut Thread, v: Value) -> Res {
     let Some(g) = Generator::of(v) else {
         return Ok(Value::NONE);
     };
-    if g.state.load(Acquire) != SUSPENDED {
+    if crate::generator::state_of(t, g) != SUSPENDED {
         return Ok(Value::NONE);
     }
     let Ok(state) = g.begin(t) else {
@@ -669,7 +711,7 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
     let Some(g) = Generator::of(v) else {
         return Ok(Value::NONE);
     };
-    if g.state.load(Acquire) == RUNNING {
+    if crate::generator::state_of(t, g) == RUNNING {
         let vm = t.vm();
         let mut f = vm.frame_top();
         while f > vm.frames_base() {

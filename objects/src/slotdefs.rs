@@ -417,10 +417,17 @@ fn slot_len(t: &mut Thread, v: Value) -> Res<usize> {
     }
 }
 
+/// Whether subscriptions of the type's instances call a method found in the class, such as a function written in Python.
+#[inline(always)]
+pub fn calls_get_item(ty: &Type) -> bool {
+    let get = ty.slots.get_item.get();
+    get.is_some_and(|f| f as usize == slot_get_item as *const () as usize)
+}
+
 /// The class's own `__getitem__`, if subscription goes to one that is written in Python.
+#[inline]
 pub fn python_get_item<'t>(t: &'t Thread, ty: &Type) -> Option<Borrowed<'t>> {
-    let get = ty.slots.get_item.get()?;
-    if get as usize != slot_get_item as *const () as usize {
+    if !calls_get_item(ty) {
         return None;
     }
     ty.lookup(t, crate::id!(t, "__getitem__"))

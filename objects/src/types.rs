@@ -367,6 +367,7 @@ impl Type {
     pub fn has(&self, flag: u32) -> bool {
         self.flags.load(Relaxed) & flag != 0
     }
+    #[inline(always)]
     pub fn is_heap(&self) -> bool {
         self.has(tf::HEAP)
     }

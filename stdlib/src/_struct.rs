@@ -142,26 +142,22 @@ fn cached(t: &mut Thread, v: Value) -> Res<Arc<Layout>> {
 }
 
 thread_local! {
-    /// The format, an interned str, that the thread has used last.
-    static LAST: Cell<Option<(u64, Arc<Layout>)>> = const { Cell::new(None) };
+    /// The format that the thread has used last.
+    static LAST: Cell<Option<(Box<[u8]>, Arc<Layout>)>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with the layout of a format.
 fn with_layout(t: &mut Thread, format: Value, f: impl FnOnce(&mut Thread, &Layout) -> Res) -> Res {
-    let key = match Str::exact(format) {
-        Some(s) if s.is_interned() => format.bare().0,
-        _ => 0,
-    };
-    if key == 0 {
+    let Some(text) = Str::exact(format).filter(|s| s.is_ascii()) else {
         let layout = cached(t, format)?;
         return f(t, &layout);
-    }
-    let layout = match LAST.take() {
-        Some((last, layout)) if last == key => layout,
-        _ => cached(t, format)?,
     };
-    let result = f(t, &layout);
-    LAST.set(Some((key, layout)));
+    let known = match LAST.take() {
+        Some(known) if *known.0 == *text.as_bytes() => known,
+        _ => (text.as_bytes().into(), cached(t, format)?),
+    };
+    let result = f(t, &known.1);
+    LAST.set(Some(known));
     result
 }
 

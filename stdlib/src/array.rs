@@ -100,7 +100,7 @@ impl Array {
             None => false,
         });
         if found {
-            self.code.unpack(t, &bits).map(Some)
+            self.code.unpack(t, bits).map(|v| Some(Obj::own(v)))
         } else {
             Ok(None)
         }
@@ -111,7 +111,9 @@ impl Array {
         let data = self.to_vec(t);
         let mut out = Vec::with_capacity(data.len() / self.code.size());
         for item in data.chunks_exact(self.code.size()) {
-            out.push(self.code.unpack(t, item)?);
+            let mut bits = [0; 8];
+            bits[..item.len()].copy_from_slice(item);
+            out.push(Obj::own(self.code.unpack(t, bits)?));
         }
         Ok(out)
     }
@@ -197,15 +199,20 @@ fn item_bytes(b: &[u8], i: i64, size: usize) -> Option<[u8; 8]> {
         i
     };
     let at = usize::try_from(i).ok()?.checked_mul(size)?;
-    let item = b.get(at..at.checked_add(size)?)?;
-    let mut out = [0; 8];
-    match size {
-        8 => out.copy_from_slice(item),
-        4 => out[..4].copy_from_slice(item),
-        2 => out[..2].copy_from_slice(item),
-        _ => out[0] = item[0],
-    }
-    Some(out)
+    let rest = b.get(at..)?;
+    // Sizes that are known, so that nothing is called to copy a few bytes.
+    Some(match size {
+        8 => *rest.first_chunk::<8>()?,
+        4 => {
+            let [a, b, c, d] = *rest.first_chunk::<4>()?;
+            [a, b, c, d, 0, 0, 0, 0]
+        }
+        2 => {
+            let [a, b] = *rest.first_chunk::<2>()?;
+            [a, b, 0, 0, 0, 0, 0, 0]
+        }
+        _ => [*rest.first()?, 0, 0, 0, 0, 0, 0, 0],
+    })
 }
 
 fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
@@ -214,7 +221,7 @@ fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
     if k.is_int() {
         let size = a.code.size();
         return match a.with(t, |b| item_bytes(b, k.as_int(), size)) {
-            Some(bytes) => a.code.unpack(t, &bytes).map(Obj::into),
+            Some(bytes) => a.code.unpack(t, bytes),
             None => Err(t.index_error(RANGE)),
         };
     }
@@ -242,10 +249,26 @@ fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
 fn set_item(t: &mut Thread, v: Value, k: Value, item: Value) -> Res<()> {
     let a = Array::this(v);
     let size = a.code.size();
+    const RANGE: &str = "array assignment index out of range";
+    if k.is_int() && !item.is_null() {
+        let bits = a.code.pack(t, item)?;
+        let done = a.with(t, |b| {
+            let i = k.as_int();
+            let i = if i < 0 {
+                i + (b.len() / size) as i64
+            } else {
+                i
+            };
+            let at = usize::try_from(i).ok()?.checked_mul(size)?;
+            b.get_mut(at..at.checked_add(size)?)?
+                .copy_from_slice(&bits[..size]);
+            Some(())
+        });
+        return done.ok_or_else(|| t.index_error(RANGE));
+    }
     if Slice::of(k).is_some() {
         return set_slice(t, a, k, item);
     }
-    const RANGE: &str = "array assignment index out of range";
     let len = a.len(t);
     let Key::At(i) = key(t, k, len, RANGE)? else {
         return Ok(());

@@ -26,6 +26,7 @@ pub mod _random;
 pub mod _signal;
 pub mod _socket;
 pub mod _sre;
+pub mod _stat;
 pub mod _statistics;
 pub mod _string;
 pub mod _struct;
@@ -102,6 +103,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_signal", _signal::init),
     ("_socket", _socket::init),
     ("_sre", _sre::init),
+    ("_stat", _stat::init),
     ("_statistics", _statistics::init),
     ("_string", _string::init),
     ("_struct", _struct::init),

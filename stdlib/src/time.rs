@@ -230,32 +230,33 @@ fn break_down(t: &mut Thread, v: Value, local: bool) -> Res<libc::tm> {
     Ok(tm)
 }
 
-/// A time of the system's calendar: the local one, or UTC.
-pub struct Moment {
-    /// Year, month, day, hour, minute, second (60 and 61 are leap seconds).
-    pub fields: [i64; 6],
-    pub gmtoff: i64,
-    /// The zone's name.
-    pub zone: Obj,
+/// A time of the system's calendar: the local one, or UTC. Year, month, day, hour, minute, second (60 and 61 are leap seconds).
+pub type Moment = [i64; 6];
+
+fn at(t: &mut Thread, secs: i64, local: bool) -> Res<libc::tm> {
+    let secs = Obj::own(int::from_i64(t, secs));
+    break_down(t, secs.value(), local)
 }
 
 /// The moment a number of seconds after the epoch.
 pub fn moment(t: &mut Thread, secs: i64, local: bool) -> Res<Moment> {
-    let secs = Obj::own(int::from_i64(t, secs));
-    let tm = break_down(t, secs.value(), local)?;
+    let tm = at(t, secs, local)?;
+    Ok([
+        tm.tm_year as i64 + 1900,
+        tm.tm_mon as i64 + 1,
+        tm.tm_mday as i64,
+        tm.tm_hour as i64,
+        tm.tm_min as i64,
+        tm.tm_sec as i64,
+    ])
+}
+
+/// The local zone's offset in seconds and its name, a number of seconds after the epoch.
+pub fn zone_at(t: &mut Thread, secs: i64) -> Res<(i64, Obj)> {
+    let tm = at(t, secs, true)?;
     let made = struct_time(t, &tm);
-    Ok(Moment {
-        fields: [
-            tm.tm_year as i64 + 1900,
-            tm.tm_mon as i64 + 1,
-            tm.tm_mday as i64,
-            tm.tm_hour as i64,
-            tm.tm_min as i64,
-            tm.tm_sec as i64,
-        ],
-        gmtoff: tm.tm_gmtoff,
-        zone: Obj::own(crate::structseq::field::<9>(t, made.value())?),
-    })
+    let name = Obj::own(crate::structseq::field::<9>(t, made.value())?);
+    Ok((tm.tm_gmtoff, name))
 }
 
 /// `time.struct_time` of these nine fields.

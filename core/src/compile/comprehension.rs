@@ -100,7 +100,9 @@ impl<'a> Compiler<'a> {
             }
         }
         let outside = self.u.handler;
-        self.u.handler = h;
+        if !hidden.is_empty() {
+            self.u.handler = h;
+        }
         self.loops(generators, Some(iter), sink, e.range())?;
         self.u.handler = outside;
         self.at_node(e);

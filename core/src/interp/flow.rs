@@ -64,7 +64,12 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
 /// A generator returns `v`.
 fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the innermost frame.
-    let (flags, g, before, base) = unsafe { ((*f).flags, (*f).generator, (*f).handled, (*f).base) };
+    let (flags, g, before, base) = unsafe {
+        if (*f).flags & Frame::CHAINED != 0 {
+            weft_objects::frame::reveal_one(f);
+        }
+        ((*f).flags, (*f).generator, (*f).handled, (*f).base)
+    };
     let handled = t.vm().swap_handled(before);
     drop_reg(t, handled);
     pop(t, f);

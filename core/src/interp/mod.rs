@@ -92,7 +92,7 @@ fn class_body_in(t: &mut Thread, func: Value, ns: Value) -> Res {
 
 /// The end of the registers in use below frame `f`.
 fn saved_top(t: &Thread, f: *mut Frame) -> *mut Value {
-    match weft_objects::frame::caller(t, f) {
+    match t.vm().below(f) {
         // SAFETY: running frames of this thread; so below.
         Some(c) if unsafe { (*c).flags } & Frame::DELEGATING != 0 => unsafe { (*f).base },
         // SAFETY: as above.

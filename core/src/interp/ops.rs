@@ -126,7 +126,13 @@ pub fn binary(t: &mut Thread, f: *mut Frame, i: Instr, op: BinOp, konst: bool) -
     if op == BinOp::Add && append_in_place(t, f, i, x, y, konst) {
         return Ok(());
     }
-    let v = if i.arg() == 1 {
+    let v = if op == BinOp::Add
+        && let (Some(a), Some(b)) = (Str::exact(x), Str::exact(y))
+        && !a.is_empty()
+        && !b.is_empty()
+    {
+        Str::concat(t, a, b).into_value()
+    } else if i.arg() == 1 {
         proto::in_place(t, op, x, y)?
     } else {
         proto::binary(t, op, x, y)?

@@ -53,6 +53,9 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             }
             let flags = (*f).flags;
             if flags & Frame::GENERATOR != 0 {
+                if flags & Frame::CHAINED != 0 {
+                    weft_objects::frame::reveal_one(f);
+                }
                 let g = (*f).generator;
                 let handled = t.vm().swap_handled((*f).handled);
                 drop_reg(t, handled);

@@ -244,4 +244,24 @@ def case_unbound_names():
     says("cannot access free variable 'x' where it is not associated with a value in enclosing scope", NameError, free)
 
 
+def case_comprehension_without_names():
+    # It binds nothing that an exception would have to unbind.
+    class Bad:
+        def __setitem__(self, key, value):
+            raise KeyError(value)
+
+    bad = Bad()
+
+    async def source():
+        yield 10
+
+    async def listed():
+        return [0 async for bad[0] in source()]
+
+    raises(KeyError, listed().send, None)
+    raises(KeyError, lambda: [0 for bad[0] in [1]])
+    raises(KeyError, lambda: {0 for bad[0] in (1, 2)})
+    raises(KeyError, lambda: {0: 1 for bad[0] in "a"})
+
+
 run(globals())

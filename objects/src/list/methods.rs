@@ -133,6 +133,15 @@ pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
         l.append(t, items);
         return Ok(());
     }
+    if let Some(s) = Str::exact(iterable) {
+        if !l.reserve(t, s.len()) {
+            return Err(t.memory_error());
+        }
+        for cp in s.text().code_points() {
+            l.push(t, Str::char_value(t, cp));
+        }
+        return Ok(());
+    }
     if let Some((start, step, n)) = Range::of(iterable).and_then(Range::small) {
         if !l.reserve(t, n) {
             return Err(t.memory_error());

@@ -261,11 +261,22 @@ pub fn is_identifier_continue(cp: u32) -> bool {
 
 /// Full uppercase mapping, appended.
 pub fn push_upper(out: &mut Vec<u8>, cp: u32) {
+    // The letters of Latin-1 and Cyrillic that lie 32 apart.
+    match cp {
+        0..0x80 => return out.push((cp as u8).to_ascii_uppercase()),
+        0xE0..=0xF6 | 0xF8..=0xFE | 0x430..=0x44F => return super::wtf8::push(out, cp - 32),
+        _ => {}
+    }
     push_mapped(out, cp, char::to_uppercase);
 }
 
 /// Full lowercase mapping without context (a final sigma is the caller's), appended.
 pub fn push_lower(out: &mut Vec<u8>, cp: u32) {
+    match cp {
+        0..0x80 => return out.push((cp as u8).to_ascii_lowercase()),
+        0xC0..=0xD6 | 0xD8..=0xDE | 0x410..=0x42F => return super::wtf8::push(out, cp + 32),
+        _ => {}
+    }
     push_mapped(out, cp, char::to_lowercase);
 }
 

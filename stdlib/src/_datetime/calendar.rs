@@ -34,6 +34,17 @@ pub const MIDNIGHT: Hms = Hms {
 pub const SECOND: i128 = 1_000_000;
 pub const DAY: i128 = 86_400 * SECOND;
 
+/// Whole days of so many microseconds, and the rest.
+#[inline]
+pub fn split_days(total: i128) -> (i128, i64) {
+    // Division of long numbers is slow.
+    const SHORT: i64 = DAY as i64;
+    match i64::try_from(total) {
+        Ok(n) => (n.div_euclid(SHORT).into(), n.rem_euclid(SHORT)),
+        Err(_) => (total.div_euclid(DAY), total.rem_euclid(DAY) as i64),
+    }
+}
+
 pub fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
@@ -166,7 +177,8 @@ impl Hms {
         i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
     }
     /// The time so many microseconds after midnight, less than a day.
-    pub fn from_micros(n: i128) -> Hms {
+    pub fn from_micros(n: i64) -> Hms {
+        const SECOND: i64 = super::calendar::SECOND as i64;
         let (s, micro) = ((n / SECOND) as u32, (n % SECOND) as u32);
         Hms {
             hour: (s / 3600) as u8,
@@ -187,5 +199,61 @@ impl Hms {
             second: b[2],
             micro: u32::from_be_bytes([0, b[3], b[4], b[5]]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_numbers() {
+        assert_eq!(to_ordinal(1, 1, 1), 1);
+        assert_eq!(to_ordinal(9999, 12, 31), MAX_ORDINAL);
+        let mut expected = Ymd {
+            year: 1,
+            month: 1,
+            day: 1,
+        };
+        for n in 1..=MAX_ORDINAL {
+            let d = from_ordinal(n);
+            assert!(d == expected && d.ordinal() == n, "{n}");
+            let (y, m) = (i64::from(d.year), i64::from(d.month));
+            expected.day += 1;
+            if i64::from(expected.day) > days_in_month(y, m) {
+                expected.day = 1;
+                expected.month += 1;
+            }
+            if expected.month > 12 {
+                expected.month = 1;
+                expected.year += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn iso_weeks() {
+        for n in (1..=MAX_ORDINAL).step_by(97) {
+            let [year, week, day] = from_ordinal(n).iso();
+            if (MIN_YEAR..=MAX_YEAR).contains(&year) {
+                assert_eq!(from_iso(year, week, day).ok(), Some(n));
+            }
+        }
+        assert!(matches!(from_iso(2019, 53, 1), Err(IsoError::Week)));
+        assert!(from_iso(2020, 53, 5).is_ok());
+    }
+
+    #[test]
+    fn times() {
+        let h = Hms {
+            hour: 23,
+            minute: 59,
+            second: 58,
+            micro: 123_456,
+        };
+        assert!(Hms::from_micros(h.micros() as i64) == h);
+        assert!(Hms::from_bytes(h.bytes()) == h);
+        assert_eq!(split_days(-1), (-1, DAY as i64 - 1));
+        assert_eq!(split_days(DAY * (1 << 40) + 5), (1 << 40, 5));
     }
 }

@@ -1,7 +1,7 @@
 //! The system's clock and its local time zone.
 
 use super::calendar::{self, Hms, MAX_YEAR, MIN_YEAR, Ymd};
-use crate::time::{Moment, moment};
+use crate::time::{Moment, moment, zone_at};
 use weft_objects::prelude::*;
 use weft_objects::{float, int, runtime};
 
@@ -46,7 +46,8 @@ fn seconds(t: &Thread, given: f64, x: f64) -> Res<i64> {
     if given.is_nan() {
         return Err(t.value_error("Invalid value NaN (not a number)"));
     }
-    if !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&x) {
+    const TWO_TO_63: f64 = (1u64 << 63) as f64;
+    if !(-TWO_TO_63..TWO_TO_63).contains(&x) {
         return Err(out_of_range(t));
     }
     Ok(x as i64)
@@ -65,8 +66,8 @@ fn out_of_range(t: &Thread) -> Raised {
 }
 
 /// The day and time of a moment, without leap seconds.
-pub fn fields(t: &Thread, m: &Moment) -> Res<(Ymd, Hms)> {
-    let [year, month, day, hour, minute, second] = m.fields;
+pub fn fields(t: &Thread, m: Moment) -> Res<(Ymd, Hms)> {
+    let [year, month, day, hour, minute, second] = m;
     if !(MIN_YEAR..=MAX_YEAR).contains(&year) {
         return Err(t.value_error(format!("year {year} is out of range")));
     }
@@ -92,14 +93,14 @@ pub fn wall_seconds(day: Ymd, time: Hms) -> i64 {
 /// The local time at `u`; both are seconds since the start of day 0.
 fn local(t: &mut Thread, u: i64) -> Res<i64> {
     let m = moment(t, u.saturating_sub(EPOCH), true)?;
-    let (day, time) = fields(t, &m)?;
+    let (day, time) = fields(t, m)?;
     Ok(wall_seconds(day, time))
 }
 
 /// The day and time at a moment, and whether it is the second of two with the same local time.
 pub fn at(t: &mut Thread, secs: i64, is_local: bool) -> Res<(Ymd, Hms, u8)> {
     let m = moment(t, secs, is_local)?;
-    let (day, time) = fields(t, &m)?;
+    let (day, time) = fields(t, m)?;
     if !is_local {
         return Ok((day, time, 0));
     }
@@ -145,7 +146,7 @@ pub fn from_local(t: &mut Thread, day: Ymd, time: Hms, fold: u8) -> Res<i64> {
 
 /// The zone that the system has at a moment.
 pub fn local_zone(t: &mut Thread, secs: i64) -> Res<Obj> {
-    let m = moment(t, secs, true)?;
-    let name = Some(m.zone).filter(|n| Str::of(n.value()).is_some());
-    super::zone::fixed(t, i128::from(m.gmtoff) * calendar::SECOND, name)
+    let (offset, name) = zone_at(t, secs)?;
+    let name = Some(name).filter(|n| Str::of(n.value()).is_some());
+    super::zone::fixed(t, i128::from(offset) * calendar::SECOND, name)
 }

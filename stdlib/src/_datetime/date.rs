@@ -94,7 +94,7 @@ fn from_ordinal(t: &mut Thread, a: &[Value]) -> Res {
 fn from_timestamp(t: &mut Thread, a: &[Value]) -> Res {
     let secs = clock::floor(t, a[1])?;
     let m = crate::time::moment(t, secs, true)?;
-    let (day, _) = clock::fields(t, &m)?;
+    let (day, _) = clock::fields(t, m)?;
     construct(t, Type::of_unchecked(a[0]), day).map(Obj::into_value)
 }
 

@@ -9,6 +9,7 @@ use super::{
     clock, fold, hms, int_or, iso, pickled, pickled_zone, repr_text, shown_name, ymd, zone,
 };
 use crate::support;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::{counted, or_none};
@@ -79,7 +80,7 @@ impl DateTime {
     /// The moment so many microseconds later, of the same zone and the class of `v`, which is this object.
     pub fn plus(&self, t: &mut Thread, v: Value, micros: i128) -> Res<Obj> {
         let total = self.total() + micros;
-        let (day, rest) = (total.div_euclid(DAY), total.rem_euclid(DAY));
+        let (day, rest) = calendar::split_days(total);
         if !(1..=i128::from(MAX_ORDINAL)).contains(&day) {
             return Err(t.overflow_error("date value out of range"));
         }
@@ -264,7 +265,10 @@ fn combine(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// The characters as bytes; what separates date and time may be anything.
-fn iso_bytes(s: &Str) -> Option<Vec<u8>> {
+fn iso_bytes(s: &Str) -> Option<Cow<'_, [u8]>> {
+    if s.is_ascii() {
+        return (s.len() >= 7).then(|| Cow::Borrowed(s.as_bytes()));
+    }
     let codes: Vec<u32> = wtf8::code_points(s.as_bytes()).collect();
     let mut bytes: Vec<u8> = codes
         .iter()
@@ -281,7 +285,7 @@ fn iso_bytes(s: &Str) -> Option<Vec<u8>> {
     if let Some(sep) = bytes.get_mut(end) {
         *sep = b'T';
     }
-    Some(bytes)
+    Some(Cow::Owned(bytes))
 }
 
 fn read_iso(s: &Str) -> Result<([i64; 3], iso::Time), iso::Bad> {
@@ -589,12 +593,12 @@ fn utc_tuple(t: &mut Thread, a: &[Value]) -> Res {
     let dt = DateTime::this(a[0]);
     let offset = zone::offset_of(t, dt.zone(), a[0])?.unwrap_or(0);
     let total = dt.total() - offset;
-    let day = total.div_euclid(DAY);
+    let (day, rest) = calendar::split_days(total);
     if !(1..=i128::from(MAX_ORDINAL)).contains(&day) {
         return Err(t.overflow_error("date value out of range"));
     }
     let day = calendar::from_ordinal(day as i64);
-    let time = Hms::from_micros(total.rem_euclid(DAY));
+    let time = Hms::from_micros(rest);
     Ok(time_tuple(t, day, time, 0).into())
 }
 

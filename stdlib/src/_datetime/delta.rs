@@ -1,6 +1,6 @@
 //! `timedelta`
 
-use super::calendar::{DAY, SECOND};
+use super::calendar::{DAY, SECOND, split_days};
 use super::shown_name;
 use num_bigint::BigInt;
 use num_traits::{ToPrimitive, Zero};
@@ -56,14 +56,14 @@ impl Delta {
 
     /// So many microseconds; OverflowError if they are too many.
     pub fn make(t: &Thread, cls: &Type, total: i128) -> Res<Obj> {
-        let (days, rest) = (total.div_euclid(DAY), total.rem_euclid(DAY));
+        let (days, rest) = split_days(total);
         let Ok(d) = i32::try_from(days) else {
             return Err(t.overflow_error("Python int too large to convert to C int"));
         };
         if i64::from(d).abs() > MOST_DAYS {
             return Err(t.overflow_error(format!("days={d}; must have magnitude <= {MOST_DAYS}")));
         }
-        let (seconds, micros) = (rest / SECOND, rest % SECOND);
+        let (seconds, micros) = (rest / SECOND as i64, rest % SECOND as i64);
         Ok(Delta::new(t, cls, d, seconds as i32, micros as i32))
     }
 
@@ -229,10 +229,10 @@ fn mul(t: &mut Thread, a: Value, b: Value) -> Res {
         (None, Some(d)) => (d, a),
         _ => return Ok(Value::NOT_IMPLEMENTED),
     };
-    if let Some(n) = x.to_int() {
-        if let Some(total) = d.total().checked_mul(n.into()) {
-            return Delta::plain(t, total).map(Obj::into_value);
-        }
+    if let Some(n) = x.to_int()
+        && let Some(total) = d.total().checked_mul(n.into())
+    {
+        return Delta::plain(t, total).map(Obj::into_value);
     }
     if let Some(n) = int::to_bigint(x) {
         return Delta::big(t, &(n * d.total())).map(Obj::into_value);

@@ -529,7 +529,7 @@ impl Load<'_> {
 
     fn dict(&mut self, t: &mut Thread) -> Res<Obj> {
         let items = self.pop_mark(t)?;
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(unpickling_error(t, "odd number of items for DICT"));
         }
         let made = Dict::with_capacity(t, items.len() / 2);
@@ -545,7 +545,7 @@ impl Load<'_> {
             return Err(self.underflow(t));
         }
         let items = self.stack.split_off(at);
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(unpickling_error(t, "odd number of items for SETITEMS"));
         }
         let Some(target) = self.stack.last().cloned() else {

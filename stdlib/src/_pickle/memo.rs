@@ -150,3 +150,41 @@ impl LoadMemo {
             .map(|(i, w)| (i, Value(w)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_by_identity() {
+        let mut m = Memo::default();
+        for i in 0..1000u64 {
+            assert_eq!(m.get(i * 16), None);
+            assert_eq!(m.put(i * 16, i as usize), None);
+        }
+        assert!((0..1000u64).all(|i| m.get(i * 16) == Some(i as usize)));
+        assert_eq!(m.put(32, 7), Some(32));
+        assert_eq!((m.get(32), m.len()), (Some(7), 1000));
+    }
+
+    #[test]
+    fn numbers_near_and_far() {
+        let v = |i: u64| Value(i * 16);
+        let mut m = LoadMemo::default();
+        assert_eq!(m.put(1 << 40, v(1)), None);
+        assert_eq!(m.put(300, v(2)), None);
+        for i in 0..300 {
+            assert_eq!(m.put(i, v(i as u64 + 10)), None);
+        }
+        assert_eq!(m.len(), 302);
+        assert_eq!(m.put(300, v(3)), Some(v(2)));
+        assert_eq!(m.put(310, v(4)), None);
+        assert_eq!(m.get(305), None);
+        assert_eq!(m.put(1 << 40, v(5)), Some(v(1)));
+        assert_eq!(
+            (m.get(1 << 40), m.get(300), m.get(310)),
+            (Some(v(5)), Some(v(3)), Some(v(4)))
+        );
+        assert_eq!((m.len(), m.entries().count()), (303, 303));
+    }
+}

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering::*};
 use weft_gc::share;
 use weft_objects::cell::{counted, fresh, own};
 use weft_objects::instance::{generic_get_attr, generic_set_attr};
+use weft_objects::int;
 use weft_objects::prelude::*;
 use weft_objects::types::alloc_instance;
-use weft_objects::{gc_slots, int};
 
 /// A pickler. What has not been initialised has protocol 0 and no mark in `ready`.
 #[repr(C)]
@@ -304,13 +304,23 @@ pub struct MemoProxy {
     pub of: Slot,
 }
 
-gc_slots!(MemoProxy, traverse_proxy, clear_proxy, of);
+/// Visits the reference of a view.
+///
+/// # Safety
+/// As for any `traverse`: an object with this layout.
+pub unsafe fn traverse_proxy(h: *const Header, f: &mut dyn FnMut(Value)) {
+    // SAFETY: the caller's promise.
+    f(unsafe { (*(h as *const MemoProxy)).of.get() });
+}
 
-/// Where both types of views have their references.
-pub const PROXY_GC: (
-    unsafe fn(*const Header, &mut dyn FnMut(Value)),
-    unsafe fn(*mut Header, &Thread),
-) = (traverse_proxy, clear_proxy);
+/// Drops the reference of a view.
+///
+/// # Safety
+/// As for any `clear`: a dying object with this layout.
+pub unsafe fn clear_proxy(h: *mut Header, t: &Thread) {
+    // SAFETY: the caller's promise.
+    t.drop_value(unsafe { (*(h as *const MemoProxy)).of.take_local() });
+}
 
 fn owner<'a>(v: Value) -> &'a Pickler {
     // SAFETY: methods of MEMO_PROXY get its instances alone, which refer to picklers.
@@ -358,7 +368,7 @@ pub static MEMO_PROXY: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(PROXY_GC.0, PROXY_GC.1)
+.gc(traverse_proxy, clear_proxy)
 .module("_pickle")
 .final_()
 .no_new();

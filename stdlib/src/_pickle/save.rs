@@ -74,10 +74,9 @@ impl Dump<'_> {
         }
         let x = v.value();
         let ty = type_of(x);
-        if !x.is_ptr() || float::is_exact_float(x) || int::is_exact_int(x) {
-            if self.save_atom(t, x)? {
-                return Ok(());
-            }
+        let atom = !x.is_ptr() || float::is_exact_float(x) || int::is_exact_int(x);
+        if atom && self.save_atom(t, x)? {
+            return Ok(());
         }
         if let Some(number) = self.p.memo_get(t, x) {
             self.put_get(number);
@@ -159,7 +158,7 @@ impl Dump<'_> {
                     self.out.op(INT, text.as_bytes());
                 }
                 0..=0xff => self.out.op(BININT1, &[i as u8]),
-                0..=0xffff => self.out.op(BININT2, &(i as u16).to_le_bytes()),
+                0x100..=0xffff => self.out.op(BININT2, &(i as u16).to_le_bytes()),
                 _ => self.out.op(BININT, &i.to_le_bytes()),
             }
             return;
@@ -432,10 +431,7 @@ impl Dump<'_> {
         let n = d.len();
         let single = !self.bin || n == 1;
         let (mut pos, mut pending) = (0, 0);
-        loop {
-            let Some((k, x)) = d.next(t, &mut pos) else {
-                break;
-            };
+        while let Some((k, x)) = d.next(t, &mut pos) {
             let (k, x) = (k.to_obj(t), x.to_obj(t));
             if !single && pending == 0 {
                 self.out.byte(MARK);

@@ -3,7 +3,7 @@
 use super::input::{File, Input};
 use super::load::Load;
 use super::memo::LoadMemo;
-use super::pickler::{MemoProxy, PROXY_GC, proxy, reduce_memo};
+use super::pickler::{MemoProxy, clear_proxy, proxy, reduce_memo, traverse_proxy};
 use super::{Running, dotted, import_module, instead, unpickling_error, walk};
 use crate::support::{self, Count, Guarded, given};
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -364,7 +364,7 @@ pub static MEMO_PROXY: Type = Type::builtin(
         ..Spec::EMPTY
     },
 )
-.gc(PROXY_GC.0, PROXY_GC.1)
+.gc(traverse_proxy, clear_proxy)
 .module("_pickle")
 .final_()
 .no_new();

@@ -71,32 +71,24 @@ impl Code {
         )
     }
 
-    /// The object for an item.
-    #[inline]
-    pub fn unpack(self, t: &mut Thread, b: &[u8]) -> Res<Obj> {
-        let four = |b: &[u8]| [b[0], b[1], b[2], b[3]];
-        let eight = |b: &[u8]| [b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]];
-        Ok(Obj::own(match self {
-            Code::I8 => Value::int(i64::from(b[0] as i8)),
-            Code::U8 => Value::int(i64::from(b[0])),
-            Code::I16 => Value::int(i64::from(i16::from_ne_bytes([b[0], b[1]]))),
-            Code::U16 => Value::int(i64::from(u16::from_ne_bytes([b[0], b[1]]))),
-            Code::I32 => Value::int(i64::from(i32::from_ne_bytes(four(b)))),
-            Code::U32 => Value::int(i64::from(u32::from_ne_bytes(four(b)))),
-            Code::Long | Code::I64 => int::from_i64(t, i64::from_ne_bytes(eight(b))),
-            Code::ULong | Code::U64 => int::from_u64(t, u64::from_ne_bytes(eight(b))),
-            Code::F32 => float::from_f64(t, f64::from(f32::from_ne_bytes(four(b)))),
-            Code::F64 => float::from_f64(t, f64::from_ne_bytes(eight(b))),
-            Code::Wide | Code::Ucs4 => {
-                let c = u32::from_ne_bytes(four(b));
-                if c > 0x10_ffff {
-                    return Err(t.value_error(format!(
-                        "character U+{c:x} is not in range [U+0000; U+10ffff]"
-                    )));
-                }
-                Str::char(t, c).into_value()
-            }
-        }))
+    /// The object for an item, as an owned register word. What is behind the item's size is not looked at.
+    #[inline(always)]
+    pub fn unpack(self, t: &mut Thread, b: [u8; 8]) -> Res {
+        let [b0, b1, b2, b3, ..] = b;
+        let four = [b0, b1, b2, b3];
+        Ok(match self {
+            Code::F64 => float::from_f64(t, f64::from_ne_bytes(b)),
+            Code::I32 => Value::int(i64::from(i32::from_ne_bytes(four))),
+            Code::U8 => Value::int(i64::from(b0)),
+            Code::Long | Code::I64 => int::from_i64(t, i64::from_ne_bytes(b)),
+            Code::I8 => Value::int(i64::from(b0 as i8)),
+            Code::I16 => Value::int(i64::from(i16::from_ne_bytes([b0, b1]))),
+            Code::U16 => Value::int(i64::from(u16::from_ne_bytes([b0, b1]))),
+            Code::U32 => Value::int(i64::from(u32::from_ne_bytes(four))),
+            Code::ULong | Code::U64 => int::from_u64(t, u64::from_ne_bytes(b)),
+            Code::F32 => float::from_f64(t, f64::from(f32::from_ne_bytes(four))),
+            Code::Wide | Code::Ucs4 => return text(t, u32::from_ne_bytes(four)),
+        })
     }
 
     /// The bytes of the item for `v`; those behind its size are of no meaning.
@@ -218,4 +210,14 @@ pub fn code_point(t: &mut Thread, v: Value, what: &str) -> Res<u32> {
             Err(t.type_error(format!("{what} must be a unicode character, not {got}")))
         }
     }
+}
+
+#[cold]
+fn text(t: &mut Thread, c: u32) -> Res {
+    if c > 0x10_ffff {
+        return Err(t.value_error(format!(
+            "character U+{c:x} is not in range [U+0000; U+10ffff]"
+        )));
+    }
+    Ok(Str::char(t, c).into_value())
 }

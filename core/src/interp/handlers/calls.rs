@@ -50,7 +50,7 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     }
 }
 
-/// The native call `v = g(args)` is done: clears its registers, of which the callee's word is uncounted, and stores the result.
+/// The native call `v = g(args)` is done: clears its registers and stores the result.
 #[inline(always)]
 fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     let t = s.t();
@@ -59,10 +59,8 @@ fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     };
     // SAFETY: the registers of a call lie in a row. Each word is taken out before it is dropped.
     unsafe {
-        debug_assert!(!(*p).is_counted());
-        *p = Value::NULL;
-        let mut q = p.add(1);
-        let end = q.add(argc + 1);
+        let mut q = p;
+        let end = q.add(argc + 2);
         while q < end {
             let v = *q;
             // What is no pointer may stay: the register is dead.
@@ -80,51 +78,71 @@ fn native_done(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
     s.next()
 }
 
+/// As [`native_done`], for a callee whose word may be counted.
+#[inline(always)]
+fn native_done_counted(s: State, p: *mut Value, argc: usize, v: Res) -> *mut Frame {
+    if v.is_ok() {
+        // SAFETY: the registers of a call lie in a row.
+        let callee = unsafe { std::mem::replace(&mut *p, Value::NULL) };
+        drop_reg(s.t(), callee);
+    }
+    native_done(s, p, argc, v)
+}
+
 handlers! {
     call(s) {
         // SAFETY: the registers of a call lie in a row; the callee is alive (see `State`).
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            if s.i.arg() == 0 && !(*p.add(1)).is_null() && callee.is_ptr() {
-                let ty = callee.header().ty.load(Relaxed) as *const Type;
+            if !callee.is_ptr() {
+                return s.tail(call_slow);
+            }
+            let ty = callee.header().ty.load(Relaxed) as *const Type;
+            if s.i.arg() == 0 && !(*p.add(1)).is_null() {
                 if ty == &raw const FUNCTION {
-                    let func = &*(callee.ptr() as *const Function);
-                    return enter(s, callee, func, p.add(1), s.i.c() + 1, || ());
+                    return s.tail(call_with_self);
                 }
                 if ty == &raw const METHOD_DESCRIPTOR {
                     return s.tail(call_method_descriptor);
                 }
+                return s.tail(call_slow);
             }
-            s.tail(call_plain)
+            if ty == &raw const FUNCTION {
+                return s.tail(call_function);
+            }
+            if ty == &raw const BUILTIN_FUNCTION {
+                return s.tail(call_builtin);
+            }
+            if ty == &raw const TYPE {
+                return s.tail(call_type);
+            }
+            if !(*ty).is_heap() && ty != &raw const METHOD {
+                return s.tail(call_object);
+            }
         }
+        s.tail(call_slow)
     }
-    call_plain(s) {
-        // SAFETY: as in `call`.
+    call_with_self(s) {
+        // SAFETY: as in `call`, which has looked at the type.
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            if callee.is_ptr() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
-                let ty = callee.header().ty.load(Relaxed) as *const Type;
-                if ty == &raw const FUNCTION {
-                    let func = &*(callee.ptr() as *const Function);
-                    return enter(s, callee, func, p.add(2), s.i.c(), || {
-                        // The function's word goes next to the arguments.
-                        *p = Value::NULL;
-                        *p.add(1) = callee;
-                    });
-                }
-                if ty == &raw const BUILTIN_FUNCTION {
-                    return s.tail(call_builtin);
-                }
-                if ty == &raw const TYPE {
-                    return s.tail(call_type);
-                }
-                if !(*ty).is_heap() && ty != &raw const METHOD {
-                    return s.tail(call_object);
-                }
-            }
-            s.tail(call_slow)
+            let func = &*(callee.ptr() as *const Function);
+            enter(s, callee, func, p.add(1), s.i.c() + 1, || ())
+        }
+    }
+    call_function(s) {
+        // SAFETY: as in `call`, which has looked at the type.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let callee = *p;
+            let func = &*(callee.ptr() as *const Function);
+            enter(s, callee, func, p.add(2), s.i.c(), || {
+                // The function's word goes next to the arguments.
+                *p = Value::NULL;
+                *p.add(1) = callee;
+            })
         }
     }
     call_method_descriptor(s) {
@@ -136,7 +154,6 @@ handlers! {
             let self_ = *p.add(1);
             if s.i.arg() == 0
                 && !self_.is_null()
-                && (*p).is_uncounted()
                 && native::accepts(m, self_)
             {
                 s.save();
@@ -155,7 +172,6 @@ handlers! {
             let b = &*((*p).ptr() as *const BuiltinFunction);
             if (s.i.arg() != 0 || (*p.add(1)).is_null())
                 && !b.native.method
-                && (*p).is_uncounted()
             {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -164,22 +180,28 @@ handlers! {
                 return native_done(s, p, argc, v);
             }
             if s.i.arg() != 0 || (*p.add(1)).is_null() {
-                return s.tail(call_bound_builtin);
+                return s.tail(call_builtin_counted);
             }
         }
         s.tail(call_slow)
     }
-    call_bound_builtin(s) {
-        // SAFETY: as in `call`.
+    call_builtin_counted(s) {
+        // SAFETY: as in `call`; `call_builtin` has looked at the registers.
         unsafe {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let b = &*((*p).ptr() as *const BuiltinFunction);
             s.save();
-            *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
-            let args = std::slice::from_raw_parts(p.add(1), argc + 1);
-            let v = b.native.call_positional(s.t(), args);
-            native_done(s, p, argc, v)
+            let v = if b.native.method {
+                *p.add(1) = weft_gc::to_reg(s.t(), b.self_.get());
+                let args = std::slice::from_raw_parts(p.add(1), argc + 1);
+                b.native.call_positional(s.t(), args)
+            } else {
+                *p.add(1) = Value::NULL;
+                let args = std::slice::from_raw_parts(p.add(2), argc);
+                b.native.call_positional(s.t(), args)
+            };
+            native_done_counted(s, p, argc, v)
         }
     }
     call_object(s) {
@@ -198,7 +220,7 @@ handlers! {
                     Ok(_guard) => f(t, *p, args),
                     Err(e) => Err(e),
                 };
-                return native_done(s, p, argc, v);
+                return native_done_counted(s, p, argc, v);
             }
         }
         s.tail(call_slow)
@@ -227,7 +249,7 @@ handlers! {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let cls = Type::of_unchecked(*p);
-            if !cls.is_heap() && (*p).is_uncounted() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
+            if !cls.is_heap() && (s.i.arg() != 0 || (*p.add(1)).is_null()) {
                 s.save();
                 *p.add(1) = Value::NULL;
                 let args = std::slice::from_raw_parts(p.add(2), argc);
@@ -377,21 +399,42 @@ unsafe fn enter(
     n: usize,
     lay: impl Fn(),
 ) -> *mut Frame {
-    // SAFETY: the registers of a call lie in a row; the limits are checked.
+    // SAFETY: the caller's promise; the room is checked.
     unsafe {
         let code = func.code();
-        let t = s.t();
-        let vm = t.vm();
-        let nf = s.f.wrapping_add(1);
-        let end = base.add(code.nregs as usize);
-        if code.call_key() != Code::simple_key(n)
-            || nf >= vm.soft_limit()
-            || end > t.regs.limit()
-            || t.interrupted()
-        {
+        if !fits(s, code, base, n) {
             return s.tail(call_slow);
         }
         lay();
+        push_frame(s, callee, func, code, base, n)
+    }
+}
+
+/// Whether the `n` arguments from `base` on are all that the code needs, and there is room for its frame, and nothing is asked of the
+/// thread.
+#[inline(always)]
+fn fits(s: State, code: &Code, base: *mut Value, n: usize) -> bool {
+    let t = s.t();
+    code.call_key() == Code::simple_key(n)
+        && s.f.wrapping_add(1) < t.vm().soft_limit()
+        && base.wrapping_add(code.nregs as usize) <= t.regs.limit()
+        && !t.interrupted()
+}
+
+/// Pushes the frame of what [`fits`], and goes on there.
+#[inline(always)]
+unsafe fn push_frame(
+    s: State,
+    callee: Value,
+    func: &Function,
+    code: &Code,
+    base: *mut Value,
+    n: usize,
+) -> *mut Frame {
+    // SAFETY: the registers of a call lie in a row; the limits have been checked.
+    unsafe {
+        let t = s.t();
+        let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
         frames::write(
@@ -411,8 +454,8 @@ unsafe fn enter(
             q.write_volatile(Value::NULL);
             q = q.add(1);
         }
-        t.regs.set_top(end);
-        vm.set_frame_top(nf.wrapping_add(1));
+        t.regs.set_top(base.add(code.nregs as usize));
+        t.vm().set_frame_top(nf.wrapping_add(1));
         State {
             pc: code.first,
             r: base,
@@ -420,6 +463,38 @@ unsafe fn enter(
             ..s
         }
         .next()
+    }
+}
+
+/// Enters the method `m` for an instruction that is no call: with its operands, which it consumes or not, above all registers in use.
+/// `None`: it is no plain function of so many arguments, and nothing has been done.
+#[inline(always)]
+pub fn enter_method<const N: usize>(
+    s: State,
+    m: Value,
+    operands: [(Value, Option<usize>); N],
+) -> Option<*mut Frame> {
+    let func = Function::of(m)?;
+    let code = func.code();
+    let t = s.t();
+    let top = t.regs.top();
+    if !fits(s, code, top.wrapping_add(1), N) {
+        return None;
+    }
+    // SAFETY: there is room above all registers in use. The class's function stays while its frame holds this word.
+    unsafe {
+        let own = to_reg(t, m);
+        *top = own;
+        for (k, (v, taken)) in operands.into_iter().enumerate() {
+            *top.add(1 + k) = match taken {
+                Some(n) => {
+                    s.put(n, Value::NULL);
+                    v
+                }
+                None => copy_reg(t, v),
+            };
+        }
+        Some(push_frame(s, own, func, code, top.add(1), N))
     }
 }
 

@@ -50,6 +50,12 @@ pub unsafe fn enter(
     if !has_room(t, nf, g) || t.interrupted() {
         return None;
     }
+    g.enter_alone(t);
+    if g.state.load(Relaxed) != SUSPENDED {
+        return None;
+    }
+    let mut known = g.leaf(t);
+    let mut chained = 0;
     // SAFETY: room was checked; a local generator that is suspended may be run by this thread alone, and its pc is behind a Yield.
     unsafe {
         loop {
@@ -62,13 +68,30 @@ pub unsafe fn enter(
             (*nf).pc = g.pc.get();
             (*nf).generator = it.bare();
             (*nf).handled = vm.swap_handled(Value::NULL);
+            if chained > 0 {
+                (*nf).flags |= Frame::CHAINED;
+                (*nf).instance = Value::int(chained as i64);
+                vm.hide();
+                chained = 0;
+            }
             let i = Instr((*g.pc.get().sub(1)).load(Relaxed));
             let next = nf.wrapping_add(1);
+            if i.arg() == 1
+                && let Some((leaf, hidden)) = known.take()
+                && has_room(t, next.wrapping_add(hidden), leaf)
+            {
+                (*nf).flags |= Frame::DELEGATING;
+                (it, g, nf) = (leaf.header.value(), leaf, next.wrapping_add(hidden));
+                (flags, dst) = (Frame::GENERATOR, 0);
+                chained = hidden;
+                continue;
+            }
             if i.arg() == 1
                 && let receiver = *from.add(i.c())
                 && let Some(inner) = plain_generator(t, receiver)
                 && has_room(t, next, inner)
             {
+                inner.enter_chain(t, g);
                 (*nf).flags |= Frame::DELEGATING;
                 (flags, dst) = (Frame::GENERATOR, i.a() as u32);
                 (it, g, nf) = (receiver, inner, next);
@@ -118,15 +141,25 @@ pub unsafe fn outermost(t: &Thread, f: *mut Frame) -> *mut Frame {
     let mut o = f;
     // SAFETY: a generator's frame that was not entered from native code has a caller.
     unsafe {
-        while (*o).flags & Frame::ENTRY == 0 && (*o.wrapping_sub(1)).flags & Frame::DELEGATING != 0
-        {
-            o = o.wrapping_sub(1);
-            let g = &*((*o).generator.ptr() as *const Generator);
-            if (*o).flags & Frame::OBJECT != 0 {
-                flow::save_object(t, o, g);
+        let leaf = &*((*f).generator.ptr() as *const Generator);
+        let mut outer = leaf;
+        while (*o).flags & Frame::ENTRY == 0 {
+            let mut below = o.wrapping_sub(1);
+            if (*o).flags & Frame::CHAINED != 0 {
+                below = below.wrapping_sub((*o).instance.as_int() as usize);
             }
-            g.end(SUSPENDED);
+            if (*below).flags & Frame::DELEGATING == 0 {
+                break;
+            }
+            o = below;
+            outer = &*((*o).generator.ptr() as *const Generator);
+            if (*o).flags & Frame::OBJECT != 0 {
+                flow::save_object(t, o, outer);
+            }
+            outer.end(SUSPENDED);
         }
+        let between = (f as usize - o as usize) / size_of::<Frame>();
+        outer.note_chain(t, between.checked_sub(1).map(|hidden| (leaf, hidden)));
     }
     o
 }
@@ -208,7 +241,7 @@ handlers! {
             }
             let g = &*((*f).generator.ptr() as *const Generator);
             let v = s.reg(s.i.b());
-            if (*f).flags & !Frame::ENTRY != Frame::GENERATOR
+            if (*f).flags & !(Frame::ENTRY | Frame::CHAINED) != Frame::GENERATOR
                 || !g.header.is_local(t)
                 || !vm.handles_nothing()
                 || v.is_null()

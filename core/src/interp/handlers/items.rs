@@ -1,6 +1,6 @@
 //! Subscription, displays and list appends.
 
-use super::calls::entered;
+use super::calls::{enter_method, entered};
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB, XC};
 use crate::interp::run::drop_reg;
@@ -10,6 +10,7 @@ use weft_objects::dict::DICT;
 use weft_objects::frame::Frame;
 use weft_objects::list::LIST;
 use weft_objects::prelude::*;
+use weft_objects::slotdefs::{calls_get_item, python_get_item};
 use weft_objects::tuple::TUPLE;
 
 /// Item `y`, a small int, of a list or tuple: the word in it, or NULL.
@@ -68,8 +69,52 @@ fn dict_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
     Some(s.next())
 }
 
+/// Whether operand `n` is consumed by `flag`; 0: it is a constant.
+#[inline(always)]
+fn taken(s: State, flag: u8, n: usize) -> Option<usize> {
+    (flag != 0 && s.consumes(flag)).then_some(n)
+}
+
+/// `x[y]` by the slot of `x`'s type; `y` is consumed by `flag`.
+#[inline(always)]
+fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
+    let t = s.t();
+    if x.is_null() || y.is_null() {
+        return None;
+    }
+    let get = type_of(x).slots.get_item.get()?;
+    s.save();
+    let Ok(v) = get(t, x, y) else {
+        return Some(super::raise(t, s.f));
+    };
+    let x = taken(s, XB, s.i.b()).map_or(Value::NULL, |n| s.take(XB, n, x));
+    let y = taken(s, flag, s.i.c()).map_or(Value::NULL, |n| s.take(flag, n, y));
+    // Read now: the result may go where an operand was.
+    let old = s.reg(s.i.a());
+    s.put(s.i.a(), v);
+    drop_reg(t, x);
+    drop_reg(t, y);
+    drop_reg(t, old);
+    Some(if t.interrupted() {
+        s.settled()
+    } else {
+        s.next()
+    })
+}
+
+/// `x[y]` by a `__getitem__` written in Python, which runs in a frame of this loop.
+#[inline(always)]
+fn python_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
+    if y.is_null() {
+        return None;
+    }
+    let m = python_get_item(s.t(), type_of(x))?;
+    let operands = [(x, taken(s, XB, s.i.b())), (y, taken(s, flag, s.i.c()))];
+    enter_method(s, m.value(), operands)
+}
+
 macro_rules! get_item {
-    ($s:ident, $y:expr, $dict:ident, $slow:ident) => {{
+    ($s:ident, $y:expr, $dict:ident, $slot:ident, $python:ident) => {{
         let (x, y): (Value, Value) = ($s.reg($s.i.b()), $y);
         if x.is_ptr() {
             let ty = type_ptr(x);
@@ -87,14 +132,17 @@ macro_rules! get_item {
             if ty == &raw const DICT {
                 return $s.tail($dict);
             }
+            if calls_get_item(type_of(x)) {
+                return $s.tail($python);
+            }
         }
-        $s.tail($slow)
+        $s.tail($slot)
     }};
 }
 
 handlers! {
-    get_item(s) { get_item!(s, s.reg(s.i.c()), get_item_dict, get_item_slow) }
-    get_item_k(s) { get_item!(s, s.konst(s.i.c()), get_item_k_dict, get_item_k_slow) }
+    get_item(s) { get_item!(s, s.reg(s.i.c()), get_item_dict, get_item_slot, get_item_python) }
+    get_item_k(s) { get_item!(s, s.konst(s.i.c()), get_item_k_dict, get_item_k_slot, get_item_k_python) }
     get_item_dict(s) {
         match dict_item(s, s.reg(s.i.b()), s.reg(s.i.c()), XC) {
             Some(f) => f,
@@ -103,6 +151,30 @@ handlers! {
     }
     get_item_k_dict(s) {
         match dict_item(s, s.reg(s.i.b()), s.konst(s.i.c()), 0) {
+            Some(f) => f,
+            None => s.tail(get_item_k_slow),
+        }
+    }
+    get_item_slot(s) {
+        match slot_item(s, s.reg(s.i.b()), s.reg(s.i.c()), XC) {
+            Some(f) => f,
+            None => s.tail(get_item_slow),
+        }
+    }
+    get_item_k_slot(s) {
+        match slot_item(s, s.reg(s.i.b()), s.konst(s.i.c()), 0) {
+            Some(f) => f,
+            None => s.tail(get_item_k_slow),
+        }
+    }
+    get_item_python(s) {
+        match python_item(s, s.reg(s.i.b()), s.reg(s.i.c()), XC) {
+            Some(f) => f,
+            None => s.tail(get_item_slow),
+        }
+    }
+    get_item_k_python(s) {
+        match python_item(s, s.reg(s.i.b()), s.konst(s.i.c()), 0) {
             Some(f) => f,
             None => s.tail(get_item_k_slow),
         }
