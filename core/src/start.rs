@@ -434,7 +434,9 @@ fn run_file(t: &mut Thread, path: &[u8]) -> End {
         .map(|d| d.as_os_str().as_bytes().to_vec())
         .unwrap_or_default();
     add_first_path(t, dir);
-    let r = run_script(t, path, &source);
+    // As it is named, but from the root on.
+    let whole = std::env::current_dir().map_or_else(|_| p.to_path_buf(), |d| d.join(p));
+    let r = run_script(t, whole.as_os_str().as_bytes(), &source);
     end_of(t, r)
 }
 

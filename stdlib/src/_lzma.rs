@@ -331,10 +331,7 @@ fn decompressor_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
 }
 
 fn decompress(t: &mut Thread, a: &[Value]) -> Res {
-    let b = buffer::get(t, a[1])?;
-    let max = index::size_or(t, a[2], -1)?;
-    let limit = usize::try_from(max).unwrap_or(usize::MAX);
-    let made = Holder::<Decompressor>::with(t, a[0], true, |d| d.run(b.as_bytes(), limit));
+    let made = decompress::call::<Stream>(t, a, |_, _| ())?;
     decompress::finish(t, made, raise)
 }
 
@@ -374,18 +371,9 @@ static DECOMPRESSOR: Type = Type::builtin(
                 let n = Holder::<Decompressor>::with(t, v, false, |d| d.decoder.check);
                 Ok(Value::int(n.into()))
             }),
-            GetSetDef::ro("unused_data", |t, v| {
-                let data = Holder::<Decompressor>::with(t, v, false, |d| d.unused.clone());
-                Ok(Bytes::from_vec(t, data).into())
-            }),
-            GetSetDef::ro("needs_input", |t, v| {
-                let yes = Holder::<Decompressor>::with(t, v, false, |d| d.needs_input);
-                Ok(Value::bool(yes))
-            }),
-            GetSetDef::ro("eof", |t, v| {
-                let yes = Holder::<Decompressor>::with(t, v, false, |d| d.eof);
-                Ok(Value::bool(yes))
-            }),
+            GetSetDef::ro("unused_data", decompress::unused_data::<Stream>),
+            GetSetDef::ro("needs_input", decompress::needs_input::<Stream>),
+            GetSetDef::ro("eof", decompress::eof::<Stream>),
         ],
         ..Spec::EMPTY
     },

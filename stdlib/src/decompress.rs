@@ -1,6 +1,10 @@
 //! What the decompressor objects of `bz2`, `lzma` and `zstd` have in common.
 
+use crate::holder::Holder;
+use weft_objects::buffer;
+use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
+use weft_objects::str::index;
 
 /// What came of one step.
 pub struct Step {
@@ -122,6 +126,40 @@ impl<D: Decode> Decompressor<D> {
     }
 }
 
+/// `decompress(data, max_length)` up to its outcome; `after` gets the object's state as well.
+pub fn call<D: Decode>(
+    t: &mut Thread,
+    a: &[Value],
+    after: impl FnOnce(&mut Decompressor<D>, &Outcome<D::Failure>),
+) -> Res<Outcome<D::Failure>> {
+    let b = buffer::get(t, a[1])?;
+    let max = index::size_or(t, a[2], -1)?;
+    let limit = usize::try_from(max).unwrap_or(usize::MAX);
+    let made = Holder::<Decompressor<D>>::with(t, a[0], true, |d| {
+        let made = d.run(b.as_bytes(), limit);
+        after(d, &made);
+        made
+    });
+    Ok(made)
+}
+
+// The attributes that all have.
+
+pub fn unused_data<D: 'static>(t: &mut Thread, v: Value) -> Res {
+    let data = Holder::<Decompressor<D>>::with(t, v, false, |d| d.unused.clone());
+    Ok(Bytes::from_vec(t, data).into())
+}
+
+pub fn needs_input<D: 'static>(t: &mut Thread, v: Value) -> Res {
+    let yes = Holder::<Decompressor<D>>::with(t, v, false, |d| d.needs_input);
+    Ok(Value::bool(yes))
+}
+
+pub fn eof<D: 'static>(t: &mut Thread, v: Value) -> Res {
+    let yes = Holder::<Decompressor<D>>::with(t, v, false, |d| d.eof);
+    Ok(Value::bool(yes))
+}
+
 /// Finishes a call of `decompress`: bytes, EOFError, or what `f` makes of a failure.
 pub fn finish<E>(
     t: &mut Thread,
@@ -129,7 +167,7 @@ pub fn finish<E>(
     f: impl FnOnce(&mut Thread, E) -> Raised,
 ) -> Res {
     match made {
-        Outcome::Made(out) => Ok(weft_objects::bytes::Bytes::from_vec(t, out).into()),
+        Outcome::Made(out) => Ok(Bytes::from_vec(t, out).into()),
         Outcome::Failed(e) => Err(f(t, e)),
         Outcome::Ended => Err(t.raise(&errors::EOF_ERROR, "End of stream already reached")),
         Outcome::Broken => {

@@ -408,6 +408,11 @@ pub static BYTES_IO_BUFFER: Type = Type::builtin(
 .final_()
 .no_new();
 
+/// What it says of itself while it is open.
+fn yes(t: &mut Thread, a: &[Value]) -> Res {
+    this(a[0]).with(t, |_| Value::TRUE)
+}
+
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this layout.
     unsafe {
@@ -450,15 +455,9 @@ pub static BYTES_IO: Type = Type::builtin(
             NativeDef::new("isatty", "($self, /)", |t, a| {
                 this(a[0]).with(t, |_| Value::FALSE)
             }),
-            NativeDef::new("readable", "($self, /)", |t, a| {
-                this(a[0]).with(t, |_| Value::TRUE)
-            }),
-            NativeDef::new("writable", "($self, /)", |t, a| {
-                this(a[0]).with(t, |_| Value::TRUE)
-            }),
-            NativeDef::new("seekable", "($self, /)", |t, a| {
-                this(a[0]).with(t, |_| Value::TRUE)
-            }),
+            NativeDef::new("readable", "($self, /)", yes),
+            NativeDef::new("writable", "($self, /)", yes),
+            NativeDef::new("seekable", "($self, /)", yes),
             NativeDef::new("__getstate__", "($self, /)", getstate),
             NativeDef::new("__setstate__", "($self, state, /)", setstate),
         ],

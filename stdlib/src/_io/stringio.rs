@@ -445,6 +445,11 @@ fn get_newlines(t: &mut Thread, v: Value) -> Res {
     Ok(seen.map_or(Value::NONE, |seen| newline::newlines(t, seen)))
 }
 
+/// What it says of itself while it is open.
+fn yes(t: &mut Thread, a: &[Value]) -> Res {
+    this(a[0]).with(t, |_| Value::TRUE)
+}
+
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this layout.
     unsafe {
@@ -476,15 +481,9 @@ pub static STRING_IO: Type = Type::builtin(
             NativeDef::new("truncate", "($self, pos=None, /)", truncate),
             NativeDef::new("getvalue", "($self, /)", getvalue),
             NativeDef::new("close", "($self, /)", close),
-            NativeDef::new("readable", "($self, /)", |t, a| {
-                this(a[0]).with(t, |_| Value::TRUE)
-            }),
-            NativeDef::new("writable", "($self, /)", |t, a| {
-                this(a[0]).with(t, |_| Value::TRUE)
-            }),
-            NativeDef::new("seekable", "($self, /)", |t, a| {
-                this(a[0]).with(t, |_| Value::TRUE)
-            }),
+            NativeDef::new("readable", "($self, /)", yes),
+            NativeDef::new("writable", "($self, /)", yes),
+            NativeDef::new("seekable", "($self, /)", yes),
             NativeDef::new("__getstate__", "($self, /)", getstate),
             NativeDef::new("__setstate__", "($self, state, /)", setstate),
         ],

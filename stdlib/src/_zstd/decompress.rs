@@ -7,10 +7,7 @@ use super::zstd_error;
 use crate::decompress::{self, Decode, Outcome, Step};
 use crate::holder::{Holder, no_pickle};
 use std::sync::Arc;
-use weft_objects::buffer;
-use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
-use weft_objects::str::index;
 
 struct Stream {
     ctx: *mut DCtx,
@@ -123,17 +120,12 @@ fn load(t: &Thread, s: &mut Stream, dict: Arc<Dict>, how: Use) -> Res<()> {
 }
 
 fn decompress(t: &mut Thread, a: &[Value]) -> Res {
-    let b = buffer::get(t, a[1])?;
-    let max = index::size_or(t, a[2], -1)?;
-    let limit = usize::try_from(max).unwrap_or(usize::MAX);
-    let made = Holder::<Decompressor>::with(t, a[0], true, |d| {
-        let made = d.run(b.as_bytes(), limit);
+    let made = decompress::call::<Stream>(t, a, |d, made| {
         if matches!(made, Outcome::Failed(_)) {
             // It begins anew.
             d.needs_input = true;
         }
-        made
-    });
+    })?;
     match made {
         Outcome::Ended => {
             let msg = "Already at the end of a Zstandard frame.";
@@ -162,18 +154,9 @@ pub static DECOMPRESSOR: Type = Type::builtin(
             NativeDef::new("__reduce__", "($self, /)", no_pickle),
         ],
         getset: &[
-            GetSetDef::ro("unused_data", |t, v| {
-                let data = Holder::<Decompressor>::with(t, v, false, |d| d.unused.clone());
-                Ok(Bytes::from_vec(t, data).into())
-            }),
-            GetSetDef::ro("needs_input", |t, v| {
-                let yes = Holder::<Decompressor>::with(t, v, false, |d| d.needs_input);
-                Ok(Value::bool(yes))
-            }),
-            GetSetDef::ro("eof", |t, v| {
-                let yes = Holder::<Decompressor>::with(t, v, false, |d| d.eof);
-                Ok(Value::bool(yes))
-            }),
+            GetSetDef::ro("unused_data", decompress::unused_data::<Stream>),
+            GetSetDef::ro("needs_input", decompress::needs_input::<Stream>),
+            GetSetDef::ro("eof", decompress::eof::<Stream>),
         ],
         ..Spec::EMPTY
     },
