@@ -33,17 +33,14 @@ fn code_of<'a>(o: &FrameObject) -> Option<&'a Code> {
 
 /// What variable `i` holds, if it is bound.
 fn value(t: &Thread, o: &FrameObject, kind: u8, i: usize) -> Option<Obj> {
-    let v = o.with_registers(t, |registers| {
-        let v = registers.get(i).copied().unwrap_or(Value::NULL);
-        Obj::new(t, v)
-    })?;
+    let own = |v: Value| (!v.is_null()).then(|| Obj::new(t, v));
+    let held = o.with_registers(t, |registers| own(*registers.get(i)?))??;
     if matches!(kind, LOCAL_CELL | LOCAL_FREE)
-        && let Some(c) = Cell::of(v.value())
+        && let Some(c) = Cell::of(held.value())
     {
-        let v = Obj::new(t, c.get());
-        return Some(v).filter(|v| !v.value().is_null());
+        return own(c.get());
     }
-    Some(v).filter(|v| !v.value().is_null())
+    Some(held)
 }
 
 /// Which variables the key may mean: their numbers and kinds.

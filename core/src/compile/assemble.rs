@@ -626,10 +626,22 @@ impl<'a> Unit<'a> {
         run[..=end].iter().all(plain).then_some(end + 1)
     }
 
+    /// How many instructions prepare the frame.
+    fn entry(&self) -> usize {
+        let prepares = |w: &Ins| {
+            matches!(
+                op_of(w.word),
+                Op::CopyFree | Op::MakeCell | Op::ReturnGenerator
+            )
+        };
+        self.ins.iter().take_while(|w| prepares(w)).count()
+    }
+
     /// What has no line and is reached from the instruction before alone is in its line.
     fn spread_lines(&mut self) {
         let led_to = self.led_to();
-        for i in 1..self.ins.len() {
+        let start = self.entry();
+        for i in start + 1..self.ins.len() {
             let last = self.ins[i - 1];
             let goes_on = !matches!(
                 op_of(last.word),
@@ -702,13 +714,7 @@ impl<'a> Unit<'a> {
     /// Puts a Nop where the code begins and where a generator goes on, if jumps lead there as well: tracing tools want to know who
     /// has come to stay.
     fn part_entries(&mut self) {
-        let prepares = |w: &Ins| {
-            matches!(
-                op_of(w.word),
-                Op::CopyFree | Op::MakeCell | Op::ReturnGenerator
-            )
-        };
-        let start = self.ins.iter().take_while(|w| prepares(w)).count();
+        let start = self.entry();
         let led_to = self.led_to();
         let yields = |i: usize| i > 0 && op_of(self.ins[i - 1].word) == Op::Yield;
         let entries: Vec<usize> = (0..self.ins.len())
