@@ -63,6 +63,9 @@ impl Count {
     }
 }
 
+/// What something calls, and how often.
+type Callees = Vec<(u64, Count)>;
+
 /// What is called: a code object, or the text for a native function.
 struct Entry {
     what: SharedObj,
@@ -429,7 +432,7 @@ fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.
     let s = state(a[0]).lock();
     let whats: HashMap<u64, Obj> = s.entries.iter().map(|(k, e)| (*k, e.what.get(t))).collect();
-    let counts: Vec<(u64, Count, Vec<(u64, Count)>)> = s
+    let counts: Vec<(u64, Count, Callees)> = s
         .entries
         .iter()
         .filter(|(_, e)| e.count.calls > 0)
