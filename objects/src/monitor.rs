@@ -295,9 +295,12 @@ pub fn mark_stale(code: &Code) {
     }
 }
 
-/// The word of instruction `i` as the compiler wrote it.
+/// The word of instruction `i` as the compiler wrote it; 0 if there is none.
 pub fn plain_word(code: &Code, i: usize) -> u64 {
-    let word = code.body().instrs[i].load(Acquire);
+    let word = match code.body().instrs.get(i) {
+        Some(word) => word.load(Acquire),
+        None => return 0,
+    };
     match word as u8 {
         STALE if i == 0 => word & !0xff | u64::from(code.first_op.load(Relaxed)),
         INSTRUMENTED => code.sites().map_or(word, |x| x.sites[i].plain(word)),

@@ -289,7 +289,9 @@ fn write_word(code: &Code, x: &Sites, at: usize) {
 /// As [`write_word`] for the first instruction, also where there is no table.
 fn write_first(code: &Code) {
     if let Some(x) = code.sites() {
-        write_word(code, x, 0);
+        if !x.sites.is_empty() {
+            write_word(code, x, 0);
+        }
     } else if let Some(word) = code.body().instrs.first() {
         let now = word.load(Relaxed);
         if now as u8 == monitor::STALE {
