@@ -314,7 +314,8 @@ impl<'f, 'a> Reader<'f, 'a> {
     }
 
     fn instrs(&mut self) -> Option<Instrs> {
-        let n = self.len()?;
+        // Code is never empty.
+        let n = self.len().filter(|n| *n > 0)?;
         self.at = self.at.next_multiple_of(8);
         let words = self.take(n.checked_mul(8)?)?;
         if let Some(kept) = self.kept(words.len())

@@ -76,6 +76,8 @@ fn comparisons_jump() {
     assert_eq!(
         ops(&f),
         [
+            // The line of `while` by itself, for tracing tools.
+            Op::Nop,
             Op::JumpNone,
             Op::GetAttr,
             Op::JumpGeK,
@@ -126,7 +128,7 @@ fn constants_are_folded_and_kept_apart() {
     assert!(f.consts.iter().any(|c| matches!(c, Const::FrozenSet(_))));
     assert!(f.consts.iter().any(|c| matches!(c, Const::Slice(_))));
     let f = function("def f():\n  if 0: g()\n  while True: h()\n");
-    assert_eq!(ops(&f), [Op::LoadGlobal, Op::Call, Op::JumpBack]);
+    assert_eq!(ops(&f), [Op::Nop, Op::LoadGlobal, Op::Call, Op::JumpBack]);
 }
 
 #[test]
