@@ -429,6 +429,13 @@ mod tests {
             name: "f".into(),
             filename: "a.py".into(),
             first_line: 7,
+            instrs: vec![Instr(4)],
+            positions: vec![Position {
+                line: 7,
+                end_line: 7,
+                col: 0,
+                end_col: 1,
+            }],
             ..CodeProto::default()
         };
         CodeProto {

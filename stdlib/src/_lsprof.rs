@@ -429,7 +429,9 @@ fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.
     let s = state(a[0]).lock();
     let whats: HashMap<u64, Obj> = s.entries.iter().map(|(k, e)| (*k, e.what.get(t))).collect();
-    let counts: Vec<(u64, Count, Vec<(u64, Count)>)> = s
+    /// What was called, how often, and what it called.
+    type Called = (u64, Count, Vec<(u64, Count)>);
+    let counts: Vec<Called> = s
         .entries
         .iter()
         .filter(|(_, e)| e.count.calls > 0)
