@@ -80,7 +80,7 @@ fn lookup(t: &mut Thread, o: &FrameObject, key: Value) -> Res<Option<Obj>> {
         }
     }
     match Dict::of(o.extra.get()) {
-        Some(d) => Ok(d.get(t, key)?.map(|v| Obj::own(v))),
+        Some(d) => Ok(d.get(t, key)?.map(Obj::own)),
         None => Ok(None),
     }
 }

@@ -425,11 +425,14 @@ fn fields(t: &Thread, what: &Obj, c: &Count) -> Vec<Obj> {
     ]
 }
 
+/// What was counted for a function, and for its calls of others.
+type Counts = (u64, Count, Vec<(u64, Count)>);
+
 fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.
     let s = state(a[0]).lock();
     let whats: HashMap<u64, Obj> = s.entries.iter().map(|(k, e)| (*k, e.what.get(t))).collect();
-    let counts: Vec<(u64, Count, Vec<(u64, Count)>)> = s
+    let counts: Vec<Counts> = s
         .entries
         .iter()
         .filter(|(_, e)| e.count.calls > 0)
