@@ -544,8 +544,7 @@ impl<'a> Unit<'a> {
     fn drop_jumps(&mut self) {
         loop {
             let mut keep = vec![true; self.ins.len()];
-            for i in 0..self.ins.len() {
-                let ins = &mut self.ins[i];
+            for (i, ins) in self.ins.iter_mut().enumerate() {
                 if op_of(ins.word) != Op::Jump || self.labels[ins.label as usize] as usize != i + 1
                 {
                     continue;
@@ -641,13 +640,13 @@ impl<'a> Unit<'a> {
     fn spread_lines(&mut self) {
         let led_to = self.led_to();
         let start = self.entry();
-        for i in start + 1..self.ins.len() {
+        for (i, led_to) in led_to.iter().enumerate().skip(start + 1) {
             let last = self.ins[i - 1];
             let goes_on = !matches!(
                 op_of(last.word),
                 Op::Jump | Op::JumpBack | Op::Return | Op::ReturnK | Op::Raise | Op::Reraise
             );
-            if self.ins[i].pos.line == 0 && goes_on && !led_to[i] {
+            if self.ins[i].pos.line == 0 && goes_on && !led_to {
                 self.ins[i].pos = last.pos;
             }
         }
