@@ -432,9 +432,7 @@ fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.
     let s = state(a[0]).lock();
     let whats: HashMap<u64, Obj> = s.entries.iter().map(|(k, e)| (*k, e.what.get(t))).collect();
-    /// What was called, how often, and what it called.
-    type Called = (u64, Count, Vec<(u64, Count)>);
-    let counts: Vec<Called> = s
+    let counts: Vec<Counts> = s
         .entries
         .iter()
         .filter(|(_, e)| e.count.calls > 0)

@@ -640,7 +640,9 @@ impl<'a> Unit<'a> {
     fn spread_lines(&mut self) {
         let led_to = self.led_to();
         let start = self.entry();
-        for (i, led_to) in led_to.iter().enumerate().skip(start + 1) {
+        // There is one more place than instructions: the end.
+        let n = self.ins.len();
+        for (i, led_to) in led_to[..n].iter().enumerate().skip(start + 1) {
             let last = self.ins[i - 1];
             let goes_on = !matches!(
                 op_of(last.word),
