@@ -314,7 +314,8 @@ impl<'f, 'a> Reader<'f, 'a> {
     }
 
     fn instrs(&mut self) -> Option<Instrs> {
-        let n = self.len()?;
+        // Code is never empty.
+        let n = self.len().filter(|n| *n > 0)?;
         self.at = self.at.next_multiple_of(8);
         let words = self.take(n.checked_mul(8)?)?;
         if let Some(kept) = self.kept(words.len())
@@ -428,6 +429,13 @@ mod tests {
             name: "f".into(),
             filename: "a.py".into(),
             first_line: 7,
+            instrs: vec![Instr(4)],
+            positions: vec![Position {
+                line: 7,
+                end_line: 7,
+                col: 0,
+                end_col: 1,
+            }],
             ..CodeProto::default()
         };
         CodeProto {

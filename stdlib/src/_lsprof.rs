@@ -63,9 +63,6 @@ impl Count {
     }
 }
 
-/// What something calls, and how often.
-type Callees = Vec<(u64, Count)>;
-
 /// What is called: a code object, or the text for a native function.
 struct Entry {
     what: SharedObj,
@@ -428,11 +425,14 @@ fn fields(t: &Thread, what: &Obj, c: &Count) -> Vec<Obj> {
     ]
 }
 
+/// What was counted for a function, and for its calls of others.
+type Counts = (u64, Count, Vec<(u64, Count)>);
+
 fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.
     let s = state(a[0]).lock();
     let whats: HashMap<u64, Obj> = s.entries.iter().map(|(k, e)| (*k, e.what.get(t))).collect();
-    let counts: Vec<(u64, Count, Callees)> = s
+    let counts: Vec<Counts> = s
         .entries
         .iter()
         .filter(|(_, e)| e.count.calls > 0)

@@ -544,14 +544,13 @@ impl<'a> Unit<'a> {
     fn drop_jumps(&mut self) {
         loop {
             let mut keep = vec![true; self.ins.len()];
-            for (i, keep) in keep.iter_mut().enumerate() {
-                let ins = &mut self.ins[i];
+            for (i, ins) in self.ins.iter_mut().enumerate() {
                 if op_of(ins.word) != Op::Jump || self.labels[ins.label as usize] as usize != i + 1
                 {
                     continue;
                 }
                 if ins.pos.line == 0 && ins.mark == 0 {
-                    *keep = false;
+                    keep[i] = false;
                 } else {
                     ins.word = Instr::new(Op::Nop, 0, 0, 0, 0);
                     ins.label = NO_LABEL;
@@ -641,19 +640,17 @@ impl<'a> Unit<'a> {
     fn spread_lines(&mut self) {
         let led_to = self.led_to();
         let start = self.entry();
-        let mut last = self.ins.get(start).copied();
-        for (ins, led_to) in self.ins.iter_mut().zip(led_to).skip(start + 1) {
-            if let Some(last) = last
-                && ins.pos.line == 0
-                && !led_to
-                && !matches!(
-                    op_of(last.word),
-                    Op::Jump | Op::JumpBack | Op::Return | Op::ReturnK | Op::Raise | Op::Reraise
-                )
-            {
-                ins.pos = last.pos;
+        // There is one more place than instructions: the end.
+        let n = self.ins.len();
+        for (i, led_to) in led_to[..n].iter().enumerate().skip(start + 1) {
+            let last = self.ins[i - 1];
+            let goes_on = !matches!(
+                op_of(last.word),
+                Op::Jump | Op::JumpBack | Op::Return | Op::ReturnK | Op::Raise | Op::Reraise
+            );
+            if self.ins[i].pos.line == 0 && goes_on && !led_to {
+                self.ins[i].pos = last.pos;
             }
-            last = Some(*ins);
         }
     }
 

@@ -76,7 +76,7 @@ fn comparisons_jump() {
     assert_eq!(
         ops(&f),
         [
-            // A loop does not begin where the function begins: see `part_entries`.
+            // The line of `while` by itself, for tracing tools.
             Op::Nop,
             Op::JumpNone,
             Op::GetAttr,
@@ -128,7 +128,6 @@ fn constants_are_folded_and_kept_apart() {
     assert!(f.consts.iter().any(|c| matches!(c, Const::FrozenSet(_))));
     assert!(f.consts.iter().any(|c| matches!(c, Const::Slice(_))));
     let f = function("def f():\n  if 0: g()\n  while True: h()\n");
-    // The Nop is the line of the `if`, which is passed once.
     assert_eq!(ops(&f), [Op::Nop, Op::LoadGlobal, Op::Call, Op::JumpBack]);
 }
 

@@ -260,10 +260,10 @@ handlers! {
     }
     set_attr_many(s) {
         let x = s.reg(s.i.a());
-        if x.is_ptr() {
-            if let Some(o) = inline(x)
-                && o.header.is_local(s.t())
-            {
+        if x.is_ptr()
+            && let Some(o) = inline(x)
+            && o.header.is_local(s.t())
+        {
                 let shape = o.shape.load(Relaxed);
                 let w = known(s, attr::STORE, shape);
                 let slot = w & 0xff == cache::SLOT && shape == (w >> 32) as u32;
@@ -280,7 +280,6 @@ handlers! {
                     return add(s, x, w, v);
                 }
             }
-        }
         s.slow(attr::set)
     }
     del_attr(s) { s.slow(attr::delete) }
