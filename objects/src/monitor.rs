@@ -112,6 +112,8 @@ impl Site {
     pub const YIELD: u8 = 8;
     /// Lines without code come before it.
     pub const MARKED: u8 = 16;
+    /// A call in another line comes before it, whose result is dropped: that counts as an instruction of its own.
+    pub const DROPPED: u8 = 32;
 
     /// Whether anything is to be reported.
     pub fn reports(&self, lines: bool) -> bool {

@@ -58,6 +58,8 @@ pub struct Vm {
     pub lines: RefCell<Vec<u32>>,
     /// A frame of which something is being reported, and the line and the offset that it is said to be at.
     pub said: Cell<(*mut Frame, u32, i64)>,
+    /// The frame of which something is being reported.
+    pub reporting: Cell<*mut Frame>,
     /// The event that is being reported, or -1.
     pub event: Cell<i8>,
     /// Memory in which texts are put together, see [`Vm::take_text`].
@@ -138,6 +140,7 @@ impl Vm {
             tracing: Cell::new(0),
             lines: RefCell::default(),
             said: Cell::new((std::ptr::null_mut(), 0, 0)),
+            reporting: Cell::new(std::ptr::null_mut()),
             event: Cell::new(-1),
         })
     }

@@ -137,6 +137,20 @@ fn before(t: &mut Thread, place: Place<'_>, site: &Site) -> Res<bool> {
         // What a callback has asked for may have looked at the frame.
         forget_line(t, f);
     }
+    if site.flags & Site::DROPPED != 0 && site.instruction.load(Relaxed) != 0 {
+        let line = code.line(at - 1);
+        if noted_line(t, f) == line {
+            let offset = Code::offset(at) - 1;
+            say(t, f, line, offset, |t| {
+                let second = Value::int(offset);
+                fire_with(t, place, &site.instruction, event::INSTRUCTION, second, &[])
+            })?;
+            // SAFETY: as above.
+            if unsafe { (*f).pc } != pc {
+                return Ok(false);
+            }
+        }
+    }
     if site.flags & Site::LINE != 0 {
         if site.flags & Site::MARKED != 0 {
             for (_, line) in code.marks().filter(|m| m.0 == at) {
@@ -151,6 +165,11 @@ fn before(t: &mut Thread, place: Place<'_>, site: &Site) -> Res<bool> {
         let line = code.position(at).line;
         if line != 0 {
             new_line(t, place, site, line)?;
+        } else if site.flags & (Site::START | Site::MARKED) == Site::START {
+            let zero = Value::int(0);
+            say(t, f, 0, 0, |t| {
+                fire_with(t, place, &site.line, event::LINE, zero, &[])
+            })?;
         }
     }
     if site.instruction.load(Relaxed) != 0 {
@@ -218,8 +237,10 @@ fn fire_with(
     all.extend_from_slice(args);
     let held: Vec<Obj> = args.iter().map(|v| Obj::new(t, *v)).collect();
     let outer = t.vm().event.replace(event as i8);
+    let frame = t.vm().reporting.replace(place.f);
     let r = fire_each(t, place, tools, event, &all, args);
     t.vm().event.set(outer);
+    t.vm().reporting.set(frame);
     drop(held);
     r
 }

@@ -8,7 +8,7 @@ pub mod legacy;
 pub use jump::set_lineno;
 
 use super::handlers::{HANDLERS, Handler, State as Machine, handlers};
-use crate::compile::bytecode::{Instr, OPS, Op};
+use crate::compile::bytecode::{DISCARD, Instr, OPS, Op};
 use std::sync::atomic::{AtomicU8, Ordering::*};
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
@@ -157,6 +157,17 @@ fn make_sites(code: &Code) -> Box<Sites> {
     for h in body.handlers.iter() {
         lead(code, &mut sites, h.target as usize);
     }
+    for at in 1..sites.len() {
+        if let Some(call) = dropping_call(&words, at)
+            && code.position(call).line != code.position(at).line
+        {
+            sites[at].flags |= Site::DROPPED;
+        }
+    }
+    // A module without any line has one, so that debuggers stop there.
+    if line == u32::MAX && code.start_line() == 0 && start < sites.len() {
+        sites[start].flags |= Site::LINE;
+    }
     for (at, _) in code.marks() {
         if let Some(site) = sites.get_mut(at) {
             site.flags |= Site::LINE | Site::MARKED;
@@ -168,6 +179,18 @@ fn make_sites(code: &Code) -> Box<Sites> {
         active: Default::default(),
         restarts: 0.into(),
     })
+}
+
+/// The call before instruction `at`, if its result is dropped.
+fn dropping_call(words: &[Instr], at: usize) -> Option<usize> {
+    let last = at.checked_sub(1)?;
+    let call = if words[last].op() == Op::Ext as u8 {
+        last.checked_sub(1)?
+    } else {
+        last
+    };
+    let drops = kind(words[call].op()) == Kind::Call && words[call].a() == DISCARD as usize;
+    drops.then_some(call)
 }
 
 /// A jump leads to `to`: the first instruction with a line from there on may begin it.
@@ -372,12 +395,14 @@ fn while_stopped(t: &Thread, f: impl FnOnce()) {
 fn update_frames(other: &Thread) {
     let vm = other.vm();
     let mut lines = vm.lines.borrow_mut();
-    lines.clear();
+    let known = std::mem::take(&mut *lines);
     let mut f = vm.frames_base();
     while f < vm.frame_top() {
         // SAFETY: a frame of a thread that stands still, or of this one.
         let (code, line) = unsafe { ((*f).code(), (*f).line()) };
-        lines.push(line);
+        // What is being reported may come before the line in which the frame is about to be.
+        let reported = known.get(lines.len()).filter(|_| vm.reporting.get() == f);
+        lines.push(reported.copied().unwrap_or(line));
         if code.body().instrs[0].load(Relaxed) as u8 == monitor::STALE {
             refresh(&monitor::state(), code);
         }
