@@ -785,7 +785,7 @@ fn repr_descr(t: &mut Thread, v: Value) -> Res {
     let s = format!(
         "<method '{}' of '{}' objects>",
         m.native.def.name,
-        Type::of_unchecked(m.owner.get()).name()
+        Type::of_unchecked(m.owner.get()).full_name(t)
     );
     Ok(Str::new(t, &s).into())
 }

@@ -63,6 +63,9 @@ impl Count {
     }
 }
 
+/// What something calls, and how often.
+type Callees = Vec<(u64, Count)>;
+
 /// What is called: a code object, or the text for a native function.
 struct Entry {
     what: SharedObj,
@@ -426,7 +429,7 @@ fn fields(t: &Thread, what: &Obj, c: &Count) -> Vec<Obj> {
 }
 
 /// What was counted for a function, and for its calls of others.
-type Counts = (u64, Count, Vec<(u64, Count)>);
+type Counts = (u64, Count, Callees);
 
 fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.

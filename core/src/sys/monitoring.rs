@@ -224,7 +224,7 @@ fn code_of<'a>(t: &mut Thread, v: Value) -> Res<&'a Code> {
 
 fn get_local_events(t: &mut Thread, a: &[Value]) -> Res {
     let code = code_of(t, a[1])?;
-    let id = used_tool(t, a[0])?;
+    let id = tool_id(t, a[0])?;
     Ok(Value::int(i64::from(local_events(code, id))))
 }
 
