@@ -85,22 +85,23 @@ fn scratch(name: &str, files: &[(&str, &str)]) -> PathBuf {
     dir
 }
 
-fn succeeds(code: &str) {
-    let dir = scratch("library", &[("x", "")]);
+fn succeeds(name: &str, code: &str) {
+    let dir = scratch(name, &[("x", "")]);
     let (out, err, status) = weft(&dir, &["-I", "-c", code], "");
     assert_eq!((out.as_str(), status), ("", Some(0)), "{err}");
 }
 
 #[test]
 fn every_file_compiles() {
-    succeeds(&format!("{WALK}{COMPILE}"));
+    succeeds("compiles", &format!("{WALK}{COMPILE}"));
 }
 
 #[test]
 fn every_module_imports_whose_native_parts_are_there() {
-    succeeds(&format!(
-        "{WALK}missing = '{MISSING} msvcrt'.split()\n{IMPORT}"
-    ));
+    succeeds(
+        "imports",
+        &format!("{WALK}missing = '{MISSING} msvcrt'.split()\n{IMPORT}"),
+    );
 }
 
 #[test]

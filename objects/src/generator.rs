@@ -347,17 +347,22 @@ impl Generator {
         ready.then_some((g, c.hidden as usize))
     }
 
-    /// Suspended as the outermost of a chain, or alone (`None`).
+    /// Suspended as the outermost of a chain.
     #[inline(always)]
-    pub fn note_chain(&self, t: &Thread, leaf: Option<(&Generator, usize)>) {
-        self.chain.set(match leaf {
-            Some((g, hidden)) => Chain {
-                leaf: g,
-                hidden: hidden as u32,
-                epoch: t.vm().chains.get(),
-            },
-            None => Chain::NONE,
+    pub fn note_chain(&self, t: &Thread, leaf: &Generator, hidden: usize) {
+        self.chain.set(Chain {
+            leaf,
+            hidden: hidden as u32,
+            epoch: t.vm().chains.get(),
         });
+    }
+
+    /// Suspended alone.
+    #[inline(always)]
+    pub fn forget_chain(&self) {
+        if !self.chain.get().leaf.is_null() {
+            self.chain.set(Chain::NONE);
+        }
     }
 
     /// Gives the right up. Release: hands the registers to the next one.

@@ -426,7 +426,7 @@ fn fields(t: &Thread, what: &Obj, c: &Count) -> Vec<Obj> {
 }
 
 /// What was counted for a function, and for its calls of others.
-type Counts = (u64, Count, Vec<(u64, Count)>);
+type Counts = (u64, Count, Callees);
 
 fn getstats(t: &mut Thread, a: &[Value]) -> Res {
     // Texts and numbers first: making objects may run anything.

@@ -28,11 +28,20 @@ fn drop_counted(t: &mut Thread, v: Value) {
     }
 }
 
+/// Whether what waits to be finalized may be now. Not if there is a signal: what its handler raises inside a finalizer nobody could
+/// catch, so the next poll, which is not far, serves the signal first and then these.
+#[inline]
+pub fn may_finalize(t: &Thread) -> bool {
+    // SAFETY: the breaker lies in the peer, which this thread holds.
+    let asked = unsafe { (*t.breaker()).load(Relaxed) };
+    t.has_pending() && asked & weft_gc::breaker_bits::SIGNAL == 0
+}
+
 /// A local object has no reference left: destroys it, and runs what that has made ready.
 #[inline(never)]
 pub fn dead(t: &mut Thread, v: Value) {
     weft_gc::local_zero(t, v.ptr());
-    if t.has_pending() {
+    if may_finalize(t) {
         weft_objects::runtime::run_pending(t);
     }
 }

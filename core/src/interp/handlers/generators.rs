@@ -50,9 +50,11 @@ pub unsafe fn enter(
     if !has_room(t, nf, g) || t.interrupted() {
         return None;
     }
-    g.enter_alone(t);
-    if g.state.load(Relaxed) != SUSPENDED {
-        return None;
+    if !g.delegator().is_null() {
+        g.enter_alone(t);
+        if g.state.load(Relaxed) != SUSPENDED {
+            return None;
+        }
     }
     let mut known = g.leaf(t);
     let mut chained = 0;
@@ -142,6 +144,13 @@ pub unsafe fn outermost(t: &Thread, f: *mut Frame) -> *mut Frame {
     // SAFETY: a generator's frame that was not entered from native code has a caller.
     unsafe {
         let leaf = &*((*f).generator.ptr() as *const Generator);
+        let alone = Frame::ENTRY | Frame::CHAINED;
+        if (*f).flags & alone == Frame::ENTRY
+            || (*f).flags & alone == 0 && (*f.wrapping_sub(1)).flags & Frame::DELEGATING == 0
+        {
+            leaf.forget_chain();
+            return f;
+        }
         let mut outer = leaf;
         while (*o).flags & Frame::ENTRY == 0 {
             let mut below = o.wrapping_sub(1);
@@ -159,7 +168,7 @@ pub unsafe fn outermost(t: &Thread, f: *mut Frame) -> *mut Frame {
             outer.end(SUSPENDED);
         }
         let between = (f as usize - o as usize) / size_of::<Frame>();
-        outer.note_chain(t, between.checked_sub(1).map(|hidden| (leaf, hidden)));
+        outer.note_chain(t, leaf, between - 1);
     }
     o
 }

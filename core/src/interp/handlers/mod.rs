@@ -280,7 +280,7 @@ impl State {
     #[inline(always)]
     pub fn settled(self) -> *mut Frame {
         let t = self.t();
-        if t.interrupted() && t.has_pending() {
+        if t.interrupted() && super::run::may_finalize(t) {
             weft_objects::runtime::run_pending(t);
         }
         self.f
