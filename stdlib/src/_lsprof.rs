@@ -63,6 +63,9 @@ impl Count {
     }
 }
 
+/// What something calls, and how often.
+type Callees = Vec<(u64, Count)>;
+
 /// What is called: a code object, or the text for a native function.
 struct Entry {
     what: SharedObj,

@@ -157,11 +157,11 @@ fn make_sites(code: &Code) -> Box<Sites> {
     for h in body.handlers.iter() {
         lead(code, &mut sites, h.target as usize);
     }
-    for at in 1..sites.len() {
+    for (at, site) in sites.iter_mut().enumerate() {
         if let Some(call) = dropping_call(&words, at)
             && code.position(call).line != code.position(at).line
         {
-            sites[at].flags |= Site::DROPPED;
+            site.flags |= Site::DROPPED;
         }
     }
     // A module without any line has one, so that debuggers stop there.
