@@ -134,7 +134,7 @@ fn constants_are_folded_and_kept_apart() {
 #[test]
 fn walrus_does_not_change_an_operand_that_was_read() {
     let f = function("def f(x): return x + (x := 5) + x");
-    assert_eq!(f.instrs[0].op(), Op::Move as u8);
+    assert_eq!(f.instrs[0].op(), Op::MoveTemp as u8);
 }
 
 #[test]
