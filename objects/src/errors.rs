@@ -157,9 +157,12 @@ pub(crate) fn instance(t: &Thread, ty: &Type, args: Obj) -> Obj {
     }
 }
 
-/// An instance of an exception class whose `__new__` and `__init__` are those of BaseException. `None`: it has others.
+/// An instance of a built-in exception class whose `__new__` and `__init__` are those of BaseException. `None`: it has others.
 #[inline]
 pub(crate) fn new_plain(t: &Thread, ty: &Type, args: &[Value]) -> Option<Obj> {
+    if ty.is_heap() {
+        return None;
+    }
     let new = ty.slots.new.get()? as usize;
     let init = ty.slots.init.get()? as usize;
     if new != base_new as *const () as usize || init != base_init as *const () as usize {

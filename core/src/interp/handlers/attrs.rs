@@ -1,5 +1,6 @@
 //! Attributes and methods by inline cache.
 
+use super::calls::enter_method;
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
@@ -164,6 +165,9 @@ handlers! {
         if w & 0xff == cache::SLOT {
             return s.tail(get_attr_many);
         }
+        if w & 0xff == cache::PROPERTY {
+            return s.tail(get_attr_property);
+        }
         if x.is_ptr()
             && let Some(f) = found(s, x, attr::cached(s.t(), x, w))
         {
@@ -171,6 +175,27 @@ handlers! {
         }
         if w & 0xff == cache::GETSET {
             return s.tail(get_attr_getset);
+        }
+        s.tail(get_attr_many)
+    }
+    get_attr_property(s) {
+        let x = s.reg(s.i.b());
+        if x.is_ptr() {
+            let ty = type_of(x);
+            let mut m = attr::getter(ty, s.cache(s.i.c()));
+            if m.is_null() {
+                let w = known(s, 0, ty.version());
+                if w & 0xff == cache::PROPERTY {
+                    refresh(s, w);
+                    m = attr::getter(ty, w);
+                }
+            }
+            let taken = s.consumes(XB).then_some(s.i.b());
+            if !m.is_null()
+                && let Some(f) = enter_method(s, m, [(x, taken)])
+            {
+                return f;
+            }
         }
         s.tail(get_attr_many)
     }
@@ -238,6 +263,9 @@ handlers! {
             } else if flags & weft_gc::Flags::DICT == 0 {
                 let ty = type_of(x);
                 let w = known(s, 0, ty.version());
+                if w & 0xff == cache::PROPERTY && s.cache(s.i.c()) & 0xff != cache::PROPERTY {
+                    return s.tail(get_attr_property);
+                }
                 let v = match w & 0xff {
                     cache::CLASS_VALUE => attr::cached_method(ty, w),
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
@@ -283,6 +311,9 @@ handlers! {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
+            if w & 0xff == cache::MEMBER {
+                return s.tail(set_attr_member);
+            }
             if w & 0xff == cache::ADD_SLOT
                 && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
