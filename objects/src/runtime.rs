@@ -647,14 +647,16 @@ pub fn builtins_for(t: &Thread, globals: &Dict) -> Obj {
     }
 }
 
-/// A builtin by name.
+/// A builtin by name: one of those that the running code has.
 pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
     let key = crate::names::get(t, name);
-    let Some(d) = builtins_dict() else {
+    // SAFETY: a running frame of this thread, whose builtins are alive.
+    let running = t.vm().top_frame().map(|f| unsafe { &*(*f).builtins });
+    let Some(d) = running.or_else(builtins_dict) else {
         return Err(t.system_error("there are no builtins"));
     };
-    if let Some(v) = d.get_str(t, key) {
-        return Ok(v.to_obj(t));
+    if let Some(v) = proto::get_name(t, d.header.value(), key)? {
+        return Ok(Obj::own(v));
     }
     // Keys of a subclass of str are compared by its methods.
     match d.get(t, key.header.value())? {
