@@ -230,6 +230,7 @@ impl<'a> Source<'a> {
                 }
             }),
             warnings: Vec::new(),
+            before: None,
         }
     }
 
@@ -268,6 +269,7 @@ impl<'a> Source<'a> {
             end_col: 0,
             text: None,
             warnings: Vec::new(),
+            before: None,
         }
     }
 
