@@ -410,3 +410,13 @@ fn fields_are_explained() {
     );
     assert_eq!(msg("f'{a!}'"), "f-string: missing conversion character");
 }
+
+#[test]
+fn nesting_is_looked_at_before_anything_parses() {
+    let opts = Options {
+        barry: true,
+        ..options()
+    };
+    let error = compile(&"{".repeat(100_000), Mode::Exec, &opts).err();
+    assert!(error.is_some_and(|e| e.msg == "too many nested parentheses"));
+}
