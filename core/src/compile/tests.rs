@@ -419,4 +419,11 @@ fn nesting_is_looked_at_before_anything_parses() {
     };
     let error = compile(&"{".repeat(100_000), Mode::Exec, &opts).err();
     assert!(error.is_some_and(|e| e.msg == "too many nested parentheses"));
+    for word in ["async ", "not ", "await ", "lambda: "] {
+        let error = compile(&word.repeat(30_000), Mode::Exec, &options());
+        assert!(
+            error.is_err_and(|e| e.kind == ErrorKind::Recursion),
+            "{word}"
+        );
+    }
 }

@@ -305,8 +305,8 @@ impl Session {
                 && self
                     .fails(scratch)
                     .is_some_and(|kind| kind.starts_with(stem));
-            // Hangs take their time.
-            tries += begun.elapsed().as_secs() as usize * 10;
+            // Large sources and hangs take their time.
+            tries += begun.elapsed().as_millis() as usize / 50;
             kept
         };
         let lines = text.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec);
