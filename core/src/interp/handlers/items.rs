@@ -79,7 +79,7 @@ fn taken(s: State, flag: u8, n: usize) -> Option<usize> {
 #[inline(always)]
 fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
     let t = s.t();
-    if x.is_null() || y.is_null() {
+    if !x.is_ptr() || y.is_null() {
         return None;
     }
     let get = type_of(x).slots.get_item.get()?;
@@ -105,7 +105,7 @@ fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
 /// `x[y]` by a `__getitem__` written in Python, which runs in a frame of this loop.
 #[inline(always)]
 fn python_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
-    if y.is_null() {
+    if !x.is_ptr() || y.is_null() {
         return None;
     }
     let m = python_get_item(s.t(), type_of(x))?;
