@@ -410,3 +410,20 @@ fn fields_are_explained() {
     );
     assert_eq!(msg("f'{a!}'"), "f-string: missing conversion character");
 }
+
+#[test]
+fn nesting_is_looked_at_before_anything_parses() {
+    let opts = Options {
+        barry: true,
+        ..options()
+    };
+    let error = compile(&"{".repeat(100_000), Mode::Exec, &opts).err();
+    assert!(error.is_some_and(|e| e.msg == "too many nested parentheses"));
+    for word in ["async ", "not ", "await ", "lambda: "] {
+        let error = compile(&word.repeat(30_000), Mode::Exec, &options());
+        assert!(
+            error.is_err_and(|e| e.kind == ErrorKind::Recursion),
+            "{word}"
+        );
+    }
+}
