@@ -24,18 +24,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{env, fs, io};
 
-/// What is not taken from the standard library: tests, and what stands on Tk.
-const LEFT_OUT: [&str; 6] = [
+/// What is not taken from the standard library: tests, what stands on Tk, another machine's instructions.
+const LEFT_OUT: [&str; 7] = [
     "test",
     "idlelib",
     "lib2to3",
     "tkinter",
     "turtledemo",
     "turtle.py",
+    "_opcode_metadata.py",
 ];
 /// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
 /// lets tracebacks do without syntax trees, which `compile` does not make yet. The last are mends that CPython 3.14.7 has.
-const CHANGED: [(&str, &str, &str); 15] = [
+const CHANGED: [(&str, &str, &str); 17] = [
     ("site.py", "return 'RustPython'", "return 'Weft'"),
     ("site.py", "lib/rustpython{", "lib/weft{"),
     (
@@ -65,6 +66,17 @@ const CHANGED: [(&str, &str, &str); 15] = [
         "traceback.py",
         "suppress(SyntaxError, ImportError)",
         "suppress(SyntaxError, ImportError, NotImplementedError)",
+    ),
+    // What they look for among the instructions of `dis`.
+    (
+        "pdb.py",
+        "if prev is not None and prev.opname == 'RESUME':",
+        "if instr.opname not in ('COPY_FREE', 'MAKE_CELL', 'RETURN_GENERATOR'):",
+    ),
+    (
+        "inspect.py",
+        "if opname == \"LOAD_ATTR\":",
+        "if opname in (\"GET_ATTR\", \"LOAD_METHOD\"):",
     ),
     (
         "_py_abc.py",
@@ -260,7 +272,7 @@ fn compile_all(files: BTreeMap<String, Vec<u8>>, cache: &Path) -> BTreeMap<Strin
 
 /// `None`: it has errors, which importing it will show.
 fn compile_one(source: &[u8]) -> Option<Vec<u8>> {
-    let text = compile::decode_source(source).ok()?;
+    let text = compile::decode_source(source, None).ok()?;
     let code = compile::compile(&text, compile::Mode::Exec, &compile::Options::default()).ok()?;
     Some(proto_file::write(&code))
 }

@@ -16,6 +16,7 @@ type Init = fn(&mut Thread) -> Res<Obj>;
 /// Native modules of this crate that are made like any other.
 static OWN: &[(&str, Init)] = &[
     ("_imp", module),
+    ("_opcode", crate::opcode::module),
     ("_symtable", crate::symtable::module),
     ("_tokenize", crate::tokenize::module),
     ("marshal", crate::marshal::module),

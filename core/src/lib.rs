@@ -11,6 +11,7 @@ pub mod import;
 pub mod interp;
 pub mod library;
 pub mod marshal;
+pub mod opcode;
 pub mod precompiled;
 pub mod prompt;
 pub mod proto_file;

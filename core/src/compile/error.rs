@@ -57,6 +57,34 @@ pub(super) fn check(
     }
 }
 
+/// Line and column of the last compound statement that ends before the first error; zeros if there is none.
+pub(super) fn last_block(src: &Source<'_>, parsed: &Parsed<ast::Mod>) -> (u32, u32) {
+    struct Last {
+        before: TextSize,
+        found: Option<TextRange>,
+    }
+    impl<'x> Visitor<'x> for Last {
+        fn visit_stmt(&mut self, s: &'x Stmt) {
+            ast::visitor::walk_stmt(self, s);
+            if is_compound(s) && s.range().end() <= self.before {
+                self.found = Some(s.range());
+            }
+        }
+        fn visit_expr(&mut self, _: &'x Expr) {}
+    }
+    let Some(error) = parsed.errors().iter().map(|e| e.location.start()).min() else {
+        return (0, 0);
+    };
+    let mut last = Last {
+        before: error,
+        found: None,
+    };
+    if let ast::Mod::Module(m) = parsed.syntax() {
+        last.visit_body(&m.body);
+    }
+    last.found.map_or((0, 0), |range| src.line_col(range.start()))
+}
+
 /// "single" input is one statement.
 pub(super) fn check_single(
     src: &Source<'_>,

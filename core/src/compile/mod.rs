@@ -7,6 +7,7 @@ pub mod bytecode;
 mod call;
 mod comprehension;
 mod consts;
+mod decode;
 mod error;
 mod exception;
 mod expr;
@@ -14,6 +15,7 @@ mod field_error;
 mod flufl;
 mod fstring;
 mod function;
+pub mod listing;
 mod pattern;
 mod scan;
 mod source;
@@ -28,9 +30,10 @@ mod warn;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::disassemble;
 pub use bytecode::CodeProto;
-pub use source::{Synthetic, decode_source};
+pub use listing::disassemble;
+pub use decode::{Undecoded, decode_source};
+pub use source::Synthetic;
 pub use symtable::Table;
 pub use tree::{Place, Step};
 pub use warn::FUTURE;
@@ -70,6 +73,8 @@ pub struct Options {
     pub max_digits: Option<u32>,
     /// Input that merely ends too early is reported as [`ErrorKind::Incomplete`].
     pub allow_incomplete: bool,
+    /// The program itself is compiled, from a file: its text need not be kept for its errors.
+    pub from_file: bool,
 }
 
 /// Which Python exception a [`SyntaxError`] becomes.
@@ -97,6 +102,10 @@ pub struct SyntaxError {
     pub text: Option<String>,
     /// Warnings about what comes before it.
     pub warnings: Vec<SyntaxError>,
+    /// The source is grammatical: the error was found later, by the compiler.
+    pub late: bool,
+    /// Line and column of the last compound statement that ends before the error.
+    pub block: (u32, u32),
 }
 
 impl std::fmt::Display for SyntaxError {
@@ -227,10 +236,13 @@ pub fn symbol_tables(source: &str, mode: Mode, opts: &Options) -> Result<Vec<Tab
     with_stack(&text, opts, |src| {
         let tree = parse(src, mode, opts)?.into_syntax();
         let sym = match &tree {
-            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts)?,
-            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts)?,
+            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts),
+            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts),
         };
-        Ok(sym.tables(src))
+        match sym {
+            Ok(sym) => Ok(sym.tables(src)),
+            Err(e) => Err(SyntaxError { late: true, ..e }),
+        }
     })
 }
 
@@ -299,6 +311,7 @@ fn parse(
     let parsed = ruff_python_parser::parse_unchecked(src.text, options);
     if let Err(mut e) = error::check(src, &parsed, mode, opts) {
         warn::literals(src, parsed.tokens());
+        e.block = error::last_block(src, &parsed);
         e.warnings = src.take_warnings();
         e.warnings.retain(|w| (w.line, w.col) <= (e.line, e.col));
         return Err(e);
@@ -317,6 +330,15 @@ fn compile_source(src: &Source<'_>, mode: Mode, opts: &Options) -> Res<CodeProto
 }
 
 fn compile_parsed(src: &Source<'_>, tree: &ast::Mod, mode: Mode, opts: &Options) -> Res<CodeProto> {
+    compile_tree_of(src, tree, mode, opts).map_err(|e| SyntaxError { late: true, ..e })
+}
+
+fn compile_tree_of(
+    src: &Source<'_>,
+    tree: &ast::Mod,
+    mode: Mode,
+    opts: &Options,
+) -> Res<CodeProto> {
     match tree {
         ast::Mod::Expression(tree) => {
             warn::expression(src, &tree.body);
