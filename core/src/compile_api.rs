@@ -335,7 +335,11 @@ fn raise_with_source(
     };
     let source = source.map_or_else(|| Obj::from_raw(Value::NONE), |s| Str::new(t, s));
     let (line, col) = e.block;
-    let place = [Value::int(i64::from(line)), Value::int(i64::from(col)), source.value()];
+    let place = [
+        Value::int(i64::from(line)),
+        Value::int(i64::from(col)),
+        source.value(),
+    ];
     let metadata = Tuple::from_slice(t, &place);
     let name = Str::intern(t, "_metadata");
     if let Err(r) = proto::set_attr(t, exc.value(), Str::this(name.value()), metadata.value()) {
@@ -350,9 +354,15 @@ fn line_of_file(filename: Value, line: u32) -> Option<String> {
     let path = weft_stdlib::support::fs_encode(path.as_bytes())?;
     let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&path));
     let regular = std::fs::metadata(path).is_ok_and(|m| m.is_file());
-    let bytes = if regular { std::fs::read(path).ok()? } else { return None };
+    let bytes = if regular {
+        std::fs::read(path).ok()?
+    } else {
+        return None;
+    };
     let text = compile::decode_source(&bytes, None).ok()?;
-    let text = text.split_inclusive('\n').nth((line as usize).checked_sub(1)?)?;
+    let text = text
+        .split_inclusive('\n')
+        .nth((line as usize).checked_sub(1)?)?;
     Some(text.to_string())
 }
 
@@ -464,18 +474,17 @@ pub fn decode_program(t: &mut Thread, bytes: &[u8], filename: Value) -> Res<Stri
     decode_of(t, bytes, filename, Some(&file))
 }
 
-fn decode_of(
-    t: &mut Thread,
-    bytes: &[u8],
-    filename: Value,
-    program: Option<&str>,
-) -> Res<String> {
+fn decode_of(t: &mut Thread, bytes: &[u8], filename: Value, program: Option<&str>) -> Res<String> {
     let encoding = match compile::decode_source(bytes, program) {
         Ok(s) => return Ok(s),
         Err(Undecoded::Codec(name)) => name,
         Err(Undecoded::Null(at)) => return Err(null_byte(t, bytes, at, program, filename)),
         Err(Undecoded::Wrong(e)) => {
-            let filename = if program.is_some() { filename } else { Value::NONE };
+            let filename = if program.is_some() {
+                filename
+            } else {
+                Value::NONE
+            };
             return Err(raise_syntax_error(t, &e, filename));
         }
     };
@@ -493,7 +502,11 @@ fn decode_of(
             let msg = proto::str(t, e.value())?;
             let at = [filename, Value::int(0), Value::int(-1), Value::NONE];
             let info = Tuple::from_slice(t, &at);
-            Err(raise_syntax(t, &errors::SYNTAX_ERROR, &[msg.value(), info.value()]))
+            Err(raise_syntax(
+                t,
+                &errors::SYNTAX_ERROR,
+                &[msg.value(), info.value()],
+            ))
         }
         Err(r) => Err(r),
     }

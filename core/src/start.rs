@@ -92,6 +92,7 @@ fn init(t: &mut Thread) -> Res<()> {
     if config().dev_mode {
         runtime::set_dev_mode();
     }
+    weft_objects::code::LINES_ONLY.store(config().no_debug_ranges, Relaxed);
     init_import(t, &sys)?;
     set_path(t);
     sys::open_streams(t, config())?;

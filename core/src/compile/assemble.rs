@@ -432,6 +432,16 @@ impl<'a> Unit<'a> {
             }
             instrs.push(word);
         }
+        // None is what a function without `return` gives; if its end is never reached, nobody needs it.
+        let last = self.consts.items.len().wrapping_sub(1);
+        if self.consts.items.last() == Some(&Const::None)
+            && !instrs
+                .iter()
+                .rev()
+                .any(|w| super::listing::constant(*w) == Some(last))
+        {
+            self.consts.items.pop();
+        }
         let handlers = self.handler_table();
         let marks = self.ins.iter().enumerate().filter(|(_, ins)| ins.mark != 0);
         let marks = marks.map(|(i, ins)| Position {

@@ -130,7 +130,10 @@ impl Encoding {
             Encoding::Utf8
         } else if is("latin-1") || is("iso-8859-1") || is("iso-latin-1") {
             Encoding::Latin1
-        } else if matches!(name.as_str(), "latin1" | "iso8859-1" | "l1" | "8859" | "cp819") {
+        } else if matches!(
+            name.as_str(),
+            "latin1" | "iso8859-1" | "l1" | "8859" | "cp819"
+        ) {
             Encoding::Latin1
         } else if matches!(name.as_str(), "ascii" | "us-ascii" | "646") {
             Encoding::Ascii
@@ -164,7 +167,12 @@ fn cookie(body: &[u8]) -> Option<Cookie> {
         } else if let Some(name) = cookie_name(text) {
             return Some(Cookie { name, line, start });
         }
-        start += len + if rest[len..].starts_with(b"\r\n") { 2 } else { 1 };
+        start += len
+            + if rest[len..].starts_with(b"\r\n") {
+                2
+            } else {
+                1
+            };
     }
     None
 }

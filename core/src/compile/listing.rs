@@ -69,13 +69,7 @@ pub fn uses(op: Op, what: Uses) -> bool {
         Uses::Free => free(op),
         Uses::Local => matches!(op, Op::Move | Op::DeleteFast | Op::Clear | Op::MakeCell),
         Uses::Any => {
-            let all = [
-                Uses::Const,
-                Uses::Name,
-                Uses::Jump,
-                Uses::Free,
-                Uses::Local,
-            ];
+            let all = [Uses::Const, Uses::Name, Uses::Jump, Uses::Free, Uses::Local];
             counts(op) || all.iter().any(|w| uses(op, *w))
         }
     }
@@ -84,11 +78,7 @@ pub fn uses(op: Op, what: Uses) -> bool {
 fn free(op: Op) -> bool {
     matches!(
         op,
-        Op::LoadDeref
-            | Op::StoreDeref
-            | Op::DeleteDeref
-            | Op::LoadCell
-            | Op::LoadFromDictOrDeref
+        Op::LoadDeref | Op::StoreDeref | Op::DeleteDeref | Op::LoadCell | Op::LoadFromDictOrDeref
     )
 }
 
@@ -224,6 +214,21 @@ fn template(op: Op) -> &'static str {
         Op::MatchClass => "$a = $b, $rc2",
         Op::Ext => "$ia",
         _ => "",
+    }
+}
+
+/// The number of the constant that an instruction names.
+pub fn constant(word: Instr) -> Option<usize> {
+    // The names of keyword arguments are in a word of their own.
+    let op = OPS.get(word.op() as usize).copied()?;
+    if op == Op::Ext {
+        return Some(word.a());
+    }
+    let (_, after) = template(op).split_once("$k")?;
+    match after.as_bytes().first() {
+        Some(b'b') => Some(word.b()),
+        Some(b'c') => Some(word.c()),
+        _ => Some(word.a()),
     }
 }
 
@@ -443,8 +448,8 @@ pub fn show(tables: &mut dyn Tables, at: usize, word: Instr, next: Instr) -> Sho
         .map_or(String::new(), |s| {
             format!("{s}{}", if arg { "=" } else { "" })
         });
-    let compare_jump = symbol(op, Op::JumpLt, &COMPARISONS)
-        .or_else(|| symbol(op, Op::JumpLtK, &COMPARISONS));
+    let compare_jump =
+        symbol(op, Op::JumpLt, &COMPARISONS).or_else(|| symbol(op, Op::JumpLtK, &COMPARISONS));
     if let Some(s) = symbol(op, Op::Lt, &COMPARISONS).or(compare_jump) {
         sign = s.to_string();
     }

@@ -31,8 +31,8 @@ mod warn;
 mod tests;
 
 pub use bytecode::CodeProto;
-pub use listing::disassemble;
 pub use decode::{Undecoded, decode_source};
+pub use listing::disassemble;
 pub use source::Synthetic;
 pub use symtable::Table;
 pub use tree::{Place, Step};
@@ -241,7 +241,7 @@ pub fn symbol_tables(source: &str, mode: Mode, opts: &Options) -> Result<Vec<Tab
         };
         match sym {
             Ok(sym) => Ok(sym.tables(src)),
-            Err(e) => Err(SyntaxError { late: true, ..e }),
+            Err(e) => Err(late(src, e)),
         }
     })
 }
@@ -316,7 +316,9 @@ fn parse(
         e.warnings.retain(|w| (w.line, w.col) <= (e.line, e.col));
         return Err(e);
     }
-    warn::literals(src, parsed.tokens());
+    if let Some(range) = warn::literals(src, parsed.tokens()) {
+        return Err(src.error(range, "too many nested f-strings or t-strings"));
+    }
     src.end_of_tokens();
     if let (Mode::Single, ast::Mod::Module(m)) = (mode, parsed.syntax()) {
         error::check_single(src, &m.body, opts)?;
@@ -330,7 +332,22 @@ fn compile_source(src: &Source<'_>, mode: Mode, opts: &Options) -> Res<CodeProto
 }
 
 fn compile_parsed(src: &Source<'_>, tree: &ast::Mod, mode: Mode, opts: &Options) -> Res<CodeProto> {
-    compile_tree_of(src, tree, mode, opts).map_err(|e| SyntaxError { late: true, ..e })
+    compile_tree_of(src, tree, mode, opts).map_err(|e| late(src, e))
+}
+
+/// An error that the compiler has found. Its columns count bytes, as in CPython.
+fn late(src: &Source<'_>, e: SyntaxError) -> SyntaxError {
+    let bytes = |line: u32, col: u32| {
+        let text = src.line_text(line).unwrap_or("");
+        let wide = text.chars().take((col as usize).saturating_sub(1));
+        col + wide.map(|c| c.len_utf8() as u32 - 1).sum::<u32>()
+    };
+    SyntaxError {
+        late: true,
+        col: bytes(e.line, e.col),
+        end_col: bytes(e.end_line, e.end_col),
+        ..e
+    }
 }
 
 fn compile_tree_of(

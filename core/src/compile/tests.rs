@@ -329,13 +329,28 @@ fn sources_are_decoded() {
         other => panic!("{other:?}"),
     };
     let e = wrong(b"\xc3\xa9 = '\xff'", None);
-    assert!(e.msg.starts_with("Non-UTF-8 code starting with '\\xff' on line 1"));
-    assert_eq!((e.line, e.col, e.text.as_deref()), (1, 6, Some("é = '\u{fffd}'")));
+    assert!(
+        e.msg
+            .starts_with("Non-UTF-8 code starting with '\\xff' on line 1")
+    );
+    assert_eq!(
+        (e.line, e.col, e.text.as_deref()),
+        (1, 6, Some("é = '\u{fffd}'"))
+    );
     let e = wrong(b"# coding: utf-8\n\n'\xff'", Some("f"));
-    assert!(e.msg.ends_with("byte 0xff in position 1: invalid start byte"));
+    assert!(
+        e.msg
+            .ends_with("byte 0xff in position 1: invalid start byte")
+    );
     let e = wrong(b"\xef\xbb\xbf\n# coding: utf8\n", None);
-    assert_eq!((e.msg.as_str(), e.line), ("encoding problem: utf8 with BOM", 2));
-    assert!(matches!(decode_source(b"x\0", None), Err(Undecoded::Null(1))));
+    assert_eq!(
+        (e.msg.as_str(), e.line),
+        ("encoding problem: utf8 with BOM", 2)
+    );
+    assert!(matches!(
+        decode_source(b"x\0", None),
+        Err(Undecoded::Null(1))
+    ));
 }
 
 #[test]

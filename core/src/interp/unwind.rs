@@ -4,12 +4,15 @@ use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::monitor::fire;
 use super::run::drop_reg;
-use crate::compile::bytecode::{Instr, XA, XB, XC};
+use crate::compile::bytecode::{Instr, Op, RESTORE, XA, XB, XC};
+use std::cell::Cell;
 use weft_objects::code::Code;
+use weft_objects::errors::Exception;
 use weft_objects::frame::Frame;
 use weft_objects::generator::{FINISHED, Generator};
 use weft_objects::monitor::{event, watches_exceptions};
 use weft_objects::prelude::*;
+use weft_objects::traceback::Traceback;
 
 /// How an exception came up in the innermost frame.
 pub enum How {
@@ -55,6 +58,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 }
                 let exc = t.exc.replace(Value::NULL);
                 set_reg(t, f, depth, exc);
+                ENTERED.set((f as usize, h.target as usize, at));
                 (*f).pc = body.instrs.as_ptr().add(h.target as usize);
                 if watches_exceptions() && !fire::handled(t, f, reg(f, depth)) {
                     continue;
@@ -64,6 +68,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             if watches_exceptions() {
                 fire::exception(t, f, event::PY_UNWIND);
             }
+            restore_place(t, f, at);
             let flags = (*f).flags;
             if flags & Frame::GENERATOR != 0 {
                 if flags & Frame::CHAINED != 0 {
@@ -88,6 +93,39 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
         if unsafe { (*f).flags } & Frame::DELEGATING != 0 {
             super::flow::stop_delegating(t, f, base);
         }
+    }
+}
+
+thread_local! {
+    /// The handler that was entered last: its frame, its first instruction, and the one that led there.
+    static ENTERED: Cell<(usize, usize, usize)> = const { Cell::new((0, 0, 0)) };
+}
+
+/// A frame that is left by a [`RESTORE`] instruction, number `at`, has ended where the exception was raised: at what led to the
+/// handler of which this is the end, if it has run no Python since; else where the traceback says.
+fn restore_place(t: &Thread, f: *mut Frame, at: usize) {
+    // SAFETY: the innermost frame.
+    let code = unsafe { (*f).code() };
+    let word = Instr(weft_objects::monitor::plain_word(code, at));
+    if word.op() != Op::Reraise as u8 || word.x() & RESTORE == 0 {
+        return;
+    }
+    // What tidies up consists of a few instructions.
+    const TIDYING: usize = 8;
+    let (frame, target, from) = ENTERED.get();
+    if frame == f as usize && (target..target + TIDYING).contains(&at) {
+        // SAFETY: an instruction of this code.
+        unsafe { (*f).pc = code.body().instrs.as_ptr().add(from + 1) };
+        return;
+    }
+    let Some(tb) = Exception::of(t.exc.get()).and_then(|e| Traceback::of(e.traceback.get())) else {
+        return;
+    };
+    let lasti = i64::from(tb.lasti.load(std::sync::atomic::Ordering::Relaxed));
+    let n = code.body().instrs.len();
+    if let Some(i) = (0..n).find(|i| Code::offset(*i) == lasti) {
+        // SAFETY: an instruction of this code.
+        unsafe { (*f).pc = code.body().instrs.as_ptr().add(i + 1) };
     }
 }
 
