@@ -56,9 +56,9 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                     let v = take_reg(f, n);
                     drop_reg(t, v);
                 }
+                ENTERED.set((f as usize, h.target as usize, place(t, f, at)));
                 let exc = t.exc.replace(Value::NULL);
                 set_reg(t, f, depth, exc);
-                ENTERED.set((f as usize, h.target as usize, at));
                 (*f).pc = body.instrs.as_ptr().add(h.target as usize);
                 if watches_exceptions() && !fire::handled(t, f, reg(f, depth)) {
                     continue;
@@ -68,7 +68,10 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             if watches_exceptions() {
                 fire::exception(t, f, event::PY_UNWIND);
             }
-            restore_place(t, f, at);
+            let end = place(t, f, at);
+            if end != at {
+                (*f).pc = body.instrs.as_ptr().add(end + 1);
+            }
             let flags = (*f).flags;
             if flags & Frame::GENERATOR != 0 {
                 if flags & Frame::CHAINED != 0 {
@@ -101,32 +104,28 @@ thread_local! {
     static ENTERED: Cell<(usize, usize, usize)> = const { Cell::new((0, 0, 0)) };
 }
 
-/// A frame that is left by a [`RESTORE`] instruction, number `at`, has ended where the exception was raised: at what led to the
-/// handler of which this is the end, if it has run no Python since; else where the traceback says.
-fn restore_place(t: &Thread, f: *mut Frame, at: usize) {
+/// Where an exception comes from that instruction `at` has let out: for a [`RESTORE`] one what led to the handler of which it is the
+/// end, if that has run no handler since; else where the traceback says. For others that instruction.
+fn place(t: &Thread, f: *mut Frame, at: usize) -> usize {
+    // What tidies up consists of a few instructions.
+    const TIDYING: usize = 8;
     // SAFETY: the innermost frame.
     let code = unsafe { (*f).code() };
     let word = Instr(weft_objects::monitor::plain_word(code, at));
     if word.op() != Op::Reraise as u8 || word.x() & RESTORE == 0 {
-        return;
+        return at;
     }
-    // What tidies up consists of a few instructions.
-    const TIDYING: usize = 8;
     let (frame, target, from) = ENTERED.get();
     if frame == f as usize && (target..target + TIDYING).contains(&at) {
-        // SAFETY: an instruction of this code.
-        unsafe { (*f).pc = code.body().instrs.as_ptr().add(from + 1) };
-        return;
+        return from;
     }
-    let Some(tb) = Exception::of(t.exc.get()).and_then(|e| Traceback::of(e.traceback.get())) else {
-        return;
+    let traceback = Exception::of(t.exc.get()).map(|e| e.traceback.get());
+    let Some(tb) = traceback.and_then(Traceback::of) else {
+        return at;
     };
     let lasti = i64::from(tb.lasti.load(std::sync::atomic::Ordering::Relaxed));
-    let n = code.body().instrs.len();
-    if let Some(i) = (0..n).find(|i| Code::offset(*i) == lasti) {
-        // SAFETY: an instruction of this code.
-        unsafe { (*f).pc = code.body().instrs.as_ptr().add(i + 1) };
-    }
+    let mut all = 0..code.body().instrs.len();
+    all.find(|i| Code::offset(*i) == lasti).unwrap_or(at)
 }
 
 /// The `raise` statement. Always leaves an exception pending.
