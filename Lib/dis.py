@@ -150,13 +150,13 @@ class Instruction(_Instruction):
 
     @property
     def baseopcode(self):
-        """Numeric code for operation: there are no specialised ones."""
-        return self.opcode
+        """Numeric code for the operation that this one is a variant of, or its own."""
+        return _opcode.base(self.opcode)
 
     @property
     def baseopname(self):
-        """Human readable name for operation: there are no specialised ones."""
-        return self.opname
+        """Human readable name for the operation that this one is a variant of, or its own."""
+        return opname[self.baseopcode]
 
     @property
     def cache_offset(self):
@@ -245,8 +245,8 @@ class Formatter:
 class _Listing:
     """The instructions of a code object, or of the bytes of one."""
 
-    def __init__(self, code, line_offset=0, with_handlers=True):
-        self.decoded = _opcode.decode(code)
+    def __init__(self, code, line_offset=0, with_handlers=True, variants=False):
+        self.decoded = _opcode.decode(code, variants)
         self.handlers = []
         self.spans = []
         self.line_offset = line_offset
@@ -302,9 +302,10 @@ def dis(x=None, *, file=None, depth=None, show_caches=False, adaptive=False,
     raw bytecode; without an argument, of where the last traceback ends.
 
     Classes and modules show all that is in them. depth limits how far nested functions are shown.
-    show_caches and adaptive change nothing: the instructions are always shown as they were compiled.
+    adaptive shows which variants of instructions there are; show_caches changes nothing.
     """
-    shown = dict(file=file, show_offsets=show_offsets, show_positions=show_positions)
+    shown = dict(file=file, adaptive=adaptive, show_offsets=show_offsets,
+                 show_positions=show_positions)
     if x is None:
         distb(**shown)
         return
@@ -322,7 +323,8 @@ def dis(x=None, *, file=None, depth=None, show_caches=False, adaptive=False,
                 print("Sorry:", error, file=file)
             print(file=file)
     elif isinstance(x, (bytes, bytearray)):
-        _Listing(x).print(**shown)
+        del shown["adaptive"]
+        _Listing(x, variants=adaptive).print(**shown)
     elif isinstance(x, str):
         _disassemble_recursive(_try_compile(x, "<dis>"), depth, **shown)
     else:
@@ -339,14 +341,15 @@ def distb(tb=None, *, file=None, show_caches=False, adaptive=False, show_offsets
             raise RuntimeError("no last traceback to disassemble") from None
         while tb.tb_next:
             tb = tb.tb_next
-    disassemble(tb.tb_frame.f_code, tb.tb_lasti, file=file, show_offsets=show_offsets,
-                show_positions=show_positions)
+    disassemble(tb.tb_frame.f_code, tb.tb_lasti, file=file, adaptive=adaptive,
+                show_offsets=show_offsets, show_positions=show_positions)
 
 
 def disassemble(co, lasti=-1, *, file=None, show_caches=False, adaptive=False,
                 show_offsets=False, show_positions=False):
     """Shows the instructions of a code object, with an arrow at that of offset lasti."""
-    _Listing(co).print(lasti, file=file, show_offsets=show_offsets, show_positions=show_positions)
+    listing = _Listing(co, variants=adaptive)
+    listing.print(lasti, file=file, show_offsets=show_offsets, show_positions=show_positions)
 
 
 disco = disassemble
@@ -372,7 +375,7 @@ def get_instructions(x, *, first_line=None, show_caches=None, adaptive=False):
     """
     co = _get_code_object(x)
     line_offset = 0 if first_line is None else first_line - co.co_firstlineno
-    return iter(_Listing(co, line_offset, with_handlers=False))
+    return iter(_Listing(co, line_offset, with_handlers=False, variants=adaptive))
 
 
 def findlabels(code):
@@ -469,7 +472,8 @@ class Bytecode:
         self._original_object = x
 
     def _listing(self):
-        return _Listing(self.codeobj, self.first_line - self.codeobj.co_firstlineno)
+        return _Listing(self.codeobj, self.first_line - self.codeobj.co_firstlineno,
+                        variants=self.adaptive)
 
     @property
     def exception_entries(self):
@@ -513,7 +517,7 @@ def main(args=None):
     parser.add_argument("-P", "--show-positions", action="store_true",
                         help="show instruction positions")
     parser.add_argument("-S", "--specialized", action="store_true",
-                        help="accepted; there are no specialized instructions")
+                        help="show variants of instructions")
     parser.add_argument("infile", nargs="?", default="-")
     args = parser.parse_args(args=args)
     if args.infile == "-":
@@ -523,7 +527,7 @@ def main(args=None):
         name = args.infile
         with open(name, "rb") as file:
             source = file.read()
-    dis(compile(source, name, "exec"), show_offsets=args.show_offsets,
+    dis(compile(source, name, "exec"), adaptive=args.specialized, show_offsets=args.show_offsets,
         show_positions=args.show_positions)
 
 

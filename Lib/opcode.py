@@ -37,9 +37,13 @@ hascompare = [opmap[form % name]
               for form in ("%s", "JUMP_%s", "JUMP_%s_K")
               for name in ("LT", "LE", "EQ", "NE", "GT", "GE")]
 
-# Instructions are not replaced by specialised ones, and what they remember is kept apart from them.
+# Variants are chosen by the compiler, for operands of a certain kind.
 _specializations = {}
-_specialized_opmap = {}
+for _name, _number in opmap.items():
+    if _opcode.base(_number) != _number:
+        _specializations.setdefault(opname[_opcode.base(_number)], []).append(_name)
+_specialized_opmap = {_name: opmap[_name] for _names in _specializations.values() for _name in _names}
+# What instructions remember is kept apart from them.
 _cache_format = {}
 _inline_cache_entries = {}
 _special_method_names = _opcode.get_special_method_names()

@@ -91,10 +91,12 @@ fn argument(t: &mut Thread, code: Option<&Code>, at: usize, shown: &Shown) -> (O
     }
 }
 
-/// `decode(code)`: of each instruction the opcode, its chief argument, what that stands for, its operands as text, and the offset
+/// `decode(code, variants=False)`: of each instruction the opcode (where that is a variant, the one that it is a variant of, if those
+/// are not asked for), its chief argument, what that stands for, its operands as text, and the offset
 /// that it may jump to, or None. Of bytes that are no code object's it cannot tell the names.
 fn decode(t: &mut Thread, a: &[Value]) -> Res {
     let code = Code::of(a[0]);
+    let variants = support::truth_or(t, a[1], false)?;
     let words: Vec<Instr> = match code {
         Some(c) => (0..c.parts().instrs.len())
             .map(|i| Instr(plain_word(c, i)))
@@ -126,7 +128,11 @@ fn decode(t: &mut Thread, a: &[Value]) -> Res {
             None => Obj::from_raw(Value::NONE),
         };
         let text = Str::from_string(t, shown.text);
-        let op = int_obj(t, i64::from(word.op()));
+        let op = match OPS.get(usize::from(word.op())) {
+            Some(op) if !variants => listing::base(*op) as u8,
+            _ => word.op(),
+        };
+        let op = int_obj(t, i64::from(op));
         out.push(Tuple::from_vec(t, vec![op, arg, stands_for, text, target]));
     }
     Ok(List::from_vec(t, out).into())
@@ -184,7 +190,11 @@ fn get_executor(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 static FUNCTIONS: &[NativeDef] = &[
-    NativeDef::new("decode", "(code, /)", decode),
+    NativeDef::new("decode", "(code, variants=False, /)", decode),
+    NativeDef::new("base", "(opcode, /)", |t, a| match op_of(t, a[0])? {
+        Some(op) => Ok(Value::int(listing::base(op) as i64)),
+        None => Err(t.value_error("invalid opcode or oparg")),
+    }),
     NativeDef::new("handlers", "(code, /)", handlers),
     NativeDef::new("opcode_names", "()", opcode_names),
     NativeDef::new(

@@ -5,6 +5,7 @@
 use crate::header::{Flags, Header, IMMORTAL};
 use crate::thread::Thread;
 use crate::value::Value;
+use std::hint::cold_path;
 use std::sync::atomic::Ordering::*;
 use weft_threads::count as shared;
 
@@ -115,6 +116,7 @@ pub fn to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
     if h.owner.load(Relaxed) == t.tag() {
         let n = h.count.load(Relaxed) + 1;
         if n >= shared::SATURATED {
+            cold_path();
             return None;
         }
         h.count.store(n, Relaxed);

@@ -236,7 +236,11 @@ impl Reporter<'_, '_> {
         {
             return self.never_closed(open, bracket);
         }
+        // An operand that is missing at the end of a line does not come later.
+        let cut = e.error == Parse::ExpectedExpression
+            && !self.line_before(e.location.start()).trim().is_empty();
         if at_end
+            && !cut
             && self.opts.allow_incomplete
             && (self.mode == Mode::Single || found.msg.contains("indented block"))
         {
@@ -262,8 +266,11 @@ impl Reporter<'_, '_> {
 
     fn problem(&self, p: &Problem) -> SyntaxError {
         let range = TextRange::new(TextSize::new(p.start as u32), TextSize::new(p.end as u32));
-        let unfinished =
-            p.msg.starts_with("unterminated triple-quoted") || p.msg.starts_with("unexpected EOF");
+        let continued = p.msg.starts_with("unterminated string")
+            && self.src.text.trim_end_matches('\n').ends_with('\\');
+        let unfinished = continued
+            || p.msg.starts_with("unterminated triple-quoted")
+            || p.msg.starts_with("unexpected EOF");
         if unfinished && self.opts.allow_incomplete {
             return self.incomplete();
         }

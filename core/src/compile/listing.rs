@@ -59,8 +59,20 @@ pub enum Uses {
     Any,
 }
 
+/// The opcode of which this one is a variant for operands of a certain kind, or itself.
+pub fn base(op: Op) -> Op {
+    match op {
+        Op::MoveTemp => Op::Move,
+        Op::GetAttrLocal | Op::GetAttrTemp | Op::GetAttrGlobal => Op::GetAttr,
+        Op::LoadMethodLocal | Op::LoadMethodGlobal => Op::LoadMethod,
+        Op::CallMethod => Op::Call,
+        op => op,
+    }
+}
+
 /// Whether instructions of this opcode have such an operand.
 pub fn uses(op: Op, what: Uses) -> bool {
+    let op = base(op);
     let t = template(op);
     match what {
         Uses::Const => t.contains("$k"),
@@ -435,7 +447,7 @@ impl Printer<'_> {
 
 /// Shows instruction `word`, number `at`, which is followed by `next`.
 pub fn show(tables: &mut dyn Tables, at: usize, word: Instr, next: Instr) -> Shown {
-    let op = OPS.get(word.op() as usize).copied().unwrap_or(Op::Nop);
+    let op = base(OPS.get(word.op() as usize).copied().unwrap_or(Op::Nop));
     let mut p = Printer {
         tables,
         word,

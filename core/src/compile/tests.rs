@@ -79,7 +79,7 @@ fn comparisons_jump() {
             // The line of `while` by itself, for tracing tools.
             Op::Nop,
             Op::JumpNone,
-            Op::GetAttr,
+            Op::GetAttrLocal,
             Op::JumpGeK,
             Op::GetAttr,
             Op::JumpBack,
@@ -91,7 +91,7 @@ fn comparisons_jump() {
 #[test]
 fn swap_makes_no_tuple() {
     let f = function("def f(a, b):\n  a, b = b, a\n  return a\n");
-    assert_eq!(ops(&f), [Op::Move, Op::Move, Op::Move, Op::Return]);
+    assert_eq!(ops(&f), [Op::MoveTemp, Op::Move, Op::Move, Op::Return]);
     let f = function("def f(a, b):\n  a, b = b, a + b\n  return a\n");
     assert_eq!(ops(&f), [Op::Add, Op::Move, Op::Move, Op::Return]);
 }

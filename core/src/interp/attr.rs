@@ -55,7 +55,8 @@ pub fn cached_method(ty: &Type, w: u64) -> Value {
     // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
     let mc = unsafe { &*mc };
     if mc.version as u64 == w >> 32 {
-        mc.value(((w >> 8) & 0xff_ffff) as usize)
+        // SAFETY: words are made of a cache's version and an index that a lookup in it has given.
+        unsafe { mc.value_unchecked(((w >> 8) & 0xff_ffff) as usize) }
     } else {
         Value::NULL
     }

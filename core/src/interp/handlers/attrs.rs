@@ -11,16 +11,11 @@ use weft_objects::prelude::*;
 use weft_objects::super_::SUPER;
 use weft_objects::types::type_flags as tf;
 
-/// The instance that `x`, a pointer, is, if its attributes are in inline slots. (The header's flag means something else in objects of
-/// other types.)
+/// The instance that `x`, a pointer, is, if its attributes are in inline slots. (Objects of no other kind have the header's flag.)
 #[inline(always)]
 fn inline<'a>(x: Value) -> Option<&'a Instance> {
     let o = Instance::of_unchecked(x);
-    if type_of(x).has(tf::INLINE) && o.is_inline() {
-        Some(o)
-    } else {
-        None
-    }
+    if o.is_inline() { Some(o) } else { None }
 }
 
 /// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
@@ -35,6 +30,21 @@ fn found(s: State, x: Value, found: Value) -> Option<*mut Frame> {
     let old = s.reg(s.i.a());
     s.put(s.i.a(), v);
     Some(s.finish2(x, old))
+}
+
+/// The word in the slot of instance `x` that a SLOT word stands for. `None`: it has another shape, or is no instance.
+#[inline(always)]
+fn in_slot(x: Value, w: u64) -> Option<Value> {
+    if !x.is_ptr() {
+        return None;
+    }
+    let o = inline(x)?;
+    // The upper half of no other kind of word is a shape's id.
+    if o.shape.load(Acquire) != (w >> 32) as u32 {
+        return None;
+    }
+    let v = o.slot(((w >> 8) & 0xff) as usize).get();
+    if v.is_null() { None } else { Some(v) }
 }
 
 /// Lays a method and its self down, which are both owned; the registers are dead.
@@ -101,15 +111,45 @@ fn method(s: State, x: Value, w: u64) -> Option<*mut Frame> {
 handlers! {
     get_attr(s) {
         let x = s.reg(s.i.b());
+        if let Some(v) = in_slot(x, s.cache(s.i.c()))
+            && let Some(f) = found(s, x, v)
+        {
+            return f;
+        }
+        s.tail(get_attr_other)
+    }
+    get_attr_local(s) {
+        if let Some(v) = in_slot(s.reg(s.i.b()), s.cache(s.i.c()))
+            && let Some(v) = s.copy(v)
+        {
+            return s.fresh(v);
+        }
+        s.tail(get_attr_other)
+    }
+    get_attr_temp(s) {
+        let x = s.reg(s.i.b());
+        if let Some(v) = in_slot(x, s.cache(s.i.c()))
+            && let Some(v) = s.copy(v)
+        {
+            s.put(s.i.b(), v);
+            return s.drop_ptr(x);
+        }
+        s.tail(get_attr_other)
+    }
+    get_attr_global(s) {
+        let x = s.reg(s.i.b());
         let w = s.cache(s.i.c());
         if x.is_ptr() {
-            // The upper half of no other kind of word is a shape's id, and the slots are empty if the attributes are in a dict.
-            let o = Instance::of_unchecked(x);
-            if type_of(x).has(tf::INLINE)
-                && o.shape.load(Acquire) == (w >> 32) as u32
-                && let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get())
-            {
-                return f;
+            let v = match w & 0xff {
+                cache::TYPE if type_of(x).has(tf::TYPE_SUBCLASS) => {
+                    attr::cached_method(Type::of_unchecked(x), w)
+                }
+                cache::MODULE => attr::cached_module(s.t(), x, w),
+                _ => return s.tail(get_attr_temp),
+            };
+            if let Some(v) = s.copy_some(v) {
+                s.put(s.i.b(), v);
+                return s.drop_ptr(x);
             }
         }
         s.tail(get_attr_other)
@@ -290,12 +330,45 @@ handlers! {
             // SAFETY: a register's object is alive.
             let h = unsafe { x.header() };
             if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
+                && let Some(m) = s.copy_some(attr::cached_method(type_of(x), w))
+            {
+                s.put(s.i.b(), Value::NULL);
+                return pair(s, m, x);
+            }
+        }
+        s.tail(load_method_many)
+    }
+    load_method_local(s) {
+        let x = s.reg(s.i.b());
+        let w = s.cache(s.i.c());
+        if w & 0xff == cache::METHOD && x.is_ptr() {
+            // SAFETY: a register's object is alive.
+            let h = unsafe { x.header() };
+            if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
                 && let Some(f) = method(s, x, w)
             {
                 return f;
             }
         }
         s.tail(load_method_many)
+    }
+    load_method_global(s) {
+        let x = s.reg(s.i.b());
+        let w = s.cache(s.i.c());
+        let m = match w & 0xff {
+            cache::MODULE if x.is_ptr() => attr::cached_module(s.t(), x, w),
+            cache::TYPE if x.is_ptr() && type_of(x).has(tf::TYPE_SUBCLASS) => {
+                attr::cached_method(Type::of_unchecked(x), w)
+            }
+            _ => return s.tail(load_method),
+        };
+        if let Some(m) = s.copy_some(m) {
+            s.put(s.i.b(), Value::NULL);
+            s.put(s.i.a(), m);
+            s.put(s.i.a() + 1, Value::NULL);
+            return s.drop_ptr(x);
+        }
+        s.tail(load_method_other)
     }
     load_method_many(s) {
         let x = s.reg(s.i.b());

@@ -88,15 +88,6 @@ handlers! {
                 return s.tail(call_slow);
             }
             let ty = callee.header().ty.load(Relaxed) as *const Type;
-            if s.i.arg() == 0 && !(*p.add(1)).is_null() {
-                if ty == &raw const FUNCTION {
-                    return s.tail(call_with_self);
-                }
-                if ty == &raw const METHOD_DESCRIPTOR {
-                    return s.tail(call_method_descriptor);
-                }
-                return s.tail(call_slow);
-            }
             if ty == &raw const FUNCTION {
                 return s.tail(call_function);
             }
@@ -112,14 +103,24 @@ handlers! {
         }
         s.tail(call_slow)
     }
-    call_with_self(s) {
-        // SAFETY: as in `call`, which has looked at the type.
+    call_method(s) {
+        // SAFETY: as in `call`.
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            let func = &*(callee.ptr() as *const Function);
-            enter(s, callee, func, p.add(1), s.i.c() + 1, || ())
+            if callee.is_ptr() && !(*p.add(1)).is_null() {
+                let ty = callee.header().ty.load(Relaxed) as *const Type;
+                if ty == &raw const FUNCTION {
+                    let func = &*(callee.ptr() as *const Function);
+                    return enter(s, callee, func, p.add(1), s.i.c() + 1, || ());
+                }
+                if ty == &raw const METHOD_DESCRIPTOR {
+                    return s.tail(call_method_descriptor);
+                }
+                return s.tail(call_slow);
+            }
         }
+        s.tail(call)
     }
     call_function(s) {
         // SAFETY: as in `call`, which has looked at the type.
@@ -426,7 +427,7 @@ unsafe fn push_frame(
         let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
-        frames::write(
+        frames::write_running(
             nf,
             base,
             code,
@@ -497,15 +498,17 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            *p = Value::NULL;
-            if v.is_counted() {
-                let h = v.header();
-                let n = h.count.load(Relaxed);
-                if h.owner.load(Relaxed) != tag || n == 1 {
-                    *p = v;
-                    return false;
+            // What is no pointer may stay: the register is dead.
+            if v.is_ptr() {
+                if !v.is_uncounted() {
+                    let h = v.header();
+                    let n = h.count.load(Relaxed);
+                    if h.owner.load(Relaxed) != tag || n == 1 {
+                        return false;
+                    }
+                    h.count.store(n - 1, Relaxed);
                 }
-                h.count.store(n - 1, Relaxed);
+                *p = Value::NULL;
             }
             p = p.add(1);
         }
@@ -548,16 +551,16 @@ fn leave(s: State, v: Value) -> *mut Frame {
         } else {
             std::mem::replace(&mut *r.add(dst), v)
         };
-        if !old.is_counted() {
-            return f;
-        }
-        State {
+        let s = State {
             pc: (*f).pc,
             r,
             f,
             ..s
+        };
+        if !old.is_counted() {
+            return s.go_on();
         }
-        .finish(old)
+        s.finish(old)
     }
 }
 

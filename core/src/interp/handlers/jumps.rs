@@ -80,7 +80,7 @@ handlers! {
         if s.t().interrupted() {
             return s.slow(|t, _, _| weft_objects::runtime::safepoint(t));
         }
-        s.back()
+        s.go_on()
     }
     jump_true(s) { jump_truth!(s, true) }
     jump_false(s) { jump_truth!(s, false) }

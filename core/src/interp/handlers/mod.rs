@@ -7,9 +7,9 @@
 //! - it returns the frame to go on with to the loop in [`super::run`], which reads the state from that frame; NULL ends the loop.
 //!
 //! So a fast path needs no prologue, no spill and no return. What is not leaf code is kept out of it: whatever may call something
-//! goes through the second or third way, with the pc saved. Backward jumps, returns from functions and slow paths go back to the
-//! loop, so that the machine stack stays flat even where a tail call is compiled as a call; builds with debug assertions, in which
-//! it always is, go back after each instruction.
+//! goes through the second or third way, with the pc saved. Slow paths go back to the loop, and backward jumps and returns from
+//! functions do where the machine stack has grown ([`State::go_on`]), so that it stays flat even where a tail call is compiled as a
+//! call; builds with debug assertions, in which it always is, go back after each instruction.
 //!
 //! Two rules about registers keep it simple. A dead temporary never holds a pointer, so nothing above a frame's live registers
 //! needs clearing or scanning. A local's old value is dropped when it is overwritten.
@@ -29,6 +29,7 @@ pub use table::HANDLERS;
 
 use super::unwind;
 use crate::compile::bytecode::Instr;
+use std::hint::cold_path;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use weft_objects::frame::Frame;
 use weft_objects::prelude::*;
@@ -199,6 +200,16 @@ impl State {
             handler(i, self.pc.add(1), self.r, self.f, self.t)
         }
     }
+    /// Goes on with the next instruction after a jump back or a return, which nothing bounds the number of: by way of the loop if
+    /// the machine stack has grown, as it does where a handler's tail call has been compiled as a call.
+    #[inline(always)]
+    pub fn go_on(self) -> *mut Frame {
+        if super::run::stack_is_flat(self.t()) {
+            self.next()
+        } else {
+            self.back()
+        }
+    }
     /// Goes on with the next instruction by way of the loop.
     #[inline(always)]
     pub fn back(self) -> *mut Frame {
@@ -246,6 +257,34 @@ impl State {
     #[inline(always)]
     pub fn result(self, v: Value) -> *mut Frame {
         self.set(self.i.a(), v)
+    }
+
+    /// Stores an owned word in register `a`, a dead temporary, and goes on.
+    #[inline(always)]
+    pub fn fresh(self, v: Value) -> *mut Frame {
+        self.put(self.i.a(), v);
+        self.next()
+    }
+    /// Drops a register word that is a pointer, and goes on.
+    #[inline(always)]
+    pub fn drop_ptr(self, v: Value) -> *mut Frame {
+        if v.is_uncounted() {
+            return self.next();
+        }
+        // SAFETY: a register's object is alive; the word owned one count. The handler's contract is ours.
+        unsafe {
+            let h = v.header();
+            if h.owner.load(Relaxed) != (*self.t).tag() {
+                return drop_shared(v.0, self.pc, self.r, self.f, self.t);
+            }
+            let n = h.count.load(Relaxed) - 1;
+            h.count.store(n, Relaxed);
+            if n == 0 {
+                cold_path();
+                return died(v.0, self.pc, self.r, self.f, self.t);
+            }
+        }
+        self.next()
     }
 
     /// Has an out-of-line function do the instruction.

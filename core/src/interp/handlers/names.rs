@@ -18,6 +18,17 @@ handlers! {
         }
         s.slow(globals::move_slow)
     }
+    move_temp(s) {
+        let v = s.reg(s.i.b());
+        if v.is_counted() {
+            if let Some(v) = s.copy(v) {
+                return s.fresh(v);
+            }
+        } else if !v.is_null() {
+            return s.fresh(v);
+        }
+        s.slow(globals::move_slow)
+    }
     load_k(s) { s.result(s.konst(s.i.b())) }
     load_global(s) {
         let w = s.cache(s.i.c());
