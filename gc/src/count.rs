@@ -5,7 +5,6 @@
 use crate::header::{Flags, Header, IMMORTAL};
 use crate::thread::Thread;
 use crate::value::Value;
-use std::hint::cold_path;
 use std::sync::atomic::Ordering::*;
 use weft_threads::count as shared;
 
@@ -116,13 +115,33 @@ pub fn to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
     if h.owner.load(Relaxed) == t.tag() {
         let n = h.count.load(Relaxed) + 1;
         if n >= shared::SATURATED {
-            cold_path();
             return None;
         }
         h.count.store(n, Relaxed);
         Some(Value(v.0 & !8))
     } else {
         Some(Value::uncounted(v.ptr()))
+    }
+}
+
+/// As [`to_reg_fast`], for a word that has been read from a place that holds no uncounted ones, nor NULL now.
+#[inline(always)]
+pub fn slot_to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
+    debug_assert!(!v.is_null() && !v.is_uncounted());
+    if v.0 & 7 != 0 {
+        return Some(v);
+    }
+    // SAFETY: as in `to_reg`; the bit that makes a pointer an uncounted one is not set.
+    let h = unsafe { &*(v.0 as *const Header) };
+    if h.owner.load(Relaxed) == t.tag() {
+        let n = h.count.load(Relaxed) + 1;
+        if n >= shared::SATURATED {
+            return None;
+        }
+        h.count.store(n, Relaxed);
+        Some(v)
+    } else {
+        Some(Value(v.0 | 8))
     }
 }
 

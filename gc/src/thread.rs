@@ -308,6 +308,9 @@ impl Thread {
     /// Runs `f`, which may block and touches no object, detached: others may look through this thread's registers and
     /// need not wait for it (I8).
     pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        if self.peer.breaker().load(Relaxed) & breaker_bits::SETTLE != 0 {
+            self.hand_over();
+        }
         self.detach();
         let r = f();
         self.attach();

@@ -1,7 +1,6 @@
 //! The value word: small ints, floats, constants and object pointers in 64 bits.
 
 use crate::header::Header;
-use std::hint::cold_path;
 
 /// A 64-bit value word. Copying one copies the bits and counts nothing: who owns the reference is a matter
 /// of where the word lies (see [`crate::Obj`] for an owned handle).
@@ -56,27 +55,12 @@ impl Value {
     /// A pointer, counted or not; not NULL.
     #[inline(always)]
     pub const fn is_ptr(self) -> bool {
-        // Two branches that are predicted well, rather than one on what both say.
-        if self.0 & 7 != 0 {
-            return false;
-        }
-        if self.0 == 0 {
-            cold_path();
-            return false;
-        }
-        true
+        self.0 & 7 == 0 && self.0 != 0
     }
     /// A counted pointer: dropping this word must count down.
     #[inline(always)]
     pub const fn is_counted(self) -> bool {
-        if self.0 & 15 != 0 {
-            return false;
-        }
-        if self.0 == 0 {
-            cold_path();
-            return false;
-        }
-        true
+        self.0 & 15 == 0 && self.0 != 0
     }
     #[inline(always)]
     pub const fn is_uncounted(self) -> bool {

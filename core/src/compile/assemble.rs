@@ -894,7 +894,7 @@ fn op_of(word: Instr) -> Op {
 }
 
 /// Whether the jump offset is in `c` alone.
-pub(super) fn short_jump(op: Op) -> bool {
+pub(crate) fn short_jump(op: Op) -> bool {
     matches!(
         op,
         Op::JumpLt
@@ -915,7 +915,7 @@ pub(super) fn short_jump(op: Op) -> bool {
 }
 
 /// Whether the jump offset is in `b` and `c`.
-pub(super) fn long_jump(op: Op) -> bool {
+pub(crate) fn long_jump(op: Op) -> bool {
     matches!(
         op,
         Op::Jump | Op::JumpBack | Op::JumpTrue | Op::JumpFalse | Op::JumpNone | Op::JumpNotNone

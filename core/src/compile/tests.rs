@@ -134,7 +134,7 @@ fn constants_are_folded_and_kept_apart() {
 #[test]
 fn walrus_does_not_change_an_operand_that_was_read() {
     let f = function("def f(x): return x + (x := 5) + x");
-    assert_eq!(f.instrs[0].op(), Op::Move as u8);
+    assert_eq!(f.instrs[0].op(), Op::MoveTemp as u8);
 }
 
 #[test]
@@ -437,4 +437,21 @@ fn fields_are_explained() {
         "f-string: expecting '=', or '!', or ':', or '}'"
     );
     assert_eq!(msg("f'{a!}'"), "f-string: missing conversion character");
+}
+
+#[test]
+fn nesting_is_looked_at_before_anything_parses() {
+    let opts = Options {
+        barry: true,
+        ..options()
+    };
+    let error = compile(&"{".repeat(100_000), Mode::Exec, &opts).err();
+    assert!(error.is_some_and(|e| e.msg == "too many nested parentheses"));
+    for word in ["async ", "not ", "await ", "lambda: "] {
+        let error = compile(&word.repeat(30_000), Mode::Exec, &options());
+        assert!(
+            error.is_err_and(|e| e.kind == ErrorKind::Recursion),
+            "{word}"
+        );
+    }
 }

@@ -249,6 +249,7 @@ handlers! {
         }
         s.tail(call_slow)
     }
+    #[cold]
     call_slow(s) {
         s.save();
         entered(s, calls::call(s.t(), s.f, s.i))
@@ -296,6 +297,7 @@ handlers! {
         }
         s.tail(return_k_dropping)
     }
+    #[cold]
     return_dropping(s) {
         let v = s.reg(s.i.a());
         s.put(s.i.a(), Value::NULL);
@@ -305,6 +307,7 @@ handlers! {
         }
         leave(s, v)
     }
+    #[cold]
     return_k_dropping(s) {
         // SAFETY: the innermost frame.
         let flags = unsafe { (*s.f).flags };
@@ -326,6 +329,7 @@ handlers! {
         }
         s.tail(return_k_slow)
     }
+    #[cold]
     return_slow(s) {
         s.save();
         let v = s.reg(s.i.a());
@@ -345,6 +349,7 @@ handlers! {
         };
         leave_slow(s, v)
     }
+    #[cold]
     return_k_slow(s) {
         // SAFETY: the innermost frame.
         let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
@@ -354,6 +359,7 @@ handlers! {
         s.save();
         leave_slow(s, s.konst(s.i.b()))
     }
+    #[cold]
     return_entry(s) {
         let a = s.i.a();
         let v = s.reg(a);
@@ -473,19 +479,45 @@ pub fn enter_method<const N: usize>(
     }
     // SAFETY: there is room above all registers in use. The class's function stays while its frame holds this word.
     unsafe {
-        let own = to_reg(t, m);
-        *top = own;
-        for (k, (v, taken)) in operands.into_iter().enumerate() {
-            *top.add(1 + k) = match taken {
-                Some(n) => {
-                    s.put(n, Value::NULL);
-                    v
-                }
-                None => copy_reg(t, v),
+        // First all copies, of which one may fail: nothing has been done then.
+        let own = s.copy(m)?;
+        let mut words = [Value::NULL; N];
+        let mut k = 0;
+        while k < N {
+            let (v, taken) = operands[k];
+            words[k] = match taken {
+                None if v.is_counted() => match s.copy(v) {
+                    Some(v) => v,
+                    None => return give_up(s, own, &operands[..k]),
+                },
+                _ => v,
             };
+            k += 1;
+        }
+        *top = own;
+        k = 0;
+        while k < N {
+            if let Some(n) = operands[k].1 {
+                s.put(n, Value::NULL);
+            }
+            *top.add(1 + k) = words[k];
+            k += 1;
         }
         Some(push_frame(s, own, func, code, top.add(1), N))
     }
+}
+
+/// [`enter_method`] has found a count without room: gives up the copies made so far.
+#[cold]
+#[inline(never)]
+fn give_up(s: State, own: Value, copied: &[(Value, Option<usize>)]) -> Option<*mut Frame> {
+    s.uncopy(own);
+    for (v, taken) in copied {
+        if taken.is_none() && v.is_counted() {
+            s.uncopy(*v);
+        }
+    }
+    None
 }
 
 /// Drops what the frame's locals and the register below it hold. False: an object would die of it (the rest is left).

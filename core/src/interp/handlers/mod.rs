@@ -29,7 +29,6 @@ pub use table::HANDLERS;
 
 use super::unwind;
 use crate::compile::bytecode::Instr;
-use std::hint::cold_path;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use weft_objects::frame::Frame;
 use weft_objects::prelude::*;
@@ -147,6 +146,14 @@ impl State {
     pub fn copy(self, v: Value) -> Option<Value> {
         weft_gc::to_reg_fast(self.t(), v)
     }
+    /// As [`State::copy`], for a word that has been read from a place that holds no uncounted ones; `None` for NULL, too.
+    #[inline(always)]
+    pub fn copy_slot(self, v: Value) -> Option<Value> {
+        if v.is_null() {
+            return None;
+        }
+        weft_gc::slot_to_reg_fast(self.t(), v)
+    }
     /// As [`State::copy`], for a word that may be NULL: `None` then.
     #[inline(always)]
     pub fn copy_some(self, v: Value) -> Option<Value> {
@@ -199,6 +206,17 @@ impl State {
             let handler = HANDLERS[(i & 0xff) as usize];
             handler(i, self.pc.add(1), self.r, self.f, self.t)
         }
+    }
+    /// Goes on after a jump if `jumps`, else with the next instruction. A branch of the machine's, which it predicts: a conditional move
+    /// would have the next instruction wait for what was compared.
+    #[inline(always)]
+    pub fn branch(self, jumps: bool, offset: isize) -> *mut Frame {
+        if jumps {
+            // SAFETY: does nothing; it keeps the two ways apart.
+            unsafe { std::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+            return self.jump(offset).next();
+        }
+        self.next()
     }
     /// Goes on with the next instruction after a jump back or a return, which nothing bounds the number of: by way of the loop if
     /// the machine stack has grown, as it does where a handler's tail call has been compiled as a call.
@@ -280,7 +298,6 @@ impl State {
             let n = h.count.load(Relaxed) - 1;
             h.count.store(n, Relaxed);
             if n == 0 {
-                cold_path();
                 return died(v.0, self.pc, self.r, self.f, self.t);
             }
         }
@@ -327,6 +344,7 @@ impl State {
 }
 
 /// An instruction without a fast path (`g` captures nothing, so it is no argument to the machine).
+#[cold]
 #[inline(never)]
 unsafe fn outline<F>(
     i: u64,
@@ -350,6 +368,7 @@ where
     s.done(g(s.t(), f, s.i))
 }
 
+#[cold]
 #[inline(never)]
 unsafe fn outline_jump<F>(
     i: u64,
