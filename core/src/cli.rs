@@ -53,6 +53,8 @@ pub struct Config {
     pub int_max_str_digits: i64,
     pub thread_inherit_context: bool,
     pub context_aware_warnings: bool,
+    /// Only the lines of instructions are told.
+    pub no_debug_ranges: bool,
     pub warn_options: Vec<String>,
     pub xoptions: Vec<(String, Option<String>)>,
     pub python_path: Vec<Vec<u8>>,
@@ -220,6 +222,7 @@ fn defaults(args: &[Vec<u8>]) -> Config {
         int_max_str_digits: 4300,
         thread_inherit_context: FREE_THREADED,
         context_aware_warnings: FREE_THREADED,
+        no_debug_ranges: false,
         warn_options: Vec::new(),
         xoptions: Vec::new(),
         python_path: Vec::new(),
@@ -468,6 +471,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
             _ => d,
         };
         c.thread_inherit_context = flag("PYTHON_THREAD_INHERIT_CONTEXT", c.thread_inherit_context);
+        c.no_debug_ranges |= std::env::var_os("PYTHONNODEBUGRANGES").is_some_and(|v| !v.is_empty());
         c.context_aware_warnings = flag("PYTHON_CONTEXT_AWARE_WARNINGS", c.context_aware_warnings);
     } else {
         // Nothing set from outside may change hashes either; the object layer asks the environment itself.
@@ -496,6 +500,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
             ("pycache_prefix", v) => {
                 c.pycache_prefix = v.filter(|v| !v.is_empty()).map(String::into_bytes)
             }
+            ("no_debug_ranges", _) => c.no_debug_ranges = true,
             ("warn_default_encoding", _) => c.warn_default_encoding = true,
             ("thread_inherit_context", Some(v)) => c.thread_inherit_context = v == "1",
             ("context_aware_warnings", Some(v)) => c.context_aware_warnings = v == "1",

@@ -92,6 +92,7 @@ fn init(t: &mut Thread) -> Res<()> {
     if config().dev_mode {
         runtime::set_dev_mode();
     }
+    weft_objects::code::LINES_ONLY.store(config().no_debug_ranges, Relaxed);
     init_import(t, &sys)?;
     set_path(t);
     sys::open_streams(t, config())?;
@@ -319,7 +320,11 @@ fn options() -> Options {
 
 /// Runs a source text in `__main__`.
 fn run_source(t: &mut Thread, source: &str, filename: &Obj, globals: &Obj) -> Res<()> {
-    let code = compile_api::compile_named(t, source, filename, Mode::Exec, &options())?;
+    let opts = Options {
+        from_file: matches!(config().target, Target::File(_)),
+        ..options()
+    };
+    let code = compile_api::compile_named(t, source, filename, Mode::Exec, &opts)?;
     if matches!(config().target, Target::Command(_)) {
         COMMAND.set(t, code.clone());
     }
@@ -477,7 +482,7 @@ fn run_script(t: &mut Thread, path: &[u8], source: &[u8]) -> Res<()> {
     } else {
         source.to_vec()
     };
-    let text = compile_api::decode(t, &source, filename.value())?;
+    let text = compile_api::decode_program(t, &source, filename.value())?;
     run_source(t, &text, &filename, &globals)
 }
 
@@ -531,7 +536,8 @@ fn stdin_source(t: &mut Thread) -> Res<(String, Obj)> {
     if let Err(e) = t.blocking(|| std::io::stdin().lock().read_to_end(&mut source)) {
         return Err(t.io_error(&e, None));
     }
-    Ok((compile_api::decode(t, &source, filename.value())?, filename))
+    let text = compile_api::decode_program(t, &source, filename.value())?;
+    Ok((text, filename))
 }
 
 // --- shut-down ---

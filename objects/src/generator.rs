@@ -591,6 +591,10 @@ pub fn thrown(t: &mut Thread, a: &[Value]) -> Res<Obj> {
 }
 
 fn gen_throw(t: &mut Thread, a: &[Value]) -> Res {
+    if a[2..].iter().any(|v| !v.is_null()) {
+        let msg = "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.";
+        errors::warn::deprecated(t, msg)?;
+    }
     let exc = thrown(t, &a[1..])?;
     let o = resume(t, a[0], Resume::Throw(exc))?;
     outcome(t, o)
