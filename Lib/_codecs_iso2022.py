@@ -43,10 +43,29 @@ def _from_euc(name, mark, prefix=b"", register=0, only_pairs=False):
              if code & ~0xFFFF == high and code >= 0xA1A1 and code & 0x8080 == 0x8080 and code >> 8 & 0xFF >= 0xA1}
     encoded = {text: bytes(b & 0x7F for b in raw[-2:]) for text, raw in found.encoded.items()
                if len(raw) == size and raw.startswith(prefix) and raw[-2] >= 0xA1}
-    if name.startswith("euc_jis") and prefix:
-        # What these decode after 8F is JIS X 0212 too; what they encode so is not.
-        texts = {int.from_bytes(raw, "big"): text for text, raw in encoded.items()}
     return _Set(mark, texts, encoded, register, only_pairs)
+
+
+def _plane(code):
+    """(plane, bytes) of JIS X 0213 that a Shift JIS code of two bytes stands for."""
+    lead, trail = code >> 8, code & 0xFF
+    trail -= 0x40 if trail < 0x80 else 0x41
+    row = 2 * (lead - (0x81 if lead < 0xA0 else 0xC1)) + (trail >= 0x5E)
+    column = trail % 0x5E + 0x21
+    if row < 0x5E:
+        return 1, bytes([row + 0x21, column])
+    # The rows of the second plane lie where there was room.
+    row += 7 if row >= 0x67 else -0x37 if row >= 0x63 or row == 0x5F else -0x3D
+    return 2, bytes([row, column])
+
+
+def _from_shift(name, mark, plane, only_pairs=False):
+    """A plane of JIS X 0213, from its Shift JIS."""
+    found = table(name)
+    codes = ((text, _plane(code)) for code, text in found.texts.items() if code > 0xFF)
+    texts = {int.from_bytes(raw, "big"): text for text, (where, raw) in codes if where == plane}
+    codes = ((text, _plane(int.from_bytes(raw, "big"))) for text, raw in found.encoded.items() if len(raw) == 2)
+    return _Set(mark, texts, {text: raw for text, (where, raw) in codes if where == plane}, only_pairs=only_pairs)
 
 
 def _roman():
@@ -64,12 +83,12 @@ _SETS = {
     "0212": lambda: _from_euc("euc_jp", 0x44 | _TWO, b"\x8f"),
     "roman": _roman,
     "kana": _kana,
-    "0213 pairs": lambda: _from_euc("euc_jisx0213", 0x4F | _TWO, only_pairs=True),
-    "0213": lambda: _from_euc("euc_jisx0213", 0x4F | _TWO),
-    "0213 second": lambda: _from_euc("euc_jisx0213", 0x50 | _TWO, b"\x8f"),
-    "2004 pairs": lambda: _from_euc("euc_jis_2004", 0x51 | _TWO, only_pairs=True),
-    "2004": lambda: _from_euc("euc_jis_2004", 0x51 | _TWO),
-    "2004 second": lambda: _from_euc("euc_jis_2004", 0x50 | _TWO, b"\x8f"),
+    "0213 pairs": lambda: _from_shift("shift_jisx0213", 0x4F | _TWO, 1, only_pairs=True),
+    "0213": lambda: _from_shift("shift_jisx0213", 0x4F | _TWO, 1),
+    "0213 second": lambda: _from_shift("shift_jisx0213", 0x50 | _TWO, 2),
+    "2004 pairs": lambda: _from_shift("shift_jis_2004", 0x51 | _TWO, 1, only_pairs=True),
+    "2004": lambda: _from_shift("shift_jis_2004", 0x51 | _TWO, 1),
+    "2004 second": lambda: _from_shift("shift_jis_2004", 0x50 | _TWO, 2),
     "korean": lambda: _from_euc("euc_kr", 0x43 | _TWO),
     "korean shifted": lambda: _from_euc("euc_kr", 0x43 | _TWO, register=1),
     "chinese": lambda: _from_euc("gb2312", 0x41 | _TWO),
