@@ -345,7 +345,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
                 }
                 b'#' => self.skip_line(),
                 b'\\' => self.at += 2,
-                b'\'' | b'"' => self.string(false),
+                b'\'' | b'"' => self.string(false)?,
                 b'(' | b'[' | b'{' => self.open()?,
                 b')' | b']' | b'}' => {
                     self.brackets.pop();
@@ -446,8 +446,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
         let word = &self.bytes[start..self.at];
         if matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) && word.len() <= 2 {
             let raw = word.iter().any(|b| matches!(b, b'r' | b'R'));
-            self.string(raw);
-            return Ok(());
+            return self.string(raw);
         }
         match word {
             b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is"
@@ -460,19 +459,26 @@ impl<'s, 'a> Nesting<'s, 'a> {
     }
 
     /// Skips a string literal. The expressions in an f-string are not looked at: their brackets nest at most
-    /// as deeply as the text is long, and count by its length.
-    fn string(&mut self, _raw: bool) {
+    /// as deeply as the text is long, and count by its length. A quote within them seems to end it, so what
+    /// comes next may be one of its expressions that looks like a plain string: brackets in those count as well.
+    fn string(&mut self, _raw: bool) -> Res {
         let quote = self.bytes[self.at];
         let start = self.at;
         let triple = self.bytes.get(self.at + 1) == Some(&quote)
             && self.bytes.get(self.at + 2) == Some(&quote);
         self.at += if triple { 3 } else { 1 };
-        let mut braces = 0;
+        let (mut operators, mut depth, mut deepest) = (0, 0u32, 0u32);
         while let Some(&b) = self.bytes.get(self.at) {
             match b {
                 b'\\' => self.at += 1,
                 b'\n' if !triple => break,
-                b'{' | b'(' | b'[' | b'-' | b'~' | b'+' => braces += 1,
+                b'{' | b'(' | b'[' => {
+                    operators += 1;
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b'}' | b')' | b']' => depth = depth.saturating_sub(1),
+                b'-' | b'~' | b'+' => operators += 1,
                 _ if b == quote => {
                     if !triple {
                         self.at += 1;
@@ -494,8 +500,13 @@ impl<'s, 'a> Nesting<'s, 'a> {
                 self.bytes[start - 1],
                 b'f' | b'F' | b't' | b'T' | b'r' | b'R'
             );
+        if prefixed && deepest > MAX_PREFIX {
+            return Err(self.src.too_deep());
+        }
         self.prefix = 0;
-        self.weight += if prefixed { 1 + braces } else { 1 };
+        // An f-string in an f-string takes more of the stack than a bracket in a bracket.
+        self.weight += 1 + 3 * deepest + if prefixed { operators } else { 0 };
+        Ok(())
     }
 }
 

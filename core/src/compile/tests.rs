@@ -454,4 +454,12 @@ fn nesting_is_looked_at_before_anything_parses() {
             "{word}"
         );
     }
+    let nest = |open: &str, close: &str| format!("{}1{}", open.repeat(5_000), close.repeat(5_000));
+    for source in [
+        format!("f\"{{{}}}\"", nest("f'{x:", "}'")),
+        format!("f'{{'a' + {}}}'", nest("(", ")")),
+    ] {
+        // An error or not: it comes back.
+        let _ = compile(&source, Mode::Exec, &options());
+    }
 }
