@@ -6,13 +6,14 @@
 //! A free block has a link in place of its type. The rest of its header stays as it was: a collector that walks its own thread's
 //! pages, while another thread frees a shared object there, sees either a shared object or a free block.
 
+use crate::block::{Free, OWN, REMOTE, RemoteList};
 use crate::header::{Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 use crate::thread::Thread;
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, null_mut};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
 use weft_threads::parker::RawLock;
 
 const PAGE: usize = 64 * 1024;
@@ -24,39 +25,11 @@ const BIG: u16 = u16::MAX;
 /// Blocks carved from a page at a time.
 const CARVE: usize = 32;
 
-/// A block that is not in use.
-#[repr(C)]
-struct Free {
-    /// Count and owner of the object that was here.
-    header: u64,
-    /// The address of the next free block, plus [`OWN`] or [`REMOTE`]. (Types are 16-byte aligned.)
-    link: AtomicUsize,
-}
-
-/// Link of a block on its thread's free list.
-const OWN: usize = 1;
-/// Link of a block on its page's remote list, or on its way there.
-const REMOTE: usize = 2;
-
-impl Free {
-    #[inline(always)]
-    fn next(&self, kind: usize) -> *mut Free {
-        (self.link.load(Relaxed) - kind) as *mut Free
-    }
-    #[inline(always)]
-    fn set_next(&self, next: *mut Free, kind: usize) {
-        self.link.store(next as usize + kind, Release);
-    }
-    #[inline(always)]
-    fn is_own(&self) -> bool {
-        self.link.load(Acquire) & OWN != 0
-    }
-}
-
 /// Whether a block holds no object.
 #[inline(always)]
 pub(crate) fn is_free(h: &Header) -> bool {
-    h.ty.load(Acquire) as usize & (OWN | REMOTE) != 0
+    // SAFETY: a free block's link lies where an object's type does, and both are atomic words.
+    unsafe { &*(h as *const Header as *const Free) }.is_free()
 }
 
 #[repr(C, align(64))]
@@ -72,7 +45,7 @@ pub(crate) struct Page {
     end: u32,
     size: usize,
     /// Blocks freed by other threads.
-    remote: AtomicPtr<Free>,
+    remote: RemoteList,
     /// Scratch of the collectors: one word a block, while they run.
     pub(crate) scratch: UnsafeCell<Vec<Cell<u32>>>,
 }
@@ -254,7 +227,7 @@ impl Heap {
             let page = unsafe { &*p.0 };
             if page.block as usize == block
                 && page.leaf == leaf
-                && !page.remote.load(Relaxed).is_null()
+                && !page.remote.is_empty()
             {
                 self.take_remote(page, class);
                 got = true;
@@ -295,17 +268,7 @@ impl Heap {
     }
 
     fn take_remote(&self, page: &Page, class: usize) {
-        // Acquire: the blocks' words were written by the threads that freed them.
-        let mut p = page.remote.swap(null_mut(), AcqRel);
-        while !p.is_null() {
-            // SAFETY: blocks on the remote list are free, and the list is now ours.
-            unsafe {
-                let next = (*p).next(REMOTE);
-                (*p).set_next(self.free[class].get(), OWN);
-                self.free[class].set(p);
-                p = next;
-            }
-        }
+        self.free[class].set(page.remote.take(self.free[class].get()));
     }
 
     fn new_page(&self, block: usize, leaf: bool, size: usize) -> *mut Page {
@@ -330,7 +293,7 @@ impl Heap {
                 bump: AtomicU32::new(FIRST as u32),
                 end: end as u32,
                 size,
-                remote: AtomicPtr::new(null_mut()),
+                remote: RemoteList::new(),
                 scratch: UnsafeCell::new(Vec::new()),
             });
             (*self.pages.get()).push(PagePtr(page));
@@ -416,24 +379,7 @@ unsafe fn free_elsewhere(page: *mut Page, block: *mut Free) {
         if (*page).class == BIG {
             free_big(page, block);
         } else {
-            free_remote(&*page, block);
-        }
-    }
-}
-
-#[cold]
-fn free_remote(page: &Page, block: *mut Free) {
-    let mut head = page.remote.load(Relaxed);
-    loop {
-        // SAFETY: the block is free and ours until the exchange succeeds.
-        unsafe { (*block).set_next(head, REMOTE) };
-        // Release: hands the block's words to the owner's acquire in `take_remote`.
-        match page
-            .remote
-            .compare_exchange_weak(head, block, Release, Relaxed)
-        {
-            Ok(_) => return,
-            Err(now) => head = now,
+            (*page).remote.push(block);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! its objects. The invariants I1–I8 are stated in ARCHITECTURE.md; comments here name them.
 
 mod barrier;
+mod block;
 mod collect;
 mod count;
 mod destroy;
@@ -18,6 +19,7 @@ mod thread;
 mod value;
 mod verify;
 pub mod weak;
+mod weak_table;
 
 pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
 pub use count::{dec, inc, keep, keep_globals, to_heap, to_reg, to_reg_fast};
