@@ -225,10 +225,7 @@ impl Heap {
         for p in pages {
             // SAFETY: pages in the list are alive.
             let page = unsafe { &*p.0 };
-            if page.block as usize == block
-                && page.leaf == leaf
-                && !page.remote.is_empty()
-            {
+            if page.block as usize == block && page.leaf == leaf && !page.remote.is_empty() {
                 self.take_remote(page, class);
                 got = true;
             }

@@ -33,7 +33,9 @@ pub use publish::{publish, share};
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;
-pub use thread::{Registers, Thread, ThreadPayload, fork, multithreaded, spawn_state, world};
+pub use thread::{
+    Registers, Thread, ThreadPayload, before_publishing, fork, multithreaded, spawn_state, world,
+};
 pub use value::Value;
 pub use verify::verify_enabled;
 pub use weft_threads::breaker_bits;

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::marker::PhantomPinned;
 use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
+use std::sync::{LazyLock, OnceLock};
 use weft_threads::{Payload, Peer, World, breaker_bits};
 
 /// What the other threads know of a thread: where its state lies, to flush its registers while it is held.
@@ -145,6 +145,8 @@ pub struct Thread {
     breaker: *const AtomicU32,
     tag: Cell<u16>,
     pub(crate) destroying: Cell<u32>,
+    /// The layers above rely on some objects being this thread's alone: see [`before_publishing`].
+    pub relying: Cell<bool>,
     pub regs: Registers,
     /// The exception being raised: an owned word, NULL for none.
     pub exc: Cell<Value>,
@@ -165,6 +167,14 @@ thread_local! {
     static CURRENT: Cell<*mut Thread> = const { Cell::new(null_mut()) };
 }
 
+static BEFORE_PUBLISHING: OnceLock<fn(&Thread)> = OnceLock::new();
+
+/// `f` is called before anything of a thread is published, if [`Thread::relying`] is set, which it then no longer is. To be said
+/// once, before anything runs.
+pub fn before_publishing(f: fn(&Thread)) {
+    let _ = BEFORE_PUBLISHING.set(f);
+}
+
 /// Makes the state of a new thread, detached, with room for `registers` registers. `None`: too many threads.
 ///
 /// The first call is the main thread's. The second one, made by it when it starts the first thread, gives the main thread a new
@@ -174,6 +184,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         && !MULTITHREADED.swap(true, AcqRel)
         && cfg!(not(feature = "gil"))
     {
+        t.rely_no_more();
         t.tag.set(WORLD.retag(&t.peer)?);
     }
     let peer = WORLD.join(|_| ThreadPayload {
@@ -185,6 +196,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         breaker: peer.breaker(),
         tag: Cell::new(tag),
         destroying: Cell::new(0),
+        relying: Cell::new(false),
         regs: Registers::new(registers),
         exc: Cell::new(Value::NULL),
         ext: Cell::new(null_mut()),
@@ -288,6 +300,16 @@ impl Thread {
     /// Sets the state of the layers above. Once, before the thread runs anything.
     pub fn set_ext(&self, p: *mut ()) {
         self.ext.set(p);
+    }
+
+    /// To be called before something of this thread is published.
+    #[inline(always)]
+    pub(crate) fn rely_no_more(&self) {
+        if self.relying.replace(false)
+            && let Some(f) = BEFORE_PUBLISHING.get()
+        {
+            f(self);
+        }
     }
 
     fn attach(&self) {

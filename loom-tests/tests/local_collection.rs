@@ -80,8 +80,9 @@ impl Page {
     }
 
     fn publish(&self) {
-        self.shared
-            .exchange(1, || { publish(&self.objects[0], MINE); });
+        self.shared.exchange(1, || {
+            publish(&self.objects[0], MINE);
+        });
     }
 }
 

@@ -163,8 +163,7 @@ fn both_die(clear: fn(&Heap)) {
         let heap = heap.clone();
         thread::spawn(move || {
             let weak = &heap.weak;
-            heap.table
-                .leave(&weak.target, |r| Arc::ptr_eq(&r.0, weak));
+            heap.table.leave(&weak.target, |r| Arc::ptr_eq(&r.0, weak));
             weak.there.set(false);
         })
     };
