@@ -16,12 +16,12 @@ use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
 use weft_threads::parker::RawLock;
 
-const PAGE: usize = 64 * 1024;
+pub(crate) const PAGE: usize = 64 * 1024;
 /// Largest object that shares a page with others, in bytes.
 pub const MAX_BLOCK: usize = 2048;
-const CLASSES: usize = MAX_BLOCK / 16 + 1;
+pub(crate) const CLASSES: usize = MAX_BLOCK / 16 + 1;
 /// Class of a page that holds one large object.
-const BIG: u16 = u16::MAX;
+pub(crate) const BIG: u16 = u16::MAX;
 /// Blocks carved from a page at a time.
 const CARVE: usize = 32;
 
@@ -38,16 +38,18 @@ pub(crate) struct Page {
     heap: AtomicPtr<Heap>,
     block: u32,
     /// Index of its free list, or [`BIG`].
-    class: u16,
+    pub(crate) class: u16,
     pub(crate) leaf: bool,
     /// Offset of the first byte that was never part of a block handed out. Atomic: read by the walk of a stopped world.
     bump: AtomicU32,
     end: u32,
     size: usize,
     /// Blocks freed by other threads.
-    remote: RemoteList,
+    pub(crate) remote: RemoteList,
     /// Scratch of the collectors: one word a block, while they run.
-    pub(crate) scratch: UnsafeCell<Vec<Cell<u32>>>,
+    pub(crate) scratch: UnsafeCell<Vec<AtomicU32>>,
+    /// For `release.rs`: blocks on the free list.
+    pub(crate) unused: Cell<u32>,
 }
 
 impl Page {
@@ -59,7 +61,7 @@ impl Page {
 const FIRST: usize = size_of::<Page>().next_multiple_of(64);
 
 /// Pages of threads that have ended.
-static ORPHANS: Mutex<Vec<PagePtr>> = Mutex::new(Vec::new());
+pub(crate) static ORPHANS: Mutex<Vec<PagePtr>> = Mutex::new(Vec::new());
 
 /// Pages whose one large object is dead: their heaps give them back.
 static BIG_FREED: Mutex<BigFreed> = Mutex::new(BigFreed {
@@ -79,18 +81,22 @@ const BIG_ENOUGH: usize = 1 << 20;
 pub(crate) struct PagePtr(pub *mut Page);
 // SAFETY: a page is owned by whoever holds it in its list; the list itself is behind a lock.
 unsafe impl Send for PagePtr {}
+// SAFETY: as above; what a collection's threads look at stands still.
+unsafe impl Sync for PagePtr {}
 
 /// A thread's heap. Only its thread allocates from it; others may push to its pages' remote lists.
 pub(crate) struct Heap {
-    free: [Cell<*mut Free>; CLASSES * 2],
+    pub(crate) free: [Cell<*mut Free>; CLASSES * 2],
     /// The page being carved for each class.
-    current: [Cell<*mut Page>; CLASSES * 2],
+    pub(crate) current: [Cell<*mut Page>; CLASSES * 2],
     pub(crate) pages: UnsafeCell<Vec<PagePtr>>,
     /// How many pages there must be before the next look for what others have freed.
     look: [Cell<u32>; CLASSES * 2],
     /// Container bytes handed out since the last collection, net of what came back through free lists.
     pub(crate) grown: Cell<usize>,
     pub(crate) limit: Cell<usize>,
+    /// How many collections are to pass between two looks for empty pages, and how many have.
+    pub(crate) release_wait: Cell<(u32, u32)>,
 }
 
 impl Heap {
@@ -102,6 +108,7 @@ impl Heap {
             look: [const { Cell::new(0) }; CLASSES * 2],
             grown: Cell::new(0),
             limit: Cell::new(crate::collect::FIRST_LIMIT),
+            release_wait: Cell::new((0, 0)),
         }
     }
 
@@ -264,7 +271,7 @@ impl Heap {
         }
     }
 
-    fn take_remote(&self, page: &Page, class: usize) {
+    pub(crate) fn take_remote(&self, page: &Page, class: usize) {
         self.free[class].set(page.remote.take(self.free[class].get()));
     }
 
@@ -292,6 +299,7 @@ impl Heap {
                 size,
                 remote: RemoteList::new(),
                 scratch: UnsafeCell::new(Vec::new()),
+                unused: Cell::new(0),
             });
             (*self.pages.get()).push(PagePtr(page));
         }
@@ -396,7 +404,7 @@ fn page_layout(size: usize) -> Layout {
     Layout::from_size_align(size, PAGE).expect("page sizes are below isize::MAX")
 }
 
-unsafe fn drop_page(page: *mut Page) {
+pub(crate) unsafe fn drop_page(page: *mut Page) {
     // SAFETY: the caller owns the page and no block of it is in use.
     unsafe {
         let size = (*page).size;
@@ -414,7 +422,16 @@ pub(crate) fn page_of(p: *const Header) -> *mut Page {
 #[inline(always)]
 pub(crate) fn block_index(page: *const Page, p: *const Header) -> usize {
     // SAFETY: `page` is the page of a live block.
-    (p as usize - page as usize - FIRST) / unsafe { (*page).block as usize }
+    unsafe { ((p as usize - page as usize - FIRST) as u32 / (*page).block) as usize }
+}
+
+/// The block that begins so many bytes behind the first.
+///
+/// # Safety
+/// Within a live page.
+pub(crate) unsafe fn block_at(page: *mut Page, offset: usize) -> *mut Header {
+    // SAFETY: the caller's promise.
+    unsafe { (page as *mut u8).add(FIRST + offset) as *mut Header }
 }
 
 pub(crate) fn block_count(page: *const Page) -> usize {

@@ -1,13 +1,14 @@
 //! What one thread of the runtime owns: its tag, its registers, its heap, and what it has still to settle.
 
 use crate::destroy::Pending;
-use crate::header::{Header, IMMORTAL};
+use crate::header::Header;
 use crate::heap::Heap;
 use crate::shared::{Batch, Waiting};
 use crate::value::Value;
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::marker::PhantomPinned;
+use std::panic::Location;
 use std::ptr::null_mut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
@@ -159,6 +160,8 @@ pub struct Thread {
     pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
     pub gc: crate::collect::GcState,
     pub stats: Stats,
+    /// When it began to run, if anybody asks.
+    born: Cell<Option<crate::stats::Span>>,
     peer: Arc<State>,
     _pin: PhantomPinned,
 }
@@ -207,6 +210,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         batches: UnsafeCell::default(),
         gc: Default::default(),
         stats: Stats::default(),
+        born: Cell::new(None),
         peer,
         _pin: PhantomPinned,
     });
@@ -244,6 +248,7 @@ impl Thread {
 
     /// Makes this the calling thread's state and attaches it.
     pub fn enter(&mut self) {
+        self.born.set(crate::stats::begin());
         CURRENT.set(self);
         self.attach();
     }
@@ -252,6 +257,10 @@ impl Thread {
     /// must hold no handle any more.
     pub fn leave(self: Box<Self>) {
         self.bequeath();
+        if let Some(span) = self.born.take() {
+            span.ran(&self);
+            self.stats.published.set(0);
+        }
         self.detach();
         CURRENT.set(null_mut());
         WORLD.leave(&self.peer);
@@ -326,17 +335,27 @@ impl Thread {
 
     /// Runs `f`, which may block and touches no object, detached: others may look through this thread's registers and
     /// need not wait for it (I8).
+    #[track_caller]
     pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        let at = Location::caller();
+        let span = crate::stats::begin();
         self.detach();
         let r = f();
         self.attach();
+        if let Some(span) = span {
+            span.waited(at);
+        }
         r
     }
 
     /// Serves what concerns memory and threads: stops, handshakes, settling, handing over the GIL. Gives the other bits
     /// that are raised.
     pub fn safepoint(&mut self) -> u32 {
+        let span = crate::stats::begin();
         let mut bits = WORLD.safepoint(&self.peer);
+        if let Some(span) = span {
+            span.stood();
+        }
         #[cfg(feature = "gil")]
         if bits & breaker_bits::GIL != 0 {
             self.peer.take(breaker_bits::GIL);
@@ -351,12 +370,6 @@ impl Thread {
             bits &= !breaker_bits::SETTLE;
         }
         bits
-    }
-
-    /// Whether `h` is an object that this thread may free on its own account.
-    pub(crate) fn owns(&self, h: &Header) -> bool {
-        let owner = h.owner.load(Relaxed);
-        owner == self.tag() && owner != IMMORTAL
     }
 }
 
