@@ -54,17 +54,19 @@ pub fn collect_if_due(t: &mut Thread) {
     if !GcState::enabled() || t.gc.running.get() || t.heap.grown.get() <= t.heap.limit.get() {
         return;
     }
-    let (alive, shared) = run(t, false).1;
+    let (stats, (alive, shared)) = run(t, false);
     t.heap.release_if_many(alive);
     t.heap.grown.set(0);
-    // The work is proportional to what is alive, so a run is due when half as much again has been made.
-    t.heap.limit.set((alive / 2).max(FIRST_LIMIT));
+    // The work is proportional to what is alive, so a run is due when half as much again has been made; as much, if there is little
+    // garbage (objects are taken to have 64 bytes).
+    let worth = stats.found * 64 * 16 >= alive;
+    let limit = if worth { alive / 2 } else { alive };
+    t.heap.limit.set(limit.max(FIRST_LIMIT));
     if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
-        SHARED_LIMIT.store(
-            (all.saturating_sub(stats.found) * 2).max(SHARED_FIRST),
-            Relaxed,
-        );
+        let left = all.saturating_sub(stats.found);
+        let times = if stats.found * 16 >= left { 2 } else { 3 };
+        SHARED_LIMIT.store((left * times).max(SHARED_FIRST), Relaxed);
     }
 }
 
