@@ -38,6 +38,15 @@ def lacking(result):
     return None
 
 
+def install_tests(args):
+    """Some tests start an isolated interpreter that imports `test`: it has to lie beside the library's files, as on CPython."""
+    program = "import os; print(os.path.dirname(os.__file__))"
+    library = subprocess.run([args.weft, "-I", "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    link = os.path.join(library, "test")
+    if os.path.isdir(library) and not os.path.lexists(link):
+        os.symlink(os.path.abspath(os.path.join(args.peers, "cpython-tests", "test")), link)
+
+
 def run(modules, args):
     out = os.path.join(args.peers, "ratchet.json")
     if os.path.exists(out):
@@ -72,6 +81,7 @@ def main():
     if not listed and not new:
         print("ratchet: the list is empty, nothing to check")
         return 0
+    install_tests(args)
     results = run(listed + new, args)
     lost = [(name, why) for name in listed if (why := lacking(results[name]))]
     gained = [name for name in new if not lacking(results[name])]

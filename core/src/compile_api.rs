@@ -297,17 +297,21 @@ pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Va
         }
     };
     let text = e.text.as_ref().map(|s| Str::new(t, s));
-    let info = Tuple::from_slice(
-        t,
-        &[
-            filename,
-            number(e.line),
-            number(e.col),
-            text.as_ref().map_or(Value::NONE, Obj::value),
-            number(e.end_line),
-            number(e.end_col),
-        ],
-    );
+    let mut info = vec![
+        filename,
+        number(e.line),
+        number(e.col),
+        text.as_ref().map_or(Value::NONE, Obj::value),
+        number(e.end_line),
+        number(e.end_col),
+    ];
+    let before = e.before.as_ref().map(|b| {
+        let source = Str::new(t, &b.source);
+        let place = [b.line, b.col].map(|n| Value::int(i64::from(n)));
+        Tuple::from_slice(t, &[place[0], place[1], source.value()])
+    });
+    info.extend(before.as_ref().map(Obj::value));
+    let info = Tuple::from_slice(t, &info);
     let msg = Str::new(t, &e.msg);
     match proto::call(t, ty.value(), &[msg.value(), info.value()]) {
         Ok(exc) => t.raise_value(exc),

@@ -198,10 +198,13 @@ pub fn import_name(
         return import_module_level(t, name, globals.header.value(), fromlist, level);
     }
     let level = Value::int(level);
+    // SAFETY: a running frame of this thread.
+    let namespace = t.vm().top_frame().map(|f| unsafe { (*f).namespace });
+    let namespace = namespace.filter(|n| !n.is_null()).unwrap_or(Value::NONE);
     let args = [
         name.value(),
         globals.header.value(),
-        Value::NONE,
+        namespace,
         fromlist,
         level,
     ];

@@ -10,6 +10,7 @@ pub mod imp;
 pub mod import;
 pub mod interp;
 pub mod library;
+pub mod listing;
 pub mod marshal;
 pub mod precompiled;
 pub mod prompt;

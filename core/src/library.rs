@@ -150,10 +150,13 @@ fn full_path(file: &str) -> String {
 fn find_spec(t: &mut Thread, a: &[Value]) -> Res {
     let name = name_arg(t, a[1])?;
     let dir = dir_of(a[0]);
+    if name.is_empty() || name.ends_with('.') {
+        return Ok(Value::NONE);
+    }
     let Some(f) = find(&dir, &name) else {
         let tail = join(&dir, name.rsplit('.').next().unwrap_or(&name));
         if !embedded::is_dir(&tail) {
-            return Ok(Value::NONE);
+            return beside(t, a[1], &full_path(&dir), &tail);
         }
         // A directory without __init__.py: a part of a namespace package.
         let spec = new_spec(t, a[1], Value::NONE, None, true)?;
@@ -166,6 +169,23 @@ fn find_spec(t: &mut Thread, a: &[Value]) -> Res {
         add_location(t, &spec, &dir)?;
     }
     Ok(spec.into())
+}
+
+/// The spec of a module that has been put beside the library's files on disk, at `tail` within the library.
+fn beside(t: &mut Thread, name: Value, dir: &str, tail: &str) -> Res {
+    let base = full_path(tail);
+    let is_there = |path: &str| std::path::Path::new(path).exists();
+    if !is_there(&base) && !is_there(&format!("{base}.py")) {
+        return Ok(Value::NONE);
+    }
+    let external = crate::import::import_module(t, "_frozen_importlib_external")?;
+    let external = external.value();
+    let loaders = proto::call_method(t, external, "_get_supported_file_loaders", &[])?;
+    let mut args = vec![Str::new(t, dir)];
+    args.extend(proto::to_vec(t, loaders.value())?);
+    let args: Vec<Value> = args.iter().map(Obj::value).collect();
+    let finder = proto::call_method(t, external, "FileFinder", &args)?;
+    proto::call_method(t, finder.value(), "find_spec", &[name]).map(Obj::into_value)
 }
 
 fn new_spec(

@@ -149,6 +149,8 @@ pub struct Thread {
     /// The layers above rely on some objects being this thread's alone: see [`before_publishing`].
     pub relying: Cell<bool>,
     pub regs: Registers,
+    /// Where the machine stack of the innermost interpreter loop may have grown to; the interpreter's alone.
+    pub loop_stack: Cell<usize>,
     /// The exception being raised: an owned word, NULL for none.
     pub exc: Cell<Value>,
     /// State of the layers above, set once when the thread starts.
@@ -201,6 +203,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         destroying: Cell::new(0),
         relying: Cell::new(false),
         regs: Registers::new(registers),
+        loop_stack: Cell::new(usize::MAX),
         exc: Cell::new(Value::NULL),
         ext: Cell::new(null_mut()),
         heap: Heap::new(),
@@ -339,6 +342,9 @@ impl Thread {
     pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let at = Location::caller();
         let span = crate::stats::begin();
+        if self.peer.breaker().load(Relaxed) & breaker_bits::SETTLE != 0 {
+            self.hand_over();
+        }
         self.detach();
         let r = f();
         self.attach();

@@ -162,7 +162,8 @@ fn reader_and_change(make: Make, enter: Enter, change: fn(&Class)) {
     let (value, word) = class.lookup(make, enter);
     class.check(value, seen);
     let seen = class.changed.read() == 1;
-    let cached = MethodCache::by_word(&class.cache, word);
+    // SAFETY: zero, or from a lookup.
+    let cached = unsafe { MethodCache::by_word(&class.cache, word) };
     if cached != 0 {
         class.check(cached, seen);
     }

@@ -22,7 +22,9 @@ macro_rules! shared_methods {
             NativeDef::new("expandtabs", "($self, /, tabsize=8)", expand_tabs),
             NativeDef::new("find", "($self, sub, start=None, end=None, /)", |t, a| find(t, a, false)),
             NativeDef::class("fromhex", "($type, string, /)", from_hex),
-            NativeDef::new("hex", "($self, /, sep=<unrepresentable>, bytes_per_sep=1)", hex),
+            NativeDef::new("hex", "($self, /, sep=<unrepresentable>, bytes_per_sep=1)", hex).doc(
+                "Create a str of hexadecimal numbers.\n\n  sep\n    A character or byte to put between groups of digits.\n  bytes_per_sep\n    How many bytes a group has: counted from the right, or, if\n    negative, from the left.\n\nExample:\n>>> value = b'\\x0a\\x1b\\x2c'\n>>> value.hex()\n'0a1b2c'\n>>> value.hex(':')\n'0a:1b:2c'\n>>> value.hex(':', 2)\n'0a:1b2c'\n>>> value.hex(':', -2)\n'0a1b:2c'",
+            ),
             NativeDef::new("index", "($self, sub, start=None, end=None, /)", |t, a| index(t, a, false)),
             NativeDef::new("isalnum", "($self, /)", |t, a| test(t, a, u8::is_ascii_alphanumeric)),
             NativeDef::new("isalpha", "($self, /)", |t, a| test(t, a, u8::is_ascii_alphabetic)),

@@ -462,7 +462,16 @@ fn get_locals(t: &mut Thread, v: Value) -> Res {
         return Ok(crate::frame_locals::new(t, v).into());
     }
     if let Some(f) = o.running(t) {
-        return Ok(locals(t, f).into());
+        // SAFETY: a running frame of this thread.
+        let namespace = unsafe { (*f).namespace };
+        let l = locals(t, f);
+        // Within a comprehension its variables come and go.
+        let hidden = !namespace.is_null() && !l.value().same(namespace);
+        return Ok(if hidden {
+            crate::frame_locals::new(t, v).into()
+        } else {
+            l.into()
+        });
     }
     let l = o.locals.get();
     Ok(if l.is_null() {
@@ -572,16 +581,21 @@ fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
     if o.running(t).is_some() {
         return Err(t.runtime_error("cannot clear an executing frame"));
     }
-    let suspended = {
+    let generator = {
         let _guard = weft_gc::lock(t, &o.header);
         // SAFETY: under the lock.
-        let g = unsafe { o.generator() };
-        g.is_some_and(|g| {
-            g.state.load(std::sync::atomic::Ordering::Acquire) == crate::generator::SUSPENDED
-        })
+        unsafe { o.generator() }.map(|g| Obj::new(t, g.header.value()))
     };
-    if suspended {
-        return Err(t.runtime_error("cannot clear a suspended frame"));
+    if let Some(v) = generator
+        && let Some(g) = crate::generator::Generator::of(v.value())
+    {
+        match g.state.load(std::sync::atomic::Ordering::Acquire) {
+            crate::generator::SUSPENDED => {
+                return Err(t.runtime_error("cannot clear a suspended frame"));
+            }
+            crate::generator::CREATED => crate::generator::abandon(t, v.value())?,
+            _ => {}
+        }
     }
     t.drop_value(o.locals.take_local());
     let saved = {

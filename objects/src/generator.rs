@@ -629,7 +629,7 @@ fn finalize(t: &mut Thread, v: Value) -> Res<()> {
     let g = of(v);
     if g.state.load(Relaxed) == CREATED {
         if type_of(v).is(&COROUTINE) {
-            crate::runtime::warn_unawaited(t, v)?;
+            crate::runtime::warn_unawaited(t, v);
         }
         return Ok(());
     }
@@ -641,6 +641,23 @@ fn finalize(t: &mut Thread, v: Value) -> Res<()> {
         }
     }
     close(t, v).map(|r| drop(Obj::own(r)))
+}
+
+/// Ends a generator that nobody has begun to run, as if it died.
+pub fn abandon(t: &mut Thread, v: Value) -> Res<()> {
+    finalize(t, v)?;
+    let g = of(v);
+    match g.begin(t) {
+        Ok(CREATED) => finish(t, v),
+        Ok(state) => g.end(state),
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// The qualified name.
+pub fn qualname(v: Value) -> String {
+    Str::of(of(v).qualname.get()).map_or(String::new(), |s| s.to_string_lossy())
 }
 
 fn gen_close(t: &mut Thread, a: &[Value]) -> Res {
@@ -683,7 +700,7 @@ fn set_text(t: &mut Thread, v: Value, slot: &Slot, x: Value, name: &str) -> Res<
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {
-    let name = Str::of(of(v).qualname.get()).map_or(String::new(), |s| s.to_string_lossy());
+    let name = qualname(v);
     let s = format!(
         "<{} object {name} at {:#x}>",
         type_of(v).name(),

@@ -48,14 +48,21 @@ impl MethodCache {
     }
 
     /// The value that a cache word (`index << 8 | version << 32`) stands for; zero: the class has changed, or has not the name.
+    ///
+    /// # Safety
+    /// A word with the version of a cache has an index that a lookup in that one has given.
     #[inline(always)]
-    pub fn by_word(place: &AtomicPtr<MethodCache>, word: u64) -> u64 {
-        // SAFETY: for this function's time alone.
-        match unsafe { MethodCache::of(place) } {
-            Some(mc) if mc.version as u64 == word >> 32 => {
-                mc.word(((word >> 8) & 0xff_ffff) as usize)
+    pub unsafe fn by_word(place: &AtomicPtr<MethodCache>, word: u64) -> u64 {
+        // SAFETY: the cache for this function's time alone; the index by the caller's promise, as no other cache has that version.
+        unsafe {
+            match MethodCache::of(place) {
+                Some(mc) if mc.version as u64 == word >> 32 => {
+                    let first = (&raw const *mc).wrapping_add(1).cast::<CacheEntry>();
+                    let index = ((word >> 8) & 0xff_ffff) as usize;
+                    (*first.add(index)).value.load(Acquire)
+                }
+                _ => 0,
             }
-            _ => 0,
         }
     }
 

@@ -307,16 +307,15 @@ fn push_repr(t: &mut Thread, out: &mut Vec<u8>, v: Value) -> Res<()> {
 }
 
 fn module_dir(t: &mut Thread, a: &[Value]) -> Res {
-    let m = this(a[0]);
-    if let Some(dir) = m.get_str(t, crate::id!(t, "__dir__")) {
+    let d = proto::get_attr(t, a[0], crate::id!(t, "__dict__"))?;
+    let Some(d) = Dict::of(d.value()) else {
+        return Err(t.type_error("<module>.__dict__ is not a dictionary".into()));
+    };
+    let dir = d.get_str(t, crate::id!(t, "__dir__")).map(|v| v.to_obj(t));
+    if let Some(dir) = dir {
         return proto::call(t, dir.value(), &[]).map(Obj::into_value);
     }
-    let d = m.dict_obj(t);
-    let keys = Dict::of_obj(&d)
-        .items(t)
-        .into_iter()
-        .map(|(k, _)| k)
-        .collect();
+    let keys = d.items(t).into_iter().map(|(k, _)| k).collect();
     Ok(List::from_vec(t, keys).into())
 }
 

@@ -639,20 +639,25 @@ pub fn builtins_for(t: &Thread, globals: &Dict) -> Obj {
             None => crate::foreign_builtins::new(t, v.value()),
         },
         None => {
-            let d = builtins_dict().expect("builtins are made before any code runs");
+            // SAFETY: a running frame of this thread, whose builtins are alive.
+            let running = t.vm().top_frame().map(|f| unsafe { &*(*f).builtins });
+            let d = running.or_else(builtins_dict);
+            let d = d.expect("builtins are made before any code runs");
             Obj::new(t, d.header.value())
         }
     }
 }
 
-/// A builtin by name.
+/// A builtin by name: one of those that the running code has.
 pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
     let key = crate::names::get(t, name);
-    let Some(d) = builtins_dict() else {
+    // SAFETY: a running frame of this thread, whose builtins are alive.
+    let running = t.vm().top_frame().map(|f| unsafe { &*(*f).builtins });
+    let Some(d) = running.or_else(builtins_dict) else {
         return Err(t.system_error("there are no builtins"));
     };
-    if let Some(v) = d.get_str(t, key) {
-        return Ok(v.to_obj(t));
+    if let Some(v) = proto::get_name(t, d.header.value(), key)? {
+        return Ok(Obj::own(v));
     }
     // Keys of a subclass of str are compared by its methods.
     match d.get(t, key.header.value())? {
@@ -772,10 +777,32 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
     crate::frame::object_of_suspended(t, g)
 }
 
-/// Warns that a coroutine was never awaited.
-pub fn warn_unawaited(t: &mut Thread, v: Value) -> Res<()> {
-    let warnings = import(t, "warnings")?;
-    proto::call_method(t, warnings.value(), "_warn_unawaited_coroutine", &[v]).map(drop)
+/// Warns that a coroutine was never awaited: by the function of `warnings` for this, or without it.
+pub fn warn_unawaited(t: &mut Thread, v: Value) {
+    let ignore = |t: &mut Thread, e: Raised| {
+        let what = finalizing(t, v, true, e);
+        unraisable(t, &what, None);
+    };
+    let function = import(t, "warnings").and_then(|warnings| {
+        let name = crate::names::get(t, "_warn_unawaited_coroutine");
+        proto::get_attr(t, warnings.value(), name)
+    });
+    match function.map(|f| proto::call(t, f.value(), &[v])) {
+        Ok(Ok(_)) => return,
+        Ok(Err(e)) => {
+            let warned = t.exc_matches(&errors::RUNTIME_WARNING);
+            ignore(t, e);
+            if warned {
+                return;
+            }
+        }
+        Err(_) => t.clear_exc(),
+    }
+    let name = crate::generator::qualname(v);
+    let msg = format!("coroutine '{name}' was never awaited");
+    if let Err(e) = errors::warn::warn(t, &errors::RUNTIME_WARNING, &msg) {
+        ignore(t, e);
+    }
 }
 
 static DEV_MODE: AtomicBool = AtomicBool::new(false);

@@ -7,9 +7,9 @@
 use super::field_error;
 use super::scan::{Problem, Scan};
 use super::source::Source;
-use super::{ErrorKind, Mode, Options, Res, SyntaxError};
+use super::{Before, ErrorKind, Mode, Options, Res, SyntaxError};
 use ruff_python_ast::token::Tokens;
-use ruff_python_ast::visitor::{Visitor, walk_expr};
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_python_parser::{
     InterpolatedStringErrorType as Interpolated, LexicalErrorType as Lexical, ParseError,
@@ -24,7 +24,7 @@ pub(super) fn check(
     mode: Mode,
     opts: &Options,
 ) -> Res {
-    match parsed.errors().iter().min_by_key(|e| e.location.start()) {
+    match first_error(parsed.errors()) {
         None => match parsed.unsupported_syntax_errors().first() {
             None => Ok(()),
             Some(e) if e.kind == Unsupported::ParenthesizedKeywordArgumentName => Err(src.error(
@@ -46,14 +46,39 @@ pub(super) fn check(
                 Err(src.error(e.range, msg))
             }
         },
-        Some(e) => Err(Reporter {
-            src,
-            tree: parsed.syntax(),
-            tokens: parsed.tokens(),
-            mode,
-            opts,
+        Some(e) => {
+            let reporter = Reporter {
+                src,
+                tree: parsed.syntax(),
+                tokens: parsed.tokens(),
+                mode,
+                opts,
+            };
+            let mut error = reporter.report(e);
+            error.before = Some(reporter.before(e.location.start()));
+            Err(error)
         }
-        .report(e)),
+    }
+}
+
+/// The error that comes first. What is wrong with an expression as a whole comes after what is wrong inside it.
+fn first_error(all: &[ParseError]) -> Option<&ParseError> {
+    let by_start = |e: &&ParseError| e.location.start();
+    let first = all.iter().min_by_key(by_start)?;
+    let whole = match &first.error {
+        Parse::InvalidAnnotatedAssignmentTarget | Parse::InvalidStarredExpressionUsage => true,
+        Parse::OtherError(msg) => {
+            msg.starts_with("Only single target") || msg == "Invalid value for a class pattern"
+        }
+        _ => false,
+    };
+    let inside = all.iter().filter(|e| {
+        let at = e.location.start();
+        at > first.location.start() && at <= first.location.end()
+    });
+    match inside.min_by_key(by_start) {
+        Some(inner) if whole => Some(inner),
+        _ => Some(first),
     }
 }
 
@@ -158,7 +183,10 @@ impl Reporter<'_, '_> {
             if at_end && self.opts.allow_incomplete {
                 return self.incomplete();
             }
-            if at_end || line(e.location.start().to_usize()) > line(open) {
+            // To tell that these patterns are in the wrong order, all are read.
+            let to_the_end = matches!(&e.error, Parse::OtherError(m)
+                if m == "Positional patterns cannot follow keyword patterns");
+            if at_end || to_the_end || line(e.location.start().to_usize()) > line(open) {
                 let range = TextRange::at(TextSize::new(open as u32), TextSize::new(1));
                 return self
                     .src
@@ -176,6 +204,45 @@ impl Reporter<'_, '_> {
             return self.incomplete();
         }
         self.src.error_of(found.kind, found.range, found.msg)
+    }
+
+    /// What had been read before the error at `at`.
+    fn before(&self, at: TextSize) -> Before {
+        struct Last<'s> {
+            text: &'s str,
+            at: TextSize,
+            last: Option<TextRange>,
+        }
+        impl<'t> Visitor<'t> for Last<'_> {
+            fn visit_stmt(&mut self, s: &'t Stmt) {
+                let range = s.range();
+                let after = self.text[range.end().to_usize()..].trim_start_matches([' ', '\t']);
+                let whole = after.is_empty() || after.starts_with(['\n', '\r', ';', '#']);
+                // Of those that end at the same place the outer one is whole last.
+                if whole && range.end() < self.at && self.last.is_none_or(|l| l.end() < range.end())
+                {
+                    self.last = Some(range);
+                }
+                walk_stmt(self, s);
+            }
+        }
+        let text = self.src.text;
+        let mut last = Last {
+            text,
+            at,
+            last: None,
+        };
+        if let ast::Mod::Module(m) = self.tree {
+            last.visit_body(&m.body);
+        }
+        let (line, col) = last
+            .last
+            .map_or((0, 0), |range| self.src.line_col(range.start()));
+        Before {
+            line,
+            col,
+            source: text.to_string(),
+        }
     }
 
     fn incomplete(&self) -> SyntaxError {
@@ -347,18 +414,35 @@ impl Reporter<'_, '_> {
                 };
                 return Some(Found::new(here, format!("cannot use {what} with {kind}")));
             }
-            "*" if bracket.is_some() && after.starts_with([')', ']', ':', ',']) => {
+            "*" if before.ends_with('/') && parameters(line) => "expected comma between / and *",
+            "*" if bracket.is_some()
+                && before.ends_with(['(', '[', ','])
+                && after.starts_with([')', ']', ':', ',']) =>
+            {
                 "Invalid star expression"
+            }
+            ")" | "]" | ":" | ","
+                if matches!(bracket, Some((_, b'(' | b'['))) && lone_star(before) =>
+            {
+                "Invalid star expression"
+            }
+            ":" if bracket.is_some_and(|b| b.1 == b'(' && lone_star(&self.src.text[..b.0])) => {
+                "Invalid star expression"
+            }
+            "(" if line
+                .rsplit_once("lambda")
+                .is_some_and(|(_, params)| !params.contains(':')) =>
+            {
+                "Lambda expression parameters cannot be parenthesized"
             }
             "*" if matches!(bracket, Some((_, b'{'))) && before.ends_with(':') => {
                 "cannot use a starred expression in a dictionary value"
             }
-            "*" if before.ends_with('/') => "expected comma between / and *",
             "}" | "," if matches!(bracket, Some((_, b'{'))) && self.in_dict(bracket?.0, here) => {
                 "':' expected after dictionary key"
             }
             "pass" | "break" | "continue" | "return" | "raise" | "import" | "del" | "global"
-            | "assert" => {
+            | "assert" | "yield" | "from" => {
                 if before.ends_with(" else") {
                     "expected expression after 'else', but statement is given"
                 } else if before.ends_with('=') && after.starts_with("if ") {
@@ -370,12 +454,13 @@ impl Reporter<'_, '_> {
             "+" | "-" | "/" | "%" | "&" | "|" | "^" | "@"
                 if self.text(here.end()).starts_with('=') =>
             {
-                let left = self.expr_ending_before(here.start())?;
-                if !left.is_tuple_expr() {
+                let left = ruff_python_parser::parse_expression(before).ok()?;
+                if !left.expr().is_tuple_expr() {
                     return None;
                 }
+                let start = here.start() - TextSize::of(line);
                 return Some(Found::new(
-                    left.range(),
+                    TextRange::at(start, TextSize::of(before)),
                     "'tuple' is an illegal expression for augmented assignment",
                 ));
             }
@@ -619,6 +704,10 @@ impl Reporter<'_, '_> {
                 let name = self.expr_at(at).map_or("expression", target_name);
                 Found::new(at, format!("cannot delete {name}"))
             }
+            Parse::NonDefaultParamAfterDefaultParam if self.src.slice(at).ends_with('=') => {
+                let at = TextRange::empty(at.end());
+                Found::new(at, "expected default value expression")
+            }
             Parse::NonDefaultParamAfterDefaultParam => Found::new(
                 at,
                 "parameter without a default follows parameter with a default",
@@ -654,6 +743,14 @@ impl Reporter<'_, '_> {
             }
             Parse::PositionalAfterKeywordUnpacking => {
                 Found::new(at, "positional argument follows keyword argument unpacking")
+            }
+            Parse::InvalidArgumentUnpackingOrder
+                if self
+                    .text(at.start())
+                    .strip_prefix('*')
+                    .is_some_and(|rest| rest.trim_start().starts_with([')', ':', ','])) =>
+            {
+                Found::new(at, "Invalid star expression")
             }
             Parse::InvalidArgumentUnpackingOrder => Found::new(
                 at,
@@ -697,7 +794,7 @@ impl Reporter<'_, '_> {
                     let msg = "iterable unpacking cannot be used in comprehension";
                     return Found::new(at, msg);
                 }
-                if left.ends_with('(') {
+                if left.ends_with('(') && !self.text(next).starts_with(':') {
                     return Found::new(at, "cannot use starred expression here");
                 }
                 if left.is_empty() || left.ends_with('\n') || left.ends_with('=') {
@@ -771,13 +868,13 @@ impl Reporter<'_, '_> {
             return self.invalid(at);
         };
         let name = target_name(e);
+        if e.is_if_expr() && self.after_for(at.start()) {
+            return Found::new(at, "'in' expected after for-loop variables");
+        }
         if self.src.text[..at.start().to_usize()]
             .trim_end()
             .ends_with("for")
         {
-            if e.is_if_expr() {
-                return Found::new(at, "'in' expected after for-loop variables");
-            }
             if let Expr::Compare(c) = e {
                 return self.invalid(TextRange::empty(c.left.range().end()));
             }
@@ -812,6 +909,16 @@ impl Reporter<'_, '_> {
             );
         }
         Found::new(at, format!("cannot assign to {name}"))
+    }
+
+    /// Whether `at` is among the targets of a `for`.
+    fn after_for(&self, at: TextSize) -> bool {
+        let line = self.line_before(at);
+        let head = line.strip_prefix("for ").or_else(|| {
+            let i = line.rfind(" for ")?;
+            line.get(i + 5..)
+        });
+        head.is_some_and(|targets| !targets.contains(" in "))
     }
 
     /// From the end of a target to behind its `=`.
@@ -852,6 +959,9 @@ impl Reporter<'_, '_> {
                 let here = TextRange::at(next, TextSize::new(u32::from(!text.is_empty())));
                 return Found::new(here, "expected ':'");
             }
+        }
+        if token == "else" && text.starts_with(':') {
+            return Found::new(at, "invalid syntax");
         }
         if token == "else" || (token.contains("else") && self.in_ternary(at)) {
             return Found::new(at, "expected 'else' after 'if' expression");
@@ -1165,6 +1275,21 @@ fn interpolated(e: &Interpolated, prefix: &str, at: TextRange) -> Found {
         }
     };
     Found::new(at, format!("{prefix}-string: {msg}"))
+}
+
+/// Whether a line up to some place is within a list of parameters.
+fn parameters(line: &str) -> bool {
+    let lambda = line
+        .rsplit_once("lambda")
+        .is_some_and(|(_, p)| !p.contains(':'));
+    lambda || line.starts_with("def ") || line.starts_with("async def ")
+}
+
+/// Whether the last thing is the star of an argument or item, without what it unpacks.
+fn lone_star(text: &str) -> bool {
+    text.trim_end()
+        .strip_suffix('*')
+        .is_some_and(|before| before.trim_end().ends_with(['(', '[', ',']))
 }
 
 fn is_singleton(e: &Expr) -> bool {

@@ -29,6 +29,7 @@ mod warn;
 mod tests;
 
 pub use assemble::disassemble;
+pub(crate) use assemble::{long_jump, short_jump};
 pub use bytecode::CodeProto;
 pub use source::{Synthetic, decode_source};
 pub use symtable::Table;
@@ -97,6 +98,16 @@ pub struct SyntaxError {
     pub text: Option<String>,
     /// Warnings about what comes before it.
     pub warnings: Vec<SyntaxError>,
+    /// For errors that the grammar finds: the place of the last whole statement before, and the source.
+    pub before: Option<Before>,
+}
+
+/// What a parser had read when it found an error. Line 0: no statement yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Before {
+    pub line: u32,
+    pub col: u32,
+    pub source: String,
 }
 
 impl std::fmt::Display for SyntaxError {

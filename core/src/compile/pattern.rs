@@ -43,6 +43,11 @@ impl<'a> Compiler<'a> {
     pub(super) fn match_stmt(&mut self, s: &'a ast::StmtMatch) -> Res {
         let sp = self.u.sp;
         let mut subject = self.operand(&s.subject)?;
+        if !subject.temp {
+            // No code of its own.
+            self.at_node(&*s.subject);
+            self.u.line();
+        }
         // A local that a case binds, although its guard fails, must not change for the next case.
         if !subject.temp
             && (self.has_walrus() || s.cases.iter().any(|c| binds(&c.pattern)))
@@ -87,6 +92,10 @@ impl<'a> Compiler<'a> {
             captures: Vec::new(),
         };
         self.check_pattern(&case.pattern)?;
+        if case.pattern.is_wildcard() {
+            self.at_node(&case.pattern);
+            self.u.line();
+        }
         // The subject stays for the cases that follow.
         self.pattern(&case.pattern, Opnd::local(subject.reg), &mut m)?;
         for (name, o) in std::mem::take(&mut m.captures) {
@@ -101,6 +110,7 @@ impl<'a> Compiler<'a> {
             self.clear(subject.reg);
         }
         self.body(&case.body)?;
+        self.at_nowhere();
         self.u.jump(end);
         for fail in m.fails {
             self.fail_stubs(fail);
@@ -240,6 +250,9 @@ impl<'a> Compiler<'a> {
                 "patterns may only match literals and attribute lookups",
             ),
             Expr::BinOp(b) if !matches!(b.op, ast::Operator::Add | ast::Operator::Sub) => {
+                self.err(e.range(), "invalid syntax")
+            }
+            Expr::UnaryOp(u) if !u.operand.is_number_literal_expr() => {
                 self.err(e.range(), "invalid syntax")
             }
             _ => Ok(()),

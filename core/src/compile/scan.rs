@@ -321,13 +321,17 @@ impl<'s, 'a> Scan<'s, 'a> {
             .bytes()
             .find(|b| matches!(b, b'f' | b't'))
             .map(|b| b as char);
+        let mut escaped_quote = false;
         while self.at < self.bytes.len() {
             let b = self.bytes[self.at];
             if self.at >= self.stop && self.stop < self.bytes.len() {
                 return;
             }
             match b {
-                b'\\' => self.at += 2,
+                b'\\' => {
+                    escaped_quote |= self.peek(1) == quote;
+                    self.at += 2;
+                }
                 b'\n' if !triple => break,
                 _ if b == quote
                     && (!triple || (self.peek(1) == quote && self.peek(2) == quote)) =>
@@ -362,11 +366,16 @@ impl<'s, 'a> Scan<'s, 'a> {
             line
         };
         let what = kind.map_or("string".to_string(), |k| format!("{k}-string"));
+        let hint = if escaped_quote && !triple && kind.is_none() {
+            "; perhaps you escaped the end quote"
+        } else {
+            ""
+        };
         let triple = if triple { "triple-quoted " } else { "" };
         self.fail(
             start,
             start + 1,
-            format!("unterminated {triple}{what} literal (detected at line {line})"),
+            format!("unterminated {triple}{what} literal (detected at line {line}){hint}"),
         );
     }
 

@@ -8,6 +8,7 @@ use super::expr::{Access, binary_op};
 use super::symtable::ScopeKind;
 use super::{Compiler, Mode, Res};
 use ruff_python_ast::helpers::any_over_expr;
+use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
@@ -790,7 +791,7 @@ impl<'a> Compiler<'a> {
 
     fn assert(&mut self, s: &'a ast::StmtAssert) -> Res {
         if self.opts.optimize >= 1 {
-            return Ok(());
+            return self.check_awaits(&s.test);
         }
         let sp = self.u.sp;
         let ok = self.u.label();
@@ -810,6 +811,37 @@ impl<'a> Compiler<'a> {
         self.u.bind(ok);
         self.u.sp = sp;
         Ok(())
+    }
+
+    /// What is left out must not wait where nothing may.
+    fn check_awaits(&self, e: &Expr) -> Res {
+        struct Waits(Option<(TextRange, &'static str)>);
+        impl<'t> Visitor<'t> for Waits {
+            fn visit_expr(&mut self, e: &'t Expr) {
+                let found = match e {
+                    Expr::Lambda(_) | Expr::Generator(_) => return,
+                    Expr::Await(_) => Some("'await' outside function"),
+                    Expr::ListComp(ast::ExprListComp { generators, .. })
+                    | Expr::SetComp(ast::ExprSetComp { generators, .. })
+                    | Expr::DictComp(ast::ExprDictComp { generators, .. })
+                        if generators.iter().any(|g| g.is_async) =>
+                    {
+                        Some("asynchronous comprehension outside of an asynchronous function")
+                    }
+                    _ => None,
+                };
+                if let (Some(msg), None) = (found, self.0) {
+                    self.0 = Some((e.range(), msg));
+                }
+                walk_expr(self, e);
+            }
+        }
+        let mut waits = Waits(None);
+        waits.visit_expr(e);
+        match waits.0 {
+            Some((range, msg)) if !self.can_await() => self.err(range, msg),
+            _ => Ok(()),
+        }
     }
 
     /// Pushes level and names of an import and imports.

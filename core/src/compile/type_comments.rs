@@ -107,5 +107,14 @@ impl TypeComments {
 
 #[cold]
 fn misplaced(src: &Source<'_>, range: TextRange) -> SyntaxError {
-    src.error(range, "invalid syntax")
+    let before = src.text[..range.start().to_usize()].trim_end_matches([' ', '\t', ',']);
+    let star = before
+        .strip_suffix('*')
+        .is_some_and(|b| b.trim_end().ends_with(['(', ',']));
+    let msg = if star {
+        "bare * has associated type comment"
+    } else {
+        "invalid syntax"
+    };
+    src.error(range, msg)
 }

@@ -110,14 +110,25 @@ fn built_in(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Value> {
     v.ok_or_else(|| name_error(t, key))
 }
 
+/// A global or builtin whose key only says that it is equal to the name, or NameError.
+#[cold]
+fn find_equal(t: &mut Thread, f: *mut Frame, key: &Str) -> Res<Value> {
+    for d in [globals(f), builtins(f)] {
+        if let Some(v) = d.get(t, key.header.value())? {
+            return Ok(v);
+        }
+    }
+    Err(name_error(t, key))
+}
+
 #[inline(never)]
 pub fn load(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = name(f, i.b());
     let v = if are_plain(f) {
-        let Some(v) = find(t, f, key, i.c()) else {
-            return Err(name_error(t, key));
-        };
-        v.to_reg(t)
+        match find(t, f, key, i.c()) {
+            Some(v) => v.to_reg(t),
+            None => find_equal(t, f, key)?,
+        }
     } else {
         global(t, f, key)?
     };

@@ -20,12 +20,12 @@ pub const METHODS: &[NativeDef] = &[
          round(x, ndigits).",
     ),
     NativeDef::new("as_integer_ratio", "($self, /)", integer_ratio)
-        .doc("Return a pair of integers, whose ratio is exactly equal to the original float."),
+        .doc("Return a pair of integers, whose ratio is exactly equal to the original float.\n\nThe ratio is in lowest terms and its denominator is positive.  Infinities\nraise OverflowError, NaNs ValueError.\n\n>>> (2.5).as_integer_ratio()\n(5, 2)\n>>> (-.75).as_integer_ratio()\n(-3, 4)"),
     NativeDef::class("fromhex", "($type, string, /)", fromhex)
-        .doc("Create a floating-point number from a hexadecimal string."),
+        .doc("Create a floating-point number from a hexadecimal string.\n\n>>> float.fromhex('0x1.8p3')\n12.0\n>>> float.fromhex('-0x1p-2')\n-0.25"),
     NativeDef::class("from_number", "($type, number, /)", from_number).doc("Convert real number to a floating-point number."),
     NativeDef::new("hex", "($self, /)", |t, a| Ok(Str::from_string(t, float_hex(this(a[0]))).into()))
-        .doc("Return a hexadecimal representation of a floating-point number."),
+        .doc("Return a hexadecimal representation of a floating-point number.\n\n>>> (12.0).hex()\n'0x1.8000000000000p+3'\n>>> (-0.1).hex()\n'-0x1.999999999999ap-4'"),
     NativeDef::new("is_integer", "($self, /)", |_, a| Ok(Value::bool(is_integer(this(a[0])))))
         .doc("Return True if the float is an integer."),
     NativeDef::new("__getnewargs__", "($self, /)", |t, a| {

@@ -19,7 +19,7 @@ pub const METHODS: &[NativeDef] = &[
     NativeDef::class("from_bytes", "($type, /, bytes, byteorder='big', *, signed=False)", from_bytes)
         .doc("Return the integer represented by the given array of bytes."),
     NativeDef::new("as_integer_ratio", "($self, /)", as_integer_ratio)
-        .doc("Return a pair of integers, whose ratio is equal to the original int.\n\nThe ratio is in lowest terms and has a positive denominator."),
+        .doc("Return a pair of integers, whose ratio is equal to the original int.\n\nThe ratio is in lowest terms and has a positive denominator.\n\n>>> (12).as_integer_ratio()\n(12, 1)\n>>> (-3).as_integer_ratio()\n(-3, 1)"),
     NativeDef::new("is_integer", "($self, /)", |_, _| Ok(Value::TRUE))
         .doc("Returns True. Exists for duck type compatibility with float.is_integer."),
     NativeDef::new("__trunc__", "($self, /)", |t, a| Ok(exact(t, a[0]))).doc("Truncating an Integral returns itself."),

@@ -12,7 +12,7 @@ pub(super) const METHODS: &[NativeDef] = &[
         "($self, /, sep=<unrepresentable>, bytes_per_sep=1)",
         hex,
     )
-    .doc("Return the data in the buffer as a str of hexadecimal numbers."),
+    .doc("Return the data in the buffer as a str of hexadecimal numbers.\n\n  sep\n    A character or byte to put between groups of digits.\n  bytes_per_sep\n    How many bytes a group has: counted from the right, or, if\n    negative, from the left.\n\nExample:\n>>> value = memoryview(b'\\x0a\\x1b\\x2c')\n>>> value.hex()\n'0a1b2c'\n>>> value.hex(':')\n'0a:1b:2c'\n>>> value.hex(':', 2)\n'0a:1b2c'\n>>> value.hex(':', -2)\n'0a1b:2c'"),
     NativeDef::new("tolist", "($self, /)", to_list)
         .doc("Return the data in the buffer as a list of elements."),
     NativeDef::new("cast", "($self, /, format, shape=<unrepresentable>)", cast)

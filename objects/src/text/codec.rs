@@ -236,6 +236,8 @@ fn decode_utf8(input: &[u8], at: &mut usize, out: &mut Vec<u8>, last: bool) -> R
     *at += valid;
     let (end, reason) = match error.error_len() {
         None if !last => return Ok(()),
+        // What may become a surrogate is for the error handler, once it is whole.
+        _ if !last && matches!(input[*at..], [0xED, 0xA0..=0xBF]) => return Ok(()),
         None => (input.len(), "unexpected end of data"),
         Some(_) if matches!(input[*at], 0x80..=0xC1 | 0xF5..) => (*at + 1, "invalid start byte"),
         Some(len) => (*at + len, "invalid continuation byte"),

@@ -3,7 +3,7 @@
 //! Results lie in a dict, whose reads take no lock. In a cache of limited size each entry has a stamp of its last use. A hit only
 //! writes the stamp (and that only if it is not the current one); when an entry must go, a heap ordered by the stamps as they
 //! were noted last gives the least recently used one: an entry whose stamp has changed since is put back with the new one.
-//! While the cache is local to a thread, each hit has a stamp of its own and the order is exact; once it is shared, hits between two
+//! While one thread alone uses the cache, each hit has a stamp of its own and the order is exact; once several do, hits between two
 //! misses have the same one, so that hits on different cores do not fight over a counter.
 
 use crate::support::{Count, Guarded};
@@ -23,6 +23,7 @@ use weft_objects::{gc_slots, int};
 static MARK: Header = Header::immortal(&raw const OBJECT.head);
 
 const UNLIMITED: u64 = u64::MAX;
+const SEVERAL: u64 = u64::MAX;
 const STRIPES: usize = 16;
 
 #[repr(align(64))]
@@ -46,6 +47,8 @@ struct Cache {
     misses: Count,
     /// The current stamp.
     clock: Count,
+    /// One more than the tag of the only thread that has had hits since the cache is shared, or [`SEVERAL`], or 0.
+    user: Count,
     /// Hits while local.
     hits: Count,
     shared_hits: Guarded<Hits>,
@@ -197,10 +200,29 @@ impl Cache {
         self.misses.take_next(self.header.is_local(t));
     }
 
+    /// Whether no other thread has had hits. (Two that have their first ones at the same time may both think so for a moment: then
+    /// their hits share stamps.)
+    #[inline]
+    fn has_one_user(&self, t: &Thread) -> bool {
+        let me = u64::from(t.tag()) + 1;
+        match self.user.get() {
+            SEVERAL => false,
+            user if user == me => true,
+            0 => {
+                self.user.set(me);
+                true
+            }
+            _ => {
+                self.user.set(SEVERAL);
+                false
+            }
+        }
+    }
+
     /// Notes that an entry has been used.
     #[inline]
     fn touch(&self, t: &Thread, e: &Entry) {
-        if self.header.is_local(t) {
+        if self.header.is_local(t) || self.has_one_user(t) {
             self.clock.set(self.clock.get() + 1);
         }
         let now = self.clock.get();
