@@ -61,6 +61,10 @@ pub struct Config {
     pub pycache_prefix: Option<Vec<u8>>,
     pub io_encoding: Option<String>,
     pub check_hash_based_pycs: String,
+    /// `--stats`: say at the end what the runtime has done.
+    pub stats: bool,
+    /// `--timeline FILE`: write there what happened when.
+    pub timeline: Option<Vec<u8>>,
 }
 
 /// What to do once the command line has been read.
@@ -119,6 +123,8 @@ Options (and corresponding environment variables):
 -x     : skip first line of source, allowing use of non-Unix forms of #!cmd
 -X opt : set implementation-specific option (gil=0|1, dev, utf8, int_max_str_digits=n,
          pycache_prefix=path, warn_default_encoding)
+--stats: say at the end, on stderr, what the runtime has done; also WEFT_STATS=1
+--timeline file: write there what each thread did when, in the Chrome trace format
 Arguments:
 file   : program read from script file
 -      : program read from stdin (default; interactive mode if a tty)
@@ -229,6 +235,8 @@ fn defaults(args: &[Vec<u8>]) -> Config {
         pycache_prefix: None,
         io_encoding: None,
         check_hash_based_pycs: "default".into(),
+        stats: false,
+        timeline: None,
     }
 }
 
@@ -310,6 +318,14 @@ fn read_options<'a>(args: &'a [Vec<u8>], o: &mut Options) -> Result<&'a [Vec<u8>
                         return Err("--check-hash-based-pycs must be one of 'default', 'always', or 'never'".into());
                     }
                     o.config.check_hash_based_pycs = v;
+                    at += 1;
+                }
+                b"stats" => o.config.stats = true,
+                b"timeline" => {
+                    let Some(file) = args.get(at) else {
+                        return Err("Argument expected for the --timeline option".into());
+                    };
+                    o.config.timeline = Some(file.clone());
                     at += 1;
                 }
                 _ => return Err(format!("unknown option {}", lossy(arg))),
@@ -420,6 +436,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
         c.dont_write_bytecode |= on("PYTHONDONTWRITEBYTECODE");
         c.no_user_site |= on("PYTHONNOUSERSITE");
         c.unbuffered |= on("PYTHONUNBUFFERED");
+        c.stats |= env_bytes("WEFT_STATS").is_some_and(|v| v == b"1");
         c.safe_path |= on("PYTHONSAFEPATH");
         c.inspect |= on("PYTHONINSPECT");
         c.dev_mode |= env_bytes("PYTHONDEVMODE").is_some_and(|v| v != b"0");

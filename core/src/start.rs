@@ -3,6 +3,9 @@
 use crate::cli::{Config, Target};
 use crate::compile::{Mode, Options};
 use crate::{compile_api, imp, import, library, sys};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 use weft_objects::module::Module;
@@ -34,6 +37,10 @@ pub fn script_dir(_t: &Thread) -> Option<String> {
 
 /// Runs the program that the settings ask for, from start-up to shut-down, on the calling thread. Gives the exit code.
 pub fn run(c: Config) -> i32 {
+    let (stats, timeline) = (c.stats, c.timeline.clone());
+    if stats || timeline.is_some() {
+        weft_gc::stats::enable(stats, timeline.is_some(), type_name);
+    }
     let _ = CONFIG.set(c);
     // The process ends with it: taking it apart would be for nothing.
     let t = &mut *Box::leak(runtime::main_thread(stack_size()));
@@ -47,10 +54,25 @@ pub fn run(c: Config) -> i32 {
         end = crate::prompt::run(t);
     }
     let code = finalize(t, end.code);
+    if stats {
+        eprint!("{}", weft_gc::stats::report(t));
+    }
+    if let Some(file) = timeline {
+        let path = Path::new(OsStr::from_bytes(&file));
+        if let Err(e) = std::fs::write(path, weft_gc::stats::timeline()) {
+            eprintln!("weft: cannot write '{}': {e}", path.display());
+        }
+    }
     if end.interrupted {
         exit_by_signal();
     }
     code
+}
+
+/// What a type is called in reports.
+fn type_name(ty: &weft_gc::TypeHead) -> String {
+    // SAFETY: every type object of the runtime begins with its head.
+    unsafe { &*(&raw const *ty).cast::<Type>() }.name()
 }
 
 /// How a program has ended.
