@@ -50,7 +50,7 @@ pub fn run(source: &[u8], way: usize) -> Result<(), String> {
     }
     if way % 4 == 0 {
         let mut lexer = Lexer::new(text + "\n", way == 0);
-        while let Ok(Some(_)) = lexer.next() {}
+        while let Ok(Some(_)) = lexer.next_token() {}
     }
     Ok(())
 }
