@@ -250,7 +250,7 @@ fn next(t: &mut Thread, v: Value) -> Res {
     let it = this(v);
     let state = state(t, it)?;
     let mut s = state.lock();
-    let tok = match s.lexer.next() {
+    let tok = match s.lexer.next_token() {
         Ok(Some(tok)) => tok,
         Ok(None) => return Ok(Value::NULL),
         Err(e) => {
@@ -261,7 +261,7 @@ fn next(t: &mut Thread, v: Value) -> Res {
                 no_newline: false,
             };
             let old = std::mem::replace(&mut *s, broken);
-            while let Ok(Some(_)) = s.lexer.next() {}
+            while let Ok(Some(_)) = s.lexer.next_token() {}
             drop(s);
             return Err(raise(t, &old, &e));
         }

@@ -478,7 +478,6 @@ impl<'s, 'a> Nesting<'s, 'a> {
                     deepest = deepest.max(depth);
                 }
                 b'}' | b')' | b']' => depth = depth.saturating_sub(1),
-                b'-' | b'~' | b'+' => operators += 1,
                 _ if b == quote => {
                     if !triple {
                         self.at += 1;
@@ -491,6 +490,8 @@ impl<'s, 'a> Nesting<'s, 'a> {
                         break;
                     }
                 }
+                // Operators, and what is between words that may be.
+                b' '..=b'/' | b':'..=b'@' | b'['..=b'^' | b'|' | b'~' => operators += 1,
                 _ => {}
             }
             self.at += 1;

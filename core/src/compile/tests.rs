@@ -458,6 +458,7 @@ fn nesting_is_looked_at_before_anything_parses() {
     for source in [
         format!("f\"{{{}}}\"", nest("f'{x:", "}'")),
         format!("f'{{'a' + {}}}'", nest("(", ")")),
+        format!("f'{{{}}}'", nest("lambda x=", ":0")),
     ] {
         // An error or not: it comes back.
         let _ = compile(&source, Mode::Exec, &options());

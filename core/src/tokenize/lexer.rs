@@ -193,7 +193,7 @@ impl Lexer {
     ///
     /// # Errors
     /// What CPython's tokenizer finds wrong.
-    pub fn next(&mut self) -> Res<Option<Token>> {
+    pub fn next_token(&mut self) -> Res<Option<Token>> {
         if self.done {
             return Ok(None);
         }
@@ -756,7 +756,7 @@ mod tests {
     fn all(text: &str) -> Result<Vec<(u8, String)>, String> {
         let mut l = Lexer::new(text.into(), true);
         let mut found = Vec::new();
-        while let Some(t) = l.next().map_err(|e| e.msg)? {
+        while let Some(t) = l.next_token().map_err(|e| e.msg)? {
             found.push((t.kind, l.text[t.start..t.end].to_string()));
         }
         Ok(found)

@@ -48,9 +48,9 @@ pub fn run(source: &[u8], way: usize) -> Result<(), String> {
         let _ = std::hint::black_box(compile::symbol_tables(&text, mode, &opts));
         let _ = std::hint::black_box(compile::outline_signature(&text, &opts));
     }
-    if way % 4 == 0 {
+    if way.is_multiple_of(4) {
         let mut lexer = Lexer::new(text + "\n", way == 0);
-        while let Ok(Some(_)) = lexer.next() {}
+        while let Ok(Some(_)) = lexer.next_token() {}
     }
     Ok(())
 }
