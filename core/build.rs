@@ -25,14 +25,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{env, fs, io};
 
-/// What is not taken from the standard library: tests, and what stands on Tk.
-const LEFT_OUT: [&str; 6] = [
+/// What is not taken from the standard library: tests, what stands on Tk, another machine's instructions.
+const LEFT_OUT: [&str; 7] = [
     "test",
     "idlelib",
     "lib2to3",
     "tkinter",
     "turtledemo",
     "turtle.py",
+    "_opcode_metadata.py",
 ];
 /// What is compiled beforehand in a build that is not optimised.
 const STARTUP: [&str; 4] = [
@@ -202,7 +203,7 @@ fn compile_all(files: BTreeMap<String, Vec<u8>>, cache: &Path) -> BTreeMap<Strin
 
 /// `None`: it has errors, which importing it will show.
 fn compile_one(source: &[u8]) -> Option<Vec<u8>> {
-    let text = compile::decode_source(source).ok()?;
+    let text = compile::decode_source(source, None).ok()?;
     let code = compile::compile(&text, compile::Mode::Exec, &compile::Options::default()).ok()?;
     Some(proto_file::write(&code))
 }

@@ -34,6 +34,17 @@ pub const CHANGED: &[(&str, &str, &str)] = &[
         "suppress(SyntaxError, ImportError)",
         "suppress(SyntaxError, ImportError, NotImplementedError)",
     ),
+    // What they look for among the instructions of `dis`.
+    (
+        "pdb.py",
+        "if prev is not None and prev.opname == 'RESUME':",
+        "if instr.opname not in ('COPY_FREE', 'MAKE_CELL', 'RETURN_GENERATOR'):",
+    ),
+    (
+        "inspect.py",
+        "if opname == \"LOAD_ATTR\":",
+        "if opname in (\"GET_ATTR\", \"LOAD_METHOD\"):",
+    ),
     (
         "_py_abc.py",
         "subclass = instance.__class__\n",

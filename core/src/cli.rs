@@ -53,12 +53,18 @@ pub struct Config {
     pub int_max_str_digits: i64,
     pub thread_inherit_context: bool,
     pub context_aware_warnings: bool,
+    /// Only the lines of instructions are told.
+    pub no_debug_ranges: bool,
     pub warn_options: Vec<String>,
     pub xoptions: Vec<(String, Option<String>)>,
     pub python_path: Vec<Vec<u8>>,
     pub pycache_prefix: Option<Vec<u8>>,
     pub io_encoding: Option<String>,
     pub check_hash_based_pycs: String,
+    /// `--stats`: say at the end what the runtime has done.
+    pub stats: bool,
+    /// `--timeline FILE`: write there what happened when.
+    pub timeline: Option<Vec<u8>>,
 }
 
 /// What to do once the command line has been read.
@@ -117,6 +123,8 @@ Options (and corresponding environment variables):
 -x     : skip first line of source, allowing use of non-Unix forms of #!cmd
 -X opt : set implementation-specific option (gil=0|1, dev, utf8, int_max_str_digits=n,
          pycache_prefix=path, warn_default_encoding)
+--stats: say at the end, on stderr, what the runtime has done; also WEFT_STATS=1
+--timeline file: write there what each thread did when, in the Chrome trace format
 Arguments:
 file   : program read from script file
 -      : program read from stdin (default; interactive mode if a tty)
@@ -220,12 +228,15 @@ fn defaults(args: &[Vec<u8>]) -> Config {
         int_max_str_digits: 4300,
         thread_inherit_context: FREE_THREADED,
         context_aware_warnings: FREE_THREADED,
+        no_debug_ranges: false,
         warn_options: Vec::new(),
         xoptions: Vec::new(),
         python_path: Vec::new(),
         pycache_prefix: None,
         io_encoding: None,
         check_hash_based_pycs: "default".into(),
+        stats: false,
+        timeline: None,
     }
 }
 
@@ -307,6 +318,14 @@ fn read_options<'a>(args: &'a [Vec<u8>], o: &mut Options) -> Result<&'a [Vec<u8>
                         return Err("--check-hash-based-pycs must be one of 'default', 'always', or 'never'".into());
                     }
                     o.config.check_hash_based_pycs = v;
+                    at += 1;
+                }
+                b"stats" => o.config.stats = true,
+                b"timeline" => {
+                    let Some(file) = args.get(at) else {
+                        return Err("Argument expected for the --timeline option".into());
+                    };
+                    o.config.timeline = Some(file.clone());
                     at += 1;
                 }
                 _ => return Err(format!("unknown option {}", lossy(arg))),
@@ -417,6 +436,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
         c.dont_write_bytecode |= on("PYTHONDONTWRITEBYTECODE");
         c.no_user_site |= on("PYTHONNOUSERSITE");
         c.unbuffered |= on("PYTHONUNBUFFERED");
+        c.stats |= env_bytes("WEFT_STATS").is_some_and(|v| v == b"1");
         c.safe_path |= on("PYTHONSAFEPATH");
         c.inspect |= on("PYTHONINSPECT");
         c.dev_mode |= env_bytes("PYTHONDEVMODE").is_some_and(|v| v != b"0");
@@ -468,6 +488,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
             _ => d,
         };
         c.thread_inherit_context = flag("PYTHON_THREAD_INHERIT_CONTEXT", c.thread_inherit_context);
+        c.no_debug_ranges |= std::env::var_os("PYTHONNODEBUGRANGES").is_some_and(|v| !v.is_empty());
         c.context_aware_warnings = flag("PYTHON_CONTEXT_AWARE_WARNINGS", c.context_aware_warnings);
     } else {
         // Nothing set from outside may change hashes either; the object layer asks the environment itself.
@@ -496,6 +517,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
             ("pycache_prefix", v) => {
                 c.pycache_prefix = v.filter(|v| !v.is_empty()).map(String::into_bytes)
             }
+            ("no_debug_ranges", _) => c.no_debug_ranges = true,
             ("warn_default_encoding", _) => c.warn_default_encoding = true,
             ("thread_inherit_context", Some(v)) => c.thread_inherit_context = v == "1",
             ("context_aware_warnings", Some(v)) => c.context_aware_warnings = v == "1",

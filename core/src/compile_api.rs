@@ -1,8 +1,9 @@
 //! From source to code objects: the compiler's plain data becomes objects, its errors become exceptions.
 
 use crate::compile::bytecode::{Const, LocalKind};
-use crate::compile::{self, CodeProto, ErrorKind, Mode, Options};
+use crate::compile::{self, CodeProto, ErrorKind, Mode, Options, Undecoded};
 use crate::{tree_make, tree_read};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::AtomicU64;
 use weft_objects::bytes::Bytes;
 use weft_objects::code::{
@@ -296,27 +297,73 @@ pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Va
             Value::int(i64::from(n))
         }
     };
-    let text = e.text.as_ref().map(|s| Str::new(t, s));
-    let mut info = vec![
-        filename,
-        number(e.line),
-        number(e.col),
-        text.as_ref().map_or(Value::NONE, Obj::value),
-        number(e.end_line),
-        number(e.end_col),
-    ];
-    let before = e.before.as_ref().map(|b| {
-        let source = Str::new(t, &b.source);
-        let place = [b.line, b.col].map(|n| Value::int(i64::from(n)));
-        Tuple::from_slice(t, &[place[0], place[1], source.value()])
-    });
-    info.extend(before.as_ref().map(Obj::value));
-    let info = Tuple::from_slice(t, &info);
+    let text = if e.late {
+        line_of_file(filename, e.line)
+    } else {
+        e.text.clone()
+    };
+    let text = text.map(|s| Str::new(t, &s));
+    let info = Tuple::from_slice(
+        t,
+        &[
+            filename,
+            number(e.line),
+            number(e.col),
+            text.as_ref().map_or(Value::NONE, Obj::value),
+            number(e.end_line),
+            number(e.end_col),
+        ],
+    );
     let msg = Str::new(t, &e.msg);
-    match proto::call(t, ty.value(), &[msg.value(), info.value()]) {
-        Ok(exc) => t.raise_value(exc),
-        Err(r) => r,
+    raise_syntax(t, ty, &[msg.value(), info.value()])
+}
+
+/// As [`raise_syntax_error`]; what the parser found comes with what it takes to look for misspelt keywords.
+#[cold]
+fn raise_with_source(
+    t: &mut Thread,
+    e: &compile::SyntaxError,
+    filename: Value,
+    source: Option<&str>,
+) -> Raised {
+    let r = raise_syntax_error(t, e, filename);
+    if e.late || !t.exc_matches(&errors::SYNTAX_ERROR) {
+        return r;
     }
+    let Some(exc) = t.take_exc() else {
+        return r;
+    };
+    let source = source.map_or_else(|| Obj::from_raw(Value::NONE), |s| Str::new(t, s));
+    let (line, col) = e.block;
+    let place = [
+        Value::int(i64::from(line)),
+        Value::int(i64::from(col)),
+        source.value(),
+    ];
+    let metadata = Tuple::from_slice(t, &place);
+    let name = Str::intern(t, "_metadata");
+    if let Err(r) = proto::set_attr(t, exc.value(), Str::this(name.value()), metadata.value()) {
+        return r;
+    }
+    t.set_exc(exc)
+}
+
+/// A line of a file, with its newline: what the compiler, unlike the parser, shows of a source.
+fn line_of_file(filename: Value, line: u32) -> Option<String> {
+    let path = Str::of(filename)?;
+    let path = weft_stdlib::support::fs_encode(path.as_bytes())?;
+    let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&path));
+    let regular = std::fs::metadata(path).is_ok_and(|m| m.is_file());
+    let bytes = if regular {
+        std::fs::read(path).ok()?
+    } else {
+        return None;
+    };
+    let text = compile::decode_source(&bytes, None).ok()?;
+    let text = text
+        .split_inclusive('\n')
+        .nth((line as usize).checked_sub(1)?)?;
+    Some(text.to_string())
 }
 
 /// The code object of a source text.
@@ -350,7 +397,10 @@ pub fn compile_named(
             warn(t, &warnings, filename)?;
             Ok(code_named(t, &p, filename))
         }
-        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+        Err(e) => {
+            let source = (!opts.from_file).then_some(source);
+            Err(raise_with_source(t, &e, filename.value(), source))
+        }
     }
 }
 
@@ -412,25 +462,84 @@ pub fn source_text(
 /// # Errors
 /// SyntaxError.
 pub fn decode(t: &mut Thread, bytes: &[u8], filename: Value) -> Res<String> {
-    let e = match compile::decode_source(bytes) {
+    decode_of(t, bytes, filename, None)
+}
+
+/// As [`decode`], for the program's own file.
+///
+/// # Errors
+/// SyntaxError.
+pub fn decode_program(t: &mut Thread, bytes: &[u8], filename: Value) -> Res<String> {
+    let file = Str::of(filename).map_or(String::new(), |s| s.to_string_lossy());
+    decode_of(t, bytes, filename, Some(&file))
+}
+
+fn decode_of(t: &mut Thread, bytes: &[u8], filename: Value, program: Option<&str>) -> Res<String> {
+    let encoding = match compile::decode_source(bytes, program) {
         Ok(s) => return Ok(s),
-        Err(e) => e,
-    };
-    // An encoding that the compiler does not know: a codec may.
-    if let Some(name) = e.msg.strip_prefix("unknown encoding: ") {
-        let data = Bytes::new(t, bytes);
-        let name = Str::new(t, name);
-        match proto::call_method(t, data.value(), "decode", &[name.value()]) {
-            Ok(s) => {
-                if let Some(s) = Str::of(s.value()).and_then(|s| s.as_str()) {
-                    return Ok(s.to_string());
-                }
-            }
-            Err(r) if t.exc_matches(&errors::UNICODE_ERROR) => return Err(r),
-            Err(_) => t.clear_exc(),
+        Err(Undecoded::Codec(name)) => name,
+        Err(Undecoded::Null(at)) => return Err(null_byte(t, bytes, at, program, filename)),
+        Err(Undecoded::Wrong(e)) => {
+            let filename = if program.is_some() {
+                filename
+            } else {
+                Value::NONE
+            };
+            return Err(raise_syntax_error(t, &e, filename));
         }
+    };
+    let data = Bytes::new(t, bytes);
+    let name = Str::new(t, &encoding);
+    match proto::call_method(t, data.value(), "decode", &[name.value()]) {
+        Ok(s) => match Str::of(s.value()).and_then(|s| s.as_str()) {
+            Some(s) => Ok(s.to_string()),
+            None => source_text(t, s.value(), "compile", "string", filename),
+        },
+        Err(r) if t.exc_matches(&errors::UNICODE_ERROR) || t.exc_matches(&errors::LOOKUP_ERROR) => {
+            let Some(e) = t.take_exc() else {
+                return Err(r);
+            };
+            let msg = proto::str(t, e.value())?;
+            let at = [filename, Value::int(0), Value::int(-1), Value::NONE];
+            let info = Tuple::from_slice(t, &at);
+            Err(raise_syntax(
+                t,
+                &errors::SYNTAX_ERROR,
+                &[msg.value(), info.value()],
+            ))
+        }
+        Err(r) => Err(r),
     }
-    Err(raise_syntax_error(t, &e, filename))
+}
+
+/// SyntaxError for a null byte; that in a program's file has a place.
+#[cold]
+fn null_byte(
+    t: &mut Thread,
+    bytes: &[u8],
+    at: usize,
+    program: Option<&str>,
+    filename: Value,
+) -> Raised {
+    if program.is_none() {
+        let msg = Str::new(t, "source code string cannot contain null bytes");
+        return raise_syntax(t, &errors::SYNTAX_ERROR, &[msg.value()]);
+    }
+    let before = String::from_utf8_lossy(&bytes[..at]);
+    let line = before.matches('\n').count() as i64 + 1;
+    let text = before.rsplit('\n').next().unwrap_or("");
+    let text = Str::new(t, text);
+    let msg = Str::new(t, "source code cannot contain null bytes");
+    let at = [filename, Value::int(line), Value::int(0), text.value()];
+    let info = Tuple::from_slice(t, &at);
+    raise_syntax(t, &errors::SYNTAX_ERROR, &[msg.value(), info.value()])
+}
+
+fn raise_syntax(t: &mut Thread, ty: &'static Type, args: &[Value]) -> Raised {
+    match proto::call(t, ty.value(), args) {
+        Ok(exc) => t.raise_value(exc),
+        Err(r) => r,
+    }
 }
 
 /// The builtin `compile`, `version` being `_feature_version` (and what `eval` and `exec` do with text). A code object is given back as it is.
@@ -485,6 +594,7 @@ pub fn compile_object(
         top_level_await: flags & cf::ALLOW_TOP_LEVEL_AWAIT != 0,
         allow_incomplete: flags & cf::ALLOW_INCOMPLETE_INPUT != 0,
         max_digits: u32::try_from(int::max_str_digits()).ok(),
+        from_file: false,
     };
     if tree_read::is_node(t, source)? {
         return compile_node(t, source, kind, flags, &filename, &opts);
@@ -514,7 +624,7 @@ pub fn compile_object(
             warn(t, &warned, &filename)?;
             tree_make::make(t, &steps)
         }
-        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+        Err(e) => Err(raise_with_source(t, &e, filename.value(), Some(&text))),
     }
 }
 
@@ -581,12 +691,9 @@ fn compile_node(
 
 /// SyntaxError for a source with a null character.
 fn refuse_nul(t: &mut Thread, source: &str, filename: &Obj) -> Res<()> {
-    if !source.as_bytes().contains(&0) {
-        return Ok(());
-    }
-    match compile::decode_source(b"\0") {
-        Ok(_) => Ok(()),
-        Err(e) => Err(raise_syntax_error(t, &e, filename.value())),
+    match source.bytes().position(|b| b == 0) {
+        None => Ok(()),
+        Some(at) => Err(null_byte(t, source.as_bytes(), at, None, filename.value())),
     }
 }
 

@@ -16,9 +16,9 @@ type Init = fn(&mut Thread) -> Res<Obj>;
 /// Native modules of this crate that are made like any other.
 static OWN: &[(&str, Init)] = &[
     ("_imp", module),
+    ("_opcode", crate::opcode::module),
     ("_symtable", crate::symtable::module),
     ("_tokenize", crate::tokenize::module),
-    ("_weft_code", crate::listing::module),
     ("marshal", crate::marshal::module),
 ];
 

@@ -2,10 +2,9 @@
 
 use weft_objects::errors::Exception;
 use weft_objects::frame::FrameObject;
-use weft_objects::module::{Module, is_initializing};
+use weft_objects::module::{self, Module, is_initializing};
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
-use weft_objects::set::Set;
 use weft_objects::traceback::Traceback;
 
 /// The module `_frozen_importlib`.
@@ -421,7 +420,7 @@ fn cannot_import(t: &mut Thread, module: Value, name: &Str, package: Option<Obj>
     let wanted = repr_text(t, name.value())?;
     let spec = proto::get_attr_opt(t, module, weft_objects::id!(t, "__spec__"))?
         .filter(|s| !s.value().is_none());
-    let origin = origin(t, module, spec.as_ref())?;
+    let origin = module::origin(t, module, spec.as_ref().map(Obj::value))?;
     let initializing = match &spec {
         Some(s) => is_initializing(t, s.value())?,
         None => false,
@@ -430,22 +429,12 @@ fn cannot_import(t: &mut Thread, module: Value, name: &Str, package: Option<Obj>
         .as_ref()
         .and_then(|o| Str::of(o.value()))
         .map(|s| s.to_string_lossy());
-    let shadowing = file.as_deref().is_some_and(|f| is_possibly_shadowing(t, f));
-    let of_library = shadowing && is_stdlib_name(t, package.as_ref())?;
-    let file_repr = match &origin {
-        Some(o) => repr_text(t, o.value())?,
-        None => String::new(),
+    let hint = match (&spec, &package) {
+        (Some(spec), Some(name)) => module::shadow_hint(t, spec.value(), name)?,
+        _ => None,
     };
-    let msg = if of_library {
-        format!(
-            "cannot import name {wanted} from {quoted} (consider renaming {file_repr} since it has the same name as the \
-             standard library module named {quoted} and prevents importing that standard library module)"
-        )
-    } else if initializing && shadowing {
-        format!(
-            "cannot import name {wanted} from {quoted} (consider renaming {file_repr} if it has the same name as a \
-             library you intended to import)"
-        )
+    let msg = if let Some(hint) = hint {
+        format!("cannot import name {wanted} from {quoted} ({hint})")
     } else if initializing {
         let why = "most likely due to a circular import";
         match &file {
@@ -484,23 +473,8 @@ fn repr_text(t: &mut Thread, v: Value) -> Res<String> {
     Ok(Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy()))
 }
 
-/// Where the module was loaded from: its spec's origin, or `__file__`.
-fn origin(t: &mut Thread, module: Value, spec: Option<&Obj>) -> Res<Option<Obj>> {
-    if let Some(spec) = spec
-        && let Some(has) =
-            proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "has_location"))?
-        && proto::truth(t, has.value())?
-        && let Some(o) = proto::get_attr_opt(t, spec.value(), weft_objects::id!(t, "origin"))?
-        && Str::of(o.value()).is_some()
-    {
-        return Ok(Some(o));
-    }
-    let file = proto::get_attr_opt(t, module, weft_objects::id!(t, "__file__"))?;
-    Ok(file.filter(|f| Str::of(f.value()).is_some()))
-}
-
 /// Whether the file lies in the directory that the program put first on the path, and so may hide a library's module.
-fn is_possibly_shadowing(t: &Thread, file: &str) -> bool {
+pub fn is_possibly_shadowing(t: &Thread, file: &str) -> bool {
     if crate::start::config().safe_path {
         return false;
     }
@@ -522,15 +496,6 @@ fn is_possibly_shadowing(t: &Thread, file: &str) -> bool {
         first
     };
     dir == first
-}
-
-fn is_stdlib_name(t: &mut Thread, name: Option<&Obj>) -> Res<bool> {
-    let Some(name) = name else { return Ok(false) };
-    let names = runtime::sys_attr(t, "stdlib_module_names");
-    match names.as_ref().and_then(|n| Set::of(n.value())) {
-        Some(set) => set.contains(t, name.value()),
-        None => Ok(false),
-    }
 }
 
 /// `from module import *` into a namespace.

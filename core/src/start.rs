@@ -3,6 +3,9 @@
 use crate::cli::{Config, Target};
 use crate::compile::{Mode, Options};
 use crate::{compile_api, imp, import, library, sys};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 use weft_objects::module::Module;
@@ -34,6 +37,10 @@ pub fn script_dir(_t: &Thread) -> Option<String> {
 
 /// Runs the program that the settings ask for, from start-up to shut-down, on the calling thread. Gives the exit code.
 pub fn run(c: Config) -> i32 {
+    let (stats, timeline) = (c.stats, c.timeline.clone());
+    if stats || timeline.is_some() {
+        weft_gc::stats::enable(stats, timeline.is_some(), type_name);
+    }
     let _ = CONFIG.set(c);
     // The process ends with it: taking it apart would be for nothing.
     let t = &mut *Box::leak(runtime::main_thread(stack_size()));
@@ -47,10 +54,25 @@ pub fn run(c: Config) -> i32 {
         end = crate::prompt::run(t);
     }
     let code = finalize(t, end.code);
+    if stats {
+        eprint!("{}", weft_gc::stats::report(t));
+    }
+    if let Some(file) = timeline {
+        let path = Path::new(OsStr::from_bytes(&file));
+        if let Err(e) = std::fs::write(path, weft_gc::stats::timeline()) {
+            eprintln!("weft: cannot write '{}': {e}", path.display());
+        }
+    }
     if end.interrupted {
         exit_by_signal();
     }
     code
+}
+
+/// What a type is called in reports.
+fn type_name(ty: &weft_gc::TypeHead) -> String {
+    // SAFETY: every type object of the runtime begins with its head.
+    unsafe { &*(&raw const *ty).cast::<Type>() }.name()
 }
 
 /// How a program has ended.
@@ -92,6 +114,7 @@ fn init(t: &mut Thread) -> Res<()> {
     if config().dev_mode {
         runtime::set_dev_mode();
     }
+    weft_objects::code::LINES_ONLY.store(config().no_debug_ranges, Relaxed);
     init_import(t, &sys)?;
     set_path(t);
     sys::open_streams(t, config())?;
@@ -319,7 +342,11 @@ fn options() -> Options {
 
 /// Runs a source text in `__main__`.
 fn run_source(t: &mut Thread, source: &str, filename: &Obj, globals: &Obj) -> Res<()> {
-    let code = compile_api::compile_named(t, source, filename, Mode::Exec, &options())?;
+    let opts = Options {
+        from_file: matches!(config().target, Target::File(_)),
+        ..options()
+    };
+    let code = compile_api::compile_named(t, source, filename, Mode::Exec, &opts)?;
     if matches!(config().target, Target::Command(_)) {
         COMMAND.set(t, code.clone());
     }
@@ -477,7 +504,7 @@ fn run_script(t: &mut Thread, path: &[u8], source: &[u8]) -> Res<()> {
     } else {
         source.to_vec()
     };
-    let text = compile_api::decode(t, &source, filename.value())?;
+    let text = compile_api::decode_program(t, &source, filename.value())?;
     run_source(t, &text, &filename, &globals)
 }
 
@@ -531,7 +558,8 @@ fn stdin_source(t: &mut Thread) -> Res<(String, Obj)> {
     if let Err(e) = t.blocking(|| std::io::stdin().lock().read_to_end(&mut source)) {
         return Err(t.io_error(&e, None));
     }
-    Ok((compile_api::decode(t, &source, filename.value())?, filename))
+    let text = compile_api::decode_program(t, &source, filename.value())?;
+    Ok((text, filename))
 }
 
 // --- shut-down ---

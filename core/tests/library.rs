@@ -105,6 +105,22 @@ fn every_module_imports_whose_native_parts_are_there() {
 }
 
 #[test]
+fn instructions_are_shown() {
+    succeeds("instructions", include_str!("instructions.py"));
+    let dir = scratch("m_dis", &[("x.py", "import os\nprint(os.name)\n")]);
+    let (out, err, status) = weft(&dir, &["-m", "dis", "-O", "x.py"], "");
+    assert!(status == Some(0) && err.is_empty(), "{err}");
+    for shown in [
+        "IMPORT_NAME ",
+        "GET_ATTR ",
+        ".name\n",
+        "RETURN_K             None",
+    ] {
+        assert!(out.contains(shown), "{shown}: {out}");
+    }
+}
+
+#[test]
 fn unittest_runs_a_module() {
     let test = "import unittest\nclass T(unittest.TestCase):\n  def test_a(self): pass\n  def test_b(self): self.assertEqual(1, 2)\n";
     let dir = scratch("m_unittest", &[("t_one.py", test)]);

@@ -5,22 +5,17 @@
 //! count their type, so marking also follows the type of every object that is alive.
 
 use crate::destroy::Pending;
-use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
-use crate::heap::{
-    Page, PagePtr, block_count, block_index, for_each_block, is_free, orphan_pages, page_of,
-};
+use crate::header::{Flags, Header, TypeFlags};
+use crate::heap::{PagePtr, for_each_block, is_free, orphan_pages, page_of};
+use crate::mark::{ALIVE, Kind, View, each_word};
 use crate::obj::Obj;
 use crate::thread::{Thread, multithreaded, world};
-use crate::value::Value;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
-use weft_threads::count::{COUNT_MASK, LISTED};
 
 /// Container bytes that a thread makes before its first collection.
 pub(crate) const FIRST_LIMIT: usize = 6 << 20;
 
-/// Scratch word of a block: reached by marking (or no candidate at all).
-const ALIVE: u32 = u32::MAX;
 /// Shared objects that are worth stopping the world for.
 const SHARED_FIRST: usize = 100_000;
 
@@ -59,16 +54,19 @@ pub fn collect_if_due(t: &mut Thread) {
     if !GcState::enabled() || t.gc.running.get() || t.heap.grown.get() <= t.heap.limit.get() {
         return;
     }
-    let (alive, shared) = run(t, false).1;
+    let (stats, (alive, shared)) = run(t, false);
+    t.heap.release_if_many(alive);
     t.heap.grown.set(0);
-    // The work is proportional to what is alive, so a run is due when half as much again has been made.
-    t.heap.limit.set((alive / 2).max(FIRST_LIMIT));
+    // The work is proportional to what is alive, so a run is due when half as much again has been made; as much, if there is little
+    // garbage (objects are taken to have 64 bytes).
+    let worth = stats.found * 64 * 16 >= alive;
+    let limit = if worth { alive / 2 } else { alive };
+    t.heap.limit.set(limit.max(FIRST_LIMIT));
     if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
-        SHARED_LIMIT.store(
-            (all.saturating_sub(stats.found) * 2).max(SHARED_FIRST),
-            Relaxed,
-        );
+        let left = all.saturating_sub(stats.found);
+        let times = if stats.found * 16 >= left { 2 } else { 3 };
+        SHARED_LIMIT.store((left * times).max(SHARED_FIRST), Relaxed);
     }
 }
 
@@ -93,6 +91,7 @@ pub fn collect(t: &mut Thread) -> CollectStats {
         stats.finalizers += shared.finalizers;
         t.settle(true);
     }
+    t.heap.release();
     stats
 }
 
@@ -106,6 +105,7 @@ pub fn collect_local(t: &mut Thread) -> CollectStats {
 }
 
 fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
+    let span = crate::stats::begin();
     t.gc.running.set(true);
     let peer = t.peer().clone();
     let t = &*t;
@@ -124,7 +124,7 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
             if shared {
                 Collection::new(t, pages, Kind::Shared(tags_of(&threads))).collect(&threads)
             } else {
-                Collection::new(t, pages, Kind::Local).collect(&[])
+                Collection::new(t, pages, Kind::Local).collect(&threads)
             }
         })
     } else {
@@ -133,7 +133,7 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
         }
         // SAFETY: this thread's own pages; it makes no object while it collects.
         let pages = unsafe { (*t.heap.pages.get()).clone() };
-        Collection::new(t, pages, Kind::Local).collect(&[])
+        Collection::new(t, pages, Kind::Local).collect(&[t])
     };
     t.heap.drop_big_freed();
     t.stats.collections.set(t.stats.collections.get() + 1);
@@ -141,6 +141,9 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
         .collected
         .set(t.stats.collected.get() + result.0.found as u64);
     t.gc.running.set(false);
+    if let Some(span) = span {
+        span.collected(shared);
+    }
     result
 }
 
@@ -157,125 +160,39 @@ fn tags_of(threads: &[&Thread]) -> Vec<bool> {
     tags
 }
 
-enum Kind {
-    Local,
-    /// By tag, whether objects of that owner are left alone.
-    Shared(Vec<bool>),
-}
-
 struct Collection<'a> {
     t: &'a Thread,
-    /// Pages of containers, and of other objects.
-    pages: Vec<PagePtr>,
+    view: View,
+    /// Pages of objects that are no containers.
     leaves: Vec<PagePtr>,
-    kind: Kind,
-    /// Objects that are alive and have not been gone on from.
-    work: RefCell<Vec<*const Header>>,
+    /// Threads to mark with.
+    pool: Option<rayon::ThreadPool>,
 }
 
 impl<'a> Collection<'a> {
     fn new(t: &'a Thread, all: Vec<PagePtr>, kind: Kind) -> Self {
         // SAFETY: pages are this thread's, or the world is stopped.
         let (leaves, pages) = all.into_iter().partition(|p| unsafe { (*p.0).leaf });
+        let tag = t.tag();
+        let view = View { kind, tag, pages };
         Collection {
             t,
-            pages,
+            pool: crate::mark::pool(&view),
+            view,
             leaves,
-            kind,
-            work: RefCell::default(),
         }
     }
 
-    /// Whether this collection may look into the object. The local one must not look at what is shared: such an object may be
-    /// freed, and its page's scratch words be used, by another thread.
-    fn in_view(&self, h: &Header) -> bool {
-        let owner = h.owner.load(Relaxed);
-        owner != IMMORTAL
-            && match &self.kind {
-                Kind::Local => owner == self.t.tag(),
-                Kind::Shared(_) => true,
-            }
-    }
-
-    /// Whether this collection decides about the object, which is in view.
-    fn is_candidate(&self, h: &Header) -> bool {
-        if h.has_flag(Flags::FROZEN | Flags::DYING) {
-            return false;
-        }
-        let Kind::Shared(tags) = &self.kind else {
-            return true;
-        };
-        if tags
-            .get(h.owner.load(Relaxed) as usize)
-            .is_some_and(|used| *used)
-        {
-            return false;
-        }
-        // What is on a list is settled by who has listed it. Objects that only the collector frees carry the flag, once
-        // their count has been zero, but are on no list.
-        h.count.load(Relaxed) & LISTED == 0 || h.is_collected()
-    }
-
-    /// Whether the object's type may be read. Immortal objects are never freed, so theirs may.
-    fn is_readable(&self, h: &Header) -> bool {
-        self.in_view(h) || h.is_immortal()
-    }
-
-    /// Calls `f` for each container that is readable, with its scratch word.
-    fn for_each(&self, mut f: impl FnMut(&Header, &Cell<u32>)) {
-        for p in &self.pages {
-            // SAFETY: pages are this thread's, or the world is stopped; the scratch words are the collector's.
-            unsafe {
-                let mut words = (&*(*p.0).scratch.get()).iter();
-                for_each_block(p.0, |b| {
-                    if let Some(word) = words.next()
-                        && !is_free(&*b)
-                        && self.is_readable(&*b)
-                    {
-                        f(&*b, word);
-                    }
-                });
-            }
-        }
-    }
-
-    /// The scratch word of a container in view.
-    fn scratch<'h>(&self, h: &'h Header) -> Option<&'h Cell<u32>> {
-        if !self.in_view(h) || !h.is_container() {
-            return None;
-        }
-        let page = page_of(h);
-        // SAFETY: a heap object's page; only this collector touches its scratch words.
-        unsafe { (&*(*page).scratch.get()).get(block_index(page, h)) }
-    }
-
-    fn set_scratch(&self, words: impl Fn(*const Page) -> Vec<Cell<u32>>) {
-        for p in &self.pages {
-            // SAFETY: as in `for_each`.
-            unsafe { *(*p.0).scratch.get() = words(p.0) };
-        }
-    }
-
-    /// Counts the references that candidates have from within, marks from those that have more, and frees the rest.
-    /// Also gives the bytes of what is alive and the number of shared objects seen.
+    /// Marks what the threads' registers reach. Of what is left, counts the references from within, marks from what has more than
+    /// those, and frees the rest. Also gives the bytes of what is alive and the number of shared objects seen.
     fn collect(&self, threads: &[&Thread]) -> (CollectStats, (usize, usize)) {
-        self.set_scratch(|p| vec![Cell::new(ALIVE); block_count(p)]);
-        let (bytes, shared) = self.survey();
-        self.for_each(|h, s| {
-            if s.get() != ALIVE {
-                each_word(h, |v| {
-                    if v.is_counted()
-                        // SAFETY: what a live object refers to.
-                        && let Some(s) = self.scratch(unsafe { v.header() })
-                        && s.get() != ALIVE
-                    {
-                        debug_assert!(s.get() > 0, "an object has more references than its count");
-                        s.set(s.get().saturating_sub(1));
-                    }
-                });
-            }
-        });
-        self.mark_roots(threads);
+        let found = self.view.survey(self.pool.as_ref());
+        let mut roots = found.roots;
+        for t in threads {
+            registers(t, &mut roots);
+        }
+        self.view.mark(roots, self.pool.as_ref());
+        self.mark_counted();
         let mut garbage = self.unmarked();
         if garbage
             .iter()
@@ -292,117 +209,62 @@ impl<'a> Collection<'a> {
             .sum();
         let stats = self.finalize(&mut garbage);
         // What dies now may take its page with it.
-        self.set_scratch(|_| Vec::new());
+        self.view.forget();
         self.dispose(garbage);
-        (stats, (bytes - dead, shared))
+        (stats, (found.bytes - dead, found.shared))
     }
 
-    /// Fills in the counts of candidates.
-    fn survey(&self) -> (usize, usize) {
-        let (mut bytes, mut shared) = (0, 0);
-        for p in &self.pages {
-            // SAFETY: as in `for_each`.
-            unsafe {
-                let block = (*p.0).block_size();
-                let mut words = (&*(*p.0).scratch.get()).iter();
-                for_each_block(p.0, |b| {
-                    let (Some(word), h) = (words.next(), &*b) else {
-                        return;
-                    };
-                    if is_free(h) {
-                        return;
-                    }
-                    bytes += block;
-                    if !self.t.owns(h) {
-                        shared += 1;
-                    }
-                    if self.in_view(h) && self.is_candidate(h) {
-                        word.set(h.count.load(Relaxed) & COUNT_MASK);
-                    }
-                });
-            }
-        }
-        (bytes, shared)
-    }
-
-    fn mark_roots(&self, threads: &[&Thread]) {
-        self.for_each(|h, s| {
-            if s.get() == ALIVE {
-                // No candidate: its type, and what else it does not count, is in use all the same.
-                self.mark(&h.ty().header);
-                if h.ty().gc_flags.load(Relaxed) & TypeFlags::UNCOUNTED != 0 {
-                    each_word(h, |v| {
-                        if v.is_uncounted() {
-                            // SAFETY: what a live object refers to.
-                            self.mark(unsafe { v.header() });
-                        }
-                    });
+    /// Of candidates that nothing has reached yet: marks those that have more references than the others hold, and what they reach.
+    fn mark_counted(&self) {
+        let rest = self.unmarked();
+        for &h in &rest {
+            // SAFETY: not freed before the end of the collection.
+            each_word(unsafe { &*h }, |v| {
+                if v.is_counted()
+                    // SAFETY: what an object refers to that has not been freed.
+                    && let Some(s) = self.view.scratch(unsafe { v.header() })
+                    && s.load(Relaxed) != ALIVE
+                {
+                    let n = s.load(Relaxed);
+                    debug_assert!(n > 0, "an object has more references than its count");
+                    s.store(n.saturating_sub(1), Relaxed);
                 }
-            } else if s.get() > 0 {
-                s.set(ALIVE);
-                self.work.borrow_mut().push(h);
-            }
+            });
+        }
+        let roots = rest.into_iter().filter(|&h| {
+            // SAFETY: as above.
+            let s = self.view.scratch(unsafe { &*h });
+            s.is_some_and(|s| s.load(Relaxed) > 0)
         });
-        for t in threads {
-            let mut p = t.regs.base();
-            while p < t.regs.top() {
-                // SAFETY: the world is stopped; registers below the top are initialised.
-                unsafe {
-                    if (*p).is_ptr() {
-                        self.mark((*p).header());
-                    }
-                    p = p.add(1);
-                }
-            }
-        }
-        self.drain();
+        let roots = roots.map(|h| h.cast_const()).collect();
+        self.view.mark(roots, self.pool.as_ref());
     }
 
     /// Objects without references do not count their types either. To be asked only if a type may be garbage: there are many.
     fn mark_types_of_leaves(&self) {
+        let mut types = Vec::new();
         for p in &self.leaves {
-            // SAFETY: as in `for_each`; a readable object is not freed meanwhile.
+            let mut last = std::ptr::null();
+            // SAFETY: pages are this thread's, or the world is stopped; a readable object is not freed meanwhile.
             unsafe {
                 for_each_block(p.0, |b| {
-                    if !is_free(&*b) && self.is_readable(&*b) {
-                        self.mark(&(*b).ty().header);
+                    if !is_free(&*b) && self.view.is_readable(&*b) {
+                        let ty = (*b).ty();
+                        if !std::ptr::eq(ty, last) {
+                            last = ty;
+                            types.push(&raw const ty.header);
+                        }
                     }
                 });
             }
         }
-        self.drain();
+        self.view.mark(types, self.pool.as_ref());
     }
 
     fn unmarked(&self) -> Vec<*mut Header> {
         let mut garbage = Vec::new();
-        self.for_each(|h, s| {
-            if s.get() != ALIVE {
-                garbage.push(h as *const Header as *mut Header);
-            }
-        });
+        self.view.for_each_unmarked(|h| garbage.push(h));
         garbage
-    }
-
-    /// Marks a container that is (still) a candidate, and puts it on the list of those to go on from.
-    fn mark(&self, h: &Header) {
-        if let Some(s) = self.scratch(h)
-            && s.get() != ALIVE
-        {
-            s.set(ALIVE);
-            self.work.borrow_mut().push(h);
-        }
-    }
-
-    fn drain(&self) {
-        loop {
-            let Some(h) = self.work.borrow_mut().pop() else {
-                return;
-            };
-            // SAFETY: alive, and nobody changes it meanwhile.
-            let h = unsafe { &*h };
-            self.mark(&h.ty().header);
-            each_reference(h, |to| self.mark(to));
-        }
     }
 
     /// Clears weak references, and queues finalizers and keeps what they may reach.
@@ -418,15 +280,13 @@ impl<'a> Collection<'a> {
             if h.has_flag(Flags::WEAKREFS) {
                 for callback in crate::weak::clear(t, h) {
                     // The callback of a weak reference that is garbage itself is not called.
-                    if self
-                        .scratch(callback.header())
-                        .is_none_or(|s| s.get() == ALIVE)
-                    {
+                    if !self.view.is_unmarked(callback.header()) {
                         t.push_pending(Pending::Callback(callback));
                     }
                 }
             }
         }
+        let mut kept = Vec::new();
         for &p in &*garbage {
             // SAFETY: as above.
             let h = unsafe { &*p };
@@ -437,16 +297,13 @@ impl<'a> Collection<'a> {
                 h.set_flag(Flags::FINALIZED);
                 stats.finalizers += 1;
                 t.push_pending(Pending::Finalize(Obj::new(t, h.value())));
-                self.mark(h);
+                kept.push(&raw const *h);
             }
         }
-        self.drain();
+        self.view.mark(kept, None);
         if stats.finalizers > 0 {
-            garbage.retain(|&p| {
-                // SAFETY: as above.
-                self.scratch(unsafe { &*p })
-                    .is_some_and(|s| s.get() != ALIVE)
-            });
+            // SAFETY: as above.
+            garbage.retain(|&p| self.view.is_unmarked(unsafe { &*p }));
         }
         stats
     }
@@ -479,20 +336,16 @@ impl<'a> Collection<'a> {
     }
 }
 
-/// Calls `f` for each object that `h`, which nobody changes meanwhile, refers to.
-fn each_reference(h: &Header, mut f: impl FnMut(&Header)) {
-    each_word(h, |v| {
-        if v.is_ptr() {
-            // SAFETY: what a live object refers to.
-            f(unsafe { v.header() });
+/// What the thread's registers hold, which stand still, whether they count it or not.
+fn registers(t: &Thread, roots: &mut Vec<*const Header>) {
+    let mut p = t.regs.base();
+    while p < t.regs.top() {
+        // SAFETY: registers below the top are initialised.
+        unsafe {
+            if (*p).is_ptr() {
+                roots.push((*p).ptr());
+            }
+            p = p.add(1);
         }
-    });
-}
-
-/// Calls `f` with each word that `h`, which nobody changes meanwhile, holds.
-fn each_word(h: &Header, mut f: impl FnMut(Value)) {
-    if let Some(traverse) = h.ty().traverse {
-        // SAFETY: a live object of that type.
-        unsafe { traverse(h, &mut f) };
     }
 }

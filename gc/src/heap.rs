@@ -6,57 +6,30 @@
 //! A free block has a link in place of its type. The rest of its header stays as it was: a collector that walks its own thread's
 //! pages, while another thread frees a shared object there, sees either a shared object or a free block.
 
+use crate::block::{Free, OWN, REMOTE, RemoteList};
 use crate::header::{Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 use crate::thread::Thread;
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, null_mut};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
 use weft_threads::parker::RawLock;
 
-const PAGE: usize = 64 * 1024;
+pub(crate) const PAGE: usize = 64 * 1024;
 /// Largest object that shares a page with others, in bytes.
 pub const MAX_BLOCK: usize = 2048;
-const CLASSES: usize = MAX_BLOCK / 16 + 1;
+pub(crate) const CLASSES: usize = MAX_BLOCK / 16 + 1;
 /// Class of a page that holds one large object.
-const BIG: u16 = u16::MAX;
+pub(crate) const BIG: u16 = u16::MAX;
 /// Blocks carved from a page at a time.
 const CARVE: usize = 32;
-
-/// A block that is not in use.
-#[repr(C)]
-struct Free {
-    /// Count and owner of the object that was here.
-    header: u64,
-    /// The address of the next free block, plus [`OWN`] or [`REMOTE`]. (Types are 16-byte aligned.)
-    link: AtomicUsize,
-}
-
-/// Link of a block on its thread's free list.
-const OWN: usize = 1;
-/// Link of a block on its page's remote list, or on its way there.
-const REMOTE: usize = 2;
-
-impl Free {
-    #[inline(always)]
-    fn next(&self, kind: usize) -> *mut Free {
-        (self.link.load(Relaxed) - kind) as *mut Free
-    }
-    #[inline(always)]
-    fn set_next(&self, next: *mut Free, kind: usize) {
-        self.link.store(next as usize + kind, Release);
-    }
-    #[inline(always)]
-    fn is_own(&self) -> bool {
-        self.link.load(Acquire) & OWN != 0
-    }
-}
 
 /// Whether a block holds no object.
 #[inline(always)]
 pub(crate) fn is_free(h: &Header) -> bool {
-    h.ty.load(Acquire) as usize & (OWN | REMOTE) != 0
+    // SAFETY: a free block's link lies where an object's type does, and both are atomic words.
+    unsafe { &*(h as *const Header as *const Free) }.is_free()
 }
 
 #[repr(C, align(64))]
@@ -65,16 +38,18 @@ pub(crate) struct Page {
     heap: AtomicPtr<Heap>,
     block: u32,
     /// Index of its free list, or [`BIG`].
-    class: u16,
+    pub(crate) class: u16,
     pub(crate) leaf: bool,
     /// Offset of the first byte that was never part of a block handed out. Atomic: read by the walk of a stopped world.
     bump: AtomicU32,
     end: u32,
     size: usize,
     /// Blocks freed by other threads.
-    remote: AtomicPtr<Free>,
+    pub(crate) remote: RemoteList,
     /// Scratch of the collectors: one word a block, while they run.
-    pub(crate) scratch: UnsafeCell<Vec<Cell<u32>>>,
+    pub(crate) scratch: UnsafeCell<Vec<AtomicU32>>,
+    /// For `release.rs`: blocks on the free list.
+    pub(crate) unused: Cell<u32>,
 }
 
 impl Page {
@@ -86,7 +61,7 @@ impl Page {
 const FIRST: usize = size_of::<Page>().next_multiple_of(64);
 
 /// Pages of threads that have ended.
-static ORPHANS: Mutex<Vec<PagePtr>> = Mutex::new(Vec::new());
+pub(crate) static ORPHANS: Mutex<Vec<PagePtr>> = Mutex::new(Vec::new());
 
 /// Pages whose one large object is dead: their heaps give them back.
 static BIG_FREED: Mutex<BigFreed> = Mutex::new(BigFreed {
@@ -106,18 +81,22 @@ const BIG_ENOUGH: usize = 1 << 20;
 pub(crate) struct PagePtr(pub *mut Page);
 // SAFETY: a page is owned by whoever holds it in its list; the list itself is behind a lock.
 unsafe impl Send for PagePtr {}
+// SAFETY: as above; what a collection's threads look at stands still.
+unsafe impl Sync for PagePtr {}
 
 /// A thread's heap. Only its thread allocates from it; others may push to its pages' remote lists.
 pub(crate) struct Heap {
-    free: [Cell<*mut Free>; CLASSES * 2],
+    pub(crate) free: [Cell<*mut Free>; CLASSES * 2],
     /// The page being carved for each class.
-    current: [Cell<*mut Page>; CLASSES * 2],
+    pub(crate) current: [Cell<*mut Page>; CLASSES * 2],
     pub(crate) pages: UnsafeCell<Vec<PagePtr>>,
     /// How many pages there must be before the next look for what others have freed.
     look: [Cell<u32>; CLASSES * 2],
     /// Container bytes handed out since the last collection, net of what came back through free lists.
     pub(crate) grown: Cell<usize>,
     pub(crate) limit: Cell<usize>,
+    /// How many collections are to pass between two looks for empty pages, and how many have.
+    pub(crate) release_wait: Cell<(u32, u32)>,
 }
 
 impl Heap {
@@ -129,6 +108,7 @@ impl Heap {
             look: [const { Cell::new(0) }; CLASSES * 2],
             grown: Cell::new(0),
             limit: Cell::new(crate::collect::FIRST_LIMIT),
+            release_wait: Cell::new((0, 0)),
         }
     }
 
@@ -252,10 +232,7 @@ impl Heap {
         for p in pages {
             // SAFETY: pages in the list are alive.
             let page = unsafe { &*p.0 };
-            if page.block as usize == block
-                && page.leaf == leaf
-                && !page.remote.load(Relaxed).is_null()
-            {
+            if page.block as usize == block && page.leaf == leaf && !page.remote.is_empty() {
                 self.take_remote(page, class);
                 got = true;
             }
@@ -294,18 +271,8 @@ impl Heap {
         }
     }
 
-    fn take_remote(&self, page: &Page, class: usize) {
-        // Acquire: the blocks' words were written by the threads that freed them.
-        let mut p = page.remote.swap(null_mut(), AcqRel);
-        while !p.is_null() {
-            // SAFETY: blocks on the remote list are free, and the list is now ours.
-            unsafe {
-                let next = (*p).next(REMOTE);
-                (*p).set_next(self.free[class].get(), OWN);
-                self.free[class].set(p);
-                p = next;
-            }
-        }
+    pub(crate) fn take_remote(&self, page: &Page, class: usize) {
+        self.free[class].set(page.remote.take(self.free[class].get()));
     }
 
     fn new_page(&self, block: usize, leaf: bool, size: usize) -> *mut Page {
@@ -330,8 +297,9 @@ impl Heap {
                 bump: AtomicU32::new(FIRST as u32),
                 end: end as u32,
                 size,
-                remote: AtomicPtr::new(null_mut()),
+                remote: RemoteList::new(),
                 scratch: UnsafeCell::new(Vec::new()),
+                unused: Cell::new(0),
             });
             (*self.pages.get()).push(PagePtr(page));
         }
@@ -416,24 +384,7 @@ unsafe fn free_elsewhere(page: *mut Page, block: *mut Free) {
         if (*page).class == BIG {
             free_big(page, block);
         } else {
-            free_remote(&*page, block);
-        }
-    }
-}
-
-#[cold]
-fn free_remote(page: &Page, block: *mut Free) {
-    let mut head = page.remote.load(Relaxed);
-    loop {
-        // SAFETY: the block is free and ours until the exchange succeeds.
-        unsafe { (*block).set_next(head, REMOTE) };
-        // Release: hands the block's words to the owner's acquire in `take_remote`.
-        match page
-            .remote
-            .compare_exchange_weak(head, block, Release, Relaxed)
-        {
-            Ok(_) => return,
-            Err(now) => head = now,
+            (*page).remote.push(block);
         }
     }
 }
@@ -453,7 +404,7 @@ fn page_layout(size: usize) -> Layout {
     Layout::from_size_align(size, PAGE).expect("page sizes are below isize::MAX")
 }
 
-unsafe fn drop_page(page: *mut Page) {
+pub(crate) unsafe fn drop_page(page: *mut Page) {
     // SAFETY: the caller owns the page and no block of it is in use.
     unsafe {
         let size = (*page).size;
@@ -471,7 +422,16 @@ pub(crate) fn page_of(p: *const Header) -> *mut Page {
 #[inline(always)]
 pub(crate) fn block_index(page: *const Page, p: *const Header) -> usize {
     // SAFETY: `page` is the page of a live block.
-    (p as usize - page as usize - FIRST) / unsafe { (*page).block as usize }
+    unsafe { ((p as usize - page as usize - FIRST) as u32 / (*page).block) as usize }
+}
+
+/// The block that begins so many bytes behind the first.
+///
+/// # Safety
+/// Within a live page.
+pub(crate) unsafe fn block_at(page: *mut Page, offset: usize) -> *mut Header {
+    // SAFETY: the caller's promise.
+    unsafe { (page as *mut u8).add(FIRST + offset) as *mut Header }
 }
 
 pub(crate) fn block_count(page: *const Page) -> usize {

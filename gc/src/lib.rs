@@ -4,20 +4,25 @@
 //! its objects. The invariants I1–I8 are stated in ARCHITECTURE.md; comments here name them.
 
 mod barrier;
+mod block;
 mod collect;
 mod count;
 mod destroy;
 mod header;
 mod heap;
 mod lock;
+mod mark;
 mod obj;
 mod publish;
+mod release;
 mod shared;
 mod slot;
+pub mod stats;
 mod thread;
 mod value;
 mod verify;
 pub mod weak;
+mod weak_table;
 
 pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
 pub use count::{dec, inc, keep, keep_globals, slot_to_reg_fast, to_heap, to_reg, to_reg_fast};
@@ -31,7 +36,9 @@ pub use publish::{publish, share};
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;
-pub use thread::{Registers, Thread, ThreadPayload, fork, multithreaded, spawn_state, world};
+pub use thread::{
+    Registers, Thread, ThreadPayload, before_publishing, fork, multithreaded, spawn_state, world,
+};
 pub use value::Value;
 pub use verify::verify_enabled;
 pub use weft_threads::breaker_bits;

@@ -22,11 +22,21 @@ pub fn lock<'t>(t: &'t Thread, h: &'t Header) -> Locked<'t> {
             thread: PhantomData,
         };
     }
-    h.lock.lock();
+    h.lock.lock_or(|_| wait(h));
     Locked {
         held: Some(h),
         thread: PhantomData,
     }
+}
+
+/// Another thread has the lock.
+#[cold]
+#[inline(never)]
+fn wait(h: &Header) {
+    if crate::stats::on() {
+        crate::stats::contended(h);
+    }
+    h.lock.lock();
 }
 
 impl Drop for Locked<'_> {

@@ -40,6 +40,7 @@ pub fn publish(t: &Thread, root: &Header) {
 /// As [`publish`], with what the object reaches in any case.
 pub(crate) fn publish_reached(t: &Thread, root: &Header) {
     if cfg!(not(feature = "gil")) {
+        t.rely_no_more();
         let published = barrier::publish(root, t.tag());
         t.stats.published.set(t.stats.published.get() + published);
     }

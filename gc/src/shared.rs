@@ -5,6 +5,7 @@
 
 use crate::destroy::Pending;
 use crate::header::{Flags, Header};
+use crate::stats::{self, Span};
 use crate::thread::{Thread, world};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -33,7 +34,20 @@ pub(crate) struct Waiting {
 pub(crate) struct Batch {
     epoch: u64,
     waiting: Waiting,
+    /// When the handshake was asked for, if anybody asks.
+    asked: Option<Span>,
 }
+impl Batch {
+    fn new(epoch: u64, waiting: Waiting) -> Batch {
+        let asked = stats::begin();
+        Batch {
+            epoch,
+            waiting,
+            asked,
+        }
+    }
+}
+
 // SAFETY: raw pointers to shared objects and retired memory; whoever holds the batch may settle it.
 unsafe impl Send for Batch {}
 
@@ -91,7 +105,7 @@ impl Thread {
                 let waiting = std::mem::take(waiting);
                 let epoch = world().handshake(t.peer());
                 // SAFETY: as above.
-                unsafe { (*t.batches.get()).push_back(Batch { epoch, waiting }) };
+                unsafe { (*t.batches.get()).push_back(Batch::new(epoch, waiting)) };
             }
             let mut progress = false;
             loop {
@@ -131,7 +145,7 @@ impl Thread {
             let waiting = std::mem::take(&mut *self.waiting.get());
             if !waiting.is_empty() {
                 let epoch = world().handshake(self.peer());
-                (*self.batches.get()).push_back(Batch { epoch, waiting });
+                (*self.batches.get()).push_back(Batch::new(epoch, waiting));
             }
             let mut orphans = ORPHANS.lock();
             orphans.extend((*self.batches.get()).drain(..));
@@ -189,7 +203,7 @@ impl Thread {
             orphans.extend((*self.batches.get()).drain(..));
             if !waiting.is_empty() {
                 let epoch = world().handshake(self.peer());
-                orphans.push(Batch { epoch, waiting });
+                orphans.push(Batch::new(epoch, waiting));
             }
             if orphans.is_empty() {
                 return;
@@ -213,6 +227,9 @@ impl Waiting {
 }
 
 fn settle_batch(t: &Thread, batch: Batch) {
+    if let Some(asked) = &batch.asked {
+        asked.answered();
+    }
     for (p, n, free) in batch.waiting.memory {
         // SAFETY: every thread has passed a safepoint since the memory was taken out of sight (I7).
         unsafe { free(p, n) };
@@ -222,7 +239,12 @@ fn settle_batch(t: &Thread, batch: Batch) {
     }
     for p in batch.waiting.objects {
         // SAFETY: LISTED by this list alone, so nobody else destroys it.
-        match settle(unsafe { &(*p).count }) {
+        let verdict = settle(unsafe { &(*p).count });
+        if stats::on() {
+            // SAFETY: still there.
+            stats::settled(unsafe { &*p }, verdict);
+        }
+        match verdict {
             Settled::Dead => crate::destroy::shared_dead(t, p),
             Settled::Alive => {}
             // SAFETY: still LISTED: it goes on to the next round.

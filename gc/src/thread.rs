@@ -1,17 +1,18 @@
 //! What one thread of the runtime owns: its tag, its registers, its heap, and what it has still to settle.
 
 use crate::destroy::Pending;
-use crate::header::{Header, IMMORTAL};
+use crate::header::Header;
 use crate::heap::Heap;
 use crate::shared::{Batch, Waiting};
 use crate::value::Value;
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::marker::PhantomPinned;
+use std::panic::Location;
 use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
+use std::sync::{LazyLock, OnceLock};
 use weft_threads::{Payload, Peer, World, breaker_bits};
 
 /// What the other threads know of a thread: where its state lies, to flush its registers while it is held.
@@ -145,6 +146,8 @@ pub struct Thread {
     breaker: *const AtomicU32,
     tag: Cell<u16>,
     pub(crate) destroying: Cell<u32>,
+    /// The layers above rely on some objects being this thread's alone: see [`before_publishing`].
+    pub relying: Cell<bool>,
     pub regs: Registers,
     /// Where the machine stack of the innermost interpreter loop may have grown to; the interpreter's alone.
     pub loop_stack: Cell<usize>,
@@ -159,12 +162,22 @@ pub struct Thread {
     pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
     pub gc: crate::collect::GcState,
     pub stats: Stats,
+    /// When it began to run, if anybody asks.
+    born: Cell<Option<crate::stats::Span>>,
     peer: Arc<State>,
     _pin: PhantomPinned,
 }
 
 thread_local! {
     static CURRENT: Cell<*mut Thread> = const { Cell::new(null_mut()) };
+}
+
+static BEFORE_PUBLISHING: OnceLock<fn(&Thread)> = OnceLock::new();
+
+/// `f` is called before anything of a thread is published, if [`Thread::relying`] is set, which it then no longer is. To be said
+/// once, before anything runs.
+pub fn before_publishing(f: fn(&Thread)) {
+    let _ = BEFORE_PUBLISHING.set(f);
 }
 
 /// Makes the state of a new thread, detached, with room for `registers` registers. `None`: too many threads.
@@ -176,6 +189,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         && !MULTITHREADED.swap(true, AcqRel)
         && cfg!(not(feature = "gil"))
     {
+        t.rely_no_more();
         t.tag.set(WORLD.retag(&t.peer)?);
     }
     let peer = WORLD.join(|_| ThreadPayload {
@@ -187,6 +201,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         breaker: peer.breaker(),
         tag: Cell::new(tag),
         destroying: Cell::new(0),
+        relying: Cell::new(false),
         regs: Registers::new(registers),
         loop_stack: Cell::new(usize::MAX),
         exc: Cell::new(Value::NULL),
@@ -198,6 +213,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         batches: UnsafeCell::default(),
         gc: Default::default(),
         stats: Stats::default(),
+        born: Cell::new(None),
         peer,
         _pin: PhantomPinned,
     });
@@ -235,6 +251,7 @@ impl Thread {
 
     /// Makes this the calling thread's state and attaches it.
     pub fn enter(&mut self) {
+        self.born.set(crate::stats::begin());
         CURRENT.set(self);
         self.attach();
     }
@@ -243,6 +260,10 @@ impl Thread {
     /// must hold no handle any more.
     pub fn leave(self: Box<Self>) {
         self.bequeath();
+        if let Some(span) = self.born.take() {
+            span.ran(&self);
+            self.stats.published.set(0);
+        }
         self.detach();
         CURRENT.set(null_mut());
         WORLD.leave(&self.peer);
@@ -293,6 +314,16 @@ impl Thread {
         self.ext.set(p);
     }
 
+    /// To be called before something of this thread is published.
+    #[inline(always)]
+    pub(crate) fn rely_no_more(&self) {
+        if self.relying.replace(false)
+            && let Some(f) = BEFORE_PUBLISHING.get()
+        {
+            f(self);
+        }
+    }
+
     fn attach(&self) {
         #[cfg(feature = "gil")]
         GIL.acquire(&self.peer);
@@ -307,20 +338,30 @@ impl Thread {
 
     /// Runs `f`, which may block and touches no object, detached: others may look through this thread's registers and
     /// need not wait for it (I8).
+    #[track_caller]
     pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        let at = Location::caller();
+        let span = crate::stats::begin();
         if self.peer.breaker().load(Relaxed) & breaker_bits::SETTLE != 0 {
             self.hand_over();
         }
         self.detach();
         let r = f();
         self.attach();
+        if let Some(span) = span {
+            span.waited(at);
+        }
         r
     }
 
     /// Serves what concerns memory and threads: stops, handshakes, settling, handing over the GIL. Gives the other bits
     /// that are raised.
     pub fn safepoint(&mut self) -> u32 {
+        let span = crate::stats::begin();
         let mut bits = WORLD.safepoint(&self.peer);
+        if let Some(span) = span {
+            span.stood();
+        }
         #[cfg(feature = "gil")]
         if bits & breaker_bits::GIL != 0 {
             self.peer.take(breaker_bits::GIL);
@@ -335,12 +376,6 @@ impl Thread {
             bits &= !breaker_bits::SETTLE;
         }
         bits
-    }
-
-    /// Whether `h` is an object that this thread may free on its own account.
-    pub(crate) fn owns(&self, h: &Header) -> bool {
-        let owner = h.owner.load(Relaxed);
-        owner == self.tag() && owner != IMMORTAL
     }
 }
 

@@ -455,6 +455,104 @@ fn code_repr(t: &mut Thread, v: Value) -> Res {
     Ok(Str::new(t, &s).into())
 }
 
+/// Whether two constants are the same for code: equal, of the same type all through, and with the same sign of zero.
+fn same_const(t: &mut Thread, a: Value, b: Value) -> Res<bool> {
+    if a.bare() == b.bare() {
+        return Ok(true);
+    }
+    if !type_of(a).is(type_of(b)) {
+        return Ok(false);
+    }
+    if let (Some(x), Some(y)) = (Tuple::exact(a), Tuple::exact(b)) {
+        let (x, y) = (x.to_vec(t), y.to_vec(t));
+        if x.len() != y.len() {
+            return Ok(false);
+        }
+        for (x, y) in x.iter().zip(&y) {
+            if !same_const(t, x.value(), y.value())? {
+                return Ok(false);
+            }
+        }
+        return Ok(true);
+    }
+    let bits = |v: Value| crate::float::as_f64(v).map(f64::to_bits);
+    if let (Some(x), Some(y)) = (bits(a), bits(b)) {
+        return Ok(x == y);
+    }
+    if let (Some(x), Some(y)) = (crate::complex::of(a), crate::complex::of(b)) {
+        let bits = |c: (f64, f64)| (c.0.to_bits(), c.1.to_bits());
+        return Ok(bits(x) == bits(y));
+    }
+    proto::eq(t, a, b)
+}
+
+/// Whether they were compiled from the same text at the same place; the file's name does not matter.
+fn same_code(t: &mut Thread, a: &Code, b: &Code) -> Res<bool> {
+    let (x, y) = (a.body(), b.body());
+    let head = |c: &CodeBody| {
+        let counts = (c.argcount, c.posonly, c.kwonly, c.nlocals, c.nregs);
+        (counts, c.flags, c.first_line, c.instrs.len())
+    };
+    let (p, q) = (a.parts(), b.parts());
+    let words = |c: &Code, i: usize| crate::monitor::plain_word(c, i);
+    let handler = |h: &Handler| (h.start, h.end, h.target, h.depth);
+    let same = head(x) == head(y)
+        && p.names == q.names
+        && p.cache_names == q.cache_names
+        && p.positions.get() == q.positions.get()
+        && p.handlers
+            .iter()
+            .map(handler)
+            .eq(q.handlers.iter().map(handler))
+        && (0..p.instrs.len()).all(|i| words(a, i) == words(b, i))
+        && p.consts.len() == q.consts.len();
+    if !same || !proto::eq(t, x.name.value(), y.name.value())? {
+        return Ok(false);
+    }
+    let locals = p.locals.iter().zip(&q.locals);
+    if locals
+        .into_iter()
+        .any(|(l, r)| l.0.value().bare() != r.0.value().bare() || l.1 != r.1)
+    {
+        return Ok(false);
+    }
+    for (x, y) in p.consts.iter().zip(&q.consts) {
+        if !same_const(t, *x, *y)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn code_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
+    match (Code::of(a), Code::of(b), op) {
+        (Some(x), Some(y), CmpOp::Eq | CmpOp::Ne) => {
+            let _guard = t.enter_recursive(" in comparison")?;
+            let same = a.bare() == b.bare() || same_code(t, x, y)?;
+            Ok(Value::bool(same == (op == CmpOp::Eq)))
+        }
+        _ => Ok(Value::NOT_IMPLEMENTED),
+    }
+}
+
+fn code_hash(t: &mut Thread, v: Value) -> Res<i64> {
+    let Some(c) = Code::of(v) else {
+        return Ok(0);
+    };
+    let b = c.body();
+    let words = (0..b.instrs.len()).map(|i| crate::monitor::plain_word(c, i));
+    let mut hash = proto::hash(t, b.name.value())? as u64;
+    for word in words.chain([u64::from(b.first_line), u64::from(b.flags)]) {
+        hash = (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(17);
+    }
+    Ok((hash >> 1) as i64)
+}
+
+/// `-X no_debug_ranges`: only the lines of instructions are known.
+pub static LINES_ONLY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
 fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
     let Some(c) = Code::of(a[0]) else {
         return Ok(Value::NONE);
@@ -475,7 +573,7 @@ fn co_positions(t: &mut Thread, a: &[Value]) -> Res {
     let items: Vec<Obj> = std::iter::once(&start)
         .chain(all)
         .map(|p| {
-            let (x, y) = if p.line == 0 {
+            let (x, y) = if p.line == 0 || LINES_ONLY.load(Relaxed) {
                 (Value::NONE, Value::NONE)
             } else {
                 (Value::int(p.col as i64), Value::int(p.end_col as i64))
@@ -631,6 +729,8 @@ pub static CODE: Type = Type::builtin(
     size_of::<Code>(),
     &Spec {
         repr: Some(code_repr),
+        hash: Some(code_hash),
+        compare: Some(code_compare),
         methods: &[
             NativeDef::new("co_positions", "($self, /)", co_positions),
             NativeDef::new("co_lines", "($self, /)", co_lines),

@@ -6,15 +6,12 @@
 use crate::code::Code;
 use crate::function::hooks;
 use crate::prelude::*;
+use crate::turn;
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, keep};
 
-/// States of a generator.
-pub const CREATED: u8 = 0;
-pub const SUSPENDED: u8 = 1;
-pub const RUNNING: u8 = 2;
-pub const FINISHED: u8 = 3;
+pub use crate::turn::{CREATED, FINISHED, RUNNING, SUSPENDED};
 
 /// `generator`, `coroutine` and `async_generator` share this layout.
 #[repr(C)]
@@ -46,7 +43,8 @@ pub struct Generator {
 
 /// What a suspended generator that waits in `yield from` or `await` knows of the generators below it: which is the innermost one, so that
 /// this can be resumed without going through all those between. It holds good as long as the thread's epoch of chains is the same: that
-/// changes when one of them is entered in any other way than through the outermost one.
+/// changes when one of them is entered in any other way than through the outermost one, and when anything of the thread's is published:
+/// another thread may run what is between then.
 #[derive(Clone, Copy)]
 pub struct Chain {
     pub leaf: *const Generator,
@@ -270,27 +268,7 @@ impl Generator {
     #[inline(always)]
     pub fn begin(&self, t: &Thread) -> Result<u8, u8> {
         self.enter_alone(t);
-        if self.header.is_local(t) {
-            let s = self.state.load(Relaxed);
-            if s >= RUNNING {
-                return Err(s);
-            }
-            self.state.store(RUNNING, Relaxed);
-            return Ok(s);
-        }
-        let mut s = self.state.load(Relaxed);
-        loop {
-            if s >= RUNNING {
-                return Err(s);
-            }
-            match self
-                .state
-                .compare_exchange_weak(s, RUNNING, Acquire, Relaxed)
-            {
-                Ok(s) => return Ok(s),
-                Err(now) => s = now,
-            }
-        }
+        turn::begin(&self.state, self.header.is_local(t))
     }
 
     /// The delegator, which is alive while the chain that it belongs to runs.
@@ -355,6 +333,14 @@ impl Generator {
             hidden: hidden as u32,
             epoch: t.vm().chains.get(),
         });
+        t.relying.set(true);
+    }
+
+    /// Something of this thread's is about to be published: none of what is remembered holds good any more, and what runs says so.
+    #[cold]
+    pub(crate) fn forget_chains(t: &Thread) {
+        t.vm().reveal();
+        t.vm().chains.set(t.vm().chains.get().wrapping_add(1));
     }
 
     /// Suspended alone.
@@ -368,7 +354,7 @@ impl Generator {
     /// Gives the right up. Release: hands the registers to the next one.
     #[inline(always)]
     pub fn end(&self, state: u8) {
-        self.state.store(state, Release);
+        turn::end(&self.state, state);
     }
 
     /// The saved registers.
@@ -591,6 +577,10 @@ pub fn thrown(t: &mut Thread, a: &[Value]) -> Res<Obj> {
 }
 
 fn gen_throw(t: &mut Thread, a: &[Value]) -> Res {
+    if a[2..].iter().any(|v| !v.is_null()) {
+        let msg = "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.";
+        errors::warn::deprecated(t, msg)?;
+    }
     let exc = thrown(t, &a[1..])?;
     let o = resume(t, a[0], Resume::Throw(exc))?;
     outcome(t, o)

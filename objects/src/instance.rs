@@ -2,6 +2,7 @@
 
 use crate::descr::MEMBER_DESCRIPTOR;
 use crate::function::Function;
+use crate::inline_slots::{Found, Words};
 use crate::method::Method;
 use crate::prelude::*;
 use crate::shape::Shape;
@@ -86,22 +87,25 @@ impl Instance {
             Some(name.find_interned()?)
         };
         let name = found.unwrap_or(name);
-        let i = Shape::by_id(self.shape.load(Acquire)).find(name)?;
-        let v = self.slot(i).get();
-        if !v.is_null() {
-            return Some(Borrowed::new(t, v));
+        let found = self.words().read(
+            |shape| Shape::by_id(shape).find(name),
+            |i| self.slot(i).get().0,
+            || drop(lock(t, &self.header)),
+        );
+        match found {
+            Found::Word(w) => Some(Borrowed::new(t, Value(w))),
+            Found::Absent => None,
+            Found::InDict => Dict::of(self.dict.get())?.get_str(t, name),
         }
-        // Being moved to a dict, or the store that follows the shape has not been seen: settled once the lock is free.
-        drop(lock(t, &self.header));
-        if self.is_inline() {
-            let v = self.slot(i).get();
-            return if v.is_null() {
-                None
-            } else {
-                Some(Borrowed::new(t, v))
-            };
+    }
+
+    #[inline(always)]
+    fn words(&self) -> Words<'_> {
+        Words {
+            flags: &self.header.flags,
+            inline: INLINE,
+            shape: &self.shape,
         }
-        Dict::of(self.dict.get())?.get_str(t, name)
     }
 
     /// Stores an attribute; takes over the register word.
@@ -147,9 +151,8 @@ impl Instance {
                 let Some(next) = shape.with(t, cls, name) else {
                     return false;
                 };
-                self.slot(i).init(t, &self.header, v);
-                // Release: who sees the shape sees the slot.
-                self.shape.store(next.id, Release);
+                let fill = || self.slot(i).init(t, &self.header, v);
+                self.words().add(next.id, fill);
                 old = Value::NULL;
             }
         }
@@ -170,7 +173,6 @@ impl Instance {
             return Obj::new(t, d);
         }
         if self.is_inline() {
-            // First the flag, then the slots: fast paths that miss the flag find an empty slot and come here.
             let shape = Shape::by_id(self.shape.load(Acquire));
             let dict = Dict::of(made.value());
             for (i, name) in shape.names().into_iter().enumerate() {
@@ -179,12 +181,9 @@ impl Instance {
                     d.set_str(t, name, v);
                 }
             }
-            self.dict.init(t, &self.header, made.clone().into_value());
-            self.header.set_flag(Flags::DICT);
-            self.header.clear_flag(INLINE);
-            for i in 0..shape.len as usize {
-                dec(t, self.slot(i).take());
-            }
+            let publish = || self.dict.init(t, &self.header, made.clone().into_value());
+            let empty = || (0..shape.len as usize).for_each(|i| dec(t, self.slot(i).take()));
+            self.words().move_out(Flags::DICT, publish, empty);
         } else {
             self.dict.init(t, &self.header, made.clone().into_value());
         }

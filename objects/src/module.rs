@@ -172,8 +172,16 @@ fn missing(t: &mut Thread, v: Value, name: Value) -> Res {
     let Some(own_name) = own_name else {
         return Err(t.attribute_error_msg(v, key, format!("module has no attribute '{attr}'")));
     };
-    let own_name = Str::of(own_name.value()).map_or_else(String::new, |s| s.to_string_lossy());
-    let msg = match m.get_str(t, crate::id!(t, "__spec__")) {
+    let name_obj = own_name;
+    let own_name = Str::of(name_obj.value()).map_or_else(String::new, |s| s.to_string_lossy());
+    let spec = m.get_str(t, crate::id!(t, "__spec__"));
+    if let Some(spec) = &spec
+        && let Some(hint) = shadow_hint(t, spec.value(), &name_obj)?
+    {
+        let msg = format!("module '{own_name}' has no attribute '{attr}' ({hint})");
+        return Err(t.attribute_error_msg(v, key, msg));
+    }
+    let msg = match spec {
         Some(spec) if is_initializing(t, spec.value())? => {
             partial_message(t, spec.value(), &own_name, &attr)?
         }
@@ -184,6 +192,80 @@ fn missing(t: &mut Thread, v: Value, name: Value) -> Res {
         _ => format!("module '{own_name}' has no attribute '{attr}'"),
     };
     Err(t.attribute_error_msg(v, key, msg))
+}
+
+/// Tells whether a file may hide a library's module, as it lies where the program looks first.
+type ShadowHook = fn(&Thread, &str) -> bool;
+static SHADOWS: std::sync::OnceLock<ShadowHook> = std::sync::OnceLock::new();
+
+/// What knows where the program looks for modules.
+pub fn set_shadow_hook(f: ShadowHook) {
+    let _ = SHADOWS.set(f);
+}
+
+/// If the module of this spec and name may be what the program did not mean: what to do about that.
+///
+/// # Errors
+/// What the spec's attributes or the name's hash raise.
+pub fn shadow_hint(t: &mut Thread, spec: Value, name: &Obj) -> Res<Option<String>> {
+    let Some(origin) = spec_origin(t, spec)? else {
+        return Ok(None);
+    };
+    let file = Str::of(origin.value()).map_or_else(String::new, |s| s.to_string_lossy());
+    if !SHADOWS.get().is_some_and(|f| f(t, &file)) {
+        return Ok(None);
+    }
+    let names = crate::runtime::sys_attr(t, "stdlib_module_names");
+    let of_library = match names.as_ref().and_then(|n| crate::set::Set::of(n.value())) {
+        Some(set) => set.contains(t, name.value())?,
+        None => false,
+    };
+    if !of_library && !is_initializing(t, spec)? {
+        return Ok(None);
+    }
+    let repr = proto::repr(t, origin.value())?;
+    let repr = Str::of(repr.value()).map_or_else(String::new, |s| s.to_string_lossy());
+    if !of_library {
+        return Ok(Some(format!(
+            "consider renaming {repr} if it has the same name as a library you intended to import"
+        )));
+    }
+    let name = proto::repr(t, name.value())?;
+    let name = Str::of(name.value()).map_or_else(String::new, |s| s.to_string_lossy());
+    Ok(Some(format!(
+        "consider renaming {repr} since it has the same name as the standard library module named {name} and prevents \
+         importing that standard library module"
+    )))
+}
+
+fn spec_origin(t: &mut Thread, spec: Value) -> Res<Option<Obj>> {
+    if spec.is_none() {
+        return Ok(None);
+    }
+    let has = proto::get_attr_opt(t, spec, crate::id!(t, "has_location"))?;
+    match has {
+        Some(has) if proto::truth(t, has.value())? => {}
+        _ => return Ok(None),
+    }
+    let origin = proto::get_attr_opt(t, spec, crate::id!(t, "origin"))?;
+    Ok(origin.filter(|o| Str::of(o.value()).is_some()))
+}
+
+/// Where a module was loaded from: its spec's origin, or `__file__`.
+///
+/// # Errors
+/// What getting these attributes raises.
+pub fn origin(t: &mut Thread, module: Value, spec: Option<Value>) -> Res<Option<Obj>> {
+    if let Some(spec) = spec
+        && let Some(o) = spec_origin(t, spec)?
+    {
+        return Ok(Some(o));
+    }
+    let file = match Module::of(module) {
+        Some(m) => m.get_str(t, crate::id!(t, "__file__")),
+        None => proto::get_attr_opt(t, module, crate::id!(t, "__file__"))?,
+    };
+    Ok(file.filter(|f| Str::of(f.value()).is_some()))
 }
 
 /// Whether the import system says that the module of this spec is being imported.

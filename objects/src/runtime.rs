@@ -369,6 +369,7 @@ const THREAD_FRAMES: usize = 1 << 17;
 
 /// The main thread's state, entered, with `stack` bytes of machine stack.
 pub fn main_thread(stack: usize) -> Box<Thread> {
+    weft_gc::before_publishing(crate::generator::Generator::forget_chains);
     let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
     t.set_ext(Box::into_raw(Vm::new(stack, MAIN_FRAMES)) as *mut ());
     t.enter();

@@ -297,6 +297,14 @@ fn slot_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
     }
 }
 
+/// An AttributeError that a program raised without saying what is missing is told.
+#[cold]
+fn note_missing(t: &Thread, v: Value, name: Value) {
+    if let Some(name) = Str::of(name) {
+        errors::note_attribute(t, v, &name.to_string_lossy());
+    }
+}
+
 fn slot_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     let get = crate::id!(t, "__getattribute__");
     let hook = crate::id!(t, "__getattr__");
@@ -320,6 +328,7 @@ fn slot_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     match first {
         Some(e) => {
             if !has_hook || !t.exc_matches(&errors::ATTRIBUTE_ERROR) {
+                note_missing(t, v, name);
                 return Err(e);
             }
             t.clear_exc();
@@ -332,7 +341,13 @@ fn slot_get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
         }
         None => {}
     }
-    must(t, v, hook, &[name]).map(Obj::into_value)
+    match must(t, v, hook, &[name]) {
+        Ok(o) => Ok(o.into_value()),
+        Err(e) => {
+            note_missing(t, v, name);
+            Err(e)
+        }
+    }
 }
 
 fn generic_get_attr_ptr() -> *const () {

@@ -1,10 +1,10 @@
 //! Type objects: slots, inheritance, attribute lookup with its caches.
 
 use crate::dict::Dict;
+use crate::method_cache::{Entered, MethodCache};
 use crate::prelude::*;
 use crate::slots::{Slots, Spec};
 use parking_lot::Mutex;
-use std::alloc::Layout;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, TypeHead};
@@ -244,24 +244,6 @@ pub fn alloc_instance(t: &Thread, cls: &Type) -> *mut Header {
     unsafe { t.alloc(&cls.head, cls.head.basic_size.load(Relaxed) as usize) }
 }
 
-/// What looking up names in a type has given, while the type and its bases stay as they are. Replaced as a whole. The entries follow
-/// it in the same allocation: a name's is the first free one from the place that its address says, and stays its.
-#[repr(C)]
-pub struct MethodCache {
-    /// Unlike that of any other cache that ever was.
-    pub version: u32,
-    len: AtomicU32,
-    /// Entries that there are: a power of two. Some always stay free.
-    room: usize,
-}
-
-struct CacheEntry {
-    name: AtomicU64,
-    /// The word in the class's dict, not counted: valid as long as this cache is the type's (whoever changes the class keeps the old
-    /// value until the cache is gone, and its death takes a handshake). NULL: the name is in no class of the MRO.
-    value: AtomicU64,
-}
-
 /// Of most classes a few names are asked for; a cache that is full makes way for one with more room.
 const SMALL_CACHE: usize = 16;
 const LARGE_CACHE: usize = 128;
@@ -272,84 +254,12 @@ impl MethodCache {
     /// The value at an index that a lookup has given.
     #[inline(always)]
     pub fn value(&self, index: usize) -> Value {
-        // An index that is out of range, which no cache word has, finds nothing.
-        match self.entries().get(index) {
-            Some(e) => Value(e.value.load(Acquire)),
-            None => Value::NULL,
-        }
-    }
-
-    /// The value at an index that a lookup in this cache has given.
-    ///
-    /// # Safety
-    /// It has: a cache's version is that of no other one, so an index that is kept beside it is below `room`.
-    #[inline(always)]
-    pub unsafe fn value_unchecked(&self, index: usize) -> Value {
-        let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();
-        // SAFETY: the caller's promise.
-        Value(unsafe { &*first.add(index) }.value.load(Acquire))
-    }
-
-    #[inline(always)]
-    fn entries(&self) -> &[CacheEntry] {
-        let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();
-        // SAFETY: so many lie behind it.
-        unsafe { std::slice::from_raw_parts(first, self.room) }
-    }
-
-    /// The number of the entry of a name, given by its address; `Err`: of the free one where it belongs.
-    fn find(&self, key: u64) -> Result<usize, usize> {
-        let (entries, mask) = (self.entries(), self.room - 1);
-        let mut i = ((key >> 4) ^ (key >> 11)) as usize & mask;
-        loop {
-            // Acquire: who sees the name sees the value.
-            match entries[i].name.load(Acquire) {
-                k if k == key => return Ok(i),
-                0 => return Err(i),
-                _ => i = (i + 1) & mask,
-            }
-        }
-    }
-
-    /// No more than that go in.
-    fn is_full(&self) -> bool {
-        self.len.load(Relaxed) as usize >= self.room - self.room / 8
-    }
-
-    fn layout(room: usize) -> Layout {
-        Layout::from_size_align(
-            size_of::<MethodCache>() + room * size_of::<CacheEntry>(),
-            align_of::<MethodCache>(),
-        )
-        .expect("a few entries")
-    }
-
-    fn new(room: usize) -> *mut MethodCache {
-        let layout = Self::layout(room);
-        // SAFETY: not empty; all of it are numbers, for which zero is a value.
-        unsafe {
-            let p = std::alloc::alloc_zeroed(layout) as *mut MethodCache;
-            if p.is_null() {
-                std::alloc::handle_alloc_error(layout);
-            }
-            (*p).version = VERSIONS.fetch_add(1, Relaxed);
-            (*p).room = room;
-            p
-        }
-    }
-
-    /// Its size in bytes.
-    fn size(&self) -> usize {
-        Self::layout(self.room).size()
+        Value(self.word(index))
     }
 }
 
-unsafe fn free_cache(p: *mut u8, _n: usize) {
-    // SAFETY: made by `MethodCache::new`, unreachable for a handshake.
-    unsafe {
-        let layout = MethodCache::layout((*(p as *const MethodCache)).room);
-        std::alloc::dealloc(p, layout);
-    }
+fn new_version() -> u32 {
+    VERSIONS.fetch_add(1, Relaxed)
 }
 
 /// One thread's memory of where names are in method caches: direct-mapped by version and name.
@@ -566,18 +476,13 @@ impl Type {
     #[inline(never)]
     pub fn lookup_index<'t>(&self, t: &'t Thread, name: &Str) -> Option<(&'t MethodCache, usize)> {
         let key = name as *const Str as u64;
-        let mut p = self.mcache.load(Acquire);
-        if p.is_null() {
-            let guard = lock(t, self.header());
-            p = self.mcache.load(Acquire);
-            if p.is_null() {
-                p = MethodCache::new(SMALL_CACHE);
-                self.mcache.store(p, Release);
+        // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
+        let mc = unsafe {
+            match MethodCache::of(&self.mcache) {
+                Some(mc) => mc,
+                None => MethodCache::make(&self.mcache, SMALL_CACHE, new_version()),
             }
-            drop(guard);
-        }
-        // SAFETY: as in `lookup`.
-        let mc = unsafe { &*p };
+        };
         let place = t.vm().lookups.place(mc.version, key);
         let (version, index, cached) = place.get();
         if version == mc.version && cached == key {
@@ -591,24 +496,19 @@ impl Type {
             .lookup_uncached(t, name)
             .map_or(Value::NULL, |v| v.value());
         let _guard = lock(t, self.header());
-        // Still the type's cache: so what was found is still what the MRO says.
-        if self.mcache.load(Acquire) != p {
-            return None;
-        }
-        let i = match mc.find(key) {
-            Ok(i) => i,
-            Err(_) if mc.is_full() => {
+        let i = match mc.enter(&self.mcache, key, found.bare().0) {
+            Entered::At(i) => i,
+            Entered::Gone => return None,
+            Entered::Full => {
                 // Start over: the old one goes as after a change.
-                self.mcache.store(MethodCache::new(LARGE_CACHE), Release);
-                // SAFETY: out of sight for new readers.
-                unsafe { t.retire(self.header(), p as *mut u8, mc.size(), free_cache) };
+                if mc.replace(&self.mcache, LARGE_CACHE, new_version()) {
+                    // SAFETY: out of sight for new readers.
+                    unsafe {
+                        let p = (&raw const *mc).cast_mut() as *mut u8;
+                        t.retire(self.header(), p, mc.size(), MethodCache::free)
+                    };
+                }
                 return None;
-            }
-            Err(i) => {
-                mc.entries()[i].value.store(found.bare().0, Relaxed);
-                mc.entries()[i].name.store(key, Release);
-                mc.len.fetch_add(1, Relaxed);
-                i
             }
         };
         place.set((mc.version, i as u32, key));
@@ -626,11 +526,11 @@ impl Type {
     }
 
     fn forget(&self, t: &Thread) {
-        let p = self.mcache.swap(std::ptr::null_mut(), AcqRel);
+        let p = MethodCache::take(&self.mcache);
         self.ctor.store(0, Release);
         if !p.is_null() {
             // SAFETY: out of sight; readers that have it may go on until their next safepoint (I7).
-            unsafe { t.retire(self.header(), p as *mut u8, (*p).size(), free_cache) };
+            unsafe { t.retire(self.header(), p as *mut u8, (*p).size(), MethodCache::free) };
         }
         for sub in self.subclasses_snapshot() {
             Type::of_unchecked(sub).forget(t);
@@ -903,10 +803,10 @@ unsafe fn clear_type(h: *mut Header, t: &Thread) {
     ] {
         t.drop_value(s.take_local());
     }
-    let p = ty.mcache.swap(std::ptr::null_mut(), AcqRel);
+    let p = MethodCache::take(&ty.mcache);
     if !p.is_null() {
         // SAFETY: nobody can reach a dying type.
-        unsafe { free_cache(p as *mut u8, 0) };
+        unsafe { MethodCache::free(p as *mut u8, 0) };
     }
     *ty.subclasses.lock() = Vec::new();
     *ty.followers.lock() = Vec::new();

@@ -326,14 +326,33 @@ fn print(t: &mut Thread, s: &Subject, place: &Place, line: Option<Obj>) -> Res<(
         lossy(&name),
         lossy(&s.text)
     );
-    if let Some(line) = line {
-        text.push_str(&format!("  {}\n", lossy(&line).trim()));
+    let line = match line {
+        Some(line) => Some(lossy(&line)),
+        None => line_of_file(place),
+    };
+    if let Some(line) = line.as_deref().map(str::trim).filter(|l| !l.is_empty()) {
+        text.push_str(&format!("  {line}\n"));
     }
     let text = Str::from_string(t, text);
     if proto::call_method(t, stderr.value(), "write", &[text.value()]).is_err() {
         t.clear_exc();
     }
     Ok(())
+}
+
+/// The line that a warning is about, if it is that of a file.
+fn line_of_file(place: &Place) -> Option<String> {
+    use std::os::unix::ffi::OsStrExt;
+    let name = Str::of(place.filename.value())?;
+    let path = support::fs_encode(name.as_bytes())?;
+    let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&path));
+    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+        return None;
+    }
+    let bytes = std::fs::read(path).ok()?;
+    let n = usize::try_from(place.lineno).ok()?.checked_sub(1)?;
+    let line = bytes.split(|b| *b == b'\n').nth(n)?;
+    Some(String::from_utf8_lossy(line).into_owned())
 }
 
 // --- the caller ---

@@ -17,7 +17,6 @@ pub mod _locale;
 pub mod _lsprof;
 pub mod _lzma;
 pub mod _multiprocessing;
-pub mod _opcode;
 pub mod _operator;
 pub mod _pickle;
 pub mod _posixshmem;
@@ -93,7 +92,6 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_lzma", _lzma::init),
     ("_md5", _hashes::init_md5),
     ("_multiprocessing", _multiprocessing::init),
-    ("_opcode", _opcode::init),
     ("_operator", _operator::init),
     ("_pickle", _pickle::init),
     ("_posixshmem", _posixshmem::init),

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use weft_objects::prelude::*;
 use weft_objects::runtime;
+use weft_threads::event;
 
 /// Why a sleep ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -218,17 +219,15 @@ impl WaitLock {
 /// Something that happens once. Zero: not yet.
 #[repr(transparent)]
 #[derive(Default)]
-pub struct Event(AtomicU32);
+pub struct Event(event::Event);
 
 impl Event {
     pub fn is_set(&self) -> bool {
-        self.0.load(Acquire) == HELD
+        self.0.is_set()
     }
 
     pub fn set(&self) {
-        if self.0.swap(HELD, Release) == AWAITED {
-            wake(&self.0, i32::MAX);
-        }
+        self.0.set(|word| wake(word, i32::MAX));
     }
 
     /// Waits for it until the deadline. False: it has not happened.
@@ -240,10 +239,7 @@ impl Event {
             if self.is_set() {
                 return Ok(true);
             }
-            let end = t.blocking(|| {
-                let _ = self.0.compare_exchange(FREE, AWAITED, Relaxed, Relaxed);
-                sleep_on(&self.0, AWAITED, deadline)
-            });
+            let end = t.blocking(|| sleep_on(self.0.await_it(), event::AWAITED, deadline));
             match end {
                 Wake::Woken => {}
                 Wake::TimedOut => return Ok(self.is_set()),

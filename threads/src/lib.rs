@@ -14,11 +14,13 @@
 //! | [`retire`] | memory that is freed after a handshake |
 //! | [`parker`] | the one-byte lock in every object |
 //! | [`gil`] | one lock handed over, for the `gil` build |
+//! | [`event`] | something that happens once, such as a thread's end |
 //! | [`once`] | cells initialised once |
 //! | [`fork`] | surviving `fork` |
 
 mod backoff;
 pub mod count;
+pub mod event;
 pub mod fork;
 pub mod gil;
 pub mod once;

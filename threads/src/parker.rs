@@ -57,12 +57,18 @@ impl RawLock {
     /// safepoint (I6), so the wait is short.
     #[inline]
     pub fn lock(&self) {
+        self.lock_or(Self::lock_slow);
+    }
+
+    /// As [`RawLock::lock`], calling `slow` if that does not succeed at once: it has to take the lock.
+    #[inline(always)]
+    pub fn lock_or(&self, slow: impl FnOnce(&Self)) {
         if self
             .state
             .compare_exchange_weak(0, LOCKED, Acquire, Relaxed)
             .is_err()
         {
-            self.lock_slow();
+            slow(self);
         }
     }
 

@@ -15,13 +15,13 @@ use std::sync as imp;
 pub use loom::{
     cell::UnsafeCell,
     hint,
-    sync::{Arc, MutexGuard, atomic},
+    sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
 };
 #[cfg(not(loom))]
 pub use std::{
     hint,
-    sync::{Arc, MutexGuard, atomic},
+    sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
 };
 
@@ -53,6 +53,35 @@ impl<T> Mutex<T> {
     /// Waits for the lock.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         match self.0.lock() {
+            Ok(guard) => guard,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+}
+
+/// A lock that many may read under, or one write, and that ignores poisoning.
+#[derive(Debug, Default)]
+pub struct RwLock<T>(imp::RwLock<T>);
+
+impl<T> RwLock<T> {
+    const_fn! {
+        /// An unlocked lock around `value`.
+        pub fn new(value: T) -> Self {
+            Self(imp::RwLock::new(value))
+        }
+    }
+
+    /// Waits until nobody writes.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        match self.0.read() {
+            Ok(guard) => guard,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    /// Waits until nobody reads or writes.
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        match self.0.write() {
             Ok(guard) => guard,
             Err(poisoned) => poisoned.into_inner(),
         }

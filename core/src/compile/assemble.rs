@@ -6,7 +6,6 @@ use super::{Compiler, Res};
 use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::rc::Rc;
 
 /// A place in the code that jumps refer to.
@@ -456,6 +455,16 @@ impl<'a> Unit<'a> {
                 word = resolve(word, offset);
             }
             instrs.push(word);
+        }
+        // None is what a function without `return` gives; if its end is never reached, nobody needs it.
+        let last = self.consts.items.len().wrapping_sub(1);
+        if self.consts.items.last() == Some(&Const::None)
+            && !instrs
+                .iter()
+                .rev()
+                .any(|w| super::listing::constant(*w) == Some(last))
+        {
+            self.consts.items.pop();
         }
         let handlers = self.handler_table();
         let marks = self.ins.iter().enumerate().filter(|(_, ins)| ins.mark != 0);
@@ -1000,137 +1009,11 @@ impl<'a> Compiler<'a> {
             && code.nregs < 2_000
             && let Err(msg) = super::verify::verify(&code)
         {
-            let listing = disassemble(&code);
+            let listing = super::listing::disassemble(&code);
             return Err(self.src.plain_error(format!(
                 "weft: the compiler wrote unsound code: {msg}\n{listing}"
             )));
         }
         Ok(code)
     }
-}
-
-/// A readable listing of a code object and those inside it.
-pub fn disassemble(code: &CodeProto) -> String {
-    let mut out = String::new();
-    listing(code, &mut out);
-    out
-}
-
-fn listing(code: &CodeProto, out: &mut String) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "code {} (line {}) args {} posonly {} kwonly {} flags {:#x} regs {}/{}",
-        code.qualname,
-        code.first_line,
-        code.argcount,
-        code.posonly,
-        code.kwonly,
-        code.flags,
-        code.nlocals,
-        code.nregs
-    );
-    for (i, (name, kind)) in code.locals.iter().enumerate() {
-        let _ = writeln!(out, "  local {i}: {name} {kind:?}");
-    }
-    let mut line = 0;
-    for (i, word) in code.instrs.iter().enumerate() {
-        let pos = code.positions.get(i).copied().unwrap_or_default();
-        let shown = if pos.line != line {
-            pos.line.to_string()
-        } else {
-            String::new()
-        };
-        line = pos.line;
-        let _ = writeln!(out, "{shown:>5} {i:5} {}", show(code, i, *word));
-    }
-    for h in &code.handlers {
-        let _ = writeln!(
-            out,
-            "  handler {}..{} -> {} depth {}",
-            h.start, h.end, h.target, h.depth
-        );
-    }
-    for c in &code.consts {
-        if let Const::Code(inner) = c {
-            out.push('\n');
-            listing(inner, out);
-        }
-    }
-}
-
-fn show(code: &CodeProto, i: usize, word: Instr) -> String {
-    let op = OPS.get(word.op() as usize).copied().unwrap_or(Op::Nop);
-    let x = word.x();
-    let mut text = format!("{op:?}");
-    if word.arg() != 0 {
-        let _ = write!(text, "/{}", word.arg());
-    }
-    let reg = |r: usize, flag: u8| {
-        let name = code
-            .locals
-            .get(r)
-            .map_or(format!("t{r}"), |(n, _)| format!("{n}:{r}"));
-        if x & flag != 0 {
-            format!("{name}!")
-        } else {
-            name
-        }
-    };
-    let konst = |k: usize| match code.consts.get(k) {
-        Some(Const::Code(c)) => format!("<code {}>", c.name),
-        Some(Const::Str(s)) => format!("{:?}", String::from_utf8_lossy(s)),
-        Some(c) => format!("{c:?}"),
-        None => "?".to_string(),
-    };
-    let name = |n: usize| code.names.get(n).cloned().unwrap_or_default();
-    let cached = |c: usize| match code.cache_names.get(c) {
-        Some(&n) if n != u32::MAX => format!(".{}", name(n as usize)),
-        _ => String::new(),
-    };
-    let (a, b, c) = (word.a(), word.b(), word.c());
-    let args = match op {
-        Op::LoadK => format!("{} {}", reg(a, 0), konst(b)),
-        Op::ReturnK => konst(b),
-        Op::LoadGlobal | Op::LoadName => format!("{} {}", reg(a, 0), name(b)),
-        Op::StoreGlobal | Op::StoreName => format!("{} {}", reg(a, XA), name(b)),
-        Op::DeleteGlobal | Op::DeleteName => name(b),
-        Op::GetAttr
-        | Op::GetAttrLocal
-        | Op::GetAttrTemp
-        | Op::GetAttrGlobal
-        | Op::LoadMethod
-        | Op::LoadMethodLocal
-        | Op::LoadMethodGlobal
-        | Op::SetAttr => {
-            format!("{} {}{}", reg(a, XA), reg(b, XB), cached(c))
-        }
-        Op::DelAttr => format!("{} .{}", reg(a, XA), name(b)),
-        Op::SuperAttr | Op::SuperMethod | Op::ImportName | Op::ImportFrom => {
-            format!("{} {} {}", reg(a, 0), reg(b, XB), name(c))
-        }
-        Op::MakeGenExpr => format!("{} {} {}", reg(a, 0), konst(b), reg(c, 0)),
-        Op::MakeFunction => format!("{} {} {}", reg(a, 0), konst(b), reg(c, 0)),
-        Op::GetItemK => format!("{} {} {}", reg(a, 0), reg(b, XB), konst(c)),
-        _ if (Op::AddK as u8..=Op::XorK as u8).contains(&(op as u8)) => {
-            format!("{} {} {}", reg(a, 0), reg(b, XB), konst(c))
-        }
-        _ if (Op::JumpLtK as u8..=Op::JumpGeK as u8).contains(&(op as u8)) => {
-            format!(
-                "{} {} -> {}",
-                reg(a, XA),
-                konst(b),
-                i as isize + 1 + word.off16()
-            )
-        }
-        _ if short_jump(op) => format!(
-            "{} {} -> {}",
-            reg(a, XA),
-            reg(b, XB),
-            i as isize + 1 + word.off16()
-        ),
-        _ if long_jump(op) => format!("{} -> {}", reg(a, XA), i as isize + 1 + word.off32()),
-        _ => format!("{} {} {}", reg(a, XA), reg(b, XB), reg(c, XC)),
-    };
-    format!("{text:14} {args}")
 }

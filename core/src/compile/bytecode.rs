@@ -27,6 +27,8 @@ pub const XC: u8 = 2;
 pub const XA: u8 = 4;
 /// Destination of a [`Op::Call`] whose result is not wanted.
 pub const DISCARD: u16 = u16::MAX;
+/// `x` of a [`Op::Reraise`] after which the frame has ended where the exception was raised.
+pub const RESTORE: u8 = 1 << XARG;
 /// The upper four bits of `x` are an argument of the opcode (see each opcode): `x >> 4`.
 pub const XARG: u8 = 4;
 
@@ -293,7 +295,8 @@ ops! {
 
     /// Raises. `x >> 4`: 0 the exception being handled, 1 r[b], 2 r[b] from r[c].
     Raise,
-    /// Raises the exception in r[a] again, leaving its traceback as it is. a consumed.
+    /// Raises the exception in r[a] again, leaving its traceback as it is. a consumed. `x >> 4` = 1: if that leaves the frame, the
+    /// frame ends where it was raised.
     Reraise,
     /// Entry of a handler: r[a] = the exception handled so far (or None), and r[b] (not consumed) becomes the one being handled.
     PushExc,

@@ -127,7 +127,7 @@ impl<'a> Compiler<'a> {
         for &(reg, _) in hidden {
             self.clear(reg);
         }
-        self.emit(Op::Reraise, XA, exc, 0, 0);
+        self.emit(Op::Reraise, XA | RESTORE, exc, 0, 0);
         self.u.cold = cold;
         self.u.bind(end);
     }

@@ -7,9 +7,9 @@
 use super::field_error;
 use super::scan::{Problem, Scan};
 use super::source::Source;
-use super::{Before, ErrorKind, Mode, Options, Res, SyntaxError};
+use super::{ErrorKind, Mode, Options, Res, SyntaxError};
 use ruff_python_ast::token::Tokens;
-use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_python_parser::{
     InterpolatedStringErrorType as Interpolated, LexicalErrorType as Lexical, ParseError,
@@ -46,18 +46,14 @@ pub(super) fn check(
                 Err(src.error(e.range, msg))
             }
         },
-        Some(e) => {
-            let reporter = Reporter {
-                src,
-                tree: parsed.syntax(),
-                tokens: parsed.tokens(),
-                mode,
-                opts,
-            };
-            let mut error = reporter.report(e);
-            error.before = Some(reporter.before(e.location.start()));
-            Err(error)
+        Some(e) => Err(Reporter {
+            src,
+            tree: parsed.syntax(),
+            tokens: parsed.tokens(),
+            mode,
+            opts,
         }
+        .report(e)),
     }
 }
 
@@ -82,6 +78,35 @@ fn first_error(all: &[ParseError]) -> Option<&ParseError> {
     }
 }
 
+/// Line and column of the last compound statement that ends before the first error; zeros if there is none.
+pub(super) fn last_block(src: &Source<'_>, parsed: &Parsed<ast::Mod>) -> (u32, u32) {
+    struct Last {
+        before: TextSize,
+        found: Option<TextRange>,
+    }
+    impl<'x> Visitor<'x> for Last {
+        fn visit_stmt(&mut self, s: &'x Stmt) {
+            ast::visitor::walk_stmt(self, s);
+            if is_compound(s) && s.range().end() <= self.before {
+                self.found = Some(s.range());
+            }
+        }
+        fn visit_expr(&mut self, _: &'x Expr) {}
+    }
+    let Some(error) = parsed.errors().iter().map(|e| e.location.start()).min() else {
+        return (0, 0);
+    };
+    let mut last = Last {
+        before: error,
+        found: None,
+    };
+    if let ast::Mod::Module(m) = parsed.syntax() {
+        last.visit_body(&m.body);
+    }
+    last.found
+        .map_or((0, 0), |range| src.line_col(range.start()))
+}
+
 /// "single" input is one statement.
 pub(super) fn check_single(
     src: &Source<'_>,
@@ -104,21 +129,32 @@ pub(super) fn check_single(
             let other = rest
                 .iter()
                 .find(|s| src.line(s.range().start()) != line || is_compound(first));
-            if let Some(s) = other {
-                let at = TextRange::new(s.range().start(), s.range().start());
-                return Err(src.error(
-                    at,
-                    "multiple statements found while compiling a single statement",
-                ));
+            match other {
+                Some(s) if is_compound(first) => {
+                    let at = TextRange::at(s.range().start(), TextSize::new(1));
+                    return Err(src.error(at, "invalid syntax"));
+                }
+                Some(_) => {
+                    let text = src.text[first.range().end().to_usize()..].find('\n');
+                    let end = first.range().end() + TextSize::new(text.unwrap_or(0) as u32);
+                    let mut e = src.error(
+                        TextRange::empty(end),
+                        "multiple statements found while compiling a single statement",
+                    );
+                    e.end_col += 1;
+                    return Err(e);
+                }
+                None => {}
             }
-            // A compound statement at the prompt ends with an empty line.
-            if opts.allow_incomplete
-                && is_compound(first)
-                && !src.text.ends_with("\n\n")
-                && !src.text.ends_with("\n")
-            {
+            // A compound statement ends with a line of its own, or an indented one.
+            let last = src.text.rsplit('\n').next().unwrap_or("");
+            let ended = last.is_empty() || !opts.allow_incomplete && last.starts_with([' ', '\t']);
+            if is_compound(first) && !ended {
                 let at = TextRange::empty(TextSize::new(src.text.len() as u32));
-                return Err(src.error_of(ErrorKind::Incomplete, at, "incomplete input"));
+                return Err(match opts.allow_incomplete {
+                    true => src.error_of(ErrorKind::Incomplete, at, "incomplete input"),
+                    false => src.error(at, "invalid syntax"),
+                });
             }
             Ok(())
         }
@@ -176,6 +212,31 @@ impl Reporter<'_, '_> {
         let scan = Scan::new(self.src).run();
         let at_end = e.location.start().to_usize() >= self.src.text.trim_end().len();
         if let Some(problem) = &scan.problem {
+            // What the parser sees first, it says first.
+            let limit = TextSize::new(problem.start as u32);
+            if let Some((range, msg)) = field_error::find(self.src, self.tokens, limit)
+                && (range.start() < limit || problem.msg == "invalid syntax")
+                && (problem.msg == "invalid syntax"
+                    || problem.msg.ends_with("string: expecting '}'")
+                    || msg.contains(" required before ")
+                    || msg.ends_with("forgot a comma?"))
+            {
+                return self.src.error(range, msg);
+            }
+            if problem.msg.starts_with("unexpected EOF")
+                && self.mode == Mode::Eval
+                && self.src.text.ends_with('\\')
+            {
+                let at = TextRange::at(limit, TextSize::new(0));
+                let msg = "unexpected character after line continuation character";
+                return self.src.error(at, msg);
+            }
+            if problem.msg.starts_with("unexpected EOF")
+                && !self.opts.allow_incomplete
+                && let Some(&(open, bracket)) = scan.open.last()
+            {
+                return self.never_closed(open, bracket);
+            }
             return self.problem(problem);
         }
         if let Some(&(open, bracket)) = scan.open.last() {
@@ -187,17 +248,23 @@ impl Reporter<'_, '_> {
             let to_the_end = matches!(&e.error, Parse::OtherError(m)
                 if m == "Positional patterns cannot follow keyword patterns");
             if at_end || to_the_end || line(e.location.start().to_usize()) > line(open) {
-                let range = TextRange::at(TextSize::new(open as u32), TextSize::new(1));
-                return self
-                    .src
-                    .error(range, format!("'{}' was never closed", bracket as char));
+                return self.never_closed(open, bracket);
             }
         }
         if let Some((range, msg)) = field_error::find(self.src, self.tokens, e.location.end()) {
             return self.src.error(range, msg);
         }
         let found = self.words(e);
+        if let Some(&(open, bracket)) = scan.open.last()
+            && found.msg == "positional patterns follow keyword patterns"
+        {
+            return self.never_closed(open, bracket);
+        }
+        // An operand that is missing at the end of a line does not come later.
+        let cut = e.error == Parse::ExpectedExpression
+            && !self.line_before(e.location.start()).trim().is_empty();
         if at_end
+            && !cut
             && self.opts.allow_incomplete
             && (self.mode == Mode::Single || found.msg.contains("indented block"))
         {
@@ -206,42 +273,12 @@ impl Reporter<'_, '_> {
         self.src.error_of(found.kind, found.range, found.msg)
     }
 
-    /// What had been read before the error at `at`.
-    fn before(&self, at: TextSize) -> Before {
-        struct Last<'s> {
-            text: &'s str,
-            at: TextSize,
-            last: Option<TextRange>,
-        }
-        impl<'t> Visitor<'t> for Last<'_> {
-            fn visit_stmt(&mut self, s: &'t Stmt) {
-                let range = s.range();
-                let after = self.text[range.end().to_usize()..].trim_start_matches([' ', '\t']);
-                let whole = after.is_empty() || after.starts_with(['\n', '\r', ';', '#']);
-                // Of those that end at the same place the outer one is whole last.
-                if whole && range.end() < self.at && self.last.is_none_or(|l| l.end() < range.end())
-                {
-                    self.last = Some(range);
-                }
-                walk_stmt(self, s);
-            }
-        }
-        let text = self.src.text;
-        let mut last = Last {
-            text,
-            at,
-            last: None,
-        };
-        if let ast::Mod::Module(m) = self.tree {
-            last.visit_body(&m.body);
-        }
-        let (line, col) = last
-            .last
-            .map_or((0, 0), |range| self.src.line_col(range.start()));
-        Before {
-            line,
-            col,
-            source: text.to_string(),
+    fn never_closed(&self, open: usize, bracket: u8) -> SyntaxError {
+        let range = TextRange::at(TextSize::new(open as u32), TextSize::new(1));
+        let msg = format!("'{}' was never closed", bracket as char);
+        SyntaxError {
+            end_col: 0,
+            ..self.src.error(range, msg)
         }
     }
 
@@ -253,20 +290,31 @@ impl Reporter<'_, '_> {
 
     fn problem(&self, p: &Problem) -> SyntaxError {
         let range = TextRange::new(TextSize::new(p.start as u32), TextSize::new(p.end as u32));
-        let unfinished =
-            p.msg.starts_with("unterminated triple-quoted") || p.msg.starts_with("unexpected EOF");
+        let continued = p.msg.starts_with("unterminated string")
+            && self.src.text.trim_end_matches('\n').ends_with('\\');
+        let unfinished = continued
+            || p.msg.starts_with("unterminated triple-quoted")
+            || p.msg.starts_with("unexpected EOF");
         if unfinished && self.opts.allow_incomplete {
             return self.incomplete();
         }
         let mut e = self.src.error_of(p.kind, range, p.msg.clone());
-        if p.msg.starts_with("unterminated triple-quoted")
-            && let Some(text) = &mut e.text
-        {
-            // Nothing says that the line has ended.
-            text.truncate(text.trim_end_matches('\n').len());
-        }
         if p.msg.starts_with("unexpected EOF") && self.line_before(range.start()) == "\\" {
             (e.col, e.end_col) = (0, 0);
+        }
+        if p.kind != ErrorKind::Syntax || p.msg.starts_with("unexpected") {
+            return e;
+        }
+        if p.msg.ends_with("was never closed") {
+            e.end_col = 0;
+            return e;
+        }
+        // Such an error is about a place, not a range, in a line of which nothing says that it has ended.
+        if !p.msg.starts_with("leading zeros") && !p.msg.ends_with("incompatible") {
+            (e.end_line, e.end_col) = (e.line, e.col);
+        }
+        if let Some(text) = &mut e.text {
+            text.truncate(text.trim_end_matches('\n').len());
         }
         e
     }
@@ -330,6 +378,14 @@ impl Reporter<'_, '_> {
             .last()
             .copied();
         let msg = match token {
+            _ if before.ends_with(" else") && STATEMENTS.contains(&token) => {
+                "expected expression after 'else', but statement is given"
+            }
+            ")" | "]" | "}" | "," | ":"
+                if bracket.is_some() && before.ends_with('*') && !before.ends_with("**") =>
+            {
+                "Invalid star expression"
+            }
             "elif" => {
                 let indent = |l: &str| l.len() - l.trim_start().len();
                 let (number, col) = self.src.line_col(here.start());
@@ -442,10 +498,8 @@ impl Reporter<'_, '_> {
                 "':' expected after dictionary key"
             }
             "pass" | "break" | "continue" | "return" | "raise" | "import" | "del" | "global"
-            | "assert" | "yield" | "from" => {
-                if before.ends_with(" else") {
-                    "expected expression after 'else', but statement is given"
-                } else if before.ends_with('=') && after.starts_with("if ") {
+            | "assert" => {
+                if before.ends_with('=') && after.starts_with("if ") {
                     "expected expression before 'if', but statement is given"
                 } else {
                     return None;
@@ -536,15 +590,14 @@ impl Reporter<'_, '_> {
         if !text.starts_with('=') || text.starts_with("==") {
             return None;
         }
+        let open = Scan::new(self.src).until(at.to_usize()).open;
+        // An expression alone has no use for one outside brackets.
+        if self.mode == Mode::Eval && open.is_empty() {
+            return None;
+        }
         let left = self.expr_ending_before(at)?;
         let before = self.src.text[..left.range().start().to_usize()].trim_end();
-        if before.ends_with("**")
-            && Scan::new(self.src)
-                .until(at.to_usize())
-                .open
-                .last()
-                .is_some()
-        {
+        if before.ends_with("**") && !open.is_empty() {
             let start = TextSize::new(before.len() as u32 - 2);
             let range = TextRange::new(start, at + TextSize::new(1));
             return Some(Found::new(
@@ -774,7 +827,13 @@ impl Reporter<'_, '_> {
                 }
                 self.invalid(at)
             }
-            Parse::EmptyImportNames => Found::new(at, "Expected one or more names after 'import'"),
+            Parse::EmptyImportNames => {
+                let after = self.text(self.skip_space(at.start()));
+                if !after.is_empty() && !after.starts_with(['\n', '#', ';']) {
+                    return self.invalid(at);
+                }
+                Found::new(at, "Expected one or more names after 'import'")
+            }
             Parse::EmptyTypeParams => Found::new(at, "Type parameter list cannot be empty"),
             Parse::InvalidStarPatternUsage => self.invalid(at),
             Parse::ExpectedRealNumber => Found::new(at, "real number required in complex literal"),
@@ -788,6 +847,9 @@ impl Reporter<'_, '_> {
             Parse::InvalidStarredExpressionUsage => {
                 let left = self.src.text[..at.start().to_usize()].trim_end();
                 let next = self.skip_space(at.end());
+                if self.src.slice(at).trim_end() == "*" {
+                    return self.invalid(TextRange::empty(next));
+                }
                 if left.ends_with(['(', '[', '{'])
                     && (self.token(next) == "for" || self.text(next).starts_with("async for"))
                 {
@@ -1147,6 +1209,7 @@ impl Reporter<'_, '_> {
             Lexical::FStringError(f) => self.interpolated(f, "f", at),
             Lexical::TStringError(f) => self.interpolated(f, "t", at),
             Lexical::InvalidByteLiteral => {
+                let at = self.literal_token(at.start()).unwrap_or(at);
                 Found::new(at, "bytes can only contain ASCII literal characters")
             }
             Lexical::LineContinuationError => {
@@ -1175,16 +1238,38 @@ impl Reporter<'_, '_> {
         interpolated(e, prefix, at)
     }
 
+    /// The string literal, or the piece of text in an f-string, that contains `at`.
+    fn literal_token(&self, at: TextSize) -> Option<TextRange> {
+        use ruff_python_ast::token::TokenKind as Kind;
+        let texts = [Kind::String, Kind::FStringMiddle, Kind::TStringMiddle];
+        let mut tokens = self.tokens.iter();
+        let found = tokens.find(|t| texts.contains(&t.kind()) && t.range().contains_inclusive(at));
+        found.map(Ranged::range)
+    }
+
+    /// Whether it is such a piece of text.
+    fn in_field_text(&self, range: TextRange) -> bool {
+        use ruff_python_ast::token::TokenKind as Kind;
+        let of = self.tokens.iter().find(|t| t.range() == range);
+        of.is_some_and(|t| matches!(t.kind(), Kind::FStringMiddle | Kind::TStringMiddle))
+    }
+
     /// A bad escape in a string literal.
     fn unicode(&self, at: TextRange) -> Found {
-        let literal = Scan::new(self.src).literal_around(at.start().to_usize());
-        let (start, body, bytes) =
-            literal.unwrap_or((at.start().to_usize(), at.start().to_usize(), false));
-        let range = TextRange::new(
-            TextSize::new(start as u32),
-            at.end().max(TextSize::new(start as u32)),
-        );
-        let text = &self.src.text[body..];
+        let range = self.literal_token(at.start()).unwrap_or(at);
+        let text = self.src.slice(range);
+        let quote = text
+            .find(['"', '\''])
+            .filter(|_| !self.in_field_text(range));
+        let bytes = quote.is_some_and(|q| text[..q].contains(['b', 'B']));
+        // The text of the literal, without its prefix and quotes.
+        let text = match quote {
+            Some(q) => {
+                let triple = text[q..].starts_with("\"\"\"") || text[q..].starts_with("'''");
+                &text[q + if triple { 3 } else { 1 }..]
+            }
+            None => text,
+        };
         let Some((at, end, what)) = bad_escape(text, bytes) else {
             return Found::new(
                 range,
@@ -1331,6 +1416,12 @@ fn target_name(e: &Expr) -> &'static str {
         Expr::Slice(_) | Expr::IpyEscapeCommand(_) => "expression",
     }
 }
+
+/// Keywords that begin statements, where they cannot begin an expression.
+const STATEMENTS: [&str; 19] = [
+    "assert", "async", "break", "class", "continue", "def", "del", "for", "from", "global",
+    "import", "nonlocal", "pass", "raise", "return", "try", "while", "with", "yield",
+];
 
 fn is_keyword(word: &str) -> bool {
     const KEYWORDS: [&str; 35] = [

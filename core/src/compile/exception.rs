@@ -189,7 +189,7 @@ impl<'a> Compiler<'a> {
         let exc = self.u.bind_handler(cleanup);
         self.at_nowhere();
         self.emit(Op::PopExc, XA, saved, 0, 0);
-        self.emit(Op::Reraise, XA, exc, 0, 0);
+        self.emit(Op::Reraise, XA | RESTORE, exc, 0, 0);
     }
 
     fn try_except(&mut self, s: &'a ast::StmtTry) -> Res {
@@ -297,7 +297,7 @@ impl<'a> Compiler<'a> {
             let exc = self.u.bind_handler(n);
             self.at_nowhere();
             self.unbind(name);
-            self.emit(Op::Reraise, XA, exc, 0, 0);
+            self.emit(Op::Reraise, XA | RESTORE, exc, 0, 0);
             self.u.sp = sp;
             self.u.bind(over);
             self.u.handler = outside;
@@ -525,7 +525,7 @@ impl<'a> Compiler<'a> {
         }
         let swallow = self.u.label();
         self.u.jump_op(Op::JumpTrue, XA, t, 0, swallow);
-        self.emit(Op::Reraise, XA, exc, 0, 0);
+        self.emit(Op::Reraise, XA | RESTORE, exc, 0, 0);
         self.u.bind(swallow);
         self.u.handler = outside;
         self.emit(Op::PopExc, XA, saved, 0, 0);

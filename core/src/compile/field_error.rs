@@ -64,7 +64,10 @@ impl Fields<'_, '_> {
 
     /// Looks at the field whose brace is token `i`; gives the token after it.
     fn field(&mut self, i: usize, prefix: char) -> Result<usize, Wrong> {
-        let start = i + 1;
+        let mut start = i + 1;
+        while matches!(self.kind(start), Kind::NonLogicalNewline | Kind::Comment) {
+            start += 1;
+        }
         let missing = match self.kind(start) {
             Kind::Equal => "=",
             Kind::Exclamation => "!",
@@ -78,7 +81,7 @@ impl Fields<'_, '_> {
         }
         let mut at = self.expression_end(start)?;
         self.expression(start, at, prefix)?;
-        if self.at_end(at) {
+        if self.at_end(at) && self.kind(at) != Kind::Unknown {
             return Err(self.wrong(at, prefix, "expecting '}'"));
         }
         if self.kind(at) == Kind::Equal {
@@ -161,17 +164,55 @@ impl Fields<'_, '_> {
         if self.parses(start, end) {
             return Ok(());
         }
+        if let Some(lambda) = self.bare_lambda(start, end) {
+            let range = TextRange::new(self.range(lambda).start(), self.range(end).end());
+            let msg = "lambda expressions are not allowed without parentheses";
+            return Err((range, format!("{prefix}-string: {msg}")));
+        }
         let shorter = (start + 1..end).rev().take(TRIES);
         match shorter.into_iter().find(|&e| self.parses(start, e)) {
             // The error is in the brackets.
             Some(e) if matches!(self.kind(e), Kind::Lpar | Kind::Lsqb) => Ok(()),
-            Some(e) => Err(self.wrong(e, prefix, "expecting '=', or '!', or ':', or '}'")),
-            None if self.kind(start) == Kind::Lambda && self.kind(end) == Kind::Colon => {
-                let msg = "lambda expressions are not allowed without parentheses";
-                Err(self.wrong(start, prefix, msg))
-            }
+            Some(e) => Err(self
+                .two(start, e, end)
+                .unwrap_or_else(|| self.wrong(e, prefix, "expecting '=', or '!', or ':', or '}'"))),
             None => Err(self.wrong(start, prefix, "expecting a valid expression after '{'")),
         }
+    }
+
+    /// The `lambda` outside brackets whose colon, at `end`, was taken for the field's.
+    fn bare_lambda(&self, start: usize, end: usize) -> Option<usize> {
+        if self.kind(end) != Kind::Colon {
+            return None;
+        }
+        let mut depth = 0;
+        (start..end).rev().find(|&i| {
+            match self.kind(i) {
+                Kind::Rpar | Kind::Rsqb | Kind::Rbrace => depth += 1,
+                Kind::Lpar | Kind::Lsqb | Kind::Lbrace => depth -= 1,
+                _ => {}
+            }
+            let first = i == start || self.kind(i - 1) == Kind::Comma;
+            depth == 0 && first && self.kind(i) == Kind::Lambda
+        })
+    }
+
+    /// Two expressions side by side: the one that ends at `middle`, and the longest one that begins there.
+    fn two(&self, start: usize, middle: usize, end: usize) -> Option<Wrong> {
+        const TRIES: usize = 40;
+        let last = middle - 1;
+        let named = middle - start == 1 && self.kind(last) == Kind::Name;
+        let texts = [Kind::String, Kind::FStringStart, Kind::TStringStart];
+        if named && texts.contains(&self.kind(middle)) {
+            return None;
+        }
+        let after = |i: usize| matches!(self.kind(i), Kind::Comma) && self.parses(i + 1, middle);
+        let first = (start..middle).find(|i| after(*i)).map_or(start, |i| i + 1);
+        let mut ends = (middle + 1..=end).rev().take(TRIES);
+        let last = ends.find(|&e| self.parses(middle, e))?;
+        let range = TextRange::new(self.range(first).start(), self.range(last - 1).end());
+        let msg = "invalid syntax. Perhaps you forgot a comma?";
+        Some((range, msg.to_string()))
     }
 
     fn parses(&self, start: usize, end: usize) -> bool {

@@ -35,11 +35,30 @@ impl<'a> Compiler<'a> {
                     push_text(&mut pieces, text);
                 }
                 ast::FStringPart::FString(s) => {
+                    self.check_depth(&s.elements)?;
                     self.pieces(&s.elements, s.flags.prefix().is_raw(), &mut pieces)
                 }
             }
         }
         self.join(pieces, f.range, dest)
+    }
+
+    /// Fields in the format of fields may be nested this deeply, as in CPython.
+    const MAX_FIELDS: usize = 3;
+
+    fn check_depth(&self, elements: &'a [Element]) -> Res {
+        let mut inner: Vec<(&Element, usize)> = elements.iter().map(|e| (e, 1)).collect();
+        while let Some((element, depth)) = inner.pop() {
+            let Element::Interpolation(i) = element else {
+                continue;
+            };
+            if depth > Self::MAX_FIELDS {
+                return self.err(i.range, "f-string: expressions nested too deeply");
+            }
+            let spec = i.format_spec.iter().flat_map(|s| s.elements.iter());
+            inner.extend(spec.map(|e| (e, depth + 1)));
+        }
+        Ok(())
     }
 
     fn pieces(&self, elements: &'a [Element], raw: bool, out: &mut Vec<Piece<'a>>) {

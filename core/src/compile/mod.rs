@@ -7,6 +7,7 @@ pub mod bytecode;
 mod call;
 mod comprehension;
 mod consts;
+mod decode;
 mod error;
 mod exception;
 mod expr;
@@ -14,6 +15,7 @@ mod field_error;
 mod flufl;
 mod fstring;
 mod function;
+pub mod listing;
 mod pattern;
 mod scan;
 mod source;
@@ -28,10 +30,10 @@ mod warn;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::disassemble;
-pub(crate) use assemble::{long_jump, short_jump};
 pub use bytecode::CodeProto;
-pub use source::{Synthetic, decode_source};
+pub use decode::{Undecoded, decode_source};
+pub use listing::disassemble;
+pub use source::Synthetic;
 pub use symtable::Table;
 pub use tree::{Place, Step};
 pub use warn::FUTURE;
@@ -71,6 +73,8 @@ pub struct Options {
     pub max_digits: Option<u32>,
     /// Input that merely ends too early is reported as [`ErrorKind::Incomplete`].
     pub allow_incomplete: bool,
+    /// The program itself is compiled, from a file: its text need not be kept for its errors.
+    pub from_file: bool,
 }
 
 /// Which Python exception a [`SyntaxError`] becomes.
@@ -98,16 +102,10 @@ pub struct SyntaxError {
     pub text: Option<String>,
     /// Warnings about what comes before it.
     pub warnings: Vec<SyntaxError>,
-    /// For errors that the grammar finds: the place of the last whole statement before, and the source.
-    pub before: Option<Before>,
-}
-
-/// What a parser had read when it found an error. Line 0: no statement yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Before {
-    pub line: u32,
-    pub col: u32,
-    pub source: String,
+    /// The source is grammatical: the error was found later, by the compiler.
+    pub late: bool,
+    /// Line and column of the last compound statement that ends before the error.
+    pub block: (u32, u32),
 }
 
 impl std::fmt::Display for SyntaxError {
@@ -238,10 +236,13 @@ pub fn symbol_tables(source: &str, mode: Mode, opts: &Options) -> Result<Vec<Tab
     with_stack(&text, opts, |src| {
         let tree = parse(src, mode, opts)?.into_syntax();
         let sym = match &tree {
-            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts)?,
-            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts)?,
+            ast::Mod::Expression(tree) => symtable::build_expression(src, &tree.body, opts),
+            ast::Mod::Module(tree) => symtable::build_module(src, &tree.body, opts),
         };
-        Ok(sym.tables(src))
+        match sym {
+            Ok(sym) => Ok(sym.tables(src)),
+            Err(e) => Err(late(src, e)),
+        }
     })
 }
 
@@ -310,11 +311,14 @@ fn parse(
     let parsed = ruff_python_parser::parse_unchecked(src.text, options);
     if let Err(mut e) = error::check(src, &parsed, mode, opts) {
         warn::literals(src, parsed.tokens());
+        e.block = error::last_block(src, &parsed);
         e.warnings = src.take_warnings();
         e.warnings.retain(|w| (w.line, w.col) <= (e.line, e.col));
         return Err(e);
     }
-    warn::literals(src, parsed.tokens());
+    if let Some(range) = warn::literals(src, parsed.tokens()) {
+        return Err(src.error(range, "too many nested f-strings or t-strings"));
+    }
     src.end_of_tokens();
     if let (Mode::Single, ast::Mod::Module(m)) = (mode, parsed.syntax()) {
         error::check_single(src, &m.body, opts)?;
@@ -328,6 +332,30 @@ fn compile_source(src: &Source<'_>, mode: Mode, opts: &Options) -> Res<CodeProto
 }
 
 fn compile_parsed(src: &Source<'_>, tree: &ast::Mod, mode: Mode, opts: &Options) -> Res<CodeProto> {
+    compile_tree_of(src, tree, mode, opts).map_err(|e| late(src, e))
+}
+
+/// An error that the compiler has found. Its columns count bytes, as in CPython.
+fn late(src: &Source<'_>, e: SyntaxError) -> SyntaxError {
+    let bytes = |line: u32, col: u32| {
+        let text = src.line_text(line).unwrap_or("");
+        let wide = text.chars().take((col as usize).saturating_sub(1));
+        col + wide.map(|c| c.len_utf8() as u32 - 1).sum::<u32>()
+    };
+    SyntaxError {
+        late: true,
+        col: bytes(e.line, e.col),
+        end_col: bytes(e.end_line, e.end_col),
+        ..e
+    }
+}
+
+fn compile_tree_of(
+    src: &Source<'_>,
+    tree: &ast::Mod,
+    mode: Mode,
+    opts: &Options,
+) -> Res<CodeProto> {
     match tree {
         ast::Mod::Expression(tree) => {
             warn::expression(src, &tree.body);

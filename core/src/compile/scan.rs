@@ -25,6 +25,8 @@ pub(super) struct Scan<'s, 'a> {
     /// The literal that contains a position that is looked for: its start, the start of its text, whether it is bytes.
     wanted: Option<usize>,
     literal: Option<(usize, usize, bool)>,
+    /// The replacement fields that it is in: how many brackets are open outside, and 'f' or 't'.
+    fields: Vec<(usize, char)>,
 }
 
 impl<'s, 'a> Scan<'s, 'a> {
@@ -40,6 +42,7 @@ impl<'s, 'a> Scan<'s, 'a> {
             indents: vec![(0, 0)],
             wanted: None,
             literal: None,
+            fields: Vec::new(),
         }
     }
 
@@ -162,6 +165,12 @@ impl<'s, 'a> Scan<'s, 'a> {
     fn close(&mut self, b: u8) {
         let at = self.at;
         self.at += 1;
+        if let Some(&(depth, kind)) = self.fields.last()
+            && self.open.len() <= depth
+        {
+            let msg = format!("{kind}-string: unmatched '{}'", b as char);
+            return self.fail(at, at + 1, msg);
+        }
         let Some((open, bracket)) = self.open.pop() else {
             return self.fail(at, at + 1, format!("unmatched '{}'", b as char));
         };
@@ -328,6 +337,10 @@ impl<'s, 'a> Scan<'s, 'a> {
                 return;
             }
             match b {
+                // The brace of a character's name begins no field.
+                b'\\' if self.peek(1) == b'N' && self.peek(2) == b'{' && !prefix.contains('r') => {
+                    self.at += 3;
+                }
                 b'\\' => {
                     escaped_quote |= self.peek(1) == quote;
                     self.at += 2;
@@ -367,16 +380,13 @@ impl<'s, 'a> Scan<'s, 'a> {
         };
         let what = kind.map_or("string".to_string(), |k| format!("{k}-string"));
         let hint = if escaped_quote && !triple && kind.is_none() {
-            "; perhaps you escaped the end quote"
+            "; perhaps you escaped the end quote?"
         } else {
             ""
         };
         let triple = if triple { "triple-quoted " } else { "" };
-        self.fail(
-            start,
-            start + 1,
-            format!("unterminated {triple}{what} literal (detected at line {line}){hint}"),
-        );
+        let msg = format!("unterminated {triple}{what} literal (detected at line {line}){hint}");
+        self.fail(start, start + 1, msg);
     }
 
     /// A replacement field. False if the parser's error should be used instead.
@@ -385,7 +395,9 @@ impl<'s, 'a> Scan<'s, 'a> {
         self.at += 1;
         let depth = self.open.len();
         loop {
+            self.fields.push((depth, kind));
             self.tokens(Some(depth));
+            self.fields.pop();
             let ended = self.at >= self.bytes.len() && self.stop >= self.bytes.len();
             if ended && self.problem.is_none() && self.open.len() == depth {
                 self.fail(open, open + 1, "'{' was never closed");
@@ -470,20 +482,18 @@ impl<'s, 'a> Scan<'s, 'a> {
             }
             let empty = self.at == start + 2;
             if empty || next == b'_' {
-                return self.fail(
-                    start,
-                    self.at.max(start + 1),
-                    format!("invalid {name} literal"),
-                );
+                self.at += usize::from(next == b'_');
+                return self.bad_number(name);
             }
-            return self.number_end(start, name);
+            return self.number_end(name);
         }
         let decimal = |c: u8| c.is_ascii_digit();
         self.at = digits(start, decimal);
         let integer_end = self.at;
         let mut integer = true;
         if self.peek(0) == b'_' {
-            return self.fail(start, self.at.max(start + 1), "invalid decimal literal");
+            self.at += 1;
+            return self.bad_number("decimal");
         }
         if self.peek(0) == b'.' {
             integer = false;
@@ -498,12 +508,13 @@ impl<'s, 'a> Scan<'s, 'a> {
                 integer = false;
                 self.at = digits(self.at + 1 + sign, decimal);
             } else if sign == 1 {
-                return self.fail(start, self.at, "invalid decimal literal");
+                self.at += 2;
+                return self.bad_number("decimal");
             }
         }
         if self.peek(0) | 0x20 == b'j' {
             self.at += 1;
-            return self.number_end(start, "imaginary");
+            return self.number_end("imaginary");
         }
         let text = &b[start..integer_end];
         if integer
@@ -512,13 +523,19 @@ impl<'s, 'a> Scan<'s, 'a> {
             && text.iter().any(|c| !matches!(c, b'0' | b'_'))
         {
             let msg = "leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers";
-            return self.fail(start, integer_end, msg);
+            let zeros = text.iter().take_while(|c| matches!(c, b'0' | b'_')).count();
+            return self.fail(start, start + zeros, msg);
         }
-        self.number_end(start, "decimal");
+        self.number_end("decimal");
+    }
+
+    /// What has been read so far is no number.
+    fn bad_number(&mut self, kind: &str) {
+        self.fail(self.at - 1, self.at, format!("invalid {kind} literal"));
     }
 
     /// No name may follow a number, but some keywords may.
-    fn number_end(&mut self, start: usize, kind: &str) {
+    fn number_end(&mut self, kind: &str) {
         if !self.src.text.is_char_boundary(self.at) {
             return;
         }
@@ -541,7 +558,7 @@ impl<'s, 'a> Scan<'s, 'a> {
             .next()
             .is_some_and(|c| c == '_' || c.is_alphabetic());
         if !keyword && letter {
-            self.fail(start, self.at, format!("invalid {kind} literal"));
+            self.bad_number(kind);
         }
     }
 }

@@ -230,7 +230,8 @@ impl<'a> Source<'a> {
                 }
             }),
             warnings: Vec::new(),
-            before: None,
+            late: false,
+            block: (0, 0),
         }
     }
 
@@ -269,7 +270,8 @@ impl<'a> Source<'a> {
             end_col: 0,
             text: None,
             warnings: Vec::new(),
-            before: None,
+            late: false,
+            block: (0, 0),
         }
     }
 
@@ -343,7 +345,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
                 }
                 b'#' => self.skip_line(),
                 b'\\' => self.at += 2,
-                b'\'' | b'"' => self.string(false),
+                b'\'' | b'"' => self.string(false)?,
                 b'(' | b'[' | b'{' => self.open()?,
                 b')' | b']' | b'}' => {
                     self.brackets.pop();
@@ -444,8 +446,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
         let word = &self.bytes[start..self.at];
         if matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) && word.len() <= 2 {
             let raw = word.iter().any(|b| matches!(b, b'r' | b'R'));
-            self.string(raw);
-            return Ok(());
+            return self.string(raw);
         }
         match word {
             b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is"
@@ -458,19 +459,26 @@ impl<'s, 'a> Nesting<'s, 'a> {
     }
 
     /// Skips a string literal. The expressions in an f-string are not looked at: their brackets nest at most
-    /// as deeply as the text is long, and count by its length.
-    fn string(&mut self, _raw: bool) {
+    /// as deeply as the text is long, and count by its length. A quote within them seems to end it, so what
+    /// comes next may be one of its expressions that looks like a plain string: brackets in those count as well.
+    fn string(&mut self, _raw: bool) -> Res {
         let quote = self.bytes[self.at];
         let start = self.at;
         let triple = self.bytes.get(self.at + 1) == Some(&quote)
             && self.bytes.get(self.at + 2) == Some(&quote);
         self.at += if triple { 3 } else { 1 };
-        let mut braces = 0;
+        let (mut operators, mut depth, mut deepest) = (0, 0u32, 0u32);
         while let Some(&b) = self.bytes.get(self.at) {
             match b {
                 b'\\' => self.at += 1,
                 b'\n' if !triple => break,
-                b'{' | b'(' | b'[' | b'-' | b'~' | b'+' => braces += 1,
+                b'{' | b'(' | b'[' => {
+                    operators += 1;
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b'}' | b')' | b']' => depth = depth.saturating_sub(1),
+                b'-' | b'~' | b'+' => operators += 1,
                 _ if b == quote => {
                     if !triple {
                         self.at += 1;
@@ -492,8 +500,13 @@ impl<'s, 'a> Nesting<'s, 'a> {
                 self.bytes[start - 1],
                 b'f' | b'F' | b't' | b'T' | b'r' | b'R'
             );
+        if prefixed && deepest > MAX_PREFIX {
+            return Err(self.src.too_deep());
+        }
         self.prefix = 0;
-        self.weight += if prefixed { 1 + braces } else { 1 };
+        // An f-string in an f-string takes more of the stack than a bracket in a bracket.
+        self.weight += 1 + 3 * deepest + if prefixed { operators } else { 0 };
+        Ok(())
     }
 }
 
@@ -505,125 +518,4 @@ pub(super) fn normalize(source: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(source)
     }
-}
-
-/// Decodes a source file: byte order mark, coding cookie (PEP 263), UTF-8 by default.
-///
-/// # Errors
-/// Null bytes, an unknown encoding, or bytes that are not valid in the encoding.
-pub fn decode_source(bytes: &[u8]) -> Result<String, SyntaxError> {
-    let src = Source::new("", "<string>");
-    if bytes.contains(&0) {
-        return Err(src.plain_error("source code string cannot contain null bytes"));
-    }
-    let (bom, body) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
-        Some(rest) => (true, rest),
-        None => (false, bytes),
-    };
-    let name = cookie(body);
-    let encoding = name
-        .as_deref()
-        .map_or(Some(Encoding::Utf8), Encoding::named);
-    let encoding = match encoding {
-        Some(e) if !bom || e == Encoding::Utf8 => e,
-        Some(_) => {
-            let name = name.unwrap_or_default();
-            return Err(src.plain_error(format!("encoding problem: {name} with BOM")));
-        }
-        None => {
-            return Err(src.plain_error(format!("unknown encoding: {}", name.unwrap_or_default())));
-        }
-    };
-    match encoding {
-        Encoding::Utf8 => match std::str::from_utf8(body) {
-            Ok(text) => Ok(text.to_string()),
-            Err(e) => Err(bad_utf8(&src, body, e.valid_up_to(), name.is_some() || bom)),
-        },
-        Encoding::Ascii => match body.iter().position(|b| *b >= 0x80) {
-            None => Ok(body.iter().map(|&b| b as char).collect()),
-            Some(at) => Err(src.plain_error(format!(
-                "(unicode error) 'ascii' codec can't decode byte 0x{:02x} in position {at}: ordinal not in range(128)",
-                body[at]
-            ))),
-        },
-        Encoding::Latin1 => Ok(body.iter().map(|&b| b as char).collect()),
-    }
-}
-
-#[cold]
-fn bad_utf8(src: &Source<'_>, body: &[u8], at: usize, declared: bool) -> SyntaxError {
-    let line = body[..at].iter().filter(|b| **b == b'\n').count() as u32 + 1;
-    let byte = body[at];
-    let msg = if declared {
-        let reason = if byte & 0xc0 == 0x80 || byte >= 0xf8 {
-            "invalid start byte"
-        } else {
-            "invalid continuation byte"
-        };
-        format!(
-            "(unicode error) 'utf-8' codec can't decode byte 0x{byte:02x} in position {at}: {reason}"
-        )
-    } else {
-        format!(
-            "Non-UTF-8 code starting with '\\x{byte:02x}' on line {line}, but no encoding declared; \
-             see https://peps.python.org/pep-0263/ for details"
-        )
-    };
-    SyntaxError {
-        line,
-        end_line: line,
-        ..src.plain_error(msg)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Utf8,
-    Latin1,
-    Ascii,
-}
-
-impl Encoding {
-    fn named(name: &str) -> Option<Encoding> {
-        let name = name.to_ascii_lowercase().replace('_', "-");
-        Some(match name.as_str() {
-            "utf-8" | "utf8" | "utf-8-sig" | "u8" | "utf" | "cp65001" => Encoding::Utf8,
-            _ if name.starts_with("utf-8-") => Encoding::Utf8,
-            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" | "8859" | "cp819"
-            | "iso-latin-1" => Encoding::Latin1,
-            _ if name.starts_with("latin-1-") || name.starts_with("iso-8859-1-") => {
-                Encoding::Latin1
-            }
-            "ascii" | "us-ascii" | "646" => Encoding::Ascii,
-            _ => return None,
-        })
-    }
-}
-
-/// The coding cookie in the first two lines.
-fn cookie(body: &[u8]) -> Option<String> {
-    for line in body.split(|b| *b == b'\n').take(2) {
-        let text = line.trim_ascii_start();
-        if !text.starts_with(b"#") {
-            if text.is_empty() || text == b"\x0c" {
-                continue;
-            }
-            return None;
-        }
-        let found = text
-            .windows(7)
-            .position(|w| w == b"coding:" || w == b"coding=");
-        if let Some(at) = found {
-            let name: String = text[at + 7..]
-                .trim_ascii_start()
-                .iter()
-                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-                .map(|&b| b as char)
-                .collect();
-            if !name.is_empty() {
-                return Some(name);
-            }
-        }
-    }
-    None
 }

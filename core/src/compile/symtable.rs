@@ -348,10 +348,11 @@ impl<'s, 'a> Builder<'s, 'a> {
                     .src
                     .error(range, format!("duplicate type parameter '{name}'")));
             }
-            s.flags |= flags;
-            if flags & (GLOBAL | NONLOCAL) != 0 {
+            // The first of several declarations counts.
+            if flags & (GLOBAL | NONLOCAL) != 0 && s.flags & (GLOBAL | NONLOCAL) == 0 {
                 s.declared = range;
             }
+            s.flags |= flags;
             return Ok(());
         }
         let name: Rc<str> = Rc::from(&*name);
@@ -523,8 +524,8 @@ impl<'s, 'a> Builder<'s, 'a> {
                 self.expr(&s.test)?;
                 self.exprs(s.msg.as_deref())
             }
-            Stmt::Import(s) => self.import(&s.names, stmt.range()),
-            Stmt::ImportFrom(s) => self.import(&s.names, stmt.range()),
+            Stmt::Import(s) => self.import(&s.names),
+            Stmt::ImportFrom(s) => self.import(&s.names),
             Stmt::Global(s) => self.declare(&s.names, GLOBAL, s.range),
             Stmt::Nonlocal(s) => self.declare(&s.names, NONLOCAL, s.range),
             Stmt::Expr(s) => self.expr(&s.value),
@@ -534,13 +535,17 @@ impl<'s, 'a> Builder<'s, 'a> {
         }
     }
 
-    fn import(&mut self, names: &'a [ast::Alias], range: TextRange) -> Res {
+    fn import(&mut self, names: &'a [ast::Alias]) -> Res {
         for alias in names {
             if alias.name.as_str() == "*" {
+                let before = self.src.text.get(..alias.range.start().to_usize());
+                if before.is_some_and(|t| t.trim_end().ends_with('(')) {
+                    return Err(self.src.error(alias.range, "invalid syntax"));
+                }
                 if self.t.scopes[self.cur].kind != ScopeKind::Module {
                     return Err(self
                         .src
-                        .error(range, "import * only allowed at module level"));
+                        .error(alias.range, "import * only allowed at module level"));
                 }
                 continue;
             }

@@ -314,23 +314,51 @@ fn deep_nesting_is_an_error_not_a_crash() {
 
 #[test]
 fn sources_are_decoded() {
-    assert_eq!(decode_source(b"\xef\xbb\xbfx").ok().as_deref(), Some("x"));
+    let text = |bytes: &[u8]| decode_source(bytes, None).ok();
+    assert_eq!(text(b"\xef\xbb\xbfx").as_deref(), Some("x"));
     assert_eq!(
-        decode_source(b"# -*- coding: latin-1 -*-\n'\xe9'")
-            .ok()
-            .as_deref(),
+        text(b"# -*- coding: latin-1 -*-\n'\xe9'").as_deref(),
         Some("# -*- coding: latin-1 -*-\n'\u{e9}'")
     );
-    let unknown = decode_source(b"# coding: foo\n").map_err(|e| e.msg);
-    assert_eq!(unknown, Err("unknown encoding: foo".to_string()));
-    assert!(decode_source(b"x = '\xff'").is_err_and(|e| {
+    assert!(matches!(
+        decode_source(b"\r# coding: foo\n", None),
+        Err(Undecoded::Codec(name)) if name == "foo"
+    ));
+    let wrong = |bytes: &[u8], file| match decode_source(bytes, file) {
+        Err(Undecoded::Wrong(e)) => *e,
+        other => panic!("{other:?}"),
+    };
+    let e = wrong(b"\xc3\xa9 = '\xff'", None);
+    assert!(
         e.msg
             .starts_with("Non-UTF-8 code starting with '\\xff' on line 1")
-    }));
-    assert!(
-        decode_source(b"x\0")
-            .is_err_and(|e| e.msg == "source code string cannot contain null bytes")
     );
+    assert_eq!(
+        (e.line, e.col, e.text.as_deref()),
+        (1, 6, Some("é = '\u{fffd}'"))
+    );
+    let e = wrong(b"# coding: utf-8\n\n'\xff'", Some("f"));
+    assert!(
+        e.msg
+            .ends_with("byte 0xff in position 1: invalid start byte")
+    );
+    let e = wrong(b"\xef\xbb\xbf\n# coding: utf8\n", None);
+    assert_eq!(
+        (e.msg.as_str(), e.line),
+        ("encoding problem: utf8 with BOM", 2)
+    );
+    assert!(matches!(
+        decode_source(b"x\0", None),
+        Err(Undecoded::Null(1))
+    ));
+}
+
+#[test]
+fn errors_know_the_block_before() {
+    let e = error("for a in b:\n  pass\nelso:\n  pass");
+    assert_eq!((e.late, e.block), (false, (1, 0)));
+    assert_eq!(error("x = 1\nfur a in b: pass").block, (0, 0));
+    assert!(error("return 1").late);
 }
 
 #[test]
@@ -425,5 +453,13 @@ fn nesting_is_looked_at_before_anything_parses() {
             error.is_err_and(|e| e.kind == ErrorKind::Recursion),
             "{word}"
         );
+    }
+    let nest = |open: &str, close: &str| format!("{}1{}", open.repeat(5_000), close.repeat(5_000));
+    for source in [
+        format!("f\"{{{}}}\"", nest("f'{x:", "}'")),
+        format!("f'{{'a' + {}}}'", nest("(", ")")),
+    ] {
+        // An error or not: it comes back.
+        let _ = compile(&source, Mode::Exec, &options());
     }
 }

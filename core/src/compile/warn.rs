@@ -6,12 +6,24 @@ use ruff_python_ast::visitor::{Visitor, walk_body, walk_except_handler, walk_exp
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
-/// Looks at the literals of a source.
-pub(super) fn literals(src: &Source<'_>, tokens: &Tokens) {
+/// f-strings may be nested this deeply, as in CPython.
+const MAX_FSTRINGS: usize = 149;
+
+/// Looks at the literals of a source; gives the f-string that is nested too deeply, if there is one.
+pub(super) fn literals(src: &Source<'_>, tokens: &Tokens) -> Option<TextRange> {
     let mut number: Option<TextRange> = None;
+    let (mut depth, mut too_deep) = (0_usize, None);
     for token in tokens.iter() {
         let range = token.range();
         match token.kind() {
+            TokenKind::FStringStart | TokenKind::TStringStart => {
+                depth += 1;
+                if depth > MAX_FSTRINGS {
+                    too_deep.get_or_insert(range);
+                }
+                number = None;
+            }
+            TokenKind::FStringEnd | TokenKind::TStringEnd => depth = depth.saturating_sub(1),
             TokenKind::Int | TokenKind::Float | TokenKind::Complex => number = Some(range),
             kind => {
                 if let Some(n) = number.take()
@@ -39,6 +51,7 @@ pub(super) fn literals(src: &Source<'_>, tokens: &Tokens) {
             }
         }
     }
+    too_deep
 }
 
 fn number_kind(text: &str) -> &'static str {
@@ -87,6 +100,19 @@ fn escapes(src: &Source<'_>, range: TextRange, bytes: bool) {
             }
         }
         i += 2;
+    }
+    // The brace that begins a field, or is doubled, is no part of this piece of text.
+    if i + 1 == text.len()
+        && text[i] == b'\\'
+        && let Some(c @ (b'{' | b'}')) = src.text.as_bytes().get(range.end().to_usize())
+    {
+        let c = char::from(*c);
+        let msg = format!(
+            "\"\\{c}\" is an invalid escape sequence.{FUTURE} Did you mean \"\\\\{c}\"? \
+             A raw string is also an option."
+        );
+        let at = range.end() - TextSize::new(1);
+        src.warn(TextRange::at(at, TextSize::new(2)), msg);
     }
 }
 

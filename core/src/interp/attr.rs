@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::descr::GetSetDescr;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{INLINE, Instance};
+use weft_objects::method_cache::MethodCache;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
@@ -50,18 +51,8 @@ pub mod cache {
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
 #[inline(always)]
 pub fn cached_method(ty: &Type, w: u64) -> Value {
-    let mc = ty.mcache.load(Acquire);
-    if mc.is_null() {
-        return Value::NULL;
-    }
-    // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
-    let mc = unsafe { &*mc };
-    if mc.version as u64 == w >> 32 {
-        // SAFETY: words are made of a cache's version and an index that a lookup in it has given.
-        unsafe { mc.value_unchecked(((w >> 8) & 0xff_ffff) as usize) }
-    } else {
-        Value::NULL
-    }
+    // SAFETY: words are made of a cache's version and an index that a lookup in it has given.
+    Value(unsafe { MethodCache::by_word(&ty.mcache, w) })
 }
 
 /// What a GetAttr cache word other than SLOT stands for, or NULL.

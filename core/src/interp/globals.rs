@@ -315,11 +315,7 @@ pub fn unbound_local<T>(t: &mut Thread, f: *mut Frame, n: usize) -> Res<T> {
     };
     let msg =
         format!("cannot access local variable '{name}' where it is not associated with a value");
-    let e = t.raise(&errors::UNBOUND_LOCAL_ERROR, msg);
-    if named {
-        errors::note_name(t, local_name(f, n));
-    }
-    Err(e)
+    Err(t.raise(&errors::UNBOUND_LOCAL_ERROR, msg))
 }
 
 /// The error for an empty cell in register `n`.

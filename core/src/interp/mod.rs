@@ -32,6 +32,7 @@ pub fn install() {
     weft_objects::monitor::set_refresh_hook(monitor::refresh);
     weft_objects::frame::set_opcodes_hook(monitor::legacy::opcodes);
     weft_objects::code::set_branches_hook(monitor::branches);
+    weft_objects::module::set_shadow_hook(crate::import::is_possibly_shadowing);
     weft_objects::runtime::set_delegate_hook(|word| {
         let i = crate::compile::bytecode::Instr(word);
         let yields = [

@@ -4,12 +4,15 @@ use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::monitor::fire;
 use super::run::drop_reg;
-use crate::compile::bytecode::{Instr, XA, XB, XC};
+use crate::compile::bytecode::{Instr, Op, RESTORE, XA, XB, XC};
+use std::cell::Cell;
 use weft_objects::code::Code;
+use weft_objects::errors::Exception;
 use weft_objects::frame::Frame;
 use weft_objects::generator::{FINISHED, Generator};
 use weft_objects::monitor::{event, watches_exceptions};
 use weft_objects::prelude::*;
+use weft_objects::traceback::Traceback;
 
 /// How an exception came up in the innermost frame.
 pub enum How {
@@ -60,6 +63,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                     }
                     p = p.add(1);
                 }
+                ENTERED.set((f as usize, h.target as usize, place(t, f, at)));
                 let exc = t.exc.replace(Value::NULL);
                 set_reg(t, f, depth, exc);
                 (*f).pc = body.instrs.as_ptr().add(h.target as usize);
@@ -70,6 +74,10 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             }
             if watches_exceptions() {
                 fire::exception(t, f, event::PY_UNWIND);
+            }
+            let end = place(t, f, at);
+            if end != at {
+                (*f).pc = body.instrs.as_ptr().add(end + 1);
             }
             let flags = (*f).flags;
             if flags & Frame::GENERATOR != 0 {
@@ -96,6 +104,35 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             super::flow::stop_delegating(t, f, base);
         }
     }
+}
+
+thread_local! {
+    /// The handler that was entered last: its frame, its first instruction, and the one that led there.
+    static ENTERED: Cell<(usize, usize, usize)> = const { Cell::new((0, 0, 0)) };
+}
+
+/// Where an exception comes from that instruction `at` has let out: for a [`RESTORE`] one what led to the handler of which it is the
+/// end, if that has run no handler since; else where the traceback says. For others that instruction.
+fn place(t: &Thread, f: *mut Frame, at: usize) -> usize {
+    // What tidies up consists of a few instructions.
+    const TIDYING: usize = 8;
+    // SAFETY: the innermost frame.
+    let code = unsafe { (*f).code() };
+    let word = Instr(weft_objects::monitor::plain_word(code, at));
+    if word.op() != Op::Reraise as u8 || word.x() & RESTORE == 0 {
+        return at;
+    }
+    let (frame, target, from) = ENTERED.get();
+    if frame == f as usize && (target..target + TIDYING).contains(&at) {
+        return from;
+    }
+    let traceback = Exception::of(t.exc.get()).map(|e| e.traceback.get());
+    let Some(tb) = traceback.and_then(Traceback::of) else {
+        return at;
+    };
+    let lasti = i64::from(tb.lasti.load(std::sync::atomic::Ordering::Relaxed));
+    let mut all = 0..code.body().instrs.len();
+    all.find(|i| Code::offset(*i) == lasti).unwrap_or(at)
 }
 
 /// The `raise` statement. Always leaves an exception pending.

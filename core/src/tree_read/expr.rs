@@ -227,10 +227,13 @@ impl Reader {
                 })
             }
             "NamedExpr" => {
-                let target = Box::new(self.expr_field(t, n, "target", ExprContext::Store)?);
-                if !target.is_name_expr() {
-                    return Err(t.type_error("NamedExpr target must be a Name".into()));
-                }
+                let no_name = "NamedExpr target must be a Name";
+                let target = self.expr_field(t, n, "target", ExprContext::Store);
+                let target = match target {
+                    Ok(target) if target.is_name_expr() => Box::new(target),
+                    Err(e) if !t.exc_matches(&errors::VALUE_ERROR) => return Err(e),
+                    _ => return Err(t.type_error(no_name.into())),
+                };
                 let value = self.boxed(t, n, "value")?;
                 Expr::Named(ast::ExprNamed {
                     node_index,

@@ -136,16 +136,12 @@ handlers! {
         }
     }
     call_method_descriptor(s) {
-        // SAFETY: as in `call`.
+        // SAFETY: as in `call_method`, which has looked at both registers.
         unsafe {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let m = &*((*p).ptr() as *const MethodDescr);
-            let self_ = *p.add(1);
-            if s.i.arg() == 0
-                && !self_.is_null()
-                && native::accepts(m, self_)
-            {
+            if native::accepts(m, *p.add(1)) {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(1), argc + 1);
                 let v = m.native.call_positional(s.t(), args);

@@ -1,0 +1,303 @@
+//! What the collectors look at, and marking: going on from what is alive to all that it reaches.
+//!
+//! A container's mark is its *scratch word*, which its page has while a collector runs. Marking goes by a stack, takes a few objects
+//! off it in advance, and prefetches them: nearly each is a cache miss. With the world stopped, and much to do, all cores mark, each with
+//! a stack of its own, half of which it gives away when it has grown long; who sets a mark goes on from there.
+
+use crate::header::{Flags, Header, IMMORTAL};
+use crate::heap::{Page, PagePtr, block_index, for_each_block, is_free, page_of};
+use crate::value::Value;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU32, Ordering::*};
+use weft_threads::count::{COUNT_MASK, LISTED};
+
+/// Scratch word of a block: reached by marking (or no candidate at all).
+pub(crate) const ALIVE: u32 = u32::MAX;
+/// Objects taken off the stack in advance.
+const AHEAD: usize = 16;
+/// A stack that is longer than this is shared with other cores.
+const LONG: usize = 4096;
+/// Pages that are worth starting threads for.
+const MANY_PAGES: usize = 256;
+
+pub(crate) enum Kind {
+    Local,
+    /// By tag, whether objects of that owner are left alone.
+    Shared(Vec<bool>),
+}
+
+/// Which objects a collection looks at. Nobody changes them meanwhile.
+pub(crate) struct View {
+    pub kind: Kind,
+    /// The collecting thread's tag.
+    pub tag: u16,
+    /// Pages of containers.
+    pub pages: Vec<PagePtr>,
+}
+
+/// What a look at all containers has found.
+#[derive(Default)]
+pub(crate) struct Survey {
+    pub bytes: usize,
+    /// Objects that are not the collecting thread's.
+    pub shared: usize,
+    /// What is alive whatever the counts say: what those that are no candidates do not count.
+    pub roots: Vec<*const Header>,
+}
+
+// SAFETY: addresses of objects that nobody changes.
+unsafe impl Send for Survey {}
+
+/// Objects to go on from.
+struct Stack(Vec<*const Header>);
+// SAFETY: as above.
+unsafe impl Send for Stack {}
+
+impl View {
+    /// Whether this collection may look into the object. The local one must not look at what is shared: such an object may be
+    /// freed, and its page's scratch words be used, by another thread.
+    #[inline]
+    fn in_view(&self, h: &Header) -> bool {
+        let owner = h.owner.load(Relaxed);
+        owner != IMMORTAL
+            && match &self.kind {
+                Kind::Local => owner == self.tag,
+                Kind::Shared(_) => true,
+            }
+    }
+
+    /// Whether this collection decides about the object, which is in view.
+    fn is_candidate(&self, h: &Header) -> bool {
+        if h.has_flag(Flags::FROZEN | Flags::DYING) {
+            return false;
+        }
+        let Kind::Shared(tags) = &self.kind else {
+            return true;
+        };
+        if tags
+            .get(h.owner.load(Relaxed) as usize)
+            .is_some_and(|used| *used)
+        {
+            return false;
+        }
+        // What is on a list is settled by who has listed it. Objects that only the collector frees carry the flag, once
+        // their count has been zero, but are on no list.
+        h.count.load(Relaxed) & LISTED == 0 || h.is_collected()
+    }
+
+    /// Whether the object's type may be read. Immortal objects are never freed, so theirs may.
+    pub(crate) fn is_readable(&self, h: &Header) -> bool {
+        self.in_view(h) || h.is_immortal()
+    }
+
+    /// The scratch word of a container in view.
+    #[inline]
+    pub(crate) fn scratch<'h>(&self, h: &'h Header) -> Option<&'h AtomicU32> {
+        if !self.in_view(h) || !h.is_container() {
+            return None;
+        }
+        let page = page_of(h);
+        // SAFETY: a heap object's page; only this collector touches its scratch words.
+        unsafe { (&*(*page).scratch.get()).get(block_index(page, h)) }
+    }
+
+    /// Whether the object is a candidate that nothing has reached yet.
+    #[inline]
+    pub(crate) fn is_unmarked(&self, h: &Header) -> bool {
+        self.scratch(h).is_some_and(|s| s.load(Relaxed) != ALIVE)
+    }
+
+    /// Takes the mark off for good.
+    pub(crate) fn forget(&self) {
+        for p in &self.pages {
+            // SAFETY: as in `scratch`.
+            unsafe { *(*p.0).scratch.get() = Vec::new() };
+        }
+    }
+
+    /// Gives every container a scratch word: its count if it is a candidate.
+    pub(crate) fn survey(&self, pool: Option<&rayon::ThreadPool>) -> Survey {
+        let all = |pages: &[PagePtr]| {
+            let mut found = Survey::default();
+            pages.iter().for_each(|p| self.survey_page(p.0, &mut found));
+            found
+        };
+        match pool {
+            None => all(&self.pages),
+            Some(pool) => {
+                let parts: Vec<Survey> =
+                    pool.install(|| self.pages.par_chunks(32).map(all).collect());
+                parts.into_iter().fold(Survey::default(), |mut a, b| {
+                    a.bytes += b.bytes;
+                    a.shared += b.shared;
+                    a.roots.extend(b.roots);
+                    a
+                })
+            }
+        }
+    }
+
+    fn survey_page(&self, page: *mut Page, found: &mut Survey) {
+        let mut last_type = std::ptr::null();
+        // SAFETY: as in `scratch`; a block that is not free is an object, whose type may be read if the object may.
+        unsafe {
+            let size = (*page).block_size();
+            let words = &mut *(*page).scratch.get();
+            words.clear();
+            words.reserve_exact(crate::heap::block_count(page));
+            for_each_block(page, |b| {
+                let h = &*b;
+                let mut word = ALIVE;
+                if !is_free(h) {
+                    found.bytes += size;
+                    if h.owner.load(Relaxed) != self.tag {
+                        found.shared += 1;
+                    }
+                    let visible = self.in_view(h);
+                    if visible && self.is_candidate(h) {
+                        word = h.count.load(Relaxed) & COUNT_MASK;
+                    } else if visible || h.is_immortal() {
+                        // No candidate: its type, and what else it does not count, is in use all the same.
+                        let ty = h.ty();
+                        if !std::ptr::eq(ty, last_type) {
+                            last_type = ty;
+                            found.roots.push(&ty.header);
+                        }
+                        if ty.gc_flags.load(Relaxed) & crate::TypeFlags::UNCOUNTED != 0 {
+                            each_word(h, |v| {
+                                if v.is_uncounted() {
+                                    found.roots.push(v.header());
+                                }
+                            });
+                        }
+                    }
+                }
+                words.push(AtomicU32::new(word));
+            });
+        }
+    }
+
+    /// Calls `f` for each candidate that nothing has reached yet.
+    pub(crate) fn for_each_unmarked(&self, mut f: impl FnMut(*mut Header)) {
+        for p in &self.pages {
+            // SAFETY: as in `scratch`.
+            unsafe {
+                let size = (*p.0).block_size();
+                for (i, word) in (&*(*p.0).scratch.get()).iter().enumerate() {
+                    if word.load(Relaxed) != ALIVE {
+                        f(crate::heap::block_at(p.0, i * size));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Marks these objects and all that they reach.
+    pub(crate) fn mark(&self, roots: Vec<*const Header>, pool: Option<&rayon::ThreadPool>) {
+        match pool {
+            None => self.drain::<false>(roots, &mut |_| ()),
+            Some(pool) => {
+                let roots = Stack(roots);
+                pool.scope(move |s| self.drain_in(s, roots));
+            }
+        }
+    }
+
+    fn drain_in<'s>(&'s self, scope: &rayon::Scope<'s>, stack: Stack) {
+        self.drain::<true>(stack.0, &mut |stack| {
+            let half = Stack(stack.split_off(stack.len() / 2));
+            scope.spawn(move |s| self.drain_in(s, half));
+        });
+    }
+
+    /// Goes on until the stack is empty; `give` takes something off one that is long.
+    fn drain<const MANY: bool>(
+        &self,
+        mut stack: Vec<*const Header>,
+        give: &mut dyn FnMut(&mut Vec<*const Header>),
+    ) {
+        let mut next = [std::ptr::null::<Header>(); AHEAD];
+        let (mut first, mut len) = (0, 0);
+        loop {
+            while len < AHEAD
+                && let Some(p) = stack.pop()
+            {
+                prefetch(p);
+                next[(first + len) % AHEAD] = p;
+                len += 1;
+            }
+            if len == 0 {
+                return;
+            }
+            // SAFETY: reached from what is alive.
+            let h = unsafe { &*next[first] };
+            (first, len) = ((first + 1) % AHEAD, len - 1);
+            if !self.claim::<MANY>(h) {
+                continue;
+            }
+            let ty = &h.ty().header;
+            if !ty.is_immortal() && self.is_unmarked(ty) {
+                stack.push(ty);
+            }
+            each_word(h, |v| {
+                if v.is_ptr() {
+                    stack.push(v.ptr());
+                }
+            });
+            if MANY && stack.len() > LONG {
+                give(&mut stack);
+            }
+        }
+    }
+
+    /// Marks a container that is (still) a candidate. False: it is none.
+    #[inline]
+    fn claim<const MANY: bool>(&self, h: &Header) -> bool {
+        let Some(s) = self.scratch(h) else {
+            return false;
+        };
+        if s.load(Relaxed) == ALIVE {
+            return false;
+        }
+        if MANY {
+            // Relaxed: only who is first matters, and what is reached was there before.
+            return s.swap(ALIVE, Relaxed) != ALIVE;
+        }
+        s.store(ALIVE, Relaxed);
+        true
+    }
+}
+
+/// Threads for a collection with the world stopped, if there is enough to do. They end with it, so that a fork finds none.
+pub(crate) fn pool(view: &View) -> Option<rayon::ThreadPool> {
+    if view.pages.len() < MANY_PAGES || matches!(view.kind, Kind::Local) {
+        return None;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores < 2 {
+        return None;
+    }
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(cores);
+    builder.thread_name(|_| "weft-gc".into()).build().ok()
+}
+
+#[inline(always)]
+fn prefetch(p: *const Header) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
+/// Calls `f` with each word that `h`, which nobody changes meanwhile, holds.
+#[inline]
+pub(crate) fn each_word(h: &Header, mut f: impl FnMut(Value)) {
+    if let Some(traverse) = h.ty().traverse {
+        // SAFETY: a live object of that type.
+        unsafe { traverse(h, &mut f) };
+    }
+}
