@@ -145,7 +145,7 @@ impl Thread {
             let waiting = std::mem::take(&mut *self.waiting.get());
             if !waiting.is_empty() {
                 let epoch = world().handshake(self.peer());
-                (*self.batches.get()).push_back(Batch { epoch, waiting });
+                (*self.batches.get()).push_back(Batch::new(epoch, waiting));
             }
             let mut orphans = ORPHANS.lock();
             orphans.extend((*self.batches.get()).drain(..));
