@@ -84,12 +84,6 @@ pub const CHANGED: &[(&str, &str, &str)] = &[
         "                self._module._showwarnmsg_impl = self._showwarnmsg_impl
             self._module.showwarning = self._showwarning\n",
     ),
-    // There are no subinterpreters: the class says so when it is called, not when it is named.
-    (
-        "concurrent/futures/__init__.py",
-        "if _interpreters and name == 'InterpreterPoolExecutor':",
-        "if name == 'InterpreterPoolExecutor':",
-    ),
     (
         "threading.py",
         "                if timeout > 0:\n                    gotit = waiter.acquire(True, timeout)",
