@@ -119,19 +119,6 @@ fn lay_out(out_dir: &Path, contents: &BTreeMap<String, Vec<u8>>) {
             return;
         }
     }
-    link_tests(target, &root);
-}
-
-/// Where CPython's tests have been brought into the target folder they are installed beside the library, as its own build has
-/// them: tests run programs with `-I`, which then have to find the package `test`.
-fn link_tests(target: &Path, root: &Path) {
-    let tests = target.join("peers/cpython-tests/test");
-    let packages = root.join("site-packages");
-    #[cfg(unix)]
-    if tests.is_dir() && fs::create_dir_all(&packages).is_ok() {
-        // What is there already stays.
-        let _ = std::os::unix::fs::symlink(tests, packages.join("test"));
-    }
 }
 
 /// The names of the modules right in the library, a line each.
