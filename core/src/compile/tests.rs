@@ -356,8 +356,8 @@ fn sources_are_decoded() {
 #[test]
 fn errors_know_the_block_before() {
     let e = error("for a in b:\n  pass\nelso:\n  pass");
-    assert_eq!((e.late, e.block), (false, (1, 0)));
-    assert_eq!(error("x = 1\nfur a in b: pass").block, (0, 0));
+    assert_eq!((e.late, e.block), (false, 1));
+    assert_eq!(error("x = 1\nfur a in b: pass").block, 0);
     assert!(error("return 1").late);
 }
 

@@ -193,6 +193,7 @@ impl Lexer {
     ///
     /// # Errors
     /// What CPython's tokenizer finds wrong.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Res<Option<Token>> {
         if self.done {
             return Ok(None);
