@@ -333,11 +333,14 @@ fn raise_with_source(
     let Some(exc) = t.take_exc() else {
         return r;
     };
+    // It begins where its line does, behind the indentation.
+    let line = e.block;
+    let text = source.and_then(|s| s.lines().nth((line as usize).checked_sub(1)?));
+    let col = text.map_or(0, |l| l.len() - l.trim_start().len());
     let source = source.map_or_else(|| Obj::from_raw(Value::NONE), |s| Str::new(t, s));
-    let (line, col) = e.block;
     let place = [
         Value::int(i64::from(line)),
-        Value::int(i64::from(col)),
+        Value::int(col as i64),
         source.value(),
     ];
     let metadata = Tuple::from_slice(t, &place);

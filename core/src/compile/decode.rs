@@ -128,12 +128,11 @@ impl Encoding {
         };
         if is("utf-8") {
             Encoding::Utf8
-        } else if is("latin-1") || is("iso-8859-1") || is("iso-latin-1") {
-            Encoding::Latin1
-        } else if matches!(
-            name.as_str(),
-            "latin1" | "iso8859-1" | "l1" | "8859" | "cp819"
-        ) {
+        } else if is("latin-1")
+            || is("iso-8859-1")
+            || is("iso-latin-1")
+            || ["latin1", "iso8859-1", "l1", "8859", "cp819"].contains(&name.as_str())
+        {
             Encoding::Latin1
         } else if matches!(name.as_str(), "ascii" | "us-ascii" | "646") {
             Encoding::Ascii

@@ -78,8 +78,8 @@ fn first_error(all: &[ParseError]) -> Option<&ParseError> {
     }
 }
 
-/// Line and column of the last compound statement that ends before the first error; zeros if there is none.
-pub(super) fn last_block(src: &Source<'_>, parsed: &Parsed<ast::Mod>) -> (u32, u32) {
+/// Line of the last compound statement that ends before the first error; 0 if there is none.
+pub(super) fn last_block(src: &Source<'_>, parsed: &Parsed<ast::Mod>) -> u32 {
     struct Last {
         before: TextSize,
         found: Option<TextRange>,
@@ -94,7 +94,7 @@ pub(super) fn last_block(src: &Source<'_>, parsed: &Parsed<ast::Mod>) -> (u32, u
         fn visit_expr(&mut self, _: &'x Expr) {}
     }
     let Some(error) = parsed.errors().iter().map(|e| e.location.start()).min() else {
-        return (0, 0);
+        return 0;
     };
     let mut last = Last {
         before: error,
@@ -103,8 +103,7 @@ pub(super) fn last_block(src: &Source<'_>, parsed: &Parsed<ast::Mod>) -> (u32, u
     if let ast::Mod::Module(m) = parsed.syntax() {
         last.visit_body(&m.body);
     }
-    last.found
-        .map_or((0, 0), |range| src.line_col(range.start()))
+    last.found.map_or(0, |range| src.line(range.start()))
 }
 
 /// "single" input is one statement.
@@ -498,12 +497,10 @@ impl Reporter<'_, '_> {
                 "':' expected after dictionary key"
             }
             "pass" | "break" | "continue" | "return" | "raise" | "import" | "del" | "global"
-            | "assert" => {
-                if before.ends_with('=') && after.starts_with("if ") {
-                    "expected expression before 'if', but statement is given"
-                } else {
-                    return None;
-                }
+            | "assert"
+                if before.ends_with('=') && after.starts_with("if ") =>
+            {
+                "expected expression before 'if', but statement is given"
             }
             "+" | "-" | "/" | "%" | "&" | "|" | "^" | "@"
                 if self.text(here.end()).starts_with('=') =>
@@ -933,13 +930,11 @@ impl Reporter<'_, '_> {
         if e.is_if_expr() && self.after_for(at.start()) {
             return Found::new(at, "'in' expected after for-loop variables");
         }
-        if self.src.text[..at.start().to_usize()]
-            .trim_end()
-            .ends_with("for")
+        let before = self.src.text[..at.start().to_usize()].trim_end();
+        if before.ends_with("for")
+            && let Expr::Compare(c) = e
         {
-            if let Expr::Compare(c) = e {
-                return self.invalid(TextRange::empty(c.left.range().end()));
-            }
+            return self.invalid(TextRange::empty(c.left.range().end()));
         }
         let text = self.text(self.skip_space(at.end()));
         if e.is_yield_expr() || e.is_yield_from_expr() {

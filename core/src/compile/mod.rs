@@ -104,8 +104,8 @@ pub struct SyntaxError {
     pub warnings: Vec<SyntaxError>,
     /// The source is grammatical: the error was found later, by the compiler.
     pub late: bool,
-    /// Line and column of the last compound statement that ends before the error.
-    pub block: (u32, u32),
+    /// Line of the last compound statement that ends before the error, or 0.
+    pub block: u32,
 }
 
 impl std::fmt::Display for SyntaxError {

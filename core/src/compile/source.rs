@@ -231,7 +231,7 @@ impl<'a> Source<'a> {
             }),
             warnings: Vec::new(),
             late: false,
-            block: (0, 0),
+            block: 0,
         }
     }
 
@@ -271,7 +271,7 @@ impl<'a> Source<'a> {
             text: None,
             warnings: Vec::new(),
             late: false,
-            block: (0, 0),
+            block: 0,
         }
     }
 

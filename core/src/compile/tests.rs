@@ -123,7 +123,8 @@ fn constants_are_folded_and_kept_apart() {
         [Const::Int(1024), Const::Int(-4), Const::Int(2)]
     );
     let f = function("def f(): return [1, 1.0, True, 0.0, -0.0][x]");
-    assert!(f.consts.len() >= 2);
+    // No None: the end of the function is not reached.
+    assert!(matches!(f.consts.as_slice(), [Const::Tuple(items)] if items.len() == 5));
     let f = function("def f(x): return x in {1, 2} or x[1:]");
     assert!(f.consts.iter().any(|c| matches!(c, Const::FrozenSet(_))));
     assert!(f.consts.iter().any(|c| matches!(c, Const::Slice(_))));
@@ -356,8 +357,8 @@ fn sources_are_decoded() {
 #[test]
 fn errors_know_the_block_before() {
     let e = error("for a in b:\n  pass\nelso:\n  pass");
-    assert_eq!((e.late, e.block), (false, (1, 0)));
-    assert_eq!(error("x = 1\nfur a in b: pass").block, (0, 0));
+    assert_eq!((e.late, e.block), (false, 1));
+    assert_eq!(error("x = 1\nfur a in b: pass").block, 0);
     assert!(error("return 1").late);
 }
 
@@ -434,7 +435,7 @@ fn fields_are_explained() {
     );
     assert_eq!(
         msg("f'{a b}'"),
-        "f-string: expecting '=', or '!', or ':', or '}'"
+        "invalid syntax. Perhaps you forgot a comma?"
     );
     assert_eq!(msg("f'{a!}'"), "f-string: missing conversion character");
 }
