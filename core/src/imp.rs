@@ -18,6 +18,7 @@ static OWN: &[(&str, Init)] = &[
     ("_imp", module),
     ("_symtable", crate::symtable::module),
     ("_tokenize", crate::tokenize::module),
+    ("_weft_ast", crate::any_keywords::module),
     ("_weft_code", crate::listing::module),
     ("marshal", crate::marshal::module),
 ];

@@ -1,6 +1,6 @@
 //! The module `_weft_code`: the instructions of code objects, for `dis`.
 
-use crate::compile::bytecode::{Instr, OP_NAMES, OPS, Op, XA, XB, XC};
+use crate::compile::bytecode::{DISCARD, Instr, OP_NAMES, OPS, Op, XA, XB, XC};
 use crate::compile::{long_jump, short_jump};
 use weft_objects::code::Code;
 use weft_objects::monitor::plain_word;
@@ -198,6 +198,7 @@ fn register(code: &Code, reg: usize, consumed: bool) -> String {
 fn registers(op: Op, word: Instr) -> Vec<(usize, u8)> {
     let (a, b, c) = (word.a(), word.b(), word.c());
     match op {
+        Op::Call | Op::CallKw | Op::CallEx if word.a() == DISCARD as usize => vec![(b, XB)],
         Op::Nop | Op::Ext | Op::Jump | Op::JumpBack | Op::ReturnK | Op::ReturnGenerator => vec![],
         Op::DeleteGlobal | Op::DeleteName | Op::SetupAnnotations => vec![],
         Op::LoadK | Op::LoadGlobal | Op::LoadName | Op::LoadLocals | Op::DeleteFast => vec![(a, 0)],
@@ -234,6 +235,19 @@ fn registers(op: Op, word: Instr) -> Vec<(usize, u8)> {
             1 => vec![(b, XB)],
             _ => vec![(b, XB), (c, XC)],
         },
+        Op::GetIter | Op::GetYieldFromIter | Op::GetAwaitable | Op::GetAIter | Op::GetANext => {
+            vec![(a, 0), (b, XB)]
+        }
+        Op::ListAppend | Op::ListExtend | Op::SetAdd | Op::SetUpdate | Op::DictUpdate => {
+            vec![(a, 0), (b, XB)]
+        }
+        Op::ListToTuple | Op::EndAsyncFor | Op::AsyncGenWrap | Op::Yield | Op::Format => {
+            vec![(a, 0), (b, XB)]
+        }
+        Op::BuildInterpolation | Op::BuildTemplate | Op::MatchMapping | Op::MatchSequence => {
+            vec![(a, 0), (b, XB)]
+        }
+        Op::ImportStar => vec![(b, XB)],
         _ if constant_arithmetic(op) => vec![(a, 0), (b, XB)],
         _ if constant_jump(op) => vec![(a, XA)],
         _ if short_jump(op) => vec![(a, XA), (b, XB)],

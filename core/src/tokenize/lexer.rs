@@ -723,7 +723,12 @@ impl Lexer {
     }
 
     fn close(&mut self, start: usize, c: char) -> Res<()> {
-        let Some((open, at)) = self.brackets.pop() else {
+        let open = self.brackets.pop();
+        if self.comments && self.modes.is_empty() {
+            // Whoever wants all tokens gets those of sources that are wrong, too.
+            return Ok(());
+        }
+        let Some((open, at)) = open else {
             return self.error(start, format!("unmatched '{c}'"));
         };
         if matches!((open, c), (b'(', ')') | (b'[', ']') | (b'{', '}')) {
