@@ -13,6 +13,7 @@
 #[allow(dead_code, unused_imports, clippy::all)]
 #[path = "src/compile/mod.rs"]
 mod compile;
+mod mends;
 #[allow(dead_code, clippy::all)]
 #[path = "src/proto_file.rs"]
 mod proto_file;
@@ -33,79 +34,6 @@ const LEFT_OUT: [&str; 6] = [
     "turtledemo",
     "turtle.py",
 ];
-/// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
-/// lets tracebacks do without syntax trees, which `compile` does not make yet. The last are mends that CPython 3.14.7 has.
-const CHANGED: [(&str, &str, &str); 15] = [
-    ("site.py", "return 'RustPython'", "return 'Weft'"),
-    ("site.py", "lib/rustpython{", "lib/weft{"),
-    (
-        "sysconfig/__init__.py",
-        "return 'RustPython'",
-        "return 'Weft'",
-    ),
-    (
-        "sysconfig/__init__.py",
-        "f'_sysconfigdata_{sys.abiflags}_{sys.platform}_{multiarch}'",
-        "'_weft_sysconfigdata'",
-    ),
-    // The tools look into other processes, which takes `_remote_debugging`; the prompt does not.
-    ("asyncio/__main__.py", "import asyncio.tools\n", ""),
-    (
-        "asyncio/__main__.py",
-        "asyncio.tools.",
-        "__import__('asyncio.tools').tools.",
-    ),
-    (
-        "platform.py",
-        "if \"RustPython\" in sys_version",
-        "if \"weft\" in sys_version",
-    ),
-    ("platform.py", "name = \"RustPython\"", "name = \"Weft\""),
-    (
-        "traceback.py",
-        "suppress(SyntaxError, ImportError)",
-        "suppress(SyntaxError, ImportError, NotImplementedError)",
-    ),
-    (
-        "_py_abc.py",
-        "subclass = instance.__class__\n",
-        "subclass = getattr(instance, '__class__', type(instance))\n",
-    ),
-    (
-        "_pyio.py",
-        "n = min(n, size)",
-        "n = min(n, size - len(res))",
-    ),
-    (
-        "annotationlib.py",
-        "        if value.__module__ == \"builtins\":\n",
-        "        module = value.__module__
-        if module is None and (owner := getattr(value, '__self__', None)) is not None:
-            # A method of a built-in object has no module of its own.
-            module = (owner if isinstance(owner, type) else type(owner)).__module__
-        if module is None or module == \"builtins\":\n",
-    ),
-    (
-        "annotationlib.py",
-        "return f\"{value.__module__}.{value.__qualname__}\"",
-        "return f\"{module}.{value.__qualname__}\"",
-    ),
-    (
-        "_py_warnings.py",
-        "            if self._record:\n                if _use_context:\n",
-        "            self._showwarning = self._module.showwarning
-            if self._record:
-                # What is recorded does not go through a function of the program's.
-                self._module.showwarning = self._module._showwarning_orig
-                if _use_context:\n",
-    ),
-    (
-        "_py_warnings.py",
-        "                self._module._showwarnmsg_impl = self._showwarnmsg_impl\n",
-        "                self._module._showwarnmsg_impl = self._showwarnmsg_impl
-            self._module.showwarning = self._showwarning\n",
-    ),
-];
 /// What is compiled beforehand in a build that is not optimised.
 const STARTUP: [&str; 4] = [
     "importlib/_bootstrap.py",
@@ -121,6 +49,7 @@ fn main() {
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../Lib");
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=mends.rs");
     println!("cargo::rerun-if-changed={}", own_lib.display());
 
     let mut files = BTreeMap::new();
@@ -132,12 +61,12 @@ fn main() {
     }
     let mut contents =
         read_all(&files).unwrap_or_else(|e| panic!("reading the standard library: {e}"));
-    for (path, from, to) in CHANGED {
+    for (path, from, to) in mends::CHANGED {
         let file = contents
-            .get_mut(path)
+            .get_mut(*path)
             .unwrap_or_else(|| panic!("there is no {path}"));
         let text = String::from_utf8(std::mem::take(file)).expect("the library is UTF-8");
-        assert!(text.contains(from), "{path} does not contain {from}");
+        assert!(text.contains(*from), "{path} does not contain {from}");
         *file = text.replace(from, to).into_bytes();
     }
     fs::write(
@@ -188,6 +117,19 @@ fn lay_out(out_dir: &Path, contents: &BTreeMap<String, Vec<u8>>) {
             println!("cargo::warning={}: {e}", file.display());
             return;
         }
+    }
+    link_tests(target, &root);
+}
+
+/// Where CPython's tests have been brought into the target folder they are installed beside the library, as its own build has
+/// them: tests run programs with `-I`, which then have to find the package `test`.
+fn link_tests(target: &Path, root: &Path) {
+    let tests = target.join("peers/cpython-tests/test");
+    let packages = root.join("site-packages");
+    #[cfg(unix)]
+    if tests.is_dir() && fs::create_dir_all(&packages).is_ok() {
+        // What is there already stays.
+        let _ = std::os::unix::fs::symlink(tests, packages.join("test"));
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Config {
     pub quiet: bool,
     pub isolated: bool,
     pub dev_mode: bool,
+    /// Watch for faults from the start.
+    pub faulthandler: bool,
     pub utf8_mode: bool,
     pub warn_default_encoding: bool,
     pub safe_path: bool,
@@ -208,6 +210,7 @@ fn defaults(args: &[Vec<u8>]) -> Config {
         quiet: false,
         isolated: false,
         dev_mode: false,
+        faulthandler: false,
         utf8_mode: false,
         warn_default_encoding: false,
         safe_path: false,
@@ -407,6 +410,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
     if c.xoptions.iter().any(|(n, _)| n == "dev") {
         c.dev_mode = true;
     }
+    c.faulthandler = c.xoptions.iter().any(|(n, _)| n == "faulthandler");
     let mut gil = None;
     if !c.ignore_environment {
         let on = |name: &str| env_bytes(name).is_some();
@@ -416,6 +420,7 @@ fn environment(c: &mut Config) -> Result<(), String> {
         c.safe_path |= on("PYTHONSAFEPATH");
         c.inspect |= on("PYTHONINSPECT");
         c.dev_mode |= env_bytes("PYTHONDEVMODE").is_some_and(|v| v != b"0");
+        c.faulthandler |= on("PYTHONFAULTHANDLER");
         c.utf8_mode |= env_bytes("PYTHONUTF8").is_some_and(|v| v == b"1");
         c.warn_default_encoding |= on("PYTHONWARNDEFAULTENCODING");
         for (name, n) in [

@@ -95,6 +95,10 @@ fn init(t: &mut Thread) -> Res<()> {
     init_import(t, &sys)?;
     set_path(t);
     sys::open_streams(t, config())?;
+    if config().faulthandler || config().dev_mode {
+        // Where the system refuses it the program runs without.
+        let _ = weft_stdlib::faulthandler::enable_on(libc::STDERR_FILENO);
+    }
     if let (Some(open), Some(b)) = (io_open(t)?, Module::of(builtins.value())) {
         b.add(t, "open", open);
     }
@@ -542,6 +546,9 @@ fn finalize(t: &mut Thread, code: i32) -> i32 {
     // Threads that go on (daemons) would see modules disappear under them.
     if weft_gc::world().len() <= 1 {
         clear_modules(t);
+    } else {
+        weft_gc::collect(t);
+        runtime::run_pending(t);
     }
     ok &= sys::flush_streams(t);
     if ok { code } else { 120 }

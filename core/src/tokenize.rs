@@ -1,6 +1,6 @@
 //! The module `_tokenize`.
 
-mod lexer;
+pub mod lexer;
 
 use lexer::{DEDENT, ENDMARKER, Error, Kind, Lexer, NEWLINE, NL, Token};
 use parking_lot::Mutex;

@@ -87,6 +87,34 @@ macro_rules! programs {
 
 programs! {
     calls chains consumers delegation finalization names recursion reraise sharing slots subscripts
+    thread_safety
+}
+
+/// Each line of the tables of `docs/thread-safety.md` names its case, and each case has its line.
+#[test]
+fn every_promise_has_its_case() {
+    let read = |path: PathBuf| std::fs::read_to_string(path).expect("a file");
+    let page = read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/thread-safety.md"));
+    let program = read(programs().join("thread_safety.py"));
+    let mut named = Vec::new();
+    for line in page.lines().filter(|line| line.starts_with('|')) {
+        let last = line.trim_end_matches('|').rsplit('|').next();
+        let last = last.unwrap_or_default().trim().trim_matches('`');
+        match last {
+            "case" | "---" => {}
+            last if last.starts_with("case_") => named.push(last.to_owned()),
+            _ => panic!("no case: {line}"),
+        }
+    }
+    let cases = program.lines().filter_map(|line| {
+        let name = line.strip_prefix("def case_")?.split('(').next()?;
+        Some(format!("case_{name}"))
+    });
+    let mut cases: Vec<String> = cases.collect();
+    named.sort();
+    cases.sort();
+    assert!(!named.is_empty());
+    assert_eq!(named, cases);
 }
 
 /// The harness notices a case that fails, one that fails in a thread only, a program without cases, and one that does not end well.

@@ -77,6 +77,9 @@ pub fn collect(t: &mut Thread) -> CollectStats {
     if t.gc.running.get() {
         return CollectStats::default();
     }
+    if cfg!(not(feature = "gil")) && world().len() > 1 {
+        t.gather();
+    }
     t.settle(true);
     let mut stats = CollectStats::default();
     // The shared collection of a thread that is the only one takes its local objects along.

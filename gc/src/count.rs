@@ -124,6 +124,27 @@ pub fn to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
     }
 }
 
+/// As [`to_reg_fast`], for a word that has been read from a place that holds no uncounted ones, nor NULL now.
+#[inline(always)]
+pub fn slot_to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
+    debug_assert!(!v.is_null() && !v.is_uncounted());
+    if v.0 & 7 != 0 {
+        return Some(v);
+    }
+    // SAFETY: as in `to_reg`; the bit that makes a pointer an uncounted one is not set.
+    let h = unsafe { &*(v.0 as *const Header) };
+    if h.owner.load(Relaxed) == t.tag() {
+        let n = h.count.load(Relaxed) + 1;
+        if n >= shared::SATURATED {
+            return None;
+        }
+        h.count.store(n, Relaxed);
+        Some(v)
+    } else {
+        Some(Value(v.0 | 8))
+    }
+}
+
 /// A counted word for the register word `v`, whose reference is given up by the caller: what may go into a slot.
 #[inline(always)]
 pub fn to_heap(v: Value) -> Value {

@@ -20,7 +20,7 @@ mod verify;
 pub mod weak;
 
 pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
-pub use count::{dec, inc, keep, keep_globals, to_heap, to_reg, to_reg_fast};
+pub use count::{dec, inc, keep, keep_globals, slot_to_reg_fast, to_heap, to_reg, to_reg_fast};
 pub use destroy::Pending;
 pub use destroy::local_zero;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};

@@ -121,6 +121,60 @@ impl Thread {
         }
     }
 
+    /// Before the thread goes away for who knows how long: leaves what waits to those that go on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn hand_over(&self) {
+        self.peer().take(crate::breaker_bits::SETTLE);
+        // SAFETY: only this thread touches its lists; nothing of them is borrowed over the handshake.
+        unsafe {
+            let waiting = std::mem::take(&mut *self.waiting.get());
+            if !waiting.is_empty() {
+                let epoch = world().handshake(self.peer());
+                (*self.batches.get()).push_back(Batch { epoch, waiting });
+            }
+            let mut orphans = ORPHANS.lock();
+            orphans.extend((*self.batches.get()).drain(..));
+            if orphans.is_empty() {
+                return;
+            }
+        }
+        // One that runs comes to a safepoint soon. If all are away, the first that is back sees to it.
+        let peers = world().peers();
+        let mut others = peers.iter().filter(|p| !Arc::ptr_eq(p, self.peer()));
+        match others.find(|p| p.is_attached()) {
+            Some(other) => other.raise(crate::breaker_bits::SETTLE),
+            None => {
+                for peer in &peers {
+                    peer.raise(crate::breaker_bits::SETTLE);
+                }
+            }
+        }
+    }
+
+    /// Takes over what other threads have listed: they may be away, and what is dead is to be found dead now.
+    pub(crate) fn gather(&mut self) {
+        let peer = self.peer().clone();
+        let t = &*self;
+        world().stop(&peer, |stopped| {
+            // SAFETY: the world is stopped, so nobody else touches these lists.
+            let (mine, batches) = unsafe { (&mut *t.waiting.get(), &mut *t.batches.get()) };
+            for other in stopped.peers().map(|p| p.payload().thread()) {
+                if std::ptr::eq(other, t) {
+                    continue;
+                }
+                // SAFETY: as above, and another thread's than ours.
+                let theirs = unsafe { std::mem::take(&mut *other.waiting.get()) };
+                mine.objects.extend(theirs.objects);
+                mine.pending.extend(theirs.pending);
+                mine.memory.extend(theirs.memory);
+                mine.bytes += theirs.bytes;
+                // SAFETY: as above.
+                batches.extend(unsafe { (*other.batches.get()).drain(..) });
+            }
+        });
+    }
+
     /// Leaves what still waits, and finalizers that have not run, to whoever settles next: at the thread's end.
     pub(crate) fn abandon_waiting(&self) {
         // SAFETY: only this thread touches its lists.

@@ -146,6 +146,8 @@ pub struct Thread {
     tag: Cell<u16>,
     pub(crate) destroying: Cell<u32>,
     pub regs: Registers,
+    /// Where the machine stack of the innermost interpreter loop may have grown to; the interpreter's alone.
+    pub loop_stack: Cell<usize>,
     /// The exception being raised: an owned word, NULL for none.
     pub exc: Cell<Value>,
     /// State of the layers above, set once when the thread starts.
@@ -186,6 +188,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         tag: Cell::new(tag),
         destroying: Cell::new(0),
         regs: Registers::new(registers),
+        loop_stack: Cell::new(usize::MAX),
         exc: Cell::new(Value::NULL),
         ext: Cell::new(null_mut()),
         heap: Heap::new(),
@@ -305,6 +308,9 @@ impl Thread {
     /// Runs `f`, which may block and touches no object, detached: others may look through this thread's registers and
     /// need not wait for it (I8).
     pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        if self.peer.breaker().load(Relaxed) & breaker_bits::SETTLE != 0 {
+            self.hand_over();
+        }
         self.detach();
         let r = f();
         self.attach();

@@ -151,7 +151,8 @@ pub(crate) mod mutate {
         if Str::of(a[1]).is_some() {
             return Err(t.type_error("expected iterable of integers; got: 'str'".into()));
         }
-        let at = this.len(t);
+        // A `__buffer__` that is Python may change it.
+        let before = type_of(a[1]).is_heap().then(|| this.len(t));
         let more = match crate::buffer::is_exporter(a[1]) || type_of(a[1]).slots.iter.is_set() {
             true => crate::bytes::bytes_from_object(t, a[1], "bytearray")?,
             false => {
@@ -159,10 +160,13 @@ pub(crate) mod mutate {
                 return Err(t.type_error(format!("can't extend bytearray with {got}")));
             }
         };
-        // Where its end was: asking for the bytes may have changed it.
-        this.try_resize(t, |v| {
-            let at = at.min(v.len());
-            v.splice(at..at, more);
+        this.try_resize(t, |v| match before {
+            None => v.extend_from_slice(&more),
+            // Where its end was.
+            Some(at) => {
+                let at = at.min(v.len());
+                v.splice(at..at, more);
+            }
         })?;
         Ok(Value::NONE)
     }
@@ -490,7 +494,7 @@ fn in_place_concat(t: &mut Thread, a: Value, b: Value) -> Res {
     if let Some(right) = crate::bytes::Bytes::of(b) {
         ByteArray::this(a).extend(t, right.as_slice())?;
     } else {
-        let right = crate::buffer::get_any(t, b, false)?.to_vec();
+        let right = crate::bytes::bytes_from_object(t, b, "bytearray")?;
         ByteArray::this(a).extend(t, &right)?;
     }
     Ok(Obj::new(t, a).into())

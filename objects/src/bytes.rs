@@ -1,6 +1,7 @@
 //! `bytes`: immutable bytes. Short ones follow the struct, longer ones and those of subclasses lie outside.
 
 use crate::buffer::Buffer;
+use crate::bytearray::{BYTEARRAY, ByteArray};
 use crate::prelude::*;
 use crate::str::index::{self, Key, has_index};
 use crate::text::hash;
@@ -345,6 +346,10 @@ pub(crate) fn zeros(t: &mut Thread, n: usize) -> Res<Vec<u8>> {
 
 /// The bytes of a buffer, or of an iterable of ints.
 pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
+    // Not by a view, while which no other thread could change its size.
+    if let Some(b) = crate::cast_exact::<ByteArray>(v, &BYTEARRAY) {
+        return Ok(b.to_vec(t));
+    }
     if crate::buffer::is_exporter(v) {
         let b = crate::buffer::get_any(t, v, false)?;
         return Ok(b.to_vec());

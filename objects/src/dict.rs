@@ -571,7 +571,7 @@ impl Dict {
     /// Sets all items of `other`, known to iterate as a dict does.
     ///
     /// # Errors
-    /// RuntimeError if `other` changes size meanwhile.
+    /// RuntimeError if `other` changes size meanwhile, unless other threads may do that: they do not matter.
     pub fn merge_from(&self, t: &mut Thread, other: &Dict) -> Res<()> {
         if std::ptr::eq(self, other) || other.is_empty() {
             return Ok(());
@@ -580,6 +580,8 @@ impl Dict {
             self.fill_from(t, other);
             return Ok(());
         }
+        let snapshot = (!other.header.is_local(t)).then(|| other.copy(t));
+        let other = snapshot.as_ref().map_or(other, Dict::of_obj);
         self.reserve(t, other.len());
         let (mut pos, n) = (0, other.len());
         while let Some((hash, key, value)) = other.next_hashed(t, &mut pos) {

@@ -157,6 +157,20 @@ pub(crate) fn instance(t: &Thread, ty: &Type, args: Obj) -> Obj {
     }
 }
 
+/// An instance of a built-in exception class whose `__new__` and `__init__` are those of BaseException. `None`: it has others.
+#[inline]
+pub(crate) fn new_plain(t: &Thread, ty: &Type, args: &[Value]) -> Option<Obj> {
+    if ty.is_heap() {
+        return None;
+    }
+    let new = ty.slots.new.get()? as usize;
+    let init = ty.slots.init.get()? as usize;
+    if new != base_new as *const () as usize || init != base_init as *const () as usize {
+        return None;
+    }
+    Some(instance(t, ty, Tuple::from_slice(t, args)))
+}
+
 /// `BaseException.__new__`
 pub(crate) fn base_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let args = Tuple::from_slice(t, args.pos());

@@ -21,6 +21,56 @@ pub struct List {
     raw: RawList,
 }
 
+/// A list whose lock the thread holds ([`List::hold`]). Nothing here runs Python.
+pub struct Held<'a> {
+    list: &'a List,
+    t: &'a Thread,
+}
+
+impl Held<'_> {
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+    /// Item `i`, which stays as long as it is in the list. Panics if the list is not that long.
+    pub fn get(&self, i: usize) -> Value {
+        assert!(i < self.len());
+        Value(self.list.raw.get(i))
+    }
+    /// Exchanges two items.
+    pub fn swap(&self, i: usize, j: usize) {
+        let (a, b) = (self.get(i), self.get(j));
+        self.list.raw.set(i, b.0);
+        self.list.raw.set(j, a.0);
+    }
+    /// Appends an item.
+    pub fn push(&self, new: Obj) {
+        let v = to_heap(new.into_value());
+        self.list.keep(self.t, v);
+        if !self.list.raw.has_room() {
+            let n = self.len();
+            self.list.grow(self.t, n + (n >> 1) + 4);
+        }
+        self.list.raw.push(v.0);
+    }
+    /// Takes the last item out.
+    pub fn pop(&self) -> Option<Obj> {
+        let n = self.len().checked_sub(1)?;
+        let mut last = Value::NULL;
+        self.list.raw.truncate(n, |word| last = Value(word));
+        Some(Obj::from_raw(last))
+    }
+    /// Puts an item in the place of item `i`, and gives that.
+    pub fn replace(&self, i: usize, new: Obj) -> Obj {
+        assert!(i < self.len());
+        let v = to_heap(new.into_value());
+        self.list.keep(self.t, v);
+        Obj::from_raw(Value(self.list.raw.set(i, v.0)))
+    }
+}
+
 impl List {
     /// A new empty list.
     #[inline]
@@ -551,6 +601,12 @@ impl List {
         let mut items = self.take_all(t);
         items.reverse();
         drop(items);
+    }
+
+    /// Runs `f` on the list while its lock is held, so that what it does is one step for everybody else.
+    pub fn hold<R>(&self, t: &Thread, f: impl FnOnce(&Held<'_>) -> R) -> R {
+        let _guard = lock(t, &self.header);
+        f(&Held { list: self, t })
     }
 
     /// Reverses the order of the items.

@@ -1011,8 +1011,16 @@ pub fn call_direct(t: &mut Thread, callee: Value, args: &[Value]) -> Option<Res>
 /// Whether a native's owner type would accept this call without further checks (for the interpreter's fast path).
 #[inline(always)]
 pub fn accepts(m: &MethodDescr, self_: Value) -> bool {
-    std::ptr::eq(type_of(self_).value().ptr(), m.owner.get().ptr())
-        || type_of(self_).is_subtype(Type::of_unchecked(m.owner.get()))
+    if self_.is_ptr() && std::ptr::eq(type_of(self_).value().ptr(), m.owner.get().ptr()) {
+        return true;
+    }
+    accepts_derived(m, self_)
+}
+
+#[cold]
+#[inline(never)]
+fn accepts_derived(m: &MethodDescr, self_: Value) -> bool {
+    type_of(self_).is_subtype(Type::of_unchecked(m.owner.get()))
 }
 
 /// A signature that is parsed once: for the `new`, `init` and `call` slots, which get their arguments unbound.

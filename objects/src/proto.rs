@@ -1004,9 +1004,12 @@ pub fn is_instance(t: &mut Thread, o: Value, cls: Value) -> Res<bool> {
     if type_of(o).value().same(cls) {
         return Ok(true);
     }
-    if let Some(c) = Type::of(cls)
-        && type_of(cls).is(&crate::types::TYPE)
-    {
+    if type_of(cls).is(&crate::types::TYPE) {
+        let (ty, c) = (type_of(o), Type::of_unchecked(cls));
+        // What is no instance of a class of the program's cannot lie about its class.
+        if ty.is_subtype(c) || !ty.is_heap() && ty.has(tf::GENERIC_GETATTR) {
+            return Ok(ty.is_subtype(c));
+        }
         return recursive_is_instance(t, o, c);
     }
     if let Some(x) = Tuple::of(cls) {

@@ -434,6 +434,15 @@ impl Set {
                 self.fill_from(t, other);
                 return Ok(());
             }
+            // Other threads may change it, unless it is frozen.
+            let snapshot = (!other.header.is_local(t)
+                && !std::ptr::eq(other.header.ty(), &FROZENSET.head))
+            .then(|| {
+                let copy = Set::new(t);
+                Set::of_obj(&copy).fill_from(t, other);
+                copy
+            });
+            let other = snapshot.as_ref().map_or(other, Set::of_obj);
             let (mut pos, n) = (0, other.len());
             if (self.len() + n) * 5 >= self.table().map_or(8, Table::places) * 3 {
                 let _guard = lock(t, &self.header);

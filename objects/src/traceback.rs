@@ -19,12 +19,12 @@ pub struct Traceback {
 }
 
 impl Traceback {
-    /// Takes over `next` (a register word or NULL); borrows the frame.
-    pub fn new(t: &Thread, next: Value, frame: Value, lasti: i32, lineno: i32) -> Obj {
+    /// Takes over `next` (a register word or NULL).
+    pub fn new(t: &Thread, next: Value, frame: Obj, lasti: i32, lineno: i32) -> Obj {
         // SAFETY: the layout of tracebacks.
         let (o, tb) = unsafe { fresh::<Traceback>(t, &TRACEBACK) };
         tb.next.init(t, &tb.header, next);
-        tb.frame.init(t, &tb.header, counted(t, frame));
+        tb.frame.init(t, &tb.header, frame.into_value());
         tb.lasti.store(lasti, Relaxed);
         tb.lineno.store(lineno, Relaxed);
         o
@@ -41,7 +41,7 @@ pub fn is_traceback(v: Value) -> bool {
 
 /// Adds a step to the pending exception's traceback: it leaves `frame`.
 #[cold]
-pub fn push(t: &Thread, frame: Value, lasti: i32, lineno: i32) {
+pub fn push(t: &Thread, frame: Obj, lasti: i32, lineno: i32) {
     let Some(e) = Exception::of(t.exc.get()) else {
         return;
     };
@@ -67,10 +67,11 @@ fn traceback_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
     let next = checked(t, a[0])?;
     let lasti = crate::str::index::c_int(t, a[2], 0)?;
     let lineno = crate::str::index::c_int(t, a[3], 0)?;
+    let frame = Obj::new(t, a[1]);
     Ok(Traceback::new(
         t,
         next.map_or(Value::NULL, Obj::into_value),
-        a[1],
+        frame,
         lasti,
         lineno,
     )

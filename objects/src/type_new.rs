@@ -60,6 +60,9 @@ pub fn call_builtin_type(t: &mut Thread, ty: &Type, args: &[Value]) -> Res {
         }
         return finish(t, ty, Obj::own(o), Args::positional(args));
     }
+    if let Some(e) = crate::errors::new_plain(t, ty, args) {
+        return Ok(e.into());
+    }
     type_call(t, ty.value(), Args::positional(args))
 }
 

@@ -279,6 +279,17 @@ impl MethodCache {
         }
     }
 
+    /// The value at an index that a lookup in this cache has given.
+    ///
+    /// # Safety
+    /// It has: a cache's version is that of no other one, so an index that is kept beside it is below `room`.
+    #[inline(always)]
+    pub unsafe fn value_unchecked(&self, index: usize) -> Value {
+        let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();
+        // SAFETY: the caller's promise.
+        Value(unsafe { &*first.add(index) }.value.load(Acquire))
+    }
+
     #[inline(always)]
     fn entries(&self) -> &[CacheEntry] {
         let first = (&raw const *self).wrapping_add(1).cast::<CacheEntry>();

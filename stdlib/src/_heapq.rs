@@ -1,8 +1,11 @@
 //! `_heapq`: lists as binary heaps.
 //!
-//! No lock is held across a comparison, which may run Python: each step reads two items, compares, and exchanges them; a list that
-//! changes its length meanwhile is an error.
+//! As long as the items are plain numbers or strings an operation is one step, under the list's lock. No lock is held across a
+//! comparison that may run Python: then each step reads two items, compares, and exchanges them; a list that changes its length
+//! meanwhile is an error.
 
+use weft_objects::float;
+use weft_objects::list::Held;
 use weft_objects::prelude::*;
 
 /// Whether the smallest item is in front, or the largest.
@@ -42,6 +45,75 @@ fn item(t: &mut Thread, heap: &List, i: usize) -> Res<Obj> {
     found.ok_or_else(|| changed(t))
 }
 
+/// What is left to do of a step when two items turn up that only Python can compare.
+enum Left {
+    Rise(usize),
+    Sink(usize),
+}
+
+/// As [`Order::before`], of items that are compared without running Python.
+fn plain_before(order: Order, a: Value, b: Value) -> Option<bool> {
+    let (a, b) = match order {
+        Order::Min => (a, b),
+        Order::Max => (b, a),
+    };
+    if a.both_ints(b) {
+        return Some(a.as_int() < b.as_int());
+    }
+    if float::is_exact_float(a) && float::is_exact_float(b) {
+        return Some(float::as_f64(a)? < float::as_f64(b)?);
+    }
+    // Their UTF-8 is in the order of the code points.
+    Some(Str::exact(a)?.as_bytes() < Str::exact(b)?.as_bytes())
+}
+
+/// [`rise`] under the list's lock, as far as that goes.
+fn rise_held(heap: &Held<'_>, order: Order, start: usize, mut at: usize) -> Result<(), Left> {
+    while at > start {
+        let parent = (at - 1) / 2;
+        match plain_before(order, heap.get(at), heap.get(parent)) {
+            Some(true) => heap.swap(at, parent),
+            Some(false) => break,
+            None => return Err(Left::Rise(at)),
+        }
+        at = parent;
+    }
+    Ok(())
+}
+
+/// [`sink`] under the list's lock, as far as that goes.
+fn sink_held(heap: &Held<'_>, order: Order, start: usize) -> Result<(), Left> {
+    let n = heap.len();
+    let mut at = start;
+    while at < n / 2 {
+        let mut child = 2 * at + 1;
+        if child + 1 < n {
+            match plain_before(order, heap.get(child), heap.get(child + 1)) {
+                Some(left) => child += usize::from(!left),
+                None => return Err(Left::Sink(at)),
+            }
+        }
+        heap.swap(at, child);
+        at = child;
+    }
+    rise_held(heap, order, start, at)
+}
+
+/// Does the rest of a step, without the lock.
+fn finish(
+    t: &mut Thread,
+    heap: &List,
+    order: Order,
+    start: usize,
+    left: Result<(), Left>,
+) -> Res<()> {
+    match left {
+        Ok(()) => Ok(()),
+        Err(Left::Rise(at)) => rise(t, heap, order, start, at),
+        Err(Left::Sink(at)) => sink(t, heap, order, start, at),
+    }
+}
+
 /// Moves the item at `at` towards the front, not beyond `start`, as long as it belongs before its parent.
 fn rise(t: &mut Thread, heap: &List, order: Order, start: usize, mut at: usize) -> Res<()> {
     let n = heap.len();
@@ -63,10 +135,10 @@ fn rise(t: &mut Thread, heap: &List, order: Order, start: usize, mut at: usize) 
     Ok(())
 }
 
-/// Moves the item at `start` down to a leaf, the smaller child coming up at each step, and from there up to its place.
-fn sink(t: &mut Thread, heap: &List, order: Order, start: usize) -> Res<()> {
+/// Moves the item at `at` down to a leaf, the smaller child coming up at each step, and from there up to its place, not beyond
+/// `start`.
+fn sink(t: &mut Thread, heap: &List, order: Order, start: usize, mut at: usize) -> Res<()> {
     let n = heap.len();
-    let mut at = start;
     while at < n / 2 {
         let mut child = 2 * at + 1;
         let mut smaller = item(t, heap, child)?;
@@ -91,56 +163,102 @@ fn sink(t: &mut Thread, heap: &List, order: Order, start: usize) -> Res<()> {
 
 fn push(t: &mut Thread, order: Order, a: &[Value]) -> Res {
     let heap = heap_of(t, a[0])?;
-    heap.push(t, Obj::new(t, a[1]).into_value());
-    let last = heap.len().saturating_sub(1);
-    rise(t, heap, order, 0, last)?;
+    let new = Obj::new(t, a[1]);
+    let left = heap.hold(t, |h| {
+        h.push(new);
+        rise_held(h, order, 0, h.len() - 1)
+    });
+    finish(t, heap, order, 0, left)?;
     Ok(Value::NONE)
 }
 
 fn pop(t: &mut Thread, order: Order, a: &[Value]) -> Res {
     let heap = heap_of(t, a[0])?;
-    let Some(last) = heap.pop(t) else {
+    let taken = heap.hold(t, |h| {
+        let last = h.pop()?;
+        if h.is_empty() {
+            return Some((last, Ok(())));
+        }
+        let first = h.replace(0, last);
+        Some((first, sink_held(h, order, 0)))
+    });
+    let Some((first, left)) = taken else {
         return Err(t.index_error("index out of range"));
     };
-    let Some(first) = heap.get(t, 0).map(|item| item.to_obj(t)) else {
-        return Ok(last.into());
+    finish(t, heap, order, 0, left)?;
+    Ok(first.into())
+}
+
+/// Puts `new` in the place of the first item, if there is one, which it gives.
+fn exchange(t: &mut Thread, heap: &List, order: Order, new: Obj) -> Res {
+    let taken = heap.hold(t, |h| {
+        if h.is_empty() {
+            return None;
+        }
+        let first = h.replace(0, new);
+        Some((first, sink_held(h, order, 0)))
+    });
+    let Some((first, left)) = taken else {
+        return Err(t.index_error("index out of range"));
     };
-    heap.set(t, 0, last.into_value());
-    sink(t, heap, order, 0)?;
+    finish(t, heap, order, 0, left)?;
     Ok(first.into())
 }
 
 fn replace(t: &mut Thread, order: Order, a: &[Value]) -> Res {
     let heap = heap_of(t, a[0])?;
-    let Some(first) = heap.get(t, 0).map(|item| item.to_obj(t)) else {
-        return Err(t.index_error("index out of range"));
-    };
-    heap.set(t, 0, Obj::new(t, a[1]).into_value());
-    sink(t, heap, order, 0)?;
-    Ok(first.into())
+    let new = Obj::new(t, a[1]);
+    exchange(t, heap, order, new)
+}
+
+/// [`push_pop`] in one step: `Err` is the new item, if only Python can say.
+fn push_pop_held(h: &Held<'_>, order: Order, new: Obj) -> Result<(Obj, Result<(), Left>), Obj> {
+    if h.is_empty() {
+        return Ok((new, Ok(())));
+    }
+    match plain_before(order, h.get(0), new.value()) {
+        None => Err(new),
+        Some(false) => Ok((new, Ok(()))),
+        Some(true) => {
+            let first = h.replace(0, new);
+            Ok((first, sink_held(h, order, 0)))
+        }
+    }
 }
 
 fn push_pop(t: &mut Thread, order: Order, a: &[Value]) -> Res {
     let heap = heap_of(t, a[0])?;
     let new = Obj::new(t, a[1]);
+    let new = match heap.hold(t, |h| push_pop_held(h, order, new)) {
+        Ok((out, left)) => {
+            finish(t, heap, order, 0, left)?;
+            return Ok(out.into());
+        }
+        Err(new) => new,
+    };
     let Some(first) = heap.get(t, 0).map(|item| item.to_obj(t)) else {
         return Ok(new.into());
     };
     if !order.before(t, &first, &new)? {
         return Ok(new.into());
     }
-    let Some(first) = heap.get(t, 0).map(|item| item.to_obj(t)) else {
-        return Err(t.index_error("index out of range"));
-    };
-    heap.set(t, 0, new.into_value());
-    sink(t, heap, order, 0)?;
-    Ok(first.into())
+    exchange(t, heap, order, new)
 }
 
 fn heapify(t: &mut Thread, order: Order, a: &[Value]) -> Res {
     let heap = heap_of(t, a[0])?;
-    for i in (0..heap.len() / 2).rev() {
-        sink(t, heap, order, i)?;
+    let left = heap.hold(t, |h| {
+        for i in (0..h.len() / 2).rev() {
+            sink_held(h, order, i).map_err(|left| (i, left))?;
+        }
+        Ok(())
+    });
+    let Err((at, left)) = left else {
+        return Ok(Value::NONE);
+    };
+    finish(t, heap, order, at, Err(left))?;
+    for i in (0..at).rev() {
+        sink(t, heap, order, i, i)?;
     }
     Ok(Value::NONE)
 }

@@ -214,7 +214,8 @@ fn rlock_of<'a>(v: Value) -> &'a RLock {
 
 fn rlock_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if !args.is_empty() && Type::of_unchecked(cls).is(&RLOCK) {
-        return Err(t.type_error("RLock() takes no arguments".into()));
+        let text = "Passing arguments to RLock is deprecated: it has none";
+        crate::_warnings::warn_text(t, &errors::DEPRECATION_WARNING, text, 1)?;
     }
     // SAFETY: `cls` is RLOCK or a subclass; zero is a free lock.
     Ok(unsafe { fresh::<RLock>(t, Type::of_unchecked(cls)).0 }.into())
@@ -496,6 +497,10 @@ fn join(t: &mut Thread, s: &State, deadline: Option<i64>) -> Res<()> {
     if s.ident.load(Relaxed) == ident() && !s.done.is_set() {
         return Err(t.runtime_error("Cannot join current thread"));
     }
+    if !s.done.is_set() {
+        // Only daemons are left then, and nothing ends those.
+        crate::posix::refuse_at_end(t, "cannot join thread")?;
+    }
     if !s.done.wait(t, deadline)? {
         return Ok(());
     }
@@ -555,6 +560,7 @@ static HANDLE: Type = Type::builtin(
 
 /// Starts a thread that calls `func(*args, **kwargs)`.
 fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>) -> Res<()> {
+    crate::posix::refuse_at_end(t, "can't create new thread")?;
     let func = Obj::new(t, func);
     let func = SharedObj::new(t, func);
     let args = if args.is_null() {

@@ -35,13 +35,25 @@ pub fn run(t: &mut Thread) {
         let Some(c) = next else { break };
         let func = c.func.into_obj();
         if call(t, &func, c.args.into_obj(), c.kwargs.into_obj()).is_err() {
-            runtime::unraisable(
-                t,
-                "Exception ignored in atexit callback",
-                Some(func.value()),
-            );
+            let what = describe(t, &func);
+            runtime::unraisable(t, &what, None);
         }
     }
+}
+
+/// The message tells which function it was; the hook's argument has no object, as what it keeps would outlive the end.
+fn describe(t: &mut Thread, func: &Obj) -> String {
+    let raised = t.take_exc();
+    let shown = proto::repr(t, func.value()).ok();
+    let shown = shown.and_then(|s| Str::of(s.value()).map(Str::to_string_lossy));
+    t.clear_exc();
+    if let Some(exc) = raised {
+        let _ = t.set_exc(exc);
+    }
+    format!(
+        "Exception ignored in atexit callback {}",
+        shown.unwrap_or_default()
+    )
 }
 
 fn call(t: &mut Thread, func: &Obj, args: Obj, kwargs: Obj) -> Res<()> {

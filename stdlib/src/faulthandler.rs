@@ -444,7 +444,19 @@ fn unregister(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::bool(was_on))
 }
 
+/// Sends a fault to this very thread, as if it had happened: for tests of what is written then.
+fn fault(signum: i32) -> Res {
+    // SAFETY: may be called at any time; the handlers of faults are ours or the system's.
+    unsafe { libc::raise(signum) };
+    Ok(Value::NONE)
+}
+
 static FUNCTIONS: &[NativeDef] = &[
+    NativeDef::new("_sigsegv", "(release_gil=False, /)", |_, _| {
+        fault(libc::SIGSEGV)
+    }),
+    NativeDef::new("_sigabrt", "()", |_, _| fault(libc::SIGABRT)),
+    NativeDef::new("_sigfpe", "()", |_, _| fault(libc::SIGFPE)),
     NativeDef::new(
         "enable",
         "(file=sys.stderr, all_threads=True, c_stack=True)",

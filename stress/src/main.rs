@@ -1,21 +1,37 @@
+//! `weft-stress --seed S`: random mixtures of operations, replayable by their seed.
 //! `weft-stress run`: threaded programs against a weft binary, in turn, for a while.
 //! `weft-stress bench`: two interpreters in pairs over the same programs.
+//! `weft-stress fuzz`: wrong sources against the compiler.
 
 mod bench;
+mod fuzz;
+mod mixture;
+mod random;
 mod run;
 
 use std::process::ExitCode;
 use std::str::FromStr;
 
 const USAGE: &str = "\
-usage: weft-stress run [--seconds N] [--threads M] [--weft PATH] [--timeout S] [--env K=V]... [PROGRAM.py]...
+usage: weft-stress [--seconds N] [--threads M] [--seed S] [--oracle CMD] [--rounds R] [--steps T] [PART]...
+       weft-stress run [--seconds N] [--threads M] [--weft PATH] [--timeout S] [--env K=V]... [PROGRAM.py]...
        weft-stress bench --a CMD --b CMD [--runs N] PROGRAM.py...
+       weft-stress fuzz [--seconds N] [--seed S] [--jobs J] [--limit S] [--from N] [--out DIR]
+       weft-stress fuzz --seed S --case N | FILE...
 
+-      Runs random mixtures of operations on shared things (stress/mixture), seed after seed from S (default 1)
+       for N seconds (default 60): M threads (default: two per core) do T steps (default 150) in each of R rounds
+       (default 8), on weft, on weft that verifies its heap, and on CMD, whose digest must be weft's. Takes the
+       options of run as well. PART: only these parts, such as Dict or Weakrefs.
 run    Runs the programs (default: all of stress/programs) in turn for N seconds (default 60) with M
        threads each (default: two per core), on the weft at PATH (default: beside weft-stress). A wrong
        exit code, or more than S seconds (default 120) for one program, is a failure.
 bench  Runs each program with the commands a, b, a, b, ... N times each (default 5) and compares the
-       medians. A PROGRAM may be followed by its arguments inside the same word: 'fib.py 30'.";
+       medians. A PROGRAM may be followed by its arguments inside the same word: 'fib.py 30'.
+fuzz   Compiles mutated pieces of the embedded library, for N seconds (default 60) in J processes (default: one
+       per core), and verifies the code. A panic, a crash, more than S seconds (default 10) for one source,
+       or code that the verifier refuses is a failure, whose source is written to DIR (default: weft-fuzz in
+       the folder of temporary files). With --case or files: that case, or those sources, in this process.";
 
 /// The command line after the subcommand: options are taken by name, and the rest is files.
 pub struct Args(Vec<String>);
@@ -58,15 +74,21 @@ impl Args {
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let command = words.next();
-    let args = Args(words.collect());
+    let mut args = Args(words.collect());
     let outcome = match command.as_deref() {
         Some("run") => run::main(args),
         Some("bench") => bench::main(args),
+        Some("fuzz") => fuzz::main(args),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        _ => Err("expected run or bench".to_owned()),
+        None => mixture::main(args),
+        Some(option) if option.starts_with("--") => {
+            args.0.insert(0, option.to_owned());
+            mixture::main(args)
+        }
+        _ => Err("expected options, run, bench or fuzz".to_owned()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

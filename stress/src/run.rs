@@ -54,11 +54,11 @@ pub fn main(mut args: Args) -> Result<bool, String> {
     result
 }
 
-fn beside_me() -> io::Result<PathBuf> {
+pub fn beside_me() -> io::Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name(format!("weft{}", env::consts::EXE_SUFFIX)))
 }
 
-fn key_value(pair: &str) -> Result<(String, String), String> {
+pub fn key_value(pair: &str) -> Result<(String, String), String> {
     let (key, value) = pair
         .split_once('=')
         .ok_or_else(|| format!("--env {pair}: K=V expected"))?;
@@ -109,7 +109,7 @@ impl Session {
                 Some(why) => {
                     failed += 1;
                     println!("{took:7.2} s  FAILED: {why}");
-                    println!("{}", self.tail());
+                    println!("{}", tail(&self.output));
                 }
             }
         }
@@ -124,43 +124,50 @@ impl Session {
         Ok(failed == 0 && passed > 0)
     }
 
-    /// Why the program failed, or `None`; an error is one of starting it at all.
     fn run_one(&self, program: &Path) -> io::Result<Option<String>> {
-        let output = File::create(&self.output)?;
-        let mut child = Command::new(&self.weft)
+        let mut command = Command::new(&self.weft);
+        command
             .arg(program)
             .arg(self.threads.to_string())
-            .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
-        let start = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok((!status.success()).then(|| status.to_string()));
-            }
-            if start.elapsed() >= self.timeout {
-                child.kill()?;
-                child.wait()?;
-                return Ok(Some(format!(
-                    "still running after {} s",
-                    self.timeout.as_secs()
-                )));
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+            .envs(self.env.iter().map(|(key, value)| (key, value)));
+        watched(command, &self.output, self.timeout)
     }
+}
 
-    /// The last lines of what the program wrote.
-    fn tail(&self) -> String {
-        let bytes = fs::read(&self.output).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        let from = lines.len().saturating_sub(TAIL_LINES);
-        lines[from..]
-            .iter()
-            .map(|line| format!("    | {line}\n"))
-            .collect()
+/// Why the command failed, or `None`; an error is one of starting it at all. What it says goes to a file.
+pub fn watched(
+    mut command: Command,
+    output: &Path,
+    timeout: Duration,
+) -> io::Result<Option<String>> {
+    let output = File::create(output)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()?;
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((!status.success()).then(|| status.to_string()));
+        }
+        if start.elapsed() >= timeout {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Some(format!("still running after {} s", timeout.as_secs())));
+        }
+        thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The last lines of what a program wrote.
+pub fn tail(output: &Path) -> String {
+    let bytes = fs::read(output).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(TAIL_LINES);
+    lines[from..]
+        .iter()
+        .map(|line| format!("    | {line}\n"))
+        .collect()
 }

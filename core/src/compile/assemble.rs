@@ -265,10 +265,34 @@ impl<'a> Unit<'a> {
     }
 
     pub fn emit(&mut self, op: Op, x: u8, a: u16, b: u16, c: u16) {
+        let op = self.special(op, x, a, b);
         self.put(Instr::new(op, x, a, b, c), NO_LABEL);
         if matches!(op, Op::Return | Op::ReturnK | Op::Raise | Op::Reraise) {
             self.dead = true;
         }
+    }
+
+    /// The opcode for what is known of the operands of a common instruction.
+    fn special(&self, op: Op, x: u8, a: u16, b: u16) -> Op {
+        let kept = x & XB == 0;
+        let global = || {
+            let last = self.last_instr();
+            last.op() == Op::LoadGlobal as u8 && last.a() == b as usize
+        };
+        match op {
+            Op::Move if kept && self.is_temp(a) => Op::MoveTemp,
+            Op::GetAttr if kept && self.is_temp(a) => Op::GetAttrLocal,
+            Op::GetAttr if !kept && a == b && global() => Op::GetAttrGlobal,
+            Op::GetAttr if !kept && a == b => Op::GetAttrTemp,
+            Op::LoadMethod if kept => Op::LoadMethodLocal,
+            Op::LoadMethod if global() => Op::LoadMethodGlobal,
+            Op::Call if x >> XARG == 0 => Op::CallMethod,
+            _ => op,
+        }
+    }
+
+    fn is_temp(&self, r: u16) -> bool {
+        usize::from(r) >= self.locals.len()
     }
 
     /// The instruction written last.
@@ -283,7 +307,7 @@ impl<'a> Unit<'a> {
         if let Some(i) = self.ins.last_mut() {
             let w = i.word;
             i.word = Instr::new(
-                Op::Call,
+                OPS[usize::from(w.op())],
                 w.x(),
                 super::bytecode::DISCARD,
                 w.b() as u16,
@@ -1071,7 +1095,14 @@ fn show(code: &CodeProto, i: usize, word: Instr) -> String {
         Op::LoadGlobal | Op::LoadName => format!("{} {}", reg(a, 0), name(b)),
         Op::StoreGlobal | Op::StoreName => format!("{} {}", reg(a, XA), name(b)),
         Op::DeleteGlobal | Op::DeleteName => name(b),
-        Op::GetAttr | Op::LoadMethod | Op::SetAttr => {
+        Op::GetAttr
+        | Op::GetAttrLocal
+        | Op::GetAttrTemp
+        | Op::GetAttrGlobal
+        | Op::LoadMethod
+        | Op::LoadMethodLocal
+        | Op::LoadMethodGlobal
+        | Op::SetAttr => {
             format!("{} {}{}", reg(a, XA), reg(b, XB), cached(c))
         }
         Op::DelAttr => format!("{} .{}", reg(a, XA), name(b)),

@@ -180,7 +180,7 @@ ops! {
     SetAttr,
     /// del r[a].n[b]. Flag XA.
     DelAttr,
-    /// r[a], r[a+1] = method, self (or function-like, NULL) for a call of r[b].name; cache c.
+    /// r[a], r[a+1] = method, self (or function-like, NULL) for a call of r[b].name; cache c. Both are dead temporaries, or b is one of them.
     LoadMethod,
     /// r[a] = super(r[b+1], r[b+2]).n[c] where r[b] is what the name `super` gives; r[b..b+3] are consumed. `x >> 4` = 1: was written with no arguments.
     SuperAttr,
@@ -319,6 +319,21 @@ ops! {
     MatchClass,
     /// r[a] = len(r[b]); b not consumed.
     GetLen,
+
+    /// As Move, where b is not consumed and a is a dead temporary.
+    MoveTemp,
+    /// As GetAttr, where b is not consumed and a is a dead temporary.
+    GetAttrLocal,
+    /// As GetAttr, where b is consumed and a is the same register.
+    GetAttrTemp,
+    /// As GetAttrTemp, of what a LoadGlobal has just given: a class or a module, most likely.
+    GetAttrGlobal,
+    /// As LoadMethod, where b is not consumed.
+    LoadMethodLocal,
+    /// As LoadMethod, of what a LoadGlobal has just given: b is consumed.
+    LoadMethodGlobal,
+    /// As Call, of what a LoadMethod has given.
+    CallMethod,
 }
 
 /// Rarer operations of the compiler, run by [`Op::CallIntrinsic`].

@@ -303,7 +303,7 @@ impl<'a> Compiler<'a> {
         if o.temp {
             let last = self.u.last_instr();
             if matches!(e, Expr::Call(_))
-                && last.op() == Op::Call as u8
+                && [Op::Call as u8, Op::CallMethod as u8].contains(&last.op())
                 && last.a() == o.reg as usize
             {
                 self.u.discard_last_result();

@@ -1,7 +1,7 @@
 //! `from __future__ import barry_as_FLUFL` (PEP 401): unequal is `<>`, and `!=` is an error.
 
 use super::source::Source;
-use super::{Options, Res};
+use super::{Options, Res, with_stack};
 use ruff_python_ast::token::{TokenKind as Kind, Tokens};
 use ruff_text_size::{Ranged, TextRange};
 use std::borrow::Cow;
@@ -11,18 +11,27 @@ pub(super) fn apply<'t>(text: Cow<'t, str>, opts: &Options) -> Res<Cow<'t, str>>
     if !opts.barry && !text.contains("barry_as_FLUFL") {
         return Ok(text);
     }
+    let diamonds = with_stack(&text, opts, |src| diamonds(src, opts))?;
+    let mut new = text.into_owned();
+    for at in diamonds {
+        new.replace_range(at..at + 2, "!=");
+    }
+    Ok(Cow::Owned(new))
+}
+
+/// Where `<>` is written in the feature's force.
+fn diamonds(src: &Source<'_>, opts: &Options) -> Res<Vec<usize>> {
     let options = ruff_python_parser::ParseOptions::from(ruff_python_parser::Mode::Module);
-    let parsed = ruff_python_parser::parse_unchecked(&text, options);
+    let parsed = ruff_python_parser::parse_unchecked(src.text, options);
     let tokens = parsed.tokens();
     let mut active = opts.barry;
     let mut diamonds = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
-        active = active || switched_on(&text, tokens, i);
+        active = active || switched_on(src.text, tokens, i);
         if !active {
             continue;
         }
         if token.kind() == Kind::NotEqual {
-            let src = Source::new(&text, &opts.filename);
             let msg = "with Barry as BDFL, use '<>' instead of '!='";
             return Err(src.error(token.range(), msg));
         }
@@ -31,11 +40,7 @@ pub(super) fn apply<'t>(text: Cow<'t, str>, opts: &Options) -> Res<Cow<'t, str>>
             diamonds.push(token.start().to_usize());
         }
     }
-    let mut new = text.into_owned();
-    for at in diamonds {
-        new.replace_range(at..at + 2, "!=");
-    }
-    Ok(Cow::Owned(new))
+    Ok(diamonds)
 }
 
 /// Whether token `i` is the feature's name in an import from `__future__`.

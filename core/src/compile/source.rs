@@ -359,7 +359,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
                     self.prefix = 0;
                     self.at += 1;
                 }
-                _ if b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80 => self.word(),
+                _ if b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80 => self.word()?,
                 _ => self.operator()?,
             }
         }
@@ -434,7 +434,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
         Ok(())
     }
 
-    fn word(&mut self) {
+    fn word(&mut self) -> Res {
         let start = self.at;
         while let Some(&b) = self.bytes.get(self.at)
             && (b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80)
@@ -445,15 +445,15 @@ impl<'s, 'a> Nesting<'s, 'a> {
         if matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) && word.len() <= 2 {
             let raw = word.iter().any(|b| matches!(b, b'r' | b'R'));
             self.string(raw);
-            return;
+            return Ok(());
         }
         match word {
             b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is"
-            | b"and" | b"or" | b"elif" => {
-                self.weight += 1;
-                self.prefix += 1;
+            | b"and" | b"or" | b"elif" | b"async" => self.heavier(),
+            _ => {
+                self.prefix = 0;
+                Ok(())
             }
-            _ => self.prefix = 0,
         }
     }
 

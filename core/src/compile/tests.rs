@@ -79,7 +79,7 @@ fn comparisons_jump() {
             // The line of `while` by itself, for tracing tools.
             Op::Nop,
             Op::JumpNone,
-            Op::GetAttr,
+            Op::GetAttrLocal,
             Op::JumpGeK,
             Op::GetAttr,
             Op::JumpBack,
@@ -91,7 +91,7 @@ fn comparisons_jump() {
 #[test]
 fn swap_makes_no_tuple() {
     let f = function("def f(a, b):\n  a, b = b, a\n  return a\n");
-    assert_eq!(ops(&f), [Op::Move, Op::Move, Op::Move, Op::Return]);
+    assert_eq!(ops(&f), [Op::MoveTemp, Op::Move, Op::Move, Op::Return]);
     let f = function("def f(a, b):\n  a, b = b, a + b\n  return a\n");
     assert_eq!(ops(&f), [Op::Add, Op::Move, Op::Move, Op::Return]);
 }
@@ -134,7 +134,7 @@ fn constants_are_folded_and_kept_apart() {
 #[test]
 fn walrus_does_not_change_an_operand_that_was_read() {
     let f = function("def f(x): return x + (x := 5) + x");
-    assert_eq!(f.instrs[0].op(), Op::Move as u8);
+    assert_eq!(f.instrs[0].op(), Op::MoveTemp as u8);
 }
 
 #[test]
@@ -409,4 +409,21 @@ fn fields_are_explained() {
         "f-string: expecting '=', or '!', or ':', or '}'"
     );
     assert_eq!(msg("f'{a!}'"), "f-string: missing conversion character");
+}
+
+#[test]
+fn nesting_is_looked_at_before_anything_parses() {
+    let opts = Options {
+        barry: true,
+        ..options()
+    };
+    let error = compile(&"{".repeat(100_000), Mode::Exec, &opts).err();
+    assert!(error.is_some_and(|e| e.msg == "too many nested parentheses"));
+    for word in ["async ", "not ", "await ", "lambda: "] {
+        let error = compile(&word.repeat(30_000), Mode::Exec, &options());
+        assert!(
+            error.is_err_and(|e| e.kind == ErrorKind::Recursion),
+            "{word}"
+        );
+    }
 }

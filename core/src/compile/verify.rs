@@ -97,7 +97,7 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
             e.read(b, xb);
         }
         Op::SetupAnnotations | Op::ReturnGenerator => {}
-        Op::Move => {
+        Op::Move | Op::MoveTemp => {
             e.can_raise = !xb;
             e.read(b, xb).write(a, 1);
         }
@@ -154,7 +154,7 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
         Op::JumpTrue | Op::JumpFalse | Op::JumpNone | Op::JumpNotNone => {
             e.read(a, xa);
         }
-        Op::GetAttr => {
+        Op::GetAttr | Op::GetAttrLocal | Op::GetAttrTemp | Op::GetAttrGlobal => {
             e.caches = Some((c, 1));
             e.read(b, xb).write(a, 1);
         }
@@ -166,7 +166,7 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
             e.name_index = Some(b);
             e.read(a, xa);
         }
-        Op::LoadMethod | Op::LoadSpecial => {
+        Op::LoadMethod | Op::LoadMethodLocal | Op::LoadMethodGlobal | Op::LoadSpecial => {
             e.caches = Some((c, 1));
             e.read(b, xb).write(a, 2);
         }
@@ -191,7 +191,7 @@ fn effect(code: &CodeProto, i: usize, op: Op) -> Effect {
         Op::BuildSlice => {
             e.take(b, c).write(a, 1);
         }
-        Op::Call | Op::CallKw => {
+        Op::Call | Op::CallMethod | Op::CallKw => {
             e.take(b, 1).take(b + 2, c);
             if a != super::bytecode::DISCARD as usize {
                 e.write(a, 1);

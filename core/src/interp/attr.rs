@@ -43,6 +43,8 @@ pub mod cache {
     pub const OF_CLASS: u64 = 0x80;
     /// As METHOD, for instances that may have a dict, where they have none yet.
     pub const METHOD_NO_DICT: u64 = 12;
+    /// Property whose getter is a Python function: `kind:8 | index:24 | version:32`.
+    pub const PROPERTY: u64 = 13;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -55,7 +57,8 @@ pub fn cached_method(ty: &Type, w: u64) -> Value {
     // SAFETY: a cache read from a type stays until this thread's next safepoint (I7).
     let mc = unsafe { &*mc };
     if mc.version as u64 == w >> 32 {
-        mc.value(((w >> 8) & 0xff_ffff) as usize)
+        // SAFETY: words are made of a cache's version and an index that a lookup in it has given.
+        unsafe { mc.value_unchecked(((w >> 8) & 0xff_ffff) as usize) }
     } else {
         Value::NULL
     }
@@ -100,6 +103,16 @@ pub fn getset(ty: &Type, w: u64) -> Option<&'static GetSetDef> {
         return None;
     }
     GetSetDescr::of(d).map(|d| d.def())
+}
+
+/// The getter of the property that a PROPERTY cache word stands for, if the class is still the one; or NULL.
+#[inline(always)]
+pub fn getter(ty: &Type, w: u64) -> Value {
+    let d = cached_method(ty, w);
+    if d.is_null() {
+        return d;
+    }
+    weft_objects::property::getter_of(d).unwrap_or(Value::NULL)
 }
 
 /// The word for an attribute that a descriptor `d` of a built-in kind finds in instances of `ty` without Python.
@@ -239,6 +252,11 @@ pub fn get(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
     let key = cache_name(f, i.c());
     // A property written in Python runs in a frame of this loop.
     if let Some(getter) = property_getter(t, v, key) {
+        let ty = type_of(v);
+        if let Some((mc, index)) = ty.lookup_index(t, key) {
+            let w = version_word(kind::PROPERTY, mc.version, index);
+            remember(t, f, i.c(), 0, mc.version, w);
+        }
         return enter_getter(t, f, i, v, getter);
     }
     let found = proto::get_attr_value(t, v, key.header.value())?;

@@ -9,7 +9,7 @@ use weft_objects::code::Code;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
 use weft_objects::generator::Generator;
-use weft_objects::instance::Instance;
+use weft_objects::instance::new_instance;
 use weft_objects::method::Method;
 use weft_objects::monitor::INSTRUMENTED;
 use weft_objects::prelude::*;
@@ -711,20 +711,16 @@ fn construct(
         if cls.ctor.load(Acquire) != NO_INIT || argc != 0 {
             return Ok(None);
         }
-        let Some(obj) = Instance::new(t, cls) else {
-            return Err(t.memory_error());
-        };
+        let obj = new_instance(t, cls)?;
         clear_call(t, p, 0);
         let f = t.vm().frame_top().wrapping_sub(1);
-        set_result(t, f, dst, obj.into_value());
+        set_result(t, f, dst, obj);
         return Ok(Some(Enter::Done));
     };
     let Some(func) = Function::of(init) else {
         return Ok(None);
     };
-    let Some(obj) = Instance::new(t, cls) else {
-        return Err(t.memory_error());
-    };
+    let obj = Obj::own(new_instance(t, cls)?);
     let code = func.code();
     // SAFETY: the registers of a call lie in a row.
     unsafe {
@@ -786,7 +782,7 @@ fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
     let init = mc.value(index);
     let plain_init = cls.slots.init.get().map(|x| x as usize)
         == Some(weft_objects::instance::object_init as *const () as usize);
-    let bare = cls.has(tf::INLINE) && !cls.has(tf::ABSTRACT) && plain_new;
+    let bare = !cls.has(tf::ABSTRACT) && plain_new;
     let simple =
         bare && Function::of(init).is_some_and(|x| x.code().call_flags & Code::GENERATOR == 0);
     let word = if simple {

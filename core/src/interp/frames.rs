@@ -144,23 +144,41 @@ pub unsafe fn write(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        f.write(Frame {
-            base,
-            pc: code.first,
-            consts: code.consts(),
-            caches: code.caches(),
-            code,
-            func,
-            globals,
-            builtins,
-            namespace: Value::NULL,
-            generator: Value::NULL,
-            object: Value::NULL,
-            instance: Value::NULL,
-            handled: Value::NULL,
-            flags,
-            dst,
-        });
+        (*f).pc = code.first;
+        write_running(f, base, code, func, globals, builtins, flags, dst);
+    }
+}
+
+/// As [`write`] for a frame that runs at once: its pc is saved before anybody looks at it.
+///
+/// # Safety
+/// As `write`.
+#[inline(always)]
+pub unsafe fn write_running(
+    f: *mut Frame,
+    base: *mut Value,
+    code: &Code,
+    func: Value,
+    globals: *const Dict,
+    builtins: *const Dict,
+    flags: u32,
+    dst: u32,
+) {
+    // SAFETY: the caller's promise. All other fields are plain words.
+    unsafe {
+        (*f).base = base;
+        (*f).consts = code.consts();
+        (*f).caches = code.caches();
+        (*f).code = code;
+        (*f).func = func;
+        (*f).globals = globals;
+        (*f).builtins = builtins;
+        (*f).namespace = Value::NULL;
+        (*f).generator = Value::NULL;
+        (*f).object = Value::NULL;
+        (*f).instance = Value::NULL;
+        (*f).flags = flags;
+        (*f).dst = dst;
     }
 }
 

@@ -77,8 +77,35 @@ pub fn run_raising(t: &mut Thread) -> Res {
     run_frames(t, f)
 }
 
+/// How far handlers may grow the machine stack before a jump back or a return goes by way of the loop.
+const SLACK: usize = 4096;
+
+/// The machine's stack pointer, or 0 where it is not known.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let sp: usize;
+        // SAFETY: reads one register.
+        unsafe {
+            std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags));
+        }
+        sp
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
+/// Whether the machine stack is about where the loop's is.
+#[inline(always)]
+pub fn stack_is_flat(t: &Thread) -> bool {
+    stack_pointer() > t.loop_stack.get()
+}
+
 /// Goes on with frame `f` from its pc, and so forth with the frames that the handlers give, until there is none.
 fn run_frames(t: &mut Thread, mut f: *mut Frame) -> Res {
+    let floor = stack_pointer().saturating_sub(SLACK);
+    let outer = t.loop_stack.replace(floor);
     while !f.is_null() {
         // SAFETY: frame records, registers and code objects of running frames stay valid while they run; the compiler's verifier
         // guarantees that operands lie within the frame, the code and its tables.
@@ -89,6 +116,7 @@ fn run_frames(t: &mut Thread, mut f: *mut Frame) -> Res {
             f = handler(i, pc.add(1), (*f).base, f, t);
         }
     }
+    t.loop_stack.set(outer);
     match t.vm().result.replace(Value::NULL) {
         v if v.is_null() => Err(Raised::new_unchecked()),
         v => Ok(v),

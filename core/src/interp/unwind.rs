@@ -36,7 +36,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             if note {
                 let o = weft_objects::frame::object_of(t, f);
                 let offset = Code::offset(at) as i32;
-                weft_objects::traceback::push(t, o.value(), offset, code.line(at) as i32);
+                weft_objects::traceback::push(t, o, offset, code.line(at) as i32);
             }
             if watches_exceptions() {
                 fire::exception(t, f, if note { event::RAISE } else { event::RERAISE });
@@ -49,9 +49,16 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 .find(|h| (h.start as usize) <= at && at < h.end as usize)
             {
                 let depth = h.depth as usize;
-                for n in depth..code.nregs as usize {
-                    let v = take_reg(f, n);
-                    drop_reg(t, v);
+                let mut p = base.add(depth);
+                let end = base.add(code.nregs as usize);
+                while p < end {
+                    let v = *p;
+                    // What is no pointer may stay: the register is dead.
+                    if v.is_ptr() {
+                        *p = Value::NULL;
+                        drop_reg(t, v);
+                    }
+                    p = p.add(1);
                 }
                 let exc = t.exc.replace(Value::NULL);
                 set_reg(t, f, depth, exc);
@@ -111,6 +118,11 @@ pub fn raise(t: &mut Thread, f: *mut Frame, i: Instr) -> How {
             }
             if n == 2 && reg(f, i.c()).is_null() {
                 let _ = unbound_local::<()>(t, f, i.c());
+                return How::Raise;
+            }
+            if n == 1 && errors::is_exception(exc) {
+                let e = Obj::own(own_operand(t, f, i, XB, i.b()));
+                let _: Raised = t.raise_value(e);
                 return How::Raise;
             }
             errors::raise_class_or_instance(t, exc, cause)

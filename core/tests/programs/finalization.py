@@ -1,6 +1,8 @@
 """What happens to generators, coroutines and objects that are dropped: when, in which order, and what their ends may do."""
 import gc
 import sys
+import threading
+import time
 import warnings
 import weakref
 
@@ -380,6 +382,32 @@ def case_frames_that_outlive_their_functions():
     check(frame is gen.gi_frame)
     gen.close()
     check(gen.gi_frame is None)
+
+
+def case_what_a_thread_drops_before_it_waits():
+    class Mortal:
+        def __del__(self):
+            log.append("dead")
+
+    for collect in (False, True):
+        log, box, dropped, over = [], [Mortal()], threading.Event(), threading.Event()
+
+        def body():
+            box.pop()
+            dropped.set()
+            over.wait()
+
+        thread = threading.Thread(target=body)
+        thread.start()
+        dropped.wait()
+        end = time.monotonic() + 30
+        while not log and time.monotonic() < end:
+            time.sleep(0.001)
+            if collect:
+                gc.collect()
+        same(log, ["dead"])
+        over.set()
+        thread.join()
 
 
 run(globals())

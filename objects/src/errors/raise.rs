@@ -300,6 +300,9 @@ fn instantiate(t: &mut Thread, exc: Value) -> Res<Option<Obj>> {
     if !is_exception_class(exc) {
         return Ok(None);
     }
+    if let Some(e) = new_plain(t, Type::of_unchecked(exc), &[]) {
+        return Ok(Some(e));
+    }
     let made = proto::call(t, exc, &[])?;
     if !is_exception(made.value()) {
         let ty = Obj::new(t, type_of(made.value()).value());

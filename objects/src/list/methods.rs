@@ -134,6 +134,11 @@ pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
         l.append(t, items);
         return Ok(());
     }
+    if let Some(set) = crate::set::Set::exact(iterable) {
+        let items = set.to_vec(t);
+        l.append(t, items);
+        return Ok(());
+    }
     if let Some(s) = Str::exact(iterable) {
         if !l.reserve(t, s.len()) {
             return Err(t.memory_error());

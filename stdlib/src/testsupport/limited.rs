@@ -2,7 +2,9 @@
 
 use crate::support;
 use weft_objects::bytes::Bytes;
+use weft_objects::module::Module;
 use weft_objects::prelude::*;
+use weft_objects::runtime;
 use weft_objects::slice::Slice;
 
 /// A name given as bytes of UTF-8.
@@ -193,6 +195,27 @@ static SEQUENCES: &[NativeDef] = &[
     NativeDef::new("sequence_tuple", "(obj, /)", tuple),
 ];
 
+/// The module of a name given as bytes: made, empty, if there is none.
+fn add_module(t: &mut Thread, a: &[Value]) -> Res {
+    let name = name_of_bytes(t, a[0])?;
+    let Some(modules) = runtime::sys_attr(t, "modules") else {
+        return Err(t.runtime_error("lost sys.modules"));
+    };
+    let Some(modules) = Dict::of(modules.value()) else {
+        return Err(t.type_error("sys.modules must be a dictionary".into()));
+    };
+    let text = Str::of(name.value()).map_or_else(String::new, Str::to_string_lossy);
+    let fresh = Module::new(t, &text);
+    modules.set_default(t, name.value(), fresh.value())
+}
+
+static RUNTIME: &[NativeDef] = &[
+    NativeDef::new("PyImport_AddModuleRef", "(name, /)", add_module),
+    NativeDef::new("_py_getbuiltwithassert", "()", |_, _| {
+        Ok(Value::int(i64::from(cfg!(debug_assertions))))
+    }),
+];
+
 static MAPPINGS: &[NativeDef] = &[
     NativeDef::new("mapping_size", "(obj, /)", size),
     NativeDef::new("mapping_length", "(obj, /)", size),
@@ -206,9 +229,10 @@ static MAPPINGS: &[NativeDef] = &[
 /// Makes the module.
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let m = support::module(t, "_testlimitedcapi", "", ATTRIBUTES);
-    if let Some(module) = weft_objects::module::Module::of(m.value()) {
+    if let Some(module) = Module::of(m.value()) {
         module.add_functions(t, SEQUENCES);
         module.add_functions(t, MAPPINGS);
+        module.add_functions(t, RUNTIME);
     }
     Ok(m)
 }

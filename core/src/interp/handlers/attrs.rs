@@ -1,5 +1,6 @@
 //! Attributes and methods by inline cache.
 
+use super::calls::enter_method;
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
@@ -11,16 +12,11 @@ use weft_objects::prelude::*;
 use weft_objects::super_::SUPER;
 use weft_objects::types::type_flags as tf;
 
-/// The instance that `x`, a pointer, is, if its attributes are in inline slots. (The header's flag means something else in objects of
-/// other types.)
+/// The instance that `x`, a pointer, is, if its attributes are in inline slots. (Objects of no other kind have the header's flag.)
 #[inline(always)]
 fn inline<'a>(x: Value) -> Option<&'a Instance> {
     let o = Instance::of_unchecked(x);
-    if type_of(x).has(tf::INLINE) && o.is_inline() {
-        Some(o)
-    } else {
-        None
-    }
+    if o.is_inline() { Some(o) } else { None }
 }
 
 /// The value of a GetAttr has been found: `found` is a word in a slot, or NULL. What it gives comes from the instructions that follow:
@@ -35,6 +31,20 @@ fn found(s: State, x: Value, found: Value) -> Option<*mut Frame> {
     let old = s.reg(s.i.a());
     s.put(s.i.a(), v);
     Some(s.finish2(x, old))
+}
+
+/// The word in the slot of instance `x` that a SLOT word stands for, which may be NULL. `None`: it has another shape, or is no instance.
+#[inline(always)]
+fn in_slot(x: Value, w: u64) -> Option<Value> {
+    if !x.is_ptr() {
+        return None;
+    }
+    let o = inline(x)?;
+    // The upper half of no other kind of word is a shape's id.
+    if o.shape.load(Acquire) != (w >> 32) as u32 {
+        return None;
+    }
+    Some(o.slot(((w >> 8) & 0xff) as usize).get())
 }
 
 /// Lays a method and its self down, which are both owned; the registers are dead.
@@ -66,9 +76,13 @@ fn refresh(s: State, w: u64) {
 #[inline(always)]
 fn store(s: State, x: Value, w: u64, v: Value) -> *mut Frame {
     let slot = Instance::of_unchecked(x).slot(((w >> 8) & 0xff) as usize);
-    let old = slot.take_local();
+    let old = Value(slot.raw().load(Relaxed));
     slot.raw().store(v.0, Relaxed);
-    s.finish2(s.take(XA, s.i.a(), x), old)
+    if s.consumes(XA) {
+        s.put(s.i.a(), Value::NULL);
+        return s.finish2(x, old);
+    }
+    s.finish(old)
 }
 
 /// Adds the attribute that an ADD_SLOT word stands for to a local instance.
@@ -83,7 +97,7 @@ fn add(s: State, x: Value, w: u64, v: Value) -> *mut Frame {
 /// Lays down the method that a METHOD word stands for, and self. `None`: not without more ado.
 #[inline(always)]
 fn method(s: State, x: Value, w: u64) -> Option<*mut Frame> {
-    let m = s.copy_some(attr::cached_method(type_of(x), w))?;
+    let m = s.copy_slot(attr::cached_method(type_of(x), w))?;
     if s.consumes(XB) {
         s.put(s.i.b(), Value::NULL);
         return Some(pair(s, m, x));
@@ -101,31 +115,91 @@ fn method(s: State, x: Value, w: u64) -> Option<*mut Frame> {
 handlers! {
     get_attr(s) {
         let x = s.reg(s.i.b());
+        if let Some(v) = in_slot(x, s.cache(s.i.c()))
+            && let Some(f) = found(s, x, v)
+        {
+            return f;
+        }
+        s.tail(get_attr_other)
+    }
+    get_attr_local(s) {
+        if let Some(v) = in_slot(s.reg(s.i.b()), s.cache(s.i.c()))
+            && let Some(v) = s.copy_slot(v)
+        {
+            return s.fresh(v);
+        }
+        s.tail(get_attr_other)
+    }
+    get_attr_temp(s) {
+        let x = s.reg(s.i.b());
+        if let Some(v) = in_slot(x, s.cache(s.i.c()))
+            && let Some(v) = s.copy_slot(v)
+        {
+            s.put(s.i.b(), v);
+            return s.drop_ptr(x);
+        }
+        s.tail(get_attr_other)
+    }
+    get_attr_global(s) {
+        let x = s.reg(s.i.b());
         let w = s.cache(s.i.c());
         if x.is_ptr() {
-            // The upper half of no other kind of word is a shape's id, and the slots are empty if the attributes are in a dict.
-            let o = Instance::of_unchecked(x);
-            if type_of(x).has(tf::INLINE)
-                && o.shape.load(Acquire) == (w >> 32) as u32
-                && let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get())
-            {
-                return f;
+            let v = match w & 0xff {
+                cache::TYPE if type_of(x).has(tf::TYPE_SUBCLASS) => {
+                    attr::cached_method(Type::of_unchecked(x), w)
+                }
+                cache::MODULE => attr::cached_module(s.t(), x, w),
+                _ => return s.tail(get_attr_temp),
+            };
+            if let Some(v) = s.copy_some(v) {
+                s.put(s.i.b(), v);
+                return s.drop_ptr(x);
             }
         }
         s.tail(get_attr_other)
     }
+    #[cold]
     get_attr_other(s) {
         let x = s.reg(s.i.b());
+        let w = s.cache(s.i.c());
+        if w & 0xff == cache::SLOT {
+            return s.tail(get_attr_many);
+        }
+        if w & 0xff == cache::PROPERTY {
+            return s.tail(get_attr_property);
+        }
         if x.is_ptr()
-            && let Some(f) = found(s, x, attr::cached(s.t(), x, s.cache(s.i.c())))
+            && let Some(f) = found(s, x, attr::cached(s.t(), x, w))
         {
             return f;
         }
-        if s.cache(s.i.c()) & 0xff == cache::GETSET {
+        if w & 0xff == cache::GETSET {
             return s.tail(get_attr_getset);
         }
         s.tail(get_attr_many)
     }
+    get_attr_property(s) {
+        let x = s.reg(s.i.b());
+        if x.is_ptr() {
+            let ty = type_of(x);
+            let mut m = attr::getter(ty, s.cache(s.i.c()));
+            if m.is_null() {
+                let w = known(s, 0, ty.version());
+                if w & 0xff == cache::PROPERTY {
+                    refresh(s, w);
+                    m = attr::getter(ty, w);
+                }
+            }
+            let taken = s.consumes(XB).then_some(s.i.b());
+            if !m.is_null()
+                && let Some(f) = enter_method(s, m, [(x, taken)])
+            {
+                return f;
+            }
+        }
+        s.tail(get_attr_many)
+    }
+    #[cold]
     get_attr_getset(s) {
         let x = s.reg(s.i.b());
         if x.is_null() {
@@ -155,21 +229,29 @@ handlers! {
             Err(_) => super::raise(t, s.f),
         }
     }
+    #[cold]
     get_attr_many(s) {
+        let x = s.reg(s.i.b());
+        if x.is_ptr()
+            && let Some(o) = inline(x)
+        {
+            let shape = o.shape.load(Acquire);
+            let w = known(s, 0, shape);
+            if w & 0xff == cache::SLOT && shape == (w >> 32) as u32 {
+                refresh(s, w);
+                if let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get()) {
+                    return f;
+                }
+            }
+        }
+        s.tail(get_attr_rare)
+    }
+    #[cold]
+    get_attr_rare(s) {
         let x = s.reg(s.i.b());
         if x.is_ptr() {
             // SAFETY: a register's object is alive.
             let flags = unsafe { x.header() }.flags.load(Relaxed);
-            if let Some(o) = inline(x) {
-                let shape = o.shape.load(Acquire);
-                let w = known(s, 0, shape);
-                if w & 0xff == cache::SLOT && shape == (w >> 32) as u32 {
-                    refresh(s, w);
-                    if let Some(f) = found(s, x, o.slot(((w >> 8) & 0xff) as usize).get()) {
-                        return f;
-                    }
-                }
-            }
             if let Some(cls) = Type::of(x) {
                 let w = known(s, 0, cls.version());
                 if w & 0xff == cache::TYPE {
@@ -181,6 +263,9 @@ handlers! {
             } else if flags & weft_gc::Flags::DICT == 0 {
                 let ty = type_of(x);
                 let w = known(s, 0, ty.version());
+                if w & 0xff == cache::PROPERTY && s.cache(s.i.c()) & 0xff != cache::PROPERTY {
+                    return s.tail(get_attr_property);
+                }
                 let v = match w & 0xff {
                     cache::CLASS_VALUE => attr::cached_method(ty, w),
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
@@ -197,6 +282,7 @@ handlers! {
         }
         s.tail(get_attr_slow)
     }
+    #[cold]
     get_attr_slow(s) {
         s.save();
         match attr::get(s.t(), s.f, s.i) {
@@ -220,10 +306,14 @@ handlers! {
         }
         s.tail(set_attr_add)
     }
+    #[cold]
     set_attr_add(s) {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
+            if w & 0xff == cache::MEMBER {
+                return s.tail(set_attr_member);
+            }
             if w & 0xff == cache::ADD_SLOT
                 && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
@@ -236,6 +326,7 @@ handlers! {
         }
         s.tail(set_attr_member)
     }
+    #[cold]
     set_attr_member(s) {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
@@ -258,6 +349,7 @@ handlers! {
         }
         s.tail(set_attr_many)
     }
+    #[cold]
     set_attr_many(s) {
         let x = s.reg(s.i.a());
         if x.is_ptr()
@@ -290,6 +382,21 @@ handlers! {
             // SAFETY: a register's object is alive.
             let h = unsafe { x.header() };
             if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
+                && let Some(m) = s.copy_slot(attr::cached_method(type_of(x), w))
+            {
+                s.put(s.i.b(), Value::NULL);
+                return pair(s, m, x);
+            }
+        }
+        s.tail(load_method_many)
+    }
+    load_method_local(s) {
+        let x = s.reg(s.i.b());
+        let w = s.cache(s.i.c());
+        if w & 0xff == cache::METHOD && x.is_ptr() {
+            // SAFETY: a register's object is alive.
+            let h = unsafe { x.header() };
+            if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0
                 && let Some(f) = method(s, x, w)
             {
                 return f;
@@ -297,6 +404,25 @@ handlers! {
         }
         s.tail(load_method_many)
     }
+    load_method_global(s) {
+        let x = s.reg(s.i.b());
+        let w = s.cache(s.i.c());
+        let m = match w & 0xff {
+            cache::MODULE if x.is_ptr() => attr::cached_module(s.t(), x, w),
+            cache::TYPE if x.is_ptr() && type_of(x).has(tf::TYPE_SUBCLASS) => {
+                attr::cached_method(Type::of_unchecked(x), w)
+            }
+            _ => return s.tail(load_method),
+        };
+        if let Some(m) = s.copy_some(m) {
+            s.put(s.i.b(), Value::NULL);
+            s.put(s.i.a(), m);
+            s.put(s.i.a() + 1, Value::NULL);
+            return s.drop_ptr(x);
+        }
+        s.tail(load_method_other)
+    }
+    #[cold]
     load_method_many(s) {
         let x = s.reg(s.i.b());
         if x.is_ptr() {
@@ -320,6 +446,7 @@ handlers! {
         }
         s.tail(load_method_other)
     }
+    #[cold]
     load_method_other(s) {
         let x = s.reg(s.i.b());
         let w = s.cache(s.i.c());

@@ -88,15 +88,6 @@ handlers! {
                 return s.tail(call_slow);
             }
             let ty = callee.header().ty.load(Relaxed) as *const Type;
-            if s.i.arg() == 0 && !(*p.add(1)).is_null() {
-                if ty == &raw const FUNCTION {
-                    return s.tail(call_with_self);
-                }
-                if ty == &raw const METHOD_DESCRIPTOR {
-                    return s.tail(call_method_descriptor);
-                }
-                return s.tail(call_slow);
-            }
             if ty == &raw const FUNCTION {
                 return s.tail(call_function);
             }
@@ -112,14 +103,24 @@ handlers! {
         }
         s.tail(call_slow)
     }
-    call_with_self(s) {
-        // SAFETY: as in `call`, which has looked at the type.
+    call_method(s) {
+        // SAFETY: as in `call`.
         unsafe {
             let p = s.r.add(s.i.b());
             let callee = *p;
-            let func = &*(callee.ptr() as *const Function);
-            enter(s, callee, func, p.add(1), s.i.c() + 1, || ())
+            if callee.is_ptr() && !(*p.add(1)).is_null() {
+                let ty = callee.header().ty.load(Relaxed) as *const Type;
+                if ty == &raw const FUNCTION {
+                    let func = &*(callee.ptr() as *const Function);
+                    return enter(s, callee, func, p.add(1), s.i.c() + 1, || ());
+                }
+                if ty == &raw const METHOD_DESCRIPTOR {
+                    return s.tail(call_method_descriptor);
+                }
+                return s.tail(call_slow);
+            }
         }
+        s.tail(call)
     }
     call_function(s) {
         // SAFETY: as in `call`, which has looked at the type.
@@ -135,16 +136,12 @@ handlers! {
         }
     }
     call_method_descriptor(s) {
-        // SAFETY: as in `call`.
+        // SAFETY: as in `call_method`, which has looked at both registers.
         unsafe {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
             let m = &*((*p).ptr() as *const MethodDescr);
-            let self_ = *p.add(1);
-            if s.i.arg() == 0
-                && !self_.is_null()
-                && native::accepts(m, self_)
-            {
+            if native::accepts(m, *p.add(1)) {
                 s.save();
                 let args = std::slice::from_raw_parts(p.add(1), argc + 1);
                 let v = m.native.call_positional(s.t(), args);
@@ -248,6 +245,7 @@ handlers! {
         }
         s.tail(call_slow)
     }
+    #[cold]
     call_slow(s) {
         s.save();
         entered(s, calls::call(s.t(), s.f, s.i))
@@ -295,6 +293,7 @@ handlers! {
         }
         s.tail(return_k_dropping)
     }
+    #[cold]
     return_dropping(s) {
         let v = s.reg(s.i.a());
         s.put(s.i.a(), Value::NULL);
@@ -304,6 +303,7 @@ handlers! {
         }
         leave(s, v)
     }
+    #[cold]
     return_k_dropping(s) {
         // SAFETY: the innermost frame.
         let flags = unsafe { (*s.f).flags };
@@ -325,6 +325,7 @@ handlers! {
         }
         s.tail(return_k_slow)
     }
+    #[cold]
     return_slow(s) {
         s.save();
         let v = s.reg(s.i.a());
@@ -344,6 +345,7 @@ handlers! {
         };
         leave_slow(s, v)
     }
+    #[cold]
     return_k_slow(s) {
         // SAFETY: the innermost frame.
         let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
@@ -353,6 +355,7 @@ handlers! {
         s.save();
         leave_slow(s, s.konst(s.i.b()))
     }
+    #[cold]
     return_entry(s) {
         let a = s.i.a();
         let v = s.reg(a);
@@ -426,7 +429,7 @@ unsafe fn push_frame(
         let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
-        frames::write(
+        frames::write_running(
             nf,
             base,
             code,
@@ -472,19 +475,45 @@ pub fn enter_method<const N: usize>(
     }
     // SAFETY: there is room above all registers in use. The class's function stays while its frame holds this word.
     unsafe {
-        let own = to_reg(t, m);
-        *top = own;
-        for (k, (v, taken)) in operands.into_iter().enumerate() {
-            *top.add(1 + k) = match taken {
-                Some(n) => {
-                    s.put(n, Value::NULL);
-                    v
-                }
-                None => copy_reg(t, v),
+        // First all copies, of which one may fail: nothing has been done then.
+        let own = s.copy(m)?;
+        let mut words = [Value::NULL; N];
+        let mut k = 0;
+        while k < N {
+            let (v, taken) = operands[k];
+            words[k] = match taken {
+                None if v.is_counted() => match s.copy(v) {
+                    Some(v) => v,
+                    None => return give_up(s, own, &operands[..k]),
+                },
+                _ => v,
             };
+            k += 1;
+        }
+        *top = own;
+        k = 0;
+        while k < N {
+            if let Some(n) = operands[k].1 {
+                s.put(n, Value::NULL);
+            }
+            *top.add(1 + k) = words[k];
+            k += 1;
         }
         Some(push_frame(s, own, func, code, top.add(1), N))
     }
+}
+
+/// [`enter_method`] has found a count without room: gives up the copies made so far.
+#[cold]
+#[inline(never)]
+fn give_up(s: State, own: Value, copied: &[(Value, Option<usize>)]) -> Option<*mut Frame> {
+    s.uncopy(own);
+    for (v, taken) in copied {
+        if taken.is_none() && v.is_counted() {
+            s.uncopy(*v);
+        }
+    }
+    None
 }
 
 /// Drops what the frame's locals and the register below it hold. False: an object would die of it (the rest is left).
@@ -497,15 +526,17 @@ fn clear_locals(s: State) -> bool {
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;
-            *p = Value::NULL;
-            if v.is_counted() {
-                let h = v.header();
-                let n = h.count.load(Relaxed);
-                if h.owner.load(Relaxed) != tag || n == 1 {
-                    *p = v;
-                    return false;
+            // What is no pointer may stay: the register is dead.
+            if v.is_ptr() {
+                if !v.is_uncounted() {
+                    let h = v.header();
+                    let n = h.count.load(Relaxed);
+                    if h.owner.load(Relaxed) != tag || n == 1 {
+                        return false;
+                    }
+                    h.count.store(n - 1, Relaxed);
                 }
-                h.count.store(n - 1, Relaxed);
+                *p = Value::NULL;
             }
             p = p.add(1);
         }
@@ -548,16 +579,16 @@ fn leave(s: State, v: Value) -> *mut Frame {
         } else {
             std::mem::replace(&mut *r.add(dst), v)
         };
-        if !old.is_counted() {
-            return f;
-        }
-        State {
+        let s = State {
             pc: (*f).pc,
             r,
             f,
             ..s
+        };
+        if !old.is_counted() {
+            return s.go_on();
         }
-        .finish(old)
+        s.finish(old)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::calls::left;
 use super::{handlers, reraise};
-use crate::compile::bytecode::{Instr, Op};
+use crate::compile::bytecode::{Instr, Op, XC};
 use crate::interp::flow;
 use crate::interp::{misc, ops, unwind};
 use std::sync::atomic::Ordering::*;
@@ -56,5 +56,15 @@ handlers! {
     }
     push_exc(s) { s.slow(unwind::push_exc) }
     pop_exc(s) { s.slow(unwind::pop_exc) }
-    exc_match(s) { s.slow(unwind::matches) }
+    exc_match(s) {
+        let (exc, class) = (s.reg(s.i.b()), s.reg(s.i.c()));
+        if exc.is_ptr() && class.is_ptr() && errors::is_exception_class(class) {
+            let hit = type_of(exc).is_subtype(Type::of_unchecked(class));
+            let class = s.take(XC, s.i.c(), class);
+            let old = s.reg(s.i.a());
+            s.put(s.i.a(), Value::bool(hit));
+            return s.finish2(class, old);
+        }
+        s.slow(unwind::matches)
+    }
 }

@@ -51,22 +51,24 @@ fn dict_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
     } else {
         d.get_str(s.t(), Str::exact(y)?)
     }?;
-    let v = s.copy(found.value())?;
-    let (x, y) = (
-        s.take(XB, s.i.b(), x),
-        if flag == 0 {
-            Value::NULL
-        } else {
-            s.take(flag, s.i.c(), y)
-        },
-    );
+    let v = s.copy_slot(found.value())?;
+    let mut gone = [Value::NONE; 2];
+    if s.consumes(XB) {
+        s.put(s.i.b(), Value::NULL);
+        gone[0] = x;
+    }
+    if flag != 0 && s.consumes(flag) {
+        s.put(s.i.c(), Value::NULL);
+        gone[1] = y;
+    }
     let old = s.reg(s.i.a());
     s.put(s.i.a(), v);
-    s.save();
-    drop_reg(s.t(), x);
-    drop_reg(s.t(), y);
-    drop_reg(s.t(), old);
-    Some(s.next())
+    if gone[0].is_counted() || gone[1].is_counted() {
+        s.save();
+        drop_reg(s.t(), gone[0]);
+        drop_reg(s.t(), gone[1]);
+    }
+    Some(s.finish(old))
 }
 
 /// Whether operand `n` is consumed by `flag`; 0: it is a constant.
@@ -79,7 +81,7 @@ fn taken(s: State, flag: u8, n: usize) -> Option<usize> {
 #[inline(always)]
 fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
     let t = s.t();
-    if x.is_null() || y.is_null() {
+    if !x.is_ptr() || y.is_null() {
         return None;
     }
     let get = type_of(x).slots.get_item.get()?;
@@ -105,7 +107,7 @@ fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
 /// `x[y]` by a `__getitem__` written in Python, which runs in a frame of this loop.
 #[inline(always)]
 fn python_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
-    if y.is_null() {
+    if !x.is_ptr() || y.is_null() {
         return None;
     }
     let m = python_get_item(s.t(), type_of(x))?;

@@ -25,12 +25,7 @@ macro_rules! jump_truth {
                 jump_false_slow
             });
         };
-        let s = if truth == $want {
-            $s.jump($s.i.off32())
-        } else {
-            $s
-        };
-        s.next()
+        $s.branch(truth == $want, $s.i.off32())
     }};
 }
 macro_rules! jump_none {
@@ -39,13 +34,14 @@ macro_rules! jump_none {
         if v.is_null() {
             return $s.slow(|t, f, i| globals::unbound_local(t, f, i.a()));
         }
+        if v.is_none() {
+            return $s.branch($want, $s.i.off32());
+        }
         let old = $s.take(XA, $s.i.a(), v);
-        let s = if v.is_none() == $want {
-            $s.jump($s.i.off32())
-        } else {
-            $s
-        };
-        s.finish(old)
+        if !$want {
+            return $s.jump($s.i.off32()).finish(old);
+        }
+        $s.finish(old)
     }};
 }
 macro_rules! compare_jump {
@@ -53,8 +49,7 @@ macro_rules! compare_jump {
         let (x, y): (Value, Value) = ($s.reg($s.i.a()), $y);
         if x.both_ints(y) {
             let hit = (x.0 as i64) $cmp (y.0 as i64);
-            let s = if hit == ($s.i.arg() != 0) { $s.jump($s.i.off16()) } else { $s };
-            return s.next();
+            return $s.branch(hit == ($s.i.arg() != 0), $s.i.off16());
         }
         $s.tail($float)
     }};
@@ -64,8 +59,7 @@ macro_rules! compare_jump_floats {
         let (x, y): (Value, Value) = ($s.reg($s.i.a()), $y);
         if x.both_floats(y) {
             let hit = x.as_float() $cmp y.as_float();
-            let s = if hit == ($s.i.arg() != 0) { $s.jump($s.i.off16()) } else { $s };
-            return s.next();
+            return $s.branch(hit == ($s.i.arg() != 0), $s.i.off16());
         }
         $s.slow_jump(|t, f, i| {
             Ok(ops::compare_jump(t, f, i, $op, $konst)? == (i.arg() != 0))
@@ -80,7 +74,7 @@ handlers! {
         if s.t().interrupted() {
             return s.slow(|t, _, _| weft_objects::runtime::safepoint(t));
         }
-        s.back()
+        s.go_on()
     }
     jump_true(s) { jump_truth!(s, true) }
     jump_false(s) { jump_truth!(s, false) }

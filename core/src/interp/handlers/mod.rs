@@ -7,9 +7,9 @@
 //! - it returns the frame to go on with to the loop in [`super::run`], which reads the state from that frame; NULL ends the loop.
 //!
 //! So a fast path needs no prologue, no spill and no return. What is not leaf code is kept out of it: whatever may call something
-//! goes through the second or third way, with the pc saved. Backward jumps, returns from functions and slow paths go back to the
-//! loop, so that the machine stack stays flat even where a tail call is compiled as a call; builds with debug assertions, in which
-//! it always is, go back after each instruction.
+//! goes through the second or third way, with the pc saved. Slow paths go back to the loop, and backward jumps and returns from
+//! functions do where the machine stack has grown ([`State::go_on`]), so that it stays flat even where a tail call is compiled as a
+//! call; builds with debug assertions, in which it always is, go back after each instruction.
 //!
 //! Two rules about registers keep it simple. A dead temporary never holds a pointer, so nothing above a frame's live registers
 //! needs clearing or scanning. A local's old value is dropped when it is overwritten.
@@ -146,6 +146,14 @@ impl State {
     pub fn copy(self, v: Value) -> Option<Value> {
         weft_gc::to_reg_fast(self.t(), v)
     }
+    /// As [`State::copy`], for a word that has been read from a place that holds no uncounted ones; `None` for NULL, too.
+    #[inline(always)]
+    pub fn copy_slot(self, v: Value) -> Option<Value> {
+        if v.is_null() {
+            return None;
+        }
+        weft_gc::slot_to_reg_fast(self.t(), v)
+    }
     /// As [`State::copy`], for a word that may be NULL: `None` then.
     #[inline(always)]
     pub fn copy_some(self, v: Value) -> Option<Value> {
@@ -199,6 +207,27 @@ impl State {
             handler(i, self.pc.add(1), self.r, self.f, self.t)
         }
     }
+    /// Goes on after a jump if `jumps`, else with the next instruction. A branch of the machine's, which it predicts: a conditional move
+    /// would have the next instruction wait for what was compared.
+    #[inline(always)]
+    pub fn branch(self, jumps: bool, offset: isize) -> *mut Frame {
+        if jumps {
+            // SAFETY: does nothing; it keeps the two ways apart.
+            unsafe { std::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+            return self.jump(offset).next();
+        }
+        self.next()
+    }
+    /// Goes on with the next instruction after a jump back or a return, which nothing bounds the number of: by way of the loop if
+    /// the machine stack has grown, as it does where a handler's tail call has been compiled as a call.
+    #[inline(always)]
+    pub fn go_on(self) -> *mut Frame {
+        if super::run::stack_is_flat(self.t()) {
+            self.next()
+        } else {
+            self.back()
+        }
+    }
     /// Goes on with the next instruction by way of the loop.
     #[inline(always)]
     pub fn back(self) -> *mut Frame {
@@ -248,6 +277,33 @@ impl State {
         self.set(self.i.a(), v)
     }
 
+    /// Stores an owned word in register `a`, a dead temporary, and goes on.
+    #[inline(always)]
+    pub fn fresh(self, v: Value) -> *mut Frame {
+        self.put(self.i.a(), v);
+        self.next()
+    }
+    /// Drops a register word that is a pointer, and goes on.
+    #[inline(always)]
+    pub fn drop_ptr(self, v: Value) -> *mut Frame {
+        if v.is_uncounted() {
+            return self.next();
+        }
+        // SAFETY: a register's object is alive; the word owned one count. The handler's contract is ours.
+        unsafe {
+            let h = v.header();
+            if h.owner.load(Relaxed) != (*self.t).tag() {
+                return drop_shared(v.0, self.pc, self.r, self.f, self.t);
+            }
+            let n = h.count.load(Relaxed) - 1;
+            h.count.store(n, Relaxed);
+            if n == 0 {
+                return died(v.0, self.pc, self.r, self.f, self.t);
+            }
+        }
+        self.next()
+    }
+
     /// Has an out-of-line function do the instruction.
     #[inline(always)]
     pub fn slow<F>(self, g: F) -> *mut Frame
@@ -288,6 +344,7 @@ impl State {
 }
 
 /// An instruction without a fast path (`g` captures nothing, so it is no argument to the machine).
+#[cold]
 #[inline(never)]
 unsafe fn outline<F>(
     i: u64,
@@ -311,6 +368,7 @@ where
     s.done(g(s.t(), f, s.i))
 }
 
+#[cold]
 #[inline(never)]
 unsafe fn outline_jump<F>(
     i: u64,

@@ -18,22 +18,40 @@ handlers! {
         }
         s.slow(globals::move_slow)
     }
+    move_temp(s) {
+        let v = s.reg(s.i.b());
+        if v.is_counted() {
+            if let Some(v) = s.copy(v) {
+                return s.fresh(v);
+            }
+        } else if !v.is_null() {
+            return s.fresh(v);
+        }
+        s.slow(globals::move_slow)
+    }
     load_k(s) { s.result(s.konst(s.i.b())) }
     load_global(s) {
         let w = s.cache(s.i.c());
         let (id, index) = ((w >> 32) as u32, w as u32);
+        if index == u32::MAX {
+            return s.tail(load_builtin);
+        }
+        // SAFETY: the frame's function or namespace keeps its globals.
+        let g = unsafe { &*(*s.f).globals };
+        if let Some(v) = g.value_at(s.t(), id, index)
+            && let Some(v) = s.copy_slot(v.value())
+        {
+            return s.result(v);
+        }
+        s.slow(globals::load)
+    }
+    load_builtin(s) {
         // SAFETY: the frame's function or namespace keeps its globals and builtins.
         let (g, b) = unsafe { (&*(*s.f).globals, &*(*s.f).builtins) };
-        if index != u32::MAX {
-            if let Some(v) = g.value_at(s.t(), id, index)
-                && let Some(v) = s.copy(v.value())
-            {
-                return s.result(v);
-            }
-        } else if g.has_keys_id(id) {
+        if g.has_keys_id((s.cache(s.i.c()) >> 32) as u32) {
             let w = s.cache(s.i.c() + 1);
             if let Some(v) = b.value_at(s.t(), (w >> 32) as u32, w as u32)
-                && let Some(v) = s.copy(v.value())
+                && let Some(v) = s.copy_slot(v.value())
             {
                 return s.result(v);
             }

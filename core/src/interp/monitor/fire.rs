@@ -544,8 +544,8 @@ fn call_or_enter(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res
         return enter(t, f, i);
     }
     let r = match i.op() {
-        op if op == Op::Call as u8 || op == Op::CallKw as u8 => native(t, f, i),
-        _ => enter(t, f, i).map(|_| ()),
+        op if op == Op::CallEx as u8 => enter(t, f, i).map(|_| ()),
+        _ => native(t, f, i),
     };
     let event = if r.is_ok() {
         event::C_RETURN
@@ -566,7 +566,7 @@ fn call_or_enter(t: &mut Thread, place: Place<'_>, site: &Site, i: Instr) -> Res
 
 /// The call as it is done without events.
 fn enter(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
-    if i.op() == Op::Call as u8 {
+    if i.op() == Op::Call as u8 || i.op() == Op::CallMethod as u8 {
         return calls::call(t, f, i);
     }
     if i.op() == Op::CallEx as u8 {

@@ -60,7 +60,7 @@ pub fn kind(op: u8) -> Kind {
     match OPS.get(op as usize) {
         Some(Op::Return | Op::ReturnK) => Kind::Return,
         Some(Op::Yield) => Kind::Yield,
-        Some(Op::Call | Op::CallKw | Op::CallEx) => Kind::Call,
+        Some(Op::Call | Op::CallMethod | Op::CallKw | Op::CallEx) => Kind::Call,
         Some(Op::Jump | Op::JumpBack) => Kind::Jump,
         Some(
             Op::JumpTrue

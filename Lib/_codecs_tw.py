@@ -1,0 +1,5 @@
+"""Codecs of traditional Chinese."""
+
+from _multibytecodec import dense, getter
+
+getcodec = getter({"big5": dense("big5"), "cp950": dense("cp950")})
