@@ -11,6 +11,7 @@ mark is "@?".
 
 import sys as _sys
 from _thread import get_ident as _get_ident
+from _weft_ast import any_keywords as _any_keywords
 
 PyCF_ONLY_AST = 0x400
 PyCF_TYPE_COMMENTS = 0x1000
@@ -119,7 +120,7 @@ _printing = set()  # the (thread, node) pairs whose repr() is under way
 
 def _warn(message):
     from _warnings import warn
-    warn(message, DeprecationWarning, 3)
+    warn(message, DeprecationWarning, 4)
 
 
 def _class_name(cls):
@@ -138,44 +139,7 @@ class AST:
     _attributes = ()
 
     def __init__(self, /, *args, **kwargs):
-        cls = type(self)
-        fields = getattr(cls, "_fields", ())
-        given = len(args)
-        if given > len(fields):
-            raise TypeError(f"{cls.__name__} constructor takes at most "
-                            f"{_count(len(fields), 'positional argument')}")
-        for name, value in zip(fields, args):
-            setattr(self, name, value)
-        for name, value in kwargs.items():
-            if name in fields:
-                if name in fields[:given]:
-                    raise TypeError(f"{cls.__name__} got multiple values "
-                                    f"for argument {name!r}")
-            elif name not in cls._attributes:
-                _warn(f"{_class_name(cls)}.__init__ got an unexpected keyword argument "
-                      f"{name!r}. Support for arbitrary keyword arguments is "
-                      "deprecated and will be removed in Python 3.15.")
-            setattr(self, name, value)
-        types = getattr(cls, "_field_types", None) if given < len(fields) else None
-        if types is None:
-            return
-        for name in fields[given:]:
-            if name in kwargs:
-                continue
-            kind = types.get(name)
-            shape = type(kind)
-            if shape is _Union:
-                pass  # the class has None for it
-            elif shape is _GenericAlias:
-                setattr(self, name, [])
-            elif kind is expr_context:
-                setattr(self, name, _singletons["Load"])
-            elif name in types:
-                _warn(f"{_class_name(cls)}.__init__ missing 1 required positional "
-                      f"argument: {name!r}. This will become an error in Python 3.15.")
-            else:
-                _warn(f"Field {name!r} is missing from {_class_name(cls)}._field_types. "
-                      "This will become an error in Python 3.15.")
+        _initialize(self, args, kwargs)
 
     def __repr__(self):
         return _node_repr(self, 3)
@@ -191,25 +155,80 @@ class AST:
         return type(self), (None,) * count, state
 
     def __replace__(self, /, *args, **changes):
-        if args:
-            raise TypeError("__replace__() takes no positional arguments")
-        cls = type(self)
-        allowed = (*cls._fields, *cls._attributes)
-        for name in changes:
-            if name not in allowed:
-                raise TypeError(f"{_class_name(cls)}.__replace__ got an unexpected "
-                                f"keyword argument {name!r}.")
-        state = self.__dict__
-        values = {name: state[name] for name in allowed if name in state}
-        values.update(changes)
-        types = getattr(cls, "_field_types", {})
-        missing = [repr(name) for name in sorted(cls._fields)
-                   if name not in values and type(types.get(name)) is not _Union]
-        if missing:
-            raise TypeError(f"{_class_name(cls)}.__replace__ missing "
-                            f"{_count(len(missing), 'keyword argument')}: "
-                            f"{', '.join(missing)}.")
-        return cls(**values)
+        return _replacement(self, args, changes)
+
+    # Keywords that are no strings are told apart from fields in the same words.
+    __init__ = _any_keywords(
+        __init__, lambda args, keywords: _initialize(args[0], args[1:], keywords))
+    __replace__ = _any_keywords(
+        __replace__, lambda args, keywords: _replacement(args[0], args[1:], keywords))
+
+
+def _initialize(self, args, kwargs):
+    cls = type(self)
+    try:
+        fields = cls._fields
+    except AttributeError:
+        raise AttributeError(f"type object {_class_name(cls)!r} has no "
+                             "attribute '_fields'") from None
+    given = len(args)
+    if given > len(fields):
+        raise TypeError(f"{cls.__name__} constructor takes at most "
+                        f"{_count(len(fields), 'positional argument')}")
+    for name, value in zip(fields, args):
+        setattr(self, name, value)
+    for name, value in kwargs.items():
+        if name in fields:
+            if name in fields[:given]:
+                raise TypeError(f"{cls.__name__} got multiple values "
+                                f"for argument {name!r}")
+        elif name not in cls._attributes:
+            _warn(f"{_class_name(cls)}.__init__ got an unexpected keyword argument "
+                  f"{name!r}. Support for arbitrary keyword arguments is "
+                  "deprecated and will be removed in Python 3.15.")
+        setattr(self, name, value)
+    types = getattr(cls, "_field_types", None) if given < len(fields) else None
+    if types is None:
+        return
+    for name in fields[given:]:
+        if name in kwargs:
+            continue
+        kind = types.get(name)
+        shape = type(kind)
+        if shape is _Union:
+            pass  # the class has None for it
+        elif shape is _GenericAlias:
+            setattr(self, name, [])
+        elif kind is expr_context:
+            setattr(self, name, _singletons["Load"])
+        elif name in types:
+            _warn(f"{_class_name(cls)}.__init__ missing 1 required positional "
+                  f"argument: {name!r}. This will become an error in Python 3.15.")
+        else:
+            _warn(f"Field {name!r} is missing from {_class_name(cls)}._field_types. "
+                  "This will become an error in Python 3.15.")
+
+
+def _replacement(self, args, changes):
+    if args:
+        raise TypeError("__replace__() takes no positional arguments")
+    cls = type(self)
+    allowed = (*cls._fields, *cls._attributes)
+    for name in changes:
+        if name not in allowed:
+            raise TypeError(f"{_class_name(cls)}.__replace__ got an unexpected "
+                            f"keyword argument {name!r}.")
+    state = self.__dict__
+    values = {name: state[name] for name in allowed if name in state}
+    values.update(changes)
+    types = getattr(cls, "_field_types", {})
+    missing = [repr(name) for name in sorted(cls._fields)
+               if name not in values and type(types.get(name)) is not _Union]
+    if missing:
+        raise TypeError(f"{_class_name(cls)}.__replace__ missing "
+                        f"{_count(len(missing), 'keyword argument')}: "
+                        f"{', '.join(missing)}.")
+    return cls(**values)
 
 
 def _node_repr(node, depth):

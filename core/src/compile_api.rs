@@ -288,6 +288,7 @@ pub fn raise_syntax_error(t: &mut Thread, e: &compile::SyntaxError, filename: Va
         ErrorKind::Indentation => &errors::INDENTATION_ERROR,
         ErrorKind::Tab => &errors::TAB_ERROR,
         ErrorKind::Incomplete => &errors::INCOMPLETE_INPUT_ERROR,
+        ErrorKind::Value => return t.value_error(e.msg.clone()),
         ErrorKind::Recursion => return t.raise(&errors::RECURSION_ERROR, e.msg.clone()),
     };
     let number = |n: u32| {

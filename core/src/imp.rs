@@ -19,6 +19,7 @@ static OWN: &[(&str, Init)] = &[
     ("_opcode", crate::opcode::module),
     ("_symtable", crate::symtable::module),
     ("_tokenize", crate::tokenize::module),
+    ("_weft_ast", crate::any_keywords::module),
     ("marshal", crate::marshal::module),
 ];
 
@@ -131,7 +132,7 @@ pub fn module(t: &mut Thread) -> Res<Obj> {
 }
 
 /// Begins every cached code file. Changes with the bytecode: the low half with its format, the high half is a line end.
-const PYC_TOKEN: i64 = 0x0a0d_0000 | 0x5703;
+const PYC_TOKEN: i64 = 0x0a0d_0000 | 0x5704;
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("extension_suffixes", "()", |t, _| Ok(List::new(t).into())),

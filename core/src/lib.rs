@@ -1,5 +1,6 @@
 //! The top of the runtime: the compiler, the interpreter, import, `sys`, builtins, and the command line.
 
+pub mod any_keywords;
 pub mod builtins;
 pub mod cli;
 pub mod code_load;

@@ -24,6 +24,12 @@ pub(super) fn check(
     mode: Mode,
     opts: &Options,
 ) -> Res {
+    if mode == Mode::Eval {
+        check_indent(src)?;
+    }
+    if !src.text.is_ascii() {
+        check_names(src, parsed.syntax())?;
+    }
     match first_error(parsed.errors()) {
         None => match parsed.unsupported_syntax_errors().first() {
             None => Ok(()),
@@ -54,6 +60,54 @@ pub(super) fn check(
             opts,
         }
         .report(e)),
+    }
+}
+
+/// An expression to evaluate begins at the margin.
+fn check_indent(src: &Source<'_>) -> Res {
+    let blank = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
+    let mut start = 0;
+    for line in src.text.split_inclusive('\n') {
+        if blank(line) {
+            start += line.len();
+            continue;
+        }
+        let text = line.trim_start_matches([' ', '\t']);
+        if text.len() == line.len() {
+            break;
+        }
+        let at = TextSize::new((start + line.len() - text.len() - 1) as u32);
+        let at = TextRange::empty(at);
+        return Err(src.error_of(ErrorKind::Indentation, at, "unexpected indent"));
+    }
+    Ok(())
+}
+
+/// No name may come to mean a constant by the normalization of identifiers.
+fn check_names(src: &Source<'_>, tree: &ast::Mod) -> Res {
+    struct Names(Option<(TextRange, String)>);
+    impl<'t> Visitor<'t> for Names {
+        fn visit_expr(&mut self, e: &'t Expr) {
+            if let Expr::Name(n) = e
+                && matches!(n.id.as_str(), "None" | "True" | "False")
+                && self.0.is_none()
+            {
+                self.0 = Some((n.range, n.id.to_string()));
+            }
+            walk_expr(self, e);
+        }
+    }
+    let mut names = Names(None);
+    match tree {
+        ast::Mod::Module(m) => names.visit_body(&m.body),
+        ast::Mod::Expression(e) => names.visit_expr(&e.body),
+    }
+    match names.0 {
+        None => Ok(()),
+        Some((range, name)) => {
+            let msg = format!("identifier field can't represent '{name}' constant");
+            Err(src.error_of(ErrorKind::Value, range, msg))
+        }
     }
 }
 
@@ -452,6 +506,14 @@ impl Reporter<'_, '_> {
                 let msg = "invalid syntax. Maybe you meant '!=' instead of '<>'?";
                 return Some(Found::new(at, msg));
             }
+            ")" | "]" | ":" | ","
+                if matches!(bracket, Some((_, b'(' | b'['))) && lone_star(before) =>
+            {
+                "Invalid star expression"
+            }
+            ":" if bracket.is_some_and(|b| b.1 == b'(' && lone_star(&self.src.text[..b.0])) => {
+                "Invalid star expression"
+            }
             ":" if matches!(bracket, Some((_, b'['))) => {
                 let param = before.rsplit(['[', ',']).next()?.trim();
                 let kind = match param.strip_prefix("**") {
@@ -474,14 +536,6 @@ impl Reporter<'_, '_> {
                 && before.ends_with(['(', '[', ','])
                 && after.starts_with([')', ']', ':', ',']) =>
             {
-                "Invalid star expression"
-            }
-            ")" | "]" | ":" | ","
-                if matches!(bracket, Some((_, b'(' | b'['))) && lone_star(before) =>
-            {
-                "Invalid star expression"
-            }
-            ":" if bracket.is_some_and(|b| b.1 == b'(' && lone_star(&self.src.text[..b.0])) => {
                 "Invalid star expression"
             }
             "(" if line

@@ -87,6 +87,8 @@ pub enum ErrorKind {
     Incomplete,
     /// RecursionError: nested too deeply for the compiler.
     Recursion,
+    /// ValueError.
+    Value,
 }
 
 /// Why a source could not be compiled. Lines and columns are counted from 1, columns in code points; line 0 is unknown.

@@ -831,10 +831,9 @@ pub fn call_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
     let names = if pairs.is_empty() {
         None
     } else {
-        for (k, _) in &pairs {
-            if Str::of(k.value()).is_none() {
-                return Err(t.type_error("keywords must be strings".into()));
-            }
+        let odd = pairs.iter().any(|(k, _)| Str::of(k.value()).is_none());
+        if odd && !crate::any_keywords::accepts(t, callee) {
+            return Err(t.type_error("keywords must be strings".into()));
         }
         all.extend(pairs.iter().map(|(_, v)| v.value()));
         Some(Tuple::from_vec(

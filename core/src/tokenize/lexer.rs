@@ -723,11 +723,12 @@ impl Lexer {
     }
 
     fn close(&mut self, start: usize, c: char) -> Res<()> {
-        let Some((open, at)) = self.brackets.pop() else {
-            // Who looks at tokens as they are written takes any.
-            if self.comments {
-                return Ok(());
-            }
+        let open = self.brackets.pop();
+        if self.comments && self.modes.is_empty() {
+            // Whoever wants all tokens gets those of sources that are wrong, too.
+            return Ok(());
+        }
+        let Some((open, at)) = open else {
             return self.error(start, format!("unmatched '{c}'"));
         };
         if matches!((open, c), (b'(', ')') | (b'[', ']') | (b'{', '}')) {
@@ -785,9 +786,13 @@ mod tests {
             all("(1\n").unwrap_err(),
             "unexpected EOF in multi-line statement"
         );
+        // Who wants all tokens gets brackets as they are.
+        assert!(all("(1]\n").is_ok());
+        let mut plain = Lexer::new("(1]\n".into(), false);
+        let error = std::iter::from_fn(|| plain.next().transpose()).find_map(Result::err);
         assert_eq!(
-            all("(1]\n").unwrap_err(),
-            "closing parenthesis ']' does not match opening parenthesis '('"
+            error.map(|e| e.msg).as_deref(),
+            Some("closing parenthesis ']' does not match opening parenthesis '('")
         );
     }
 

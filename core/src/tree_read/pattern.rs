@@ -160,6 +160,9 @@ impl Reader {
         let patterns = self.pattern_list(t, n, "patterns", false)?;
         let attrs = self.list(t, n, "kwd_attrs")?;
         let attrs = self.identifiers(t, n, &attrs, range)?;
+        for attr in &attrs {
+            self.check_name(t, attr.as_str())?;
+        }
         let kwd_patterns = self.pattern_list(t, n, "kwd_patterns", false)?;
         if attrs.len() != kwd_patterns.len() {
             let msg = "MatchClass doesn't have the same number of keyword attributes as patterns";
