@@ -789,7 +789,7 @@ mod tests {
         // Who wants all tokens gets brackets as they are.
         assert!(all("(1]\n").is_ok());
         let mut plain = Lexer::new("(1]\n".into(), false);
-        let error = std::iter::from_fn(|| plain.next().transpose()).find_map(Result::err);
+        let error = std::iter::from_fn(|| plain.next_token().transpose()).find_map(Result::err);
         assert_eq!(
             error.map(|e| e.msg).as_deref(),
             Some("closing parenthesis ']' does not match opening parenthesis '('")
