@@ -15,7 +15,7 @@ const VERIFIED: usize = 20_000;
 /// # Errors
 /// What the verifier found.
 pub fn run(source: &[u8], way: usize) -> Result<(), String> {
-    let text = match compile::decode_source(source) {
+    let text = match compile::decode_source(source, None) {
         Ok(text) => text,
         // `compile()` takes text as well, which need not be what a file holds.
         Err(_) => String::from_utf8_lossy(source).into_owned(),
@@ -33,6 +33,7 @@ pub fn run(source: &[u8], way: usize) -> Result<(), String> {
         top_level_await: way == 2 || way == 6,
         max_digits: (way == 1).then_some(0),
         allow_incomplete: way == 6,
+        from_file: way == 7,
     };
     if let Ok((code, _)) = compile::compile_warning(&text, mode, &opts) {
         check(&code)?;
