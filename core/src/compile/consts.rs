@@ -84,6 +84,28 @@ pub(super) fn truth(c: &Const) -> bool {
 impl<'a> Compiler<'a> {
     /// The value of an expression that is constant.
     pub(super) fn fold(&self, e: &Expr) -> Option<Const> {
+        let inner = match e {
+            Expr::UnaryOp(u) => &u.operand,
+            Expr::BinOp(b) => &b.left,
+            Expr::Subscript(s) => &s.value,
+            _ => return self.fold_here(e),
+        };
+        let nested = matches!(
+            &**inner,
+            Expr::UnaryOp(_) | Expr::BinOp(_) | Expr::Subscript(_)
+        );
+        let address = e as *const Expr as usize;
+        if nested && self.varying.borrow().contains(&address) {
+            return None;
+        }
+        let value = self.fold_here(e);
+        if nested && value.is_none() {
+            self.varying.borrow_mut().insert(address);
+        }
+        value
+    }
+
+    fn fold_here(&self, e: &Expr) -> Option<Const> {
         Some(match e {
             Expr::NoneLiteral(_) => Const::None,
             Expr::BooleanLiteral(b) if b.value => Const::True,

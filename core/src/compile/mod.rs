@@ -383,6 +383,8 @@ struct Compiler<'a> {
     /// The ones around it, outermost first.
     outer: Vec<Unit<'a>>,
     depth: u32,
+    /// The addresses of nested expressions that are known not to be constant: each level of a long chain asks for those below.
+    varying: std::cell::RefCell<std::collections::HashSet<usize>>,
 }
 
 impl<'a> Compiler<'a> {
@@ -395,6 +397,7 @@ impl<'a> Compiler<'a> {
             u: Unit::new(0),
             outer: Vec::new(),
             depth: 0,
+            varying: Default::default(),
         }
     }
 
