@@ -1,8 +1,8 @@
 //! Changes that the packed library has against the one of the crate it comes from: names of the implementation, and mends of
 //! errors that later 3.14 releases of the library have mended too.
 
-/// Small changes to the library: a file, a text in it, and what stands there instead. Most name the implementation; the last one
-/// lets tracebacks do without syntax trees, which `compile` does not make yet. The last are mends that CPython 3.14.7 has.
+/// Small changes to the library: a file, a text in it, and what stands there instead. The first name the implementation;
+/// the last are mends that CPython 3.14.7 has.
 pub const CHANGED: &[(&str, &str, &str)] = &[
     ("site.py", "return 'RustPython'", "return 'Weft'"),
     ("site.py", "lib/rustpython{", "lib/weft{"),
@@ -29,11 +29,6 @@ pub const CHANGED: &[(&str, &str, &str)] = &[
         "if \"weft\" in sys_version",
     ),
     ("platform.py", "name = \"RustPython\"", "name = \"Weft\""),
-    (
-        "traceback.py",
-        "suppress(SyntaxError, ImportError)",
-        "suppress(SyntaxError, ImportError, NotImplementedError)",
-    ),
     // What they look for among the instructions of `dis`.
     (
         "pdb.py",

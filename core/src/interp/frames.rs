@@ -127,34 +127,12 @@ pub fn too_deep(t: &mut Thread) -> Raised {
     t.raise(&errors::RECURSION_ERROR, "maximum recursion depth exceeded")
 }
 
-/// Writes the record of a frame that is about to run.
+/// Writes the record of a frame that is about to run, but for its pc: one that runs at once saves it before anybody looks.
 ///
 /// # Safety
 /// `f` must lie within the thread's frames, below the limit.
 #[inline(always)]
 pub unsafe fn write(
-    f: *mut Frame,
-    base: *mut Value,
-    code: &Code,
-    func: Value,
-    globals: *const Dict,
-    builtins: *const Dict,
-    flags: u32,
-    dst: u32,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        (*f).pc = code.first;
-        write_running(f, base, code, func, globals, builtins, flags, dst);
-    }
-}
-
-/// As [`write`] for a frame that runs at once: its pc is saved before anybody looks at it.
-///
-/// # Safety
-/// As `write`.
-#[inline(always)]
-pub unsafe fn write_running(
     f: *mut Frame,
     base: *mut Value,
     code: &Code,
@@ -209,6 +187,7 @@ pub fn push(
     // SAFETY: below the limits, so within the frames and registers of this thread.
     unsafe {
         write(f, base, code, func, globals, builtins, flags, dst);
+        (*f).pc = code.first;
         for n in bound..code.nlocals as usize {
             *base.add(n) = Value::NULL;
         }

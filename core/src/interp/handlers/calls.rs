@@ -429,7 +429,7 @@ unsafe fn push_frame(
         let nf = s.f.wrapping_add(1);
         s.save();
         let dst = s.i.a() as u32;
-        frames::write_running(
+        frames::write(
             nf,
             base,
             code,
