@@ -11,6 +11,7 @@ use weft_objects::function::Function;
 use weft_objects::generator::Generator;
 use weft_objects::instance::new_instance;
 use weft_objects::method::Method;
+use weft_objects::method_cache::MethodCache;
 use weft_objects::monitor::INSTRUMENTED;
 use weft_objects::prelude::*;
 use weft_objects::types::{TYPE, type_flags as tf};
@@ -708,7 +709,7 @@ fn construct(
 ) -> Res<Option<Enter>> {
     let cls = Type::of_unchecked(callee);
     let Some(init) = constructor(t, cls) else {
-        if cls.ctor.load(Acquire) != NO_INIT || argc != 0 {
+        if ctor_word(cls) != NO_INIT || argc != 0 {
             return Ok(None);
         }
         let obj = new_instance(t, cls)?;
@@ -760,11 +761,17 @@ const SLOW: u64 = 1;
 /// A class whose call makes a bare instance.
 const NO_INIT: u64 = 2;
 
-/// The `__init__` to enter for a call of the class, if it is that simple. Kept in the class until it changes.
+/// What is known of calls of the class: zero, one of the two above, or the `__init__` to enter. In its method cache, and so as long as that.
+#[inline(always)]
+fn ctor_word(cls: &Type) -> u64 {
+    // SAFETY: looked at here only.
+    unsafe { MethodCache::of(&cls.mcache) }.map_or(0, |mc| mc.ctor.load(Acquire))
+}
+
+/// The `__init__` to enter for a call of the class, if it is that simple.
 #[inline]
 fn constructor(t: &Thread, cls: &Type) -> Option<Value> {
-    let c = cls.ctor.load(Acquire);
-    match c {
+    match ctor_word(cls) {
         0 => learn_constructor(t, cls),
         SLOW | NO_INIT => None,
         v => Some(Value(v)),
@@ -773,8 +780,7 @@ fn constructor(t: &Thread, cls: &Type) -> Option<Value> {
 
 #[cold]
 fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
-    // Taking the cache first: a change of the class from here on empties `ctor` after this has filled it, or before and
-    // then the cache is another one.
+    // The cache first: a change of the class from here on takes it away, with what this puts there.
     let key = weft_objects::id!(t, "__init__");
     let (mc, index) = cls.lookup_index(t, key)?;
     let plain_new = cls.slots.new.get().map(|x| x as usize)
@@ -792,11 +798,7 @@ fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
     } else {
         SLOW
     };
-    cls.ctor.store(word, Release);
-    if !std::ptr::eq(cls.mcache.load(Acquire), mc) {
-        cls.ctor.store(0, Release);
-        return None;
-    }
+    mc.ctor.store(word, Release);
     if simple { Some(init) } else { None }
 }
 
