@@ -225,7 +225,10 @@ fn full(enter: Enter) {
     let mc = unsafe { &*first };
     for other in 1..=NAMES {
         let key = NAME + 16 * other;
-        assert!(matches!(mc.enter(&class.cache, &class.changes, key, 1), Entered::At(_)));
+        assert!(matches!(
+            mc.enter(&class.cache, &class.changes, key, 1),
+            Entered::At(_)
+        ));
     }
     let other = {
         let class = class.clone();

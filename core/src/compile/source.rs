@@ -68,6 +68,9 @@ const MAX_BRACKETS: usize = 200;
 const MAX_INDENT: usize = 100;
 /// Operators without an operand between them may follow each other this often.
 const MAX_PREFIX: u32 = 6_000;
+/// So many lambdas may be begun within each other's parameters: CPython's parser manages 746. (Where it also has an error to get over,
+/// this one takes time in the square of it.)
+const MAX_LAMBDAS: u32 = 746;
 
 impl<'a> Source<'a> {
     pub fn new(text: &'a str, filename: &'a str) -> Self {
@@ -307,6 +310,8 @@ struct Nesting<'s, 'a> {
     weight: u32,
     most: u32,
     prefix: u32,
+    /// Lambdas whose colon has not come.
+    lambdas: u32,
 }
 
 impl<'s, 'a> Nesting<'s, 'a> {
@@ -320,6 +325,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
             weight: 0,
             most: 0,
             prefix: 0,
+            lambdas: 0,
         }
     }
 
@@ -373,6 +379,7 @@ impl<'s, 'a> Nesting<'s, 'a> {
         self.most = self.most.max(self.weight);
         self.weight = 0;
         self.prefix = 0;
+        self.lambdas = 0;
     }
 
     fn skip_line(&mut self) {
@@ -423,6 +430,9 @@ impl<'s, 'a> Nesting<'s, 'a> {
     }
 
     fn operator(&mut self) -> Res {
+        if self.bytes[self.at] == b':' {
+            self.lambdas = self.lambdas.saturating_sub(1);
+        }
         self.at += 1;
         self.heavier()
     }
@@ -447,6 +457,12 @@ impl<'s, 'a> Nesting<'s, 'a> {
         if matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) && word.len() <= 2 {
             let raw = word.iter().any(|b| matches!(b, b'r' | b'R'));
             return self.string(raw);
+        }
+        if word == b"lambda" {
+            self.lambdas += 1;
+            if self.lambdas > MAX_LAMBDAS {
+                return Err(self.src.too_deep());
+            }
         }
         match word {
             b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is"

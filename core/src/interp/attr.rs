@@ -448,11 +448,7 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
     let ty = type_of(v);
     let is_type = v.is_ptr() && ty.has(tf::TYPE_SUBCLASS);
-    let class = if is_type {
-        Type::of_unchecked(v)
-    } else {
-        ty
-    };
+    let class = if is_type { Type::of_unchecked(v) } else { ty };
     let Some((mc, index)) = class.lookup_index(t, key) else {
         return false;
     };
