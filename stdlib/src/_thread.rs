@@ -108,7 +108,7 @@ fn lock_acquire(t: &mut Thread, a: &[Value]) -> Res {
 fn lock_acquire_args(t: &mut Thread, a: &[Value]) -> Res {
     let l = lock_of(a[0]);
     let how = wait_args(t, a[1], a[2])?;
-    if l.lock.try_lock(l.header.is_local(t)) {
+    if l.lock.try_lock(t, l.header.is_local(t)) {
         return Ok(Value::TRUE);
     }
     match how {
@@ -119,7 +119,7 @@ fn lock_acquire_args(t: &mut Thread, a: &[Value]) -> Res {
 
 fn lock_enter(t: &mut Thread, a: &[Value]) -> Res {
     let l = lock_of(a[0]);
-    if !l.lock.try_lock(l.header.is_local(t)) {
+    if !l.lock.try_lock(t, l.header.is_local(t)) {
         l.lock.lock_slow(t, None)?;
     }
     Ok(Value::TRUE)
@@ -240,7 +240,7 @@ impl RLock {
             self.count.store(self.count.load(Relaxed) + 1, Relaxed);
             return true;
         }
-        let got = self.lock.try_lock(self.header.is_local(t));
+        let got = self.lock.try_lock(t, self.header.is_local(t));
         if got {
             self.taken();
         }
@@ -334,7 +334,7 @@ fn rlock_acquire_restore(t: &mut Thread, a: &[Value]) -> Res {
             t.type_error("_acquire_restore() argument 1 must be a tuple of two ints".into())
         );
     };
-    if !l.lock.try_lock(l.header.is_local(t)) {
+    if !l.lock.try_lock(t, l.header.is_local(t)) {
         // The caller counts on having the lock, whatever signal handlers raise.
         let mut raised = None;
         while let Err(e) = l.lock.lock_slow(t, None) {
