@@ -185,7 +185,7 @@ impl Tuple {
             return Self::empty(t);
         }
         if n > INLINE {
-            return Self::make_outside(t, &TUPLE, (0..n).map(item).collect());
+            return Self::make_outside(t, &TUPLE, (0..n).map(item));
         }
         // SAFETY: all words after the header are written before anything else happens; the block has room for `n` items.
         unsafe {
@@ -199,10 +199,10 @@ impl Tuple {
         }
     }
 
-    #[cold]
-    fn make_outside(t: &Thread, cls: &Type, items: Vec<Value>) -> Obj {
+    /// An instance of a subclass, with owned words.
+    fn make_outside(t: &Thread, cls: &Type, items: impl Iterator<Item = Value>) -> Obj {
+        let slots: Box<[Slot]> = items.map(Slot::new).collect();
         let p = alloc_instance(t, cls) as *mut Tuple;
-        let slots: Box<[Slot]> = items.into_iter().map(Slot::new).collect();
         // SAFETY: a new instance with at least the layout of `Tuple`.
         unsafe {
             (&raw mut (*p).len).write(slots.len());
@@ -217,7 +217,7 @@ impl Tuple {
         if cls.is(&TUPLE) {
             return Self::from_vec(t, items);
         }
-        Self::make_outside(t, cls, items.into_iter().map(Obj::into_value).collect())
+        Self::make_outside(t, cls, items.into_iter().map(Obj::into_value))
     }
 }
 
@@ -389,6 +389,10 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
                 && let Some(items) = List::exact(*v).and_then(|l| l.local_items(t))
             {
                 return Ok(Tuple::from_slice(t, items).into());
+            }
+            if let Some(from) = Tuple::exact(*v) {
+                let items = from.values().iter().map(|v| Obj::new(t, *v).into_value());
+                return Ok(Tuple::make_outside(t, ty, items).into());
             }
             proto::to_vec(t, *v)?
         }
