@@ -39,6 +39,9 @@ pub struct Vm {
     reprs: RefCell<Vec<u64>>,
     /// The current `contextvars` context: an owned word, or NULL.
     pub context: Cell<Value>,
+    /// The event loop that the thread runs, and the task that it is running: owned words, or NULL.
+    pub running_loop: Cell<Value>,
+    pub running_task: Cell<Value>,
     /// `threading.local` dicts by key, and whatever else natives keep for a thread: owned values.
     pub locals: RefCell<std::collections::HashMap<u64, Obj>>,
     /// `sys.settrace`, `sys.setprofile`: owned words, or NULL.
@@ -131,6 +134,8 @@ impl Vm {
             handled: Cell::new(Value::NULL),
             reprs: RefCell::new(Vec::new()),
             context: Cell::new(Value::NULL),
+            running_loop: Cell::new(Value::NULL),
+            running_task: Cell::new(Value::NULL),
             locals: RefCell::default(),
             trace: Cell::new(Value::NULL),
             profile: Cell::new(Value::NULL),
@@ -497,6 +502,8 @@ pub fn leave(mut t: Box<Thread>) {
     drop(locals);
     for v in [
         &vm.context,
+        &vm.running_loop,
+        &vm.running_task,
         &vm.trace,
         &vm.profile,
         &vm.asyncgen_firstiter,

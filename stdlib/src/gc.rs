@@ -5,6 +5,7 @@
 use crate::support::{self, add, add_ints, int_obj};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::*};
 use weft_gc::{Flags, GcState, for_each_object, world};
+use weft_objects::frame::Frame;
 use weft_objects::int;
 use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
@@ -116,6 +117,14 @@ fn may_show(h: &Header, others: &[u16]) -> bool {
     !h.has_flag(Flags::DYING) && (cfg!(feature = "gil") || !others.contains(&h.owner.load(Relaxed)))
 }
 
+/// Frees shared objects that nothing refers to any more, and that only wait for that to be certain: they are not to be found.
+fn bury(t: &mut Thread) {
+    if weft_gc::multithreaded() {
+        t.settle(true);
+        runtime::run_pending(t);
+    }
+}
+
 fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
     if let Some(generation) = support::given_some(t, a[0]) {
         let n = proto::index_i64(t, generation.value())?;
@@ -128,6 +137,7 @@ fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
             ));
         }
     }
+    bury(t);
     let others = other_tags(t);
     let mut found = Vec::new();
     for_each_object(t, &mut |h| {
@@ -150,6 +160,7 @@ fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
     let targets: Vec<u64> = Tuple::of(a[0]).map_or_else(Vec::new, |x| {
         x.values().iter().map(|v| v.bare().0).collect()
     });
+    bury(t);
     let others = other_tags(t);
     let (mut found, own_args) = (Vec::new(), a[0].bare());
     for_each_object(t, &mut |h| {
@@ -163,7 +174,34 @@ fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
             found.push(Obj::from(h.value()));
         }
     });
+    let refers = |v: Value| v.is_ptr() && targets.contains(&v.bare().0);
+    for g in running_generators(t, refers) {
+        if !found.iter().any(|o| o.value().same(g.value())) {
+            found.push(g);
+        }
+    }
     Ok(List::from_vec(t, found).into())
+}
+
+/// The generators that this thread is running and one of whose variables, which lie on its stack meanwhile, is as wanted.
+fn running_generators(t: &Thread, wanted: impl Fn(Value) -> bool) -> Vec<Obj> {
+    let vm = t.vm();
+    let (mut f, mut found) = (vm.frame_top(), Vec::new());
+    while f > vm.frames_base() {
+        f = f.wrapping_sub(1);
+        // SAFETY: a running frame of this thread; its variables are the first of its registers.
+        unsafe {
+            let g = (*f).generator;
+            if g.is_null() || (*f).flags & Frame::DELEGATING != 0 {
+                continue;
+            }
+            let variables = std::slice::from_raw_parts((*f).base, (*(*f).code).nlocals as usize);
+            if variables.iter().any(|v| wanted(*v)) {
+                found.push(Obj::new(t, g));
+            }
+        }
+    }
+    found
 }
 
 /// Words that stand for Python objects.

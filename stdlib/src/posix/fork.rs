@@ -87,6 +87,7 @@ pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     };
     if pid == 0 {
         crate::_thread::after_fork_child();
+        crate::_asyncio::after_fork_child(t);
     }
     IMPORT_LOCK.unlock(false);
     if pid == 0 {
