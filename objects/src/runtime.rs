@@ -497,6 +497,26 @@ static DEFAULT_STACK: AtomicUsize = AtomicUsize::new(16 << 20);
 /// Ends the calling thread's state.
 pub fn leave(mut t: Box<Thread>) {
     run_pending(&mut t);
+    // What dies here may run Python, which may make such things again.
+    for _ in 0..NESTED_FINALIZERS {
+        drop_own(&t);
+        run_pending(&mut t);
+        if t.vm().locals.borrow().is_empty() {
+            break;
+        }
+    }
+    weft_gc::collect_local(&mut t);
+    t.settle(true);
+    run_pending(&mut t);
+    drop_own(&t);
+    let vm = t.ext() as *mut Vm;
+    t.leave();
+    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
+    drop(unsafe { Box::from_raw(vm) });
+}
+
+/// Drops what the thread has for itself.
+fn drop_own(t: &Thread) {
     let vm = t.vm();
     let locals: Vec<Obj> = vm.locals.borrow_mut().drain().map(|(_, o)| o).collect();
     drop(locals);
@@ -508,20 +528,11 @@ pub fn leave(mut t: Box<Thread>) {
         &vm.profile,
         &vm.asyncgen_firstiter,
         &vm.asyncgen_finalizer,
+        &t.exc,
     ] {
-        dec(&t, v.replace(Value::NULL));
+        dec(t, v.replace(Value::NULL));
     }
-    dec(&t, t.exc.replace(Value::NULL));
-    let top = vm.swap_handled(Value::NULL);
-    dec(&t, top);
-    run_pending(&mut t);
-    weft_gc::collect_local(&mut t);
-    t.settle(true);
-    run_pending(&mut t);
-    let vm = t.ext() as *mut Vm;
-    t.leave();
-    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
-    drop(unsafe { Box::from_raw(vm) });
+    dec(t, vm.swap_handled(Value::NULL));
 }
 
 // --- finalizers and signals ---
