@@ -496,6 +496,19 @@ pub fn any_object(t: &mut Thread, f: &mut dyn FnMut(&Header) -> bool) -> bool {
     found
 }
 
+/// How many live objects there are, of all threads.
+pub fn live_objects(t: &mut Thread) -> usize {
+    let me = t.peer().clone();
+    let mut n = 0;
+    crate::thread::world().stop(&me, |stopped| {
+        for peer in stopped.peers() {
+            walk(&peer.payload().thread().heap, false, |_, _| n += 1);
+        }
+        walk_orphans(false, |_, _| n += 1);
+    });
+    n
+}
+
 /// Calls `f` for every live container of every thread, with the world stopped.
 pub fn for_each_object(t: &mut Thread, f: &mut dyn FnMut(&Header)) {
     let me = t.peer().clone();

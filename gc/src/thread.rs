@@ -69,6 +69,9 @@ pub struct Registers {
     top: Cell<*mut Value>,
 }
 
+/// Miri does not know this one.
+const NO_RESERVE: libc::c_int = if cfg!(miri) { 0 } else { libc::MAP_NORESERVE };
+
 impl Registers {
     fn new(count: usize) -> Registers {
         // SAFETY: an anonymous private mapping, which is zero (all registers unbound).
@@ -77,7 +80,7 @@ impl Registers {
                 null_mut(),
                 count * 8,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | NO_RESERVE,
                 -1,
                 0,
             )

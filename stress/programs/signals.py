@@ -43,4 +43,4 @@ for _ in range(ROUNDS):
     except KeyboardInterrupt:
         caught += 1
 same(caught, ROUNDS, "interrupts")
-done()
+done("the main thread's work")
