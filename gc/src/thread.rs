@@ -149,6 +149,8 @@ pub struct Thread {
     breaker: *const AtomicU32,
     tag: Cell<u16>,
     pub(crate) destroying: Cell<u32>,
+    /// Of the locks that it takes over.
+    pub pace: weft_threads::Pace,
     /// The layers above rely on some objects being this thread's alone: see [`before_publishing`].
     pub relying: Cell<bool>,
     pub regs: Registers,
@@ -204,6 +206,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         breaker: peer.breaker(),
         tag: Cell::new(tag),
         destroying: Cell::new(0),
+        pace: weft_threads::Pace::new(),
         relying: Cell::new(false),
         regs: Registers::new(registers),
         loop_stack: Cell::new(usize::MAX),

@@ -32,7 +32,7 @@ pub mod sync;
 mod tags;
 pub mod world;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Pace};
 pub use gil::Gil;
 pub use once::Once;
 pub use parker::RawLock;

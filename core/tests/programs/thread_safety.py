@@ -1,4 +1,5 @@
 """What `docs/thread-safety.md` promises, line by line: each line of its tables names the case that shows it."""
+import asyncio
 import builtins
 import collections
 import contextvars
@@ -950,6 +951,42 @@ def case_queues():
             for n in range(2):
                 own = [i for number, i in part if number == n]
                 same(own, sorted(own))
+
+
+class NoLoop:
+    """As much of a loop as futures ask for: notes what is to be called."""
+
+    def __init__(self):
+        self.called = queue.SimpleQueue()
+
+    def get_debug(self):
+        return False
+
+    def call_soon(self, f, *args, context=None):
+        self.called.put(f)
+
+
+def case_futures():
+    for _ in range(N // 20):
+        loop, won = NoLoop(), queue.SimpleQueue()
+        future = asyncio.Future(loop=loop)
+
+        def finish(how, x):
+            try:
+                how(x)
+            except asyncio.InvalidStateError:
+                return
+            won.put(x)
+
+        calls = [object() for _ in range(6)]
+        together(
+            lambda: finish(future.set_result, 1),
+            lambda: finish(future.set_result, 2),
+            lambda: [future.add_done_callback(f) for f in calls],
+        )
+        same(won.qsize(), 1)
+        same(future.result(), won.get())
+        same({loop.called.get() for _ in range(loop.called.qsize())}, set(calls))
 
 
 def case_own_to_a_thread():
