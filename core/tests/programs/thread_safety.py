@@ -623,6 +623,30 @@ def case_deques():
     same(sorted([*things, *taken[0], *taken[1]]), sorted((n, i) for n in range(2) for i in range(N)))
 
 
+def case_deque_searches():
+    things = collections.deque([(n, i) for i in range(N) for n in range(3)] + ["stays"])
+
+    def take(number):
+        for i in range(N):
+            check("stays" in things and things.count("stays") == 1)
+            things.remove((number, i))
+
+    together(*(lambda n=n: take(n) for n in range(3)))
+    same(list(things), ["stays"])
+    few = collections.deque(maxlen=4)
+
+    def insert():
+        for i in range(N):
+            try:
+                few.insert(1, i)
+                few.popleft()
+            except IndexError:
+                pass
+            check(len(few) <= 4)
+
+    together(insert, insert, insert)
+
+
 def case_deque_walks():
     things = collections.deque(range(20))
 
@@ -998,8 +1022,16 @@ def case_files():
             same(sorted(file), [b"[0]\n"] * N + [b"[1]\n"] * N + [b"[2]\n"] * N)
 
 
+path_changes = threading.Lock()
+
+
 def case_imports():
-    # One at a time may use the list that the modules write to.
+    # Others that look for modules must not walk along a path from which something is taken.
+    with path_changes:
+        imports()
+
+
+def imports():
     name = "weft_module_%d" % threading.get_ident()
     log = name + "_log"
     setattr(builtins, log, [])
