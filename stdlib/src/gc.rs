@@ -34,6 +34,7 @@ pub fn collect_all(t: &mut Thread) -> usize {
             break;
         }
     }
+    weft_gc::wait_for_finalizers(t);
     COLLECTIONS.fetch_add(1, Relaxed);
     COLLECTED.fetch_add(found as u64, Relaxed);
     found
