@@ -111,10 +111,10 @@ impl<R: Weak> WeakTable<R> {
             return;
         }
         let mut map = self.shard(key).write();
-        if let Some(refs) = map.get_mut(&key) {
-            if !refs.remove(is) {
-                map.remove(&key);
-            }
+        if let Some(refs) = map.get_mut(&key)
+            && !refs.remove(is)
+        {
+            map.remove(&key);
         }
     }
 
