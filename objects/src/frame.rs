@@ -28,7 +28,7 @@ pub struct Frame {
     pub generator: Value,
     /// The frame object, if one has been asked for: an owned word.
     pub object: Value,
-    /// The instance that a constructor's frame makes: an owned word, or NULL.
+    /// The instance that a constructor's frame makes, or what [`Frame::NEW`] says: an owned word, or NULL.
     pub instance: Value,
     /// What was being handled when this generator's frame was entered: an owned word, or NULL. Unset in other frames.
     pub handled: Value,
@@ -43,6 +43,9 @@ impl Frame {
     pub const ENTRY: u32 = 1;
     /// It runs `__init__` for a call of the class: the result is `instance`.
     pub const CONSTRUCTOR: u32 = 2;
+    /// It runs `__new__` for a call of a class whose `__init__` does nothing. `instance` is a tuple of the class, the names of keyword
+    /// arguments (or None) and the arguments, for the `__init__` of another class whose instance may come out.
+    pub const NEW: u32 = 4;
     /// The register below the frame holds the function and is the frame's to clear.
     pub const BELOW: u32 = 8;
     /// A generator's frame.

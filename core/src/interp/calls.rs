@@ -790,17 +790,21 @@ fn construct_by_new(
         if base.wrapping_add(code.nregs as usize + argc + 1) > t.regs.limit() {
             return Err(super::frames::too_deep(t));
         }
+        // The class, the names and the arguments lie in a row: kept in case that the instance is another class's.
+        *base = if names.is_null() { Value::NONE } else { names };
+        let call = Tuple::from_slice(t, std::slice::from_raw_parts(p, argc + 2));
         let new = to_reg(t, new);
         *base = std::mem::replace(&mut *p, new);
         let bound = bind(t, func, code, base, argc + 1, names);
         let pushed = match bound {
-            Ok(n) => push(t, new, code, base, n, Frame::BELOW, dst as u32),
+            Ok(n) => push(t, new, code, base, n, Frame::BELOW | Frame::NEW, dst as u32),
             Err(e) => Err(e),
         };
         if let Err(e) = pushed {
             clear_beyond(t, base, code.nlocals as usize + argc + 1);
             return Err(e);
         }
+        (*t.vm().frame_top().wrapping_sub(1)).instance = call.into_value();
     }
     Ok(Some(Enter::Frame))
 }

@@ -61,6 +61,8 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
         }
         // SAFETY: the innermost frame.
         v = unsafe { std::mem::replace(&mut (*f).instance, Value::NULL) };
+    } else if flags & Frame::NEW != 0 {
+        v = initialized(t, f, v)?;
     }
     pop(t, f);
     Ok(if flags & Frame::ENTRY != 0 {
@@ -68,6 +70,25 @@ pub fn leave(t: &mut Thread, f: *mut Frame, v: Value) -> Res<Left> {
     } else {
         Left::Caller(v, dst)
     })
+}
+
+/// What `__new__` has given, for a class whose own `__init__` does nothing: an instance of a class below it may have one that does.
+fn initialized(t: &mut Thread, f: *mut Frame, v: Value) -> Res {
+    // SAFETY: the innermost frame; the tuple is the frame's.
+    let call = Obj::own(unsafe { std::mem::replace(&mut (*f).instance, Value::NULL) });
+    let Some([cls, names, args @ ..]) = Tuple::exact(call.value()).map(|c| c.values()) else {
+        return Ok(v);
+    };
+    let ty = type_of(v);
+    if ty.value().same(*cls) || !ty.is_subtype(Type::of_unchecked(*cls)) {
+        return Ok(v);
+    }
+    let v = Obj::own(v);
+    if let Some(init) = ty.slots.init.get() {
+        let names = if names.is_none() { Value::NULL } else { *names };
+        init(t, v.value(), Args::new(args, names))?;
+    }
+    Ok(v.into_value())
 }
 
 /// A generator returns `v`.

@@ -220,7 +220,7 @@ pub fn pop(t: &mut Thread, f: *mut Frame) {
         }
         let ns = std::mem::replace(&mut (*f).namespace, Value::NULL);
         drop_reg(t, ns);
-        if (*f).flags & Frame::CONSTRUCTOR != 0 {
+        if (*f).flags & (Frame::CONSTRUCTOR | Frame::NEW) != 0 {
             drop_reg(t, (*f).instance);
         }
     }
