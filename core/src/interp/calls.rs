@@ -772,7 +772,9 @@ fn construct_by_new(
     dst: usize,
 ) -> Res<Option<Enter>> {
     // SAFETY: the static method that the class had when the word was made: alive as long as a value of the method cache.
-    let new = unsafe { &*((word & !NEW) as *const Wrapped) }.callable.get();
+    let new = unsafe { &*((word & !NEW) as *const Wrapped) }
+        .callable
+        .get();
     let Some(func) = Function::of(new) else {
         return Ok(None);
     };
