@@ -331,9 +331,8 @@ fn getsizeof(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn getallocatedblocks(t: &mut Thread, _a: &[Value]) -> Res {
-    let mut n = 0;
-    weft_gc::for_each_object(t, &mut |_| n += 1);
-    Ok(Value::int(n))
+    let n = weft_gc::live_objects(t);
+    Ok(int::from_usize(t, n))
 }
 
 // --- frames ---

@@ -8,6 +8,7 @@ mod block;
 mod collect;
 mod count;
 mod destroy;
+mod finishing;
 mod header;
 mod heap;
 mod lock;
@@ -29,10 +30,11 @@ pub use count::{dec, inc, keep, keep_globals, slot_to_reg_fast, to_heap, to_reg,
 pub use destroy::Pending;
 pub use destroy::local_zero;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
-pub use heap::{MAX_BLOCK, any_object, for_each_object};
+pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
 pub use publish::{publish, share};
+pub use shared::wait_for_finalizers;
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;

@@ -499,6 +499,26 @@ static DEFAULT_STACK: AtomicUsize = AtomicUsize::new(16 << 20);
 /// Ends the calling thread's state.
 pub fn leave(mut t: Box<Thread>) {
     run_pending(&mut t);
+    // What dies here may run Python, which may make such things again.
+    for _ in 0..NESTED_FINALIZERS {
+        drop_own(&t);
+        run_pending(&mut t);
+        if t.vm().locals.borrow().is_empty() {
+            break;
+        }
+    }
+    weft_gc::collect_local(&mut t);
+    t.settle(true);
+    run_pending(&mut t);
+    drop_own(&t);
+    let vm = t.ext() as *mut Vm;
+    t.leave();
+    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
+    drop(unsafe { Box::from_raw(vm) });
+}
+
+/// Drops what the thread has for itself.
+fn drop_own(t: &Thread) {
     let vm = t.vm();
     let locals: Vec<Obj> = vm.locals.borrow_mut().drain().map(|(_, o)| o).collect();
     drop(locals);
@@ -510,20 +530,11 @@ pub fn leave(mut t: Box<Thread>) {
         &vm.profile,
         &vm.asyncgen_firstiter,
         &vm.asyncgen_finalizer,
+        &t.exc,
     ] {
-        dec(&t, v.replace(Value::NULL));
+        dec(t, v.replace(Value::NULL));
     }
-    dec(&t, t.exc.replace(Value::NULL));
-    let top = vm.swap_handled(Value::NULL);
-    dec(&t, top);
-    run_pending(&mut t);
-    weft_gc::collect_local(&mut t);
-    t.settle(true);
-    run_pending(&mut t);
-    let vm = t.ext() as *mut Vm;
-    t.leave();
-    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
-    drop(unsafe { Box::from_raw(vm) });
+    dec(t, vm.swap_handled(Value::NULL));
 }
 
 // --- finalizers and signals ---
@@ -543,11 +554,13 @@ pub fn run_pending(t: &mut Thread) {
     }
     t.vm().finalizers.set(depth + 1);
     while t.has_pending() {
-        for p in t.take_pending() {
+        t.serve_pending();
+        while let Some(p) = t.next_pending() {
             let saved = t.exc.replace(Value::NULL);
             finish(t, p);
             let left = t.exc.replace(saved);
             dec(t, left);
+            t.end_pending();
         }
     }
     t.vm().finalizers.set(depth);

@@ -257,7 +257,7 @@ static SERIAL: Mutex<()> = Mutex::new(());
 pub fn run(f: impl FnOnce(&mut Thread)) {
     let serial = SERIAL.lock().unwrap_or_else(|e| e.into_inner());
     LIVE.store(0, Relaxed);
-    let mut t = weft_gc::spawn_state(None, 1 << 12).unwrap();
+    let mut t = weft_gc::spawn_state(None, 1 << 16).unwrap();
     t.enter();
     // A failing test must not hold up the others: handshakes wait for its thread.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(&mut t)));
@@ -394,4 +394,9 @@ pub fn drop_register(t: &Thread, i: usize) {
     let v = register(t, i);
     put_register(t, i, Value::NULL);
     weft_gc::dec(t, v);
+}
+
+/// How often something is done; Miri takes a thousand times as long.
+pub fn times(n: usize) -> usize {
+    if cfg!(miri) { n.div_ceil(200) } else { n }
 }
