@@ -258,6 +258,8 @@ impl Vm {
         let words = [
             &self.handled,
             &self.context,
+            &self.running_loop,
+            &self.running_task,
             &self.trace,
             &self.profile,
             &self.asyncgen_firstiter,
@@ -290,7 +292,7 @@ impl Vm {
     }
 }
 
-const WORDS: usize = 6;
+const WORDS: usize = 8;
 
 /// What a thread has for itself in an interpreter, while it is in another one.
 pub struct Outside {

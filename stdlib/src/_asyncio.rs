@@ -14,6 +14,7 @@ mod task;
 
 use crate::support;
 use weft_objects::cell::counted;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
 
@@ -21,7 +22,7 @@ use weft_objects::runtime::{self, Global};
 struct Known {
     module: &'static str,
     name: &'static str,
-    found: Global,
+    found: PerInterpreter<Global>,
 }
 
 impl Known {
@@ -29,29 +30,29 @@ impl Known {
         Known {
             module,
             name,
-            found: Global::new(),
+            found: PerInterpreter::new(Global::new(), Global::new),
         }
     }
 
     #[inline]
-    fn get(&self, t: &mut Thread) -> Res<Obj> {
-        match self.found.get() {
+    fn get(&'static self, t: &mut Thread) -> Res<Obj> {
+        match self.found.of(t).get() {
             Some(v) => Ok(Obj::new(t, v)),
             None => self.find(t),
         }
     }
 
     #[cold]
-    fn find(&self, t: &mut Thread) -> Res<Obj> {
+    fn find(&'static self, t: &mut Thread) -> Res<Obj> {
         let module = runtime::import(t, self.module)?;
         let name = weft_objects::names::get(t, self.name);
         let found = proto::get_attr(t, module.value(), name)?;
-        self.found.set(t, found.clone());
+        self.found.of(t).set(t, found.clone());
         Ok(found)
     }
 
     /// Calls it.
-    fn call(&self, t: &mut Thread, args: &[Value]) -> Res<Obj> {
+    fn call(&'static self, t: &mut Thread, args: &[Value]) -> Res<Obj> {
         let f = self.get(t)?;
         proto::call(t, f.value(), args)
     }

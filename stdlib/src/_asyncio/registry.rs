@@ -9,6 +9,7 @@ use super::{WEAK_SET, current};
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering::*;
 use weft_gc::Flags;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
 use weft_objects::runtime::Global;
 use weft_objects::set::Set;
@@ -124,25 +125,25 @@ fn scheduled(t: &Thread, event_loop: Value) -> Vec<Obj> {
 // --- tasks that are not of our class ---
 
 /// A `WeakSet` of tasks of other classes that are scheduled.
-static FOREIGN: Global = Global::new();
+static FOREIGN: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 /// A set of those that are being started eagerly.
-static EAGER: Global = Global::new();
+static EAGER: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 
 fn foreign(t: &mut Thread) -> Res<Obj> {
-    if let Some(v) = FOREIGN.get() {
+    if let Some(v) = FOREIGN.of(t).get() {
         return Ok(Obj::new(t, v));
     }
     let made = WEAK_SET.call(t, &[])?;
-    FOREIGN.set(t, made.clone());
+    FOREIGN.of(t).set(t, made.clone());
     Ok(made)
 }
 
 fn eager(t: &Thread) -> Obj {
-    match EAGER.get() {
+    match EAGER.of(t).get() {
         Some(v) => Obj::new(t, v),
         None => {
             let made = Set::new(t);
-            EAGER.set(t, made.clone());
+            EAGER.of(t).set(t, made.clone());
             made
         }
     }
@@ -216,14 +217,14 @@ pub fn all_tasks(t: &mut Thread, a: &[Value]) -> Res {
     };
     let found = Set::new(t);
     // The eager ones first: one that comes to be scheduled meanwhile is not missed.
-    let mut others = match EAGER.get().and_then(Set::of) {
+    let mut others = match EAGER.of(t).get().and_then(Set::of) {
         Some(set) => set.to_vec(t),
         None => Vec::new(),
     };
     for task in scheduled(t, event_loop.value()) {
         Set::of_obj(&found).add(t, task.value())?;
     }
-    if let Some(set) = FOREIGN.get() {
+    if let Some(set) = FOREIGN.of(t).get() {
         others.extend(proto::to_vec(t, set)?);
     }
     for v in others {
