@@ -26,7 +26,7 @@ _classes = {}
 
 def _register_heap_types(queuetype, emptyerror, fullerror):
     _classes.update(queue=queuetype, empty=emptyerror, full=fullerror)
-    _x.register(queuetype, "_interpqueues:queue", _pack, _unpack, _drop)
+    _x.register(queuetype, "_interpqueues:queue", _pack)
 
 
 def _class(name):
@@ -52,6 +52,9 @@ def _drop(id):
         release(id)
     except QueueError:
         pass
+
+
+_x.register_kind("_interpqueues:queue", _unpack, _drop)
 
 
 def _id(id):

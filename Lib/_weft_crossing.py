@@ -74,12 +74,17 @@ _unpackers = {}
 _droppers = {}
 
 
-def register(cls, kind, pack, unpack, drop=None):
-    """Objects of this very class can be shared: `pack` gives plain data, of which `unpack` makes an object again."""
+def register(cls, kind, pack):
+    """Objects of this very class can be shared: `pack` gives plain data."""
     _packers[cls] = lambda obj: (kind, pack(obj))
+
+
+def register_kind(kind, unpack, drop):
+    """How an object is made of plain data of that kind, and what becomes of data of which none will be made.
+
+    The kind's name begins with that of the module that registers it when it is imported."""
     _unpackers[kind] = unpack
-    if drop is not None:
-        _droppers[kind] = drop
+    _droppers[kind] = drop
 
 
 def is_shareable(obj):
@@ -232,7 +237,10 @@ def _program(file):
         module.__builtins__ = sys.modules["builtins"]
         with io.open_code(file) as f:
             code = compile(f.read(), file, "exec")
-        exec(code, module.__dict__)
+        try:
+            exec(code, module.__dict__)
+        except BaseException as exc:
+            raise ImportError(f"{file} cannot be run as a module") from exc
         _programs[file] = module
     return module
 
@@ -419,14 +427,18 @@ def end(id):
         if known["running"]:
             raise InterpreterError("interpreter running")
         del interpreters[id]
-    _native.end(id)
+    try:
+        _native.end(id)
+    except LookupError:
+        # The program's end was quicker.
+        raise InterpreterNotFoundError(f"unrecognized interpreter ID {id}") from None
     for name in ("queues", "channels"):
         if name in shared:
             unbind(shared[name], id)
 
 
 def unbind(containers, id):
-    """Items of an interpreter that has ended go, or say that they are unbound."""
+    """Items of an interpreter that has ended go, or say that they are unbound; ends of channels that it used are closed."""
     with lock:
         for container in list(containers.values()):
             items = container["items"]
@@ -437,6 +449,9 @@ def unbind(containers, id):
                     items.remove(item)
                 else:
                     item["packed"] = None
-                waiting = item.get("received")
-                if waiting is not None and waiting.locked():
-                    waiting.release()
+            ends = [container[end] for end in ("send", "recv") if end in container]
+            for end in ends:
+                if id in end:
+                    end[id] = False
+            if any(ends) and not any(used for end in ends for used in end.values()):
+                container["open"] = False

@@ -57,7 +57,10 @@ fn call(t: &mut Thread, a: &[Value]) -> Res {
         let m = crate::import::import_module(t, &module)?;
         proto::call_method(t, m.value(), &name, args.values())
     });
-    r.map(Obj::into_value)
+    match r {
+        Some(r) => r.map(Obj::into_value),
+        None => Err(t.raise(&errors::LOOKUP_ERROR, "the interpreter has ended")),
+    }
 }
 
 /// The instructions of a code object.

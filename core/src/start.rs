@@ -298,11 +298,11 @@ pub fn new_interpreter(t: &mut Thread, allowed: u32) -> Res<&'static Interpreter
         Ok(())
     });
     match r {
-        Ok(()) => Ok(new),
-        Err(e) => {
+        Some(Err(e)) => {
             new.end(t);
             Err(e)
         }
+        _ => Ok(new),
     }
 }
 
@@ -336,7 +336,10 @@ fn end_interpreters(t: &mut Thread) {
         runtime::unraisable(t, "", None);
     }
     for i in left.into_iter().filter_map(Interpreter::find) {
-        end_interpreter(t, i);
+        // Daemons go on in theirs.
+        if !i.is_used() {
+            end_interpreter(t, i);
+        }
     }
 }
 

@@ -12,13 +12,16 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
 pub struct Interpreter {
     /// -1: not in use.
     id: AtomicI64,
-    /// Threads that were started in it and have not ended.
-    pub threads: AtomicUsize,
+    /// How many threads are in it, or [`CLOSED`].
+    users: AtomicUsize,
     /// What programs may do in it: [`FORK`] and the others.
     allowed: AtomicU32,
     /// What it has of its own, by the address of the [`PerInterpreter`] that it belongs to.
     parts: RwLock<Vec<(usize, &'static dyn Part)>>,
 }
+
+/// Nobody can come in any more.
+const CLOSED: usize = usize::MAX;
 
 /// What an interpreter may allow.
 pub const FORK: u32 = 1;
@@ -60,7 +63,7 @@ impl Interpreter {
     const fn new(id: i64) -> Interpreter {
         Interpreter {
             id: AtomicI64::new(id),
-            threads: AtomicUsize::new(0),
+            users: AtomicUsize::new(0),
             allowed: AtomicU32::new(u32::MAX),
             parts: RwLock::new(Vec::new()),
         }
@@ -98,6 +101,7 @@ impl Interpreter {
         let mut all = OTHERS.lock();
         if let Some(free) = all.iter().find(|i| i.id() < 0) {
             free.id.store(id, Release);
+            free.users.store(0, Release);
             return free;
         }
         let new: &'static Interpreter = Box::leak(Box::new(Interpreter::new(id)));
@@ -122,9 +126,28 @@ impl Interpreter {
         ids
     }
 
-    /// Ends it, when nothing runs in it any more: what it had goes. If threads are still in it (daemons) it is only forgotten.
+    /// Whether any thread is in it.
+    pub fn is_used(&self) -> bool {
+        self.users.load(Acquire) != 0
+    }
+
+    /// One more thread is in it, until [`Interpreter::left`]. False: it has ended.
+    pub fn join(&self) -> bool {
+        let more = |n| (n != CLOSED).then(|| n + 1);
+        self.users.fetch_update(AcqRel, Acquire, more).is_ok()
+    }
+
+    /// A thread is no longer in it.
+    pub fn left(&self) {
+        self.users.fetch_sub(1, AcqRel);
+    }
+
+    /// Ends it, when nothing runs in it any more: what it had goes. If threads are still in it (daemons) it is only forgotten, and
+    /// stays theirs.
     pub fn end(&'static self, t: &Thread) {
-        if self.threads.load(Acquire) != 0 {
+        // Nobody comes in from now on, so nobody uses what is dropped below.
+        let closed = self.users.compare_exchange(0, CLOSED, AcqRel, Acquire);
+        if closed.is_err() {
             OTHERS.lock().retain(|i| !std::ptr::eq(*i, self));
             return;
         }
@@ -183,13 +206,22 @@ pub fn current(t: &Thread) -> &'static Interpreter {
     t.vm().interpreter.get()
 }
 
-/// Calls `f` in an interpreter, as if the thread had just begun: what it was doing in its own one cannot be seen there.
-pub fn within<R>(t: &mut Thread, to: &'static Interpreter, f: impl FnOnce(&mut Thread) -> R) -> R {
+/// Calls `f` in an interpreter, as if the thread had just begun: what it was doing in its own one cannot be seen there. `None`: the
+/// interpreter has ended.
+pub fn within<R>(
+    t: &mut Thread,
+    to: &'static Interpreter,
+    f: impl FnOnce(&mut Thread) -> R,
+) -> Option<R> {
+    if !to.join() {
+        return None;
+    }
     let raised = t.take_exc();
     let outside = t.vm().enter_interpreter(to);
     let r = f(t);
     let inside = t.vm().leave_interpreter(outside);
     inside.forget(t);
+    to.left();
     if let Some(exc) = raised {
         let _ = t.set_exc(exc);
     }
@@ -197,5 +229,5 @@ pub fn within<R>(t: &mut Thread, to: &'static Interpreter, f: impl FnOnce(&mut T
         // What came in meanwhile is the main interpreter's.
         t.peer().raise(weft_gc::breaker_bits::SIGNAL);
     }
-    r
+    Some(r)
 }

@@ -476,7 +476,8 @@ pub fn start_thread(
     };
     let start = Start(state);
     let interpreter = t.vm().interpreter.get();
-    interpreter.threads.fetch_add(1, AcqRel);
+    // It has not ended, as this thread is in it.
+    interpreter.join();
     let started = std::thread::Builder::new()
         .stack_size(stack)
         .spawn(move || {
@@ -486,10 +487,10 @@ pub fn start_thread(
             state.enter();
             f(&mut state);
             leave(state);
-            interpreter.threads.fetch_sub(1, AcqRel);
+            interpreter.left();
         });
     if started.is_err() {
-        interpreter.threads.fetch_sub(1, AcqRel);
+        interpreter.left();
     }
     started
 }
