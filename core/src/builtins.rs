@@ -51,7 +51,7 @@ const DOC: &str = "Built-in functions, types, exceptions, and other objects.\n\n
                    useful in modules that provide\nobjects with the same name as a builtin and need the builtin of \
                    that\nname.";
 
-/// Makes the module, and makes its namespace the one that all code looks builtins up in. Once, at start-up.
+/// Makes the module, and makes its namespace the one that all code looks builtins up in. Once for each interpreter.
 ///
 /// # Errors
 /// If the exception group classes cannot be made.
@@ -60,7 +60,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
     let Some(module) = Module::of(m.value()) else {
         return Ok(m);
     };
-    runtime::BUILTINS.set(t, module.dict_obj(t));
+    runtime::BUILTINS.of(t).set(t, module.dict_obj(t));
     weft_objects::template::init(t);
     module.add(t, "__doc__", Str::new(t, DOC));
     for (name, v) in [

@@ -20,6 +20,7 @@ static OWN: &[(&str, Init)] = &[
     ("_symtable", crate::symtable::module),
     ("_tokenize", crate::tokenize::module),
     ("_weft_ast", crate::any_keywords::module),
+    ("_weft_interpreters", crate::interpreters::module),
     ("marshal", crate::marshal::module),
 ];
 
@@ -90,7 +91,7 @@ pub fn run_frozen(t: &mut Thread, name: &str) -> Res<Obj> {
     if let Some(f) = frozen(name) {
         module.add(t, "__origname__", Str::intern(t, f.origin));
     }
-    if let Some(b) = runtime::BUILTINS.get() {
+    if let Some(b) = runtime::BUILTINS.of(t).get() {
         module.add(t, "__builtins__", Obj::new(t, b));
     }
     crate::import::modules(t)?.set_str(t, weft_objects::names::get(t, name), m.value());

@@ -2,24 +2,25 @@
 
 use weft_objects::errors::Exception;
 use weft_objects::frame::FrameObject;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::module::{self, Module, is_initializing};
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
 use weft_objects::traceback::Traceback;
 
 /// The module `_frozen_importlib`.
-static IMPORTLIB: Global = Global::new();
+static IMPORTLIB: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 /// The builtin `__import__`, as it was made.
-static IMPORT: Global = Global::new();
+static IMPORT: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 
 /// Notes the module that does the work.
 pub fn set_importlib(t: &Thread, m: Obj) {
-    IMPORTLIB.set(t, m);
+    IMPORTLIB.of(t).set(t, m);
 }
 
 /// Notes the builtin `__import__`: another one in a module's builtins is called instead of it.
 pub fn set_builtin_import(t: &Thread, f: Obj) {
-    IMPORT.set(t, f);
+    IMPORT.of(t).set(t, f);
 }
 
 /// The module that does the work, whatever `sys.modules` says.
@@ -27,7 +28,7 @@ pub fn set_builtin_import(t: &Thread, f: Obj) {
 /// # Errors
 /// ImportError before there is one.
 pub fn bootstrap(t: &mut Thread) -> Res<Obj> {
-    match IMPORTLIB.get() {
+    match IMPORTLIB.of(t).get() {
         Some(m) => Ok(Obj::new(t, m)),
         None => Err(t.raise(&errors::IMPORT_ERROR, "the import system is not ready")),
     }
@@ -37,6 +38,7 @@ pub fn bootstrap(t: &mut Thread) -> Res<Obj> {
 fn importlib(t: &mut Thread, name: &'static str) -> Res<Obj> {
     let key = weft_objects::names::get(t, name);
     let found = IMPORTLIB
+        .of(t)
         .get()
         .and_then(Module::of)
         .map(Module::dict)
@@ -49,7 +51,7 @@ fn importlib(t: &mut Thread, name: &'static str) -> Res<Obj> {
 
 /// `sys.modules`.
 pub fn modules(t: &mut Thread) -> Res<&'static Dict> {
-    match runtime::MODULES.get().and_then(Dict::of) {
+    match runtime::MODULES.of(t).get().and_then(Dict::of) {
         // The global keeps the dict for ever.
         Some(d) => Ok(d),
         None => Err(t.runtime_error("unable to get sys.modules")),
@@ -94,7 +96,7 @@ fn load(t: &mut Thread, name: &Str) -> Res<Obj> {
 }
 
 fn builtin_import(t: &mut Thread) -> Res<Obj> {
-    match IMPORT.get() {
+    match IMPORT.of(t).get() {
         Some(f) => Ok(Obj::new(t, f)),
         None => runtime::builtin(t, "__import__"),
     }
@@ -193,7 +195,7 @@ pub fn import_name(
     let Some(f) = proto::get_name(t, builtins.value(), key)?.map(Obj::own) else {
         return Err(t.raise(&errors::IMPORT_ERROR, "__import__ not found"));
     };
-    if IMPORT.get().is_some_and(|own| own.same(f.value())) {
+    if IMPORT.of(t).get().is_some_and(|own| own.same(f.value())) {
         return import_module_level(t, name, globals.header.value(), fromlist, level);
     }
     let level = Value::int(level);

@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod imp;
 pub mod import;
 pub mod interp;
+pub mod interpreters;
 pub mod library;
 pub mod marshal;
 pub mod opcode;

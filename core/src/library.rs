@@ -254,7 +254,7 @@ fn exec_module(t: &mut Thread, a: &[Value]) -> Res {
     };
     if let (Some(d), Some(b)) = (
         Dict::of(dict.value()),
-        weft_objects::runtime::BUILTINS.get(),
+        weft_objects::runtime::BUILTINS.of(t).get(),
     ) {
         let key = weft_objects::id!(t, "__builtins__");
         if d.get_str(t, key).is_none() {

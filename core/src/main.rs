@@ -4,21 +4,25 @@
 //! closed) Python does not want, and it takes time.
 #![no_main]
 
-use std::ffi::{CStr, OsString, c_char, c_int, c_long};
+use std::ffi::{CStr, OsString, c_char, c_int};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use weft_core::cli::{Parsed, parse};
 
+// Sanitizers watch the memory of the system's allocator only.
+#[cfg(not(weft_sanitizer))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[cfg(not(weft_sanitizer))]
 unsafe extern "C" {
     /// mimalloc's, of the version that is linked in.
-    fn mi_option_set(option: c_int, value: c_long);
+    fn mi_option_set(option: c_int, value: std::ffi::c_long);
 }
 
 /// How much address space the allocator asks for at first, in KiB: tables of a size in proportion are filled when it starts.
-const ARENA_RESERVE: (c_int, c_long) = (23, 256 << 10);
+#[cfg(not(weft_sanitizer))]
+const ARENA_RESERVE: (c_int, std::ffi::c_long) = (23, 256 << 10);
 
 /// # Safety
 /// To be called by the C library, once.
@@ -26,6 +30,7 @@ const ARENA_RESERVE: (c_int, c_long) = (23, 256 << 10);
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: nothing has been allocated yet, and no other thread runs; writing to a closed pipe is to be an error.
     unsafe {
+        #[cfg(not(weft_sanitizer))]
         mi_option_set(ARENA_RESERVE.0, ARENA_RESERVE.1);
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
+use weft_objects::interpreter::{self, Interpreter};
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
@@ -110,18 +111,22 @@ fn exit_by_signal() {
 
 /// Makes types, builtins, `sys`, the import system and the standard streams.
 fn init(t: &mut Thread) -> Res<()> {
-    let (sys, builtins) = init_core(t)?;
     if config().dev_mode {
         runtime::set_dev_mode();
     }
     weft_objects::code::LINES_ONLY.store(config().no_debug_ranges, Relaxed);
-    init_import(t, &sys)?;
-    set_path(t);
-    sys::open_streams(t, config())?;
     if config().faulthandler || config().dev_mode {
         // Where the system refuses it the program runs without.
         let _ = weft_stdlib::faulthandler::enable_on(libc::STDERR_FILENO);
     }
+    init_core(t).and_then(|(sys, builtins)| init_interpreter(t, &sys, &builtins))
+}
+
+/// All that an interpreter has of its own, and that needs imports.
+fn init_interpreter(t: &mut Thread, sys: &Obj, builtins: &Obj) -> Res<()> {
+    init_import(t, sys)?;
+    set_path(t);
+    sys::open_streams(t, config())?;
     if let (Some(open), Some(b)) = (io_open(t)?, Module::of(builtins.value())) {
         b.add(t, "open", open);
     }
@@ -141,13 +146,18 @@ pub fn init_core(t: &mut Thread) -> Res<(Obj, Obj)> {
     crate::interp::install();
     runtime::ready_types(t);
     runtime::set_import_hook(import::import_module);
+    core_modules(t)
+}
+
+/// Makes the modules `sys` and `builtins` of an interpreter.
+fn core_modules(t: &mut Thread) -> Res<(Obj, Obj)> {
     let modules = Dict::new(t);
-    runtime::MODULES.set(t, modules.clone());
+    runtime::MODULES.of(t).set(t, modules.clone());
     let builtins = crate::builtins::init(t)?;
     let sys = sys::module(t, config())?;
     if let Some(m) = Module::of(sys.value()) {
         m.add(t, "modules", modules.clone());
-        runtime::SYS.set(t, m.dict_obj(t));
+        runtime::SYS.of(t).set(t, m.dict_obj(t));
     }
     for (name, m) in [("sys", &sys), ("builtins", &builtins)] {
         Dict::of_obj(&modules).set_str(t, weft_objects::names::get(t, name), m.value());
@@ -268,6 +278,66 @@ fn needs_site() -> bool {
             .is_dir()
         || !c.python_path.is_empty()
         || !c.no_user_site && user()
+}
+
+// --- more interpreters ---
+
+/// Makes an interpreter that allows this.
+///
+/// # Errors
+/// What its start-up raises.
+pub fn new_interpreter(t: &mut Thread, allowed: u32) -> Res<&'static Interpreter> {
+    let new = Interpreter::make(allowed);
+    let r = interpreter::within(t, new, |t| {
+        let (sys, builtins) = core_modules(t)?;
+        init_interpreter(t, &sys, &builtins)?;
+        if let Some(first) = FIRST_PATH.get().filter(|_| !config().safe_path) {
+            let entry = fs_decode(t, first);
+            insert_path(t, &entry);
+        }
+        Ok(())
+    });
+    match r {
+        Ok(()) => Ok(new),
+        Err(e) => {
+            new.end(t);
+            Err(e)
+        }
+    }
+}
+
+/// Ends an interpreter in which nothing runs but threads that it has started, which are waited for.
+pub fn end_interpreter(t: &mut Thread, i: &'static Interpreter) {
+    interpreter::within(t, i, |t| {
+        shut_threads_down(t);
+        weft_stdlib::atexit::run(t);
+        runtime::run_pending(t);
+        sys::flush_streams(t);
+        let gone = forget_modules(t);
+        clear_gone(t, &gone);
+        sys::flush_streams(t);
+    });
+    i.end(t);
+    weft_gc::collect(t);
+    runtime::run_pending(t);
+}
+
+/// Ends the interpreters that the program has left behind.
+fn end_interpreters(t: &mut Thread) {
+    let left: Vec<i64> = Interpreter::all()
+        .into_iter()
+        .filter(|id| *id > 0)
+        .collect();
+    if left.is_empty() {
+        return;
+    }
+    let msg = "remaining subinterpreters; close them with Interpreter.close()";
+    if errors::warn::warn(t, &errors::RUNTIME_WARNING, msg).is_err() {
+        runtime::unraisable(t, "", None);
+    }
+    for i in left.into_iter().filter_map(Interpreter::find) {
+        end_interpreter(t, i);
+    }
 }
 
 // --- running ---
@@ -569,6 +639,7 @@ fn finalize(t: &mut Thread, code: i32) -> i32 {
     shut_threads_down(t);
     weft_stdlib::atexit::run(t);
     runtime::run_pending(t);
+    end_interpreters(t);
     let mut ok = sys::flush_streams(t);
     runtime::set_finalizing();
     // Threads that go on (daemons) would see modules disappear under them.
@@ -624,15 +695,19 @@ fn clear_modules(t: &mut Thread) {
     let gone = forget_modules(t);
     weft_gc::collect(t);
     runtime::run_pending(t);
-    // What still refers to one keeps its names from going with it.
+    clear_gone(t, &gone);
+    weft_gc::collect(t);
+    runtime::run_pending(t);
+}
+
+/// What still refers to a module keeps its names from going with it.
+fn clear_gone(t: &mut Thread, gone: &[Obj]) {
     for r in gone.iter().rev() {
         if let Some(m) = WeakRef::of(r.value()).and_then(|r| r.get(t)) {
             clear_module(t, &m);
             runtime::run_pending(t);
         }
     }
-    weft_gc::collect(t);
-    runtime::run_pending(t);
 }
 
 /// Objects with a `__del__` that the program has put into the library's modules, which stay as they are.

@@ -55,7 +55,9 @@ pub fn module(t: &mut Thread, c: &Config) -> Res<Obj> {
     module.add(t, "_jit", jit);
     let monitoring = monitoring::module(t)?;
     module.add(t, "monitoring", monitoring);
-    int::set_max_str_digits(c.int_max_str_digits.max(0) as usize);
+    if weft_objects::interpreter::current(t).is_main() {
+        int::set_max_str_digits(c.int_max_str_digits.max(0) as usize);
+    }
     EARLY_STDERR.ready(t);
     // SAFETY: a header is all that there is of it.
     let early = unsafe {
@@ -329,9 +331,8 @@ fn getsizeof(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn getallocatedblocks(t: &mut Thread, _a: &[Value]) -> Res {
-    let mut n = 0;
-    weft_gc::for_each_object(t, &mut |_| n += 1);
-    Ok(Value::int(n))
+    let n = weft_gc::live_objects(t);
+    Ok(int::from_usize(t, n))
 }
 
 // --- frames ---
@@ -643,7 +644,7 @@ pub fn open_streams(t: &mut Thread, c: &Config) -> Res<()> {
 
 /// Sets a name of `sys`.
 pub fn set(t: &Thread, name: &str, v: &Obj) {
-    if let Some(d) = runtime::SYS.get().and_then(Dict::of) {
+    if let Some(d) = runtime::SYS.of(t).get().and_then(Dict::of) {
         d.set_str(t, weft_objects::names::get(t, name), v.value());
     }
 }

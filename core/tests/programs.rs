@@ -87,7 +87,7 @@ macro_rules! programs {
 
 programs! {
     calls chains consumers delegation finalization names recursion reraise sharing slots subscripts
-    thread_safety
+    tasks thread_safety
 }
 
 /// Each line of the tables of `docs/thread-safety.md` names its case, and each case has its line.

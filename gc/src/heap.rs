@@ -312,6 +312,7 @@ impl Heap {
         let page = page_of(p);
         // SAFETY: `p` is a block of a live page and nobody refers to it any more.
         unsafe {
+            hide(p, (*page).block as usize);
             let block = p as *mut Free;
             let own = ptr::eq((*page).heap.load(Relaxed), self);
             if own && let Some(list) = self.free.get((*page).class as usize) {
@@ -370,6 +371,32 @@ impl Heap {
             self.current[i].set(null_mut());
         }
     }
+}
+
+#[cfg(weft_asan)]
+unsafe extern "C" {
+    fn __asan_poison_memory_region(p: *const u8, size: usize);
+    fn __asan_unpoison_memory_region(p: *const u8, size: usize);
+}
+
+/// Tells AddressSanitizer that what is behind the head of a free block is nobody's.
+#[inline(always)]
+fn hide(_p: *mut Header, _size: usize) {
+    #[cfg(weft_asan)]
+    // SAFETY: within a block that nobody refers to.
+    unsafe {
+        __asan_poison_memory_region((_p as *const u8).add(16), _size - 16)
+    };
+}
+
+/// Tells AddressSanitizer that a block is in use.
+#[inline(always)]
+fn show(_p: *mut Header, _size: usize) {
+    #[cfg(weft_asan)]
+    // SAFETY: a block that has just been handed out.
+    unsafe {
+        __asan_unpoison_memory_region(_p as *const u8, _size)
+    };
 }
 
 /// Frees a large object, or a block of another heap's page.
@@ -496,6 +523,19 @@ pub fn any_object(t: &mut Thread, f: &mut dyn FnMut(&Header) -> bool) -> bool {
     found
 }
 
+/// How many live objects there are, of all threads.
+pub fn live_objects(t: &mut Thread) -> usize {
+    let me = t.peer().clone();
+    let mut n = 0;
+    crate::thread::world().stop(&me, |stopped| {
+        for peer in stopped.peers() {
+            walk(&peer.payload().thread().heap, false, |_, _| n += 1);
+        }
+        walk_orphans(false, |_, _| n += 1);
+    });
+    n
+}
+
 /// Calls `f` for every live container of every thread, with the world stopped.
 pub fn for_each_object(t: &mut Thread, f: &mut dyn FnMut(&Header)) {
     let me = t.peer().clone();
@@ -518,6 +558,7 @@ impl Thread {
         unsafe {
             let leaf = (*ty).gc_flags.load(Relaxed) & TypeFlags::CONTAINER == 0;
             let p = self.heap.block(self, size, leaf);
+            show(p, size);
             ptr::write_bytes((p as *mut u8).add(16), 0, size - 16);
             self.init_header(p, ty);
             p
@@ -533,6 +574,7 @@ impl Thread {
         // SAFETY: the caller's promise.
         unsafe {
             let p = self.heap.block(self, size, leaf);
+            show(p, size);
             self.init_header(p, ty);
             p
         }

@@ -30,7 +30,7 @@ pub use count::{dec, inc, keep, keep_globals, slot_to_reg_fast, to_heap, to_reg,
 pub use destroy::Pending;
 pub use destroy::local_zero;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
-pub use heap::{MAX_BLOCK, any_object, for_each_object};
+pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
 pub use publish::{publish, share};

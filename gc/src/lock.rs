@@ -22,7 +22,7 @@ pub fn lock<'t>(t: &'t Thread, h: &'t Header) -> Locked<'t> {
             thread: PhantomData,
         };
     }
-    h.lock.lock_or(|_| wait(h));
+    h.lock.lock_by(t.tag(), &t.pace, || waited(h));
     Locked {
         held: Some(h),
         thread: PhantomData,
@@ -30,13 +30,10 @@ pub fn lock<'t>(t: &'t Thread, h: &'t Header) -> Locked<'t> {
 }
 
 /// Another thread has the lock.
-#[cold]
-#[inline(never)]
-fn wait(h: &Header) {
+fn waited(h: &Header) {
     if crate::stats::on() {
         crate::stats::contended(h);
     }
-    h.lock.lock();
 }
 
 impl Drop for Locked<'_> {

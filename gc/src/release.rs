@@ -110,7 +110,7 @@ unsafe fn give_back(page: *mut Page) {
     // SAFETY: the caller owns the page, which begins and ends where pages of the system do, and nothing in it is needed any more but its
     // head, which lies in the first of those.
     unsafe {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(miri)))]
         libc::madvise(
             page.cast::<libc::c_void>().byte_add(SYSTEM_PAGE),
             PAGE - SYSTEM_PAGE,
@@ -121,7 +121,7 @@ unsafe fn give_back(page: *mut Page) {
 }
 
 /// At least as large as the pages of any system that there is.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 const SYSTEM_PAGE: usize = if cfg!(target_arch = "x86_64") {
     4 << 10
 } else {

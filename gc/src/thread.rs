@@ -71,6 +71,9 @@ pub struct Registers {
     top: Cell<*mut Value>,
 }
 
+/// Miri does not know this one.
+const NO_RESERVE: libc::c_int = if cfg!(miri) { 0 } else { libc::MAP_NORESERVE };
+
 impl Registers {
     fn new(count: usize) -> Registers {
         // SAFETY: an anonymous private mapping, which is zero (all registers unbound).
@@ -79,7 +82,7 @@ impl Registers {
                 null_mut(),
                 count * 8,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | NO_RESERVE,
                 -1,
                 0,
             )
@@ -148,6 +151,8 @@ pub struct Thread {
     breaker: *const AtomicU32,
     tag: Cell<u16>,
     pub(crate) destroying: Cell<u32>,
+    /// Of the locks that it takes over.
+    pub pace: weft_threads::Pace,
     /// The layers above rely on some objects being this thread's alone: see [`before_publishing`].
     pub relying: Cell<bool>,
     pub regs: Registers,
@@ -208,6 +213,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         breaker: peer.breaker(),
         tag: Cell::new(tag),
         destroying: Cell::new(0),
+        pace: weft_threads::Pace::new(),
         relying: Cell::new(false),
         regs: Registers::new(registers),
         loop_stack: Cell::new(usize::MAX),

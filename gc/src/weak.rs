@@ -66,6 +66,11 @@ pub fn upgrade(t: &Thread, w: &WeakHead) -> Option<Obj> {
     Some(Obj::from_raw(unsafe { &*(key as *const Header) }.value()))
 }
 
+/// An owned reference to an object whose memory is known to be there, if it is alive. It is this thread's own, or shared.
+pub fn own_if_alive(t: &Thread, h: &Header) -> Option<Obj> {
+    counted_up(t, h).then(|| Obj::from_raw(h.value()))
+}
+
 fn counted_up(t: &Thread, h: &Header) -> bool {
     if h.has_flag(Flags::DYING) {
         return false;

@@ -346,6 +346,7 @@ fn retired_memory() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes megabytes of garbage")]
 fn garbage_asks_to_be_collected() {
     run(|t| {
         let mut most = 0;

@@ -198,7 +198,7 @@ fn a_running_thread_answers() {
                 drop_register(t, 0);
             }
         });
-        for _ in 0..30_000 {
+        for _ in 0..times(30_000) {
             GLOBAL.put(t, node(t));
             t.settle(false);
             poll(t);
@@ -422,7 +422,7 @@ fn local_collections_beside_each_other() {
         let work = |seed: usize| {
             move |t: &mut Thread| {
                 let mut held: Vec<Obj> = Vec::new();
-                for i in 0..3000usize {
+                for i in 0..times(3000) {
                     let g = &GLOBALS[(i * 7 + seed) % 8];
                     let shared = Obj::own(to_heap(to_reg(t, g.get())));
                     let a = cycle(t);
@@ -482,7 +482,7 @@ fn upgrade_against_destruction() {
                 })
             })
             .collect();
-        for _ in 0..20_000 {
+        for _ in 0..times(20_000) {
             let o = node(t);
             let w = weakref(t, &o, Some(node(t)));
             WEAK_REF.put(t, w);
@@ -543,12 +543,12 @@ fn slots_are_exchanged_by_several() {
         let sent = Sent::new(t, a.clone());
         let h = start(t, move |t| {
             let a = sent.take();
-            for _ in 0..20_000 {
+            for _ in 0..times(20_000) {
                 set(t, &a, 0, node(t));
                 poll(t);
             }
         });
-        for _ in 0..20_000 {
+        for _ in 0..times(20_000) {
             set(t, &a, 0, node(t));
             let v = to_reg(t, as_node(a.value()).slots[0].get());
             assert_eq!(as_node(v).field.load(Relaxed), 42);

@@ -12,7 +12,7 @@ mod barrier;
 mod method_cache;
 
 use barrier::Word;
-use method_cache::{Entered, MethodCache};
+use method_cache::{Changes, Entered, MethodCache};
 use std::ptr::null_mut;
 use weft_loom_tests::{fails, holds};
 use weft_threads::RawLock;
@@ -32,6 +32,9 @@ struct Class {
     dict: Word,
     cache: AtomicPtr<MethodCache>,
     versions: AtomicU32,
+    changes: Changes,
+    /// No change is ever under way: what mutations enter by.
+    unchanging: Changes,
     /// The change has been made: 1.
     changed: Word,
     /// Caches that were taken away.
@@ -53,6 +56,8 @@ impl Class {
             dict: Word(AtomicU64::new(OLD)),
             cache: AtomicPtr::new(null_mut()),
             versions: AtomicU32::new(1),
+            changes: Changes::none(),
+            unchanging: Changes::none(),
             changed: Word(AtomicU64::new(0)),
             retired: Mutex::new(Vec::new()),
         })
@@ -92,10 +97,13 @@ impl Class {
         }
     }
 
-    /// As a store into the class's dict followed by `Type::modified`.
+    /// As `Type::change` with a store into the class's dict.
     fn change(&self) {
+        self.changes.make(|| self.forget(), || self.write());
+    }
+
+    fn write(&self) {
         self.dict.exchange(NEW, || ());
-        self.forget();
     }
 
     fn forget(&self) {
@@ -136,7 +144,17 @@ fn make(class: &Class) -> &MethodCache {
 }
 
 fn enter(class: &Class, mc: &MethodCache, key: u64, value: u64) -> Option<usize> {
-    class.locked(|| match mc.enter(&class.cache, key, value) {
+    enter_by(class, &class.changes, mc, key, value)
+}
+
+fn enter_by(
+    class: &Class,
+    changes: &Changes,
+    mc: &MethodCache,
+    key: u64,
+    value: u64,
+) -> Option<usize> {
+    class.locked(|| match mc.enter(&class.cache, changes, key, value) {
         Entered::At(i) => Some(i),
         Entered::Gone => None,
         Entered::Full => {
@@ -207,7 +225,10 @@ fn full(enter: Enter) {
     let mc = unsafe { &*first };
     for other in 1..=NAMES {
         let key = NAME + 16 * other;
-        assert!(matches!(mc.enter(&class.cache, key, 1), Entered::At(_)));
+        assert!(matches!(
+            mc.enter(&class.cache, &class.changes, key, 1),
+            Entered::At(_)
+        ));
     }
     let other = {
         let class = class.clone();
@@ -265,8 +286,57 @@ fn broken_taken_away_before_the_change() {
     fails(3, || {
         reader_and_change(make, enter, |class| {
             class.forget();
-            class.dict.exchange(NEW, || ());
+            class.write();
         })
+    });
+}
+
+/// Who has seen the new value is not given the old one again, whoever else enters what he has found.
+fn no_way_back(enter: Enter, change: fn(&Class)) {
+    let class = Class::new();
+    let changer = {
+        let class = class.clone();
+        thread::spawn(move || change(&class))
+    };
+    let reader = {
+        let class = class.clone();
+        thread::spawn(move || {
+            class.lookup(make, enter);
+        })
+    };
+    let first = class.dict.read();
+    let (then, _) = class.lookup(make, enter);
+    class.check(then, first == NEW);
+    let (last, _) = class.lookup(make, enter);
+    class.check(last, then == NEW);
+    changer.join().unwrap();
+    reader.join().unwrap();
+    class.check(class.lookup(make, enter).0, true);
+    class.end();
+}
+
+#[test]
+fn no_old_value_after_a_new_one() {
+    holds(2, || no_way_back(enter, Class::change));
+}
+
+#[test]
+fn broken_forgotten_after_the_change_only() {
+    fails(2, || {
+        no_way_back(enter, |class| {
+            class.write();
+            class.forget();
+        })
+    });
+}
+
+#[test]
+fn broken_entered_while_a_change_is_made() {
+    fails(3, || {
+        no_way_back(
+            |class, mc, key, value| enter_by(class, &class.unchanging, mc, key, value),
+            Class::change,
+        )
     });
 }
 
@@ -320,7 +390,8 @@ fn a_name_comes_with_its_value() {
     holds(5, || {
         filling(|mc, _| {
             let place = AtomicPtr::new((&raw const *mc).cast_mut());
-            assert!(matches!(mc.enter(&place, NAME, OLD), Entered::At(_)));
+            let entered = mc.enter(&place, &Changes::none(), NAME, OLD);
+            assert!(matches!(entered, Entered::At(_)));
         })
     });
 }

@@ -360,17 +360,12 @@ fn athrow_throw(t: &mut Thread, v: Value, exc: Obj) -> Res<Outcome> {
     athrow_end(t, s, g, r)
 }
 
-/// Sends into one of the awaitables of this file without making a StopIteration of its result: for the interpreter. `None`: `v` is
-/// something else. Both words are borrowed.
-#[inline]
-pub fn send_awaitable(t: &mut Thread, v: Value, arg: Value) -> Option<Res<Outcome>> {
-    let ty = type_of(v);
-    if ty.is(&ASYNC_GEN_ASEND) {
-        Some(asend_send(t, v, arg))
-    } else if ty.is(&ASYNC_GEN_ATHROW) {
-        Some(athrow_send(t, v, arg))
+/// Sends into one of the awaitables of this file. Both words are borrowed.
+fn step_any(t: &mut Thread, v: Value, arg: Value) -> Res<Outcome> {
+    if type_of(v).is(&ASYNC_GEN_ASEND) {
+        asend_send(t, v, arg)
     } else {
-        None
+        athrow_send(t, v, arg)
     }
 }
 
@@ -393,24 +388,15 @@ fn outcome(t: &mut Thread, o: Outcome) -> Res {
 }
 
 fn step_next(t: &mut Thread, v: Value) -> Res {
-    match send_awaitable(t, v, Value::NONE) {
-        Some(Ok(Outcome::Returned(r))) if r.is_none() => Ok(Value::NULL),
-        Some(o) => {
-            let o = o?;
-            outcome(t, o)
-        }
-        None => Ok(Value::NULL),
+    match step_any(t, v, Value::NONE)? {
+        Outcome::Returned(r) if r.is_none() => Ok(Value::NULL),
+        o => outcome(t, o),
     }
 }
 
 fn step_send(t: &mut Thread, a: &[Value]) -> Res {
-    match send_awaitable(t, a[0], a[1]) {
-        Some(o) => {
-            let o = o?;
-            outcome(t, o)
-        }
-        None => Ok(Value::NONE),
-    }
+    let o = step_any(t, a[0], a[1])?;
+    outcome(t, o)
 }
 
 fn step_throw(t: &mut Thread, a: &[Value]) -> Res {
@@ -476,6 +462,7 @@ const STEP: Spec = Spec {
     iter: Some(|t, v| Ok(to_reg(t, v.bare()))),
     await_: Some(|t, v| Ok(to_reg(t, v.bare()))),
     iter_next: Some(step_next),
+    send: Some(step_any),
     finalize: Some(step_finalize),
     methods: &[
         NativeDef::new("send", "($self, object, /)", step_send),

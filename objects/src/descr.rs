@@ -141,6 +141,8 @@ fn getset_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
     if !applies(owner, obj) {
         return Err(wrong_object(t, def.name, owner, obj));
     }
+    // What is computed may ask for the same of another object, which may be this one: a property that is its own getter.
+    let _guard = t.enter_recursive("")?;
     (def.get)(t, obj)
 }
 
@@ -150,6 +152,7 @@ fn getset_set(t: &mut Thread, d: Value, obj: Value, new: Value) -> Res<()> {
     if !applies(owner, obj) {
         return Err(wrong_object(t, def.name, owner, obj));
     }
+    let _guard = t.enter_recursive("")?;
     match def.set {
         Some(set) => set(t, obj, new),
         None => {

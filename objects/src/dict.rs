@@ -584,6 +584,9 @@ impl Dict {
         let other = snapshot.as_ref().map_or(other, Dict::of_obj);
         self.reserve(t, other.len());
         let (mut pos, n) = (0, other.len());
+        if !self.header.is_local(t) {
+            self.put_all(t, other, &mut pos);
+        }
         while let Some((hash, key, value)) = other.next_hashed(t, &mut pos) {
             let (key, value) = (key.to_obj(t), value.to_obj(t));
             self.set_hashed(t, key.value(), hash, value)?;
@@ -592,6 +595,63 @@ impl Dict {
             }
         }
         Ok(())
+    }
+
+    /// Sets items of `other`, which nobody else changes, in one step: all, or those before the first that only Python can tell
+    /// from a key that is there.
+    #[cold]
+    fn put_all(&self, t: &Thread, other: &Dict, pos: &mut usize) {
+        let mut old = Vec::new();
+        {
+            let _guard = lock(t, &self.header);
+            while let Some((hash, key, value)) = other.next_hashed(t, pos) {
+                let found = self.quick(key.value(), hash);
+                if matches!(found, Found::Ask(_)) {
+                    *pos -= 1;
+                    break;
+                }
+                let value = value.to_obj(t).into_value();
+                let before = self.put(t, found, hash, key.value(), value);
+                if !before.is_null() {
+                    old.push(before);
+                }
+            }
+        }
+        old.into_iter().for_each(|v| dec(t, v));
+    }
+
+    /// Calls `f` for each key (with its hash) and value until it says false; whether it never did. Those that stay in the dict
+    /// are among them whatever other threads do to it; some may come twice.
+    pub fn each(
+        &self,
+        t: &mut Thread,
+        mut f: impl FnMut(&mut Thread, i64, Value, Value) -> Res<bool>,
+    ) -> Res<bool> {
+        let version = self.version.load(Acquire);
+        if !self.each_once(t, &mut f)? {
+            return Ok(false);
+        }
+        if self.version.load(Acquire) == version || self.header.is_local(t) {
+            return Ok(true);
+        }
+        // Another table: places in it are not those in the first one.
+        let copy = self.copy(t);
+        Dict::of_obj(&copy).each_once(t, &mut f)
+    }
+
+    fn each_once(
+        &self,
+        t: &mut Thread,
+        f: &mut dyn FnMut(&mut Thread, i64, Value, Value) -> Res<bool>,
+    ) -> Res<bool> {
+        let mut pos = 0;
+        while let Some((hash, key, value)) = self.next_hashed(t, &mut pos) {
+            let (key, value) = (key.to_obj(t), value.to_obj(t));
+            if !f(t, hash, key.value(), value.value())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Makes room for `n` more keys, if that is worth a new table at once.

@@ -22,8 +22,11 @@ pub fn exception_group<'a>() -> Option<&'a Type> {
     GROUP.get().map(|p| unsafe { &*(*p as *const Type) })
 }
 
-/// Makes ExceptionGroup, a class with the two bases BaseExceptionGroup and Exception: once, at start-up.
+/// ExceptionGroup, a class with the two bases BaseExceptionGroup and Exception: made once, at start-up.
 pub fn init(t: &mut Thread) -> Res<Obj> {
+    if let Some(known) = exception_group() {
+        return Ok(Obj::new(t, known.value()));
+    }
     let bases = [
         Obj::new(t, BASE_EXCEPTION_GROUP.value()),
         Obj::new(t, errors::EXCEPTION.value()),

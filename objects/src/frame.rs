@@ -338,7 +338,7 @@ pub unsafe fn reveal_one(f: *mut Frame) {
 
 /// The frame that called this one.
 pub fn caller(t: &Thread, f: *mut Frame) -> Option<*mut Frame> {
-    let first = t.vm().frames_base();
+    let first = t.vm().floor();
     if f > first {
         Some(f.wrapping_sub(1))
     } else {

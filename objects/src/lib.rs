@@ -25,6 +25,7 @@ pub mod generic_alias;
 mod inline_slots;
 pub mod instance;
 pub mod int;
+pub mod interpreter;
 pub mod iter;
 pub mod list;
 pub mod mappingproxy;

@@ -8,6 +8,7 @@ mod methods;
 pub mod repr;
 
 use crate::prelude::*;
+use crate::slice;
 use buffer::{Buffer, RawList};
 pub use methods::LIST;
 pub(crate) use methods::{assign_slice, delete_slice};
@@ -282,12 +283,41 @@ impl List {
         true
     }
 
+    /// The place of item `i`, which may be counted from the end; too large a number if there is no such place.
+    #[inline(always)]
+    fn place(&self, i: i64) -> usize {
+        if i < 0 {
+            (i + self.len() as i64) as usize
+        } else {
+            i as usize
+        }
+    }
+
+    /// As [`Self::get`], of an item that may be counted from the end.
+    pub fn get_at<'t>(&self, t: &'t Thread, i: i64) -> Option<Borrowed<'t>> {
+        loop {
+            let n = self.len();
+            let found = self.get(t, if i < 0 { i + n as i64 } else { i } as usize);
+            // Others may have made it shorter just now.
+            if found.is_some() || i >= 0 || self.len() == n {
+                return found;
+            }
+        }
+    }
+
     /// Replaces item `i` by a register word, which is taken over (and dropped if the list is not that long: false).
     #[inline(always)]
     pub fn set(&self, t: &Thread, i: usize, v: Value) -> bool {
+        self.set_at(t, i as i64, v)
+    }
+
+    /// As [`Self::set`], of an item that may be counted from the end.
+    #[inline(always)]
+    pub fn set_at(&self, t: &Thread, i: i64, v: Value) -> bool {
         let v = to_heap(v);
         let (old, done) = {
             let _guard = lock(t, &self.header);
+            let i = self.place(i);
             if i < self.len() {
                 self.keep(t, v);
                 (Value(self.raw.set(i, v.0)), true)
@@ -309,9 +339,45 @@ impl List {
         Some(Obj::from_raw(last))
     }
 
-    /// Takes item `i` out, if the list is that long.
-    pub fn remove_at(&self, t: &Thread, i: usize) -> Option<Obj> {
+    /// Takes item `i` out, which may be counted from the end, if there is such an item.
+    pub fn remove_at(&self, t: &Thread, i: i64) -> Option<Obj> {
         let _guard = lock(t, &self.header);
+        self.remove_locked(t, self.place(i))
+    }
+
+    /// Takes the first item equal to `x` out. False: there is none.
+    pub fn remove(&self, t: &mut Thread, x: Value) -> Res<bool> {
+        loop {
+            let found = self.find_item(t, x, 0, usize::MAX)?;
+            let (i, item) = match found {
+                Some(found) => found,
+                None if self.header.is_local(t) => return Ok(false),
+                // It may have been moved behind the search's back: once more in what there is at one moment.
+                None => {
+                    let now = self.copy(t);
+                    match List::of_obj(&now).find_item(t, x, 0, usize::MAX)? {
+                        Some(found) => found,
+                        None => return Ok(false),
+                    }
+                }
+            };
+            if self.remove_item(t, i, item).is_some() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Takes out an item that has just been at place `i`, wherever it is now.
+    fn remove_item(&self, t: &Thread, i: usize, item: Value) -> Option<Obj> {
+        let _guard = lock(t, &self.header);
+        let i = match self.raw.get(i) == item.0 {
+            true => i,
+            false => self.words().position(|word| word.0 == item.0)?,
+        };
+        self.remove_locked(t, i)
+    }
+
+    fn remove_locked(&self, t: &Thread, i: usize) -> Option<Obj> {
         let n = self.len();
         if i >= n {
             return None;
@@ -323,13 +389,18 @@ impl List {
         Some(Obj::from_raw(item))
     }
 
-    /// Puts a register word, which is taken over, before item `i`, or at the end if the list is not that long.
-    pub fn insert(&self, t: &Thread, i: usize, v: Value) {
+    /// Puts a register word, which is taken over, before item `i`, which may be counted from the end; at the end or the beginning
+    /// if the list is not that long.
+    pub fn insert(&self, t: &Thread, i: i64, v: Value) {
         let v = to_heap(v);
         let _guard = lock(t, &self.header);
         self.keep(t, v);
         let n = self.len();
-        let i = i.min(n);
+        let i = if i < 0 {
+            i.saturating_add(n as i64).max(0) as usize
+        } else {
+            (i as usize).min(n)
+        };
         if !self.raw.has_room() {
             self.grow(t, n + (n >> 2) + 4);
         }
@@ -346,8 +417,19 @@ impl List {
 
     /// Puts the references of a vector in the place of items `start..end` (both cut off at the length), and gives what was there.
     pub fn splice(&self, t: &Thread, start: usize, end: usize, items: Vec<Obj>) -> Vec<Obj> {
-        let items = ManuallyDrop::new(items);
         let _guard = lock(t, &self.header);
+        self.splice_locked(t, start, end, items)
+    }
+
+    /// As [`Self::splice`], by numbers as Python writes them in `l[start:stop]`.
+    pub fn splice_slice(&self, t: &Thread, start: isize, stop: isize, items: Vec<Obj>) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        let (start, _, n) = slice::select(start, stop, 1, self.len());
+        self.splice_locked(t, start as usize, start as usize + n, items)
+    }
+
+    fn splice_locked(&self, t: &Thread, start: usize, end: usize, items: Vec<Obj>) -> Vec<Obj> {
+        let items = ManuallyDrop::new(items);
         let n = self.len();
         let end = end.clamp(0, n);
         let start = start.min(end);
@@ -391,14 +473,40 @@ impl List {
         gone
     }
 
-    /// Takes out items `start, start + step, ...`, `n` of them.
-    pub fn remove_span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Vec<Obj> {
+    /// Puts the references of a vector in the place of the items that `start:stop:step` selects, and gives what was there.
+    ///
+    /// # Errors
+    /// How many items are selected, if it is another number: then nothing is done.
+    pub fn replace_slice(
+        &self,
+        t: &Thread,
+        [start, stop, step]: [isize; 3],
+        items: Vec<Obj>,
+    ) -> Result<Vec<Obj>, usize> {
+        let _guard = lock(t, &self.header);
+        let (start, step, n) = slice::select(start, stop, step, self.len());
+        if items.len() != n {
+            return Err(n);
+        }
+        let put = |(i, new): (usize, Obj)| {
+            let v = to_heap(new.into_value());
+            self.keep(t, v);
+            Obj::from_raw(Value(
+                self.raw.set((start + i as isize * step) as usize, v.0),
+            ))
+        };
+        Ok(items.into_iter().enumerate().map(put).collect())
+    }
+
+    /// Takes out the items that `start:stop:step` selects.
+    pub fn remove_slice(&self, t: &Thread, start: isize, stop: isize, step: isize) -> Vec<Obj> {
+        let _guard = lock(t, &self.header);
+        let (start, step, n) = slice::select(start, stop, step, self.len());
         let (mut next, step) = if step < 0 && n > 0 {
             (start + step * (n as isize - 1), -step)
         } else {
             (start, step)
         };
-        let _guard = lock(t, &self.header);
         let (len, mut gone) = (self.len(), Vec::with_capacity(n));
         let first = next.max(0) as usize;
         let mut to = first;
@@ -435,34 +543,34 @@ impl List {
         self.words().map(|v| Obj::new(t, v)).collect()
     }
 
-    /// Items `start, start + step, ...`, `n` of them, as a new list; fewer if the list has become shorter.
-    pub fn span(&self, t: &Thread, start: isize, step: isize, n: usize) -> Obj {
+    /// A new list of the items that `start:stop:step` selects, as they are at one moment.
+    pub fn slice(&self, t: &Thread, start: isize, stop: isize, step: isize) -> Obj {
         let _guard = lock(t, &self.header);
-        let last = start + step * (n as isize - 1);
-        if n > 0 && start.max(last) < self.len() as isize {
-            let (words, mut at) = (self.raw_words(), start);
-            if step == 1 {
-                return Self::from_words(t, n, |i| {
-                    // SAFETY: as below.
-                    let v = Value(unsafe { *words.offset(start + i as isize) });
-                    inc_item(t, v);
-                    v
-                });
-            }
-            return Self::from_words(t, n, |_| {
-                // SAFETY: between the first and the last, which are within the length; under the lock.
-                let v = Value(unsafe { *words.offset(at) });
-                at += step;
-                inc(t, v);
+        let (start, step, n) = slice::select(start, stop, step, self.len());
+        if n == 0 {
+            return List::new(t);
+        }
+        let (words, mut at) = (self.raw_words(), start);
+        if step == 1 {
+            return Self::from_words(t, n, |i| {
+                // SAFETY: as below.
+                let v = Value(unsafe { *words.offset(start + i as isize) });
+                inc_item(t, v);
                 v
             });
         }
-        let items =
-            (0..n as isize).filter_map(|i| match self.raw.get((start + i * step) as usize) {
-                0 => None,
-                word => Some(Obj::new(t, Value(word))),
-            });
-        Self::from_vec(t, items.collect())
+        Self::from_words(t, n, |_| {
+            // SAFETY: between the first and the last, which are within the length; under the lock.
+            let v = Value(unsafe { *words.offset(at) });
+            at += step;
+            inc(t, v);
+            v
+        })
+    }
+
+    /// A new list of all items, as they are at one moment.
+    pub fn copy(&self, t: &Thread) -> Obj {
+        self.slice(t, 0, isize::MAX, 1)
     }
 
     /// Under the lock or when local: where the words of a list with a buffer lie.
@@ -640,19 +748,31 @@ impl List {
 
     /// Index of the first item equal to `x` in `start..end`.
     pub fn find(&self, t: &mut Thread, x: Value, start: usize, end: usize) -> Res<Option<usize>> {
+        Ok(self.find_item(t, x, start, end)?.map(|(i, _)| i))
+    }
+
+    /// As [`Self::find`], with the word of the item, which may have gone by now: good for telling whether it is there still.
+    #[inline(always)]
+    fn find_item(
+        &self,
+        t: &mut Thread,
+        x: Value,
+        start: usize,
+        end: usize,
+    ) -> Res<Option<(usize, Value)>> {
         let mut i = start;
         while i < end
             && let Some(item) = self.get(t, i)
         {
             let item = item.value();
             if item.same(x) {
-                return Ok(Some(i));
+                return Ok(Some((i, item)));
             }
             // A comparison of words calls nothing; any other may change the list.
             if !(item.both_ints(x)) {
-                let item = Obj::new(t, item);
-                if proto::eq(t, item.value(), x)? {
-                    return Ok(Some(i));
+                let held = Obj::new(t, item);
+                if proto::eq(t, held.value(), x)? {
+                    return Ok(Some((i, item)));
                 }
             }
             i += 1;

@@ -1,10 +1,11 @@
 //! The method cache of a class on raw words: what each name means in its MRO, and the words by which inline caches refer to it.
 //!
-//! A cache has a version that no other ever had. Whoever changes the class changes its dict first, then takes the cache away, and only
-//! then gives the old value up: so a value in the cache that the class has now is still what the class says, and one from a cache
-//! that was taken away meanwhile lives until the reader's next safepoint (I5, I7). Whoever enters a value holds the class's lock and
-//! makes sure that the cache is still the class's: what was looked up before that may be out of date. An entry's name is written after
-//! its value, and neither changes again.
+//! A cache has a version that no other ever had. Whoever changes the class takes its cache away before the change, so that nobody is
+//! given the old value once somebody else may have seen the new one; then again after it, for what has been made meanwhile; and only
+//! then gives the old value up. Between the two nothing is entered into any cache ([`Changes`]). So a value in the cache that the class
+//! has now is what the class says, and one from a cache that was taken away meanwhile lives until the reader's next safepoint (I5, I7).
+//! Whoever enters a value holds the class's lock and makes sure that the cache is still the class's: what was looked up before that
+//! may be out of date. An entry's name is written after its value, and neither changes again.
 //!
 //! Written against [`weft_threads::sync`], because `loom-tests/tests/caches.rs` drives this very file.
 
@@ -16,6 +17,8 @@ pub struct MethodCache {
     /// Unlike that of any other cache that ever was.
     pub version: u32,
     len: AtomicU32,
+    /// What calling the class needs, for the interpreter: see `core`. Zero: not known yet.
+    pub ctor: AtomicU64,
     /// Entries that there are: a power of two. Some always stay free.
     room: usize,
 }
@@ -26,13 +29,45 @@ struct CacheEntry {
     value: AtomicU64,
 }
 
+/// How many changes of classes are under way.
+pub struct Changes(AtomicU32);
+
+impl Changes {
+    #[cfg(not(loom))]
+    pub const fn none() -> Changes {
+        Changes(AtomicU32::new(0))
+    }
+
+    #[cfg(loom)]
+    pub fn none() -> Changes {
+        Changes(AtomicU32::new(0))
+    }
+
+    /// Makes a change: `forget` takes all caches that it concerns away, `write` makes it.
+    // The count goes up before the first `forget`, down after the second. Who enters something into a cache that was made between the
+    // two has seen (by the exchange that made it) that one was taken away, and so the count that is up; or the count that is down again,
+    // and so that this cache has been taken away, too.
+    pub fn make<R>(&self, forget: impl Fn(), write: impl FnOnce() -> R) -> R {
+        self.0.fetch_add(1, AcqRel);
+        forget();
+        let r = write();
+        forget();
+        self.0.fetch_sub(1, AcqRel);
+        r
+    }
+
+    fn any(&self) -> bool {
+        self.0.load(Acquire) != 0
+    }
+}
+
 /// What has become of a name that was to be entered.
 pub enum Entered {
     /// It is there.
     At(usize),
     /// There is no room for it.
     Full,
-    /// The cache is not the class's any more.
+    /// The cache is not the class's any more, or will soon not be.
     Gone,
 }
 
@@ -97,9 +132,15 @@ impl MethodCache {
     }
 
     /// Enters what `key` was found to mean, with the class's lock held; `place` is where the class has its cache.
-    pub fn enter(&self, place: &AtomicPtr<MethodCache>, key: u64, value: u64) -> Entered {
-        // Still the class's: so what was found is still what the MRO says.
-        if !std::ptr::eq(place.load(Acquire), self) {
+    pub fn enter(
+        &self,
+        place: &AtomicPtr<MethodCache>,
+        changes: &Changes,
+        key: u64,
+        value: u64,
+    ) -> Entered {
+        // Still the class's, and no change on its way: so what was found is what the MRO says. The changes first, see there.
+        if changes.any() || !std::ptr::eq(place.load(Acquire), self) {
             return Entered::Gone;
         }
         match self.find(key) {
@@ -194,6 +235,7 @@ impl MethodCache {
         // SAFETY: within the allocation, which nobody else knows yet.
         unsafe {
             (&raw mut (*p).len).write(AtomicU32::new(0));
+            (&raw mut (*p).ctor).write(AtomicU64::new(0));
             for i in 0..room {
                 p.add(1).cast::<CacheEntry>().add(i).write(CacheEntry {
                     name: AtomicU64::new(0),

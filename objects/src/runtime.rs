@@ -2,6 +2,7 @@
 //! share: builtins, `sys.modules`, the hash key, hooks of the layers above.
 
 use crate::frame::Frame;
+use crate::interpreter::{Interpreter, PerInterpreter};
 use crate::prelude::*;
 use crate::types::LookupCache;
 use parking_lot::Mutex;
@@ -14,7 +15,11 @@ use weft_gc::{Pending, breaker_bits};
 /// State of a thread above memory.
 #[repr(align(128))]
 pub struct Vm {
+    /// The interpreter that the thread is in.
+    pub interpreter: Cell<&'static Interpreter>,
     frames: *mut Frame,
+    /// Where the frames begin that belong to what the thread does in its interpreter.
+    floor: Cell<*mut Frame>,
     frame_limit: *mut Frame,
     /// Where `sys.setrecursionlimit` says that it is too deep.
     soft_limit: Cell<*mut Frame>,
@@ -34,6 +39,9 @@ pub struct Vm {
     reprs: RefCell<Vec<u64>>,
     /// The current `contextvars` context: an owned word, or NULL.
     pub context: Cell<Value>,
+    /// The event loop that the thread runs, and the task that it is running: owned words, or NULL.
+    pub running_loop: Cell<Value>,
+    pub running_task: Cell<Value>,
     /// `threading.local` dicts by key, and whatever else natives keep for a thread: owned values.
     pub locals: RefCell<std::collections::HashMap<u64, Obj>>,
     /// `sys.settrace`, `sys.setprofile`: owned words, or NULL.
@@ -101,7 +109,7 @@ impl Vm {
     }
 
     /// `stack` bytes of machine stack are left from here on down; room for `frames` frames.
-    fn new(stack: usize, frames: usize) -> Box<Vm> {
+    fn new(stack: usize, frames: usize, interpreter: &'static Interpreter) -> Box<Vm> {
         let here = &raw const stack as usize;
         let layout = Layout::array::<Frame>(frames).expect("a sane number of frames");
         // SAFETY: not empty; frames are written before they are read. The pages are committed as they are used.
@@ -110,7 +118,9 @@ impl Vm {
             std::alloc::handle_alloc_error(layout);
         }
         Box::new(Vm {
+            interpreter: Cell::new(interpreter),
             frames: p,
+            floor: Cell::new(p),
             // SAFETY: within the allocation.
             frame_limit: unsafe { p.add(frames) },
             // SAFETY: as above.
@@ -124,6 +134,8 @@ impl Vm {
             handled: Cell::new(Value::NULL),
             reprs: RefCell::new(Vec::new()),
             context: Cell::new(Value::NULL),
+            running_loop: Cell::new(Value::NULL),
+            running_task: Cell::new(Value::NULL),
             locals: RefCell::default(),
             trace: Cell::new(Value::NULL),
             profile: Cell::new(Value::NULL),
@@ -149,6 +161,11 @@ impl Vm {
     pub fn frames_base(&self) -> *mut Frame {
         self.reveal();
         self.frames
+    }
+    /// Where the record of the outermost frame is that code in this interpreter may see.
+    pub fn floor(&self) -> *mut Frame {
+        self.reveal();
+        self.floor.get()
     }
     /// The record below `f`, which must not be [`Frame::CHAINED`].
     #[inline(always)]
@@ -210,7 +227,7 @@ impl Vm {
     #[inline]
     pub fn top_frame(&self) -> Option<*mut Frame> {
         let p = self.frame_top.get();
-        if p > self.frames {
+        if p > self.floor.get() {
             Some(p.wrapping_sub(1))
         } else {
             None
@@ -222,6 +239,45 @@ impl Vm {
         (self.frame_top.get() as usize - self.frames as usize) / size_of::<Frame>()
     }
 
+    /// Goes over to another interpreter, and gives back what the thread had in the one that it was in.
+    pub fn enter_interpreter(&self, to: &'static Interpreter) -> Outside {
+        self.swap_outside(Outside {
+            interpreter: to,
+            floor: self.frame_top.get(),
+            words: [Value::NULL; WORDS],
+            locals: Default::default(),
+            reprs: Vec::new(),
+            origin_depth: 0,
+        })
+    }
+    /// Goes back; gives what the thread has left behind.
+    pub fn leave_interpreter(&self, outside: Outside) -> Outside {
+        self.swap_outside(outside)
+    }
+    fn swap_outside(&self, new: Outside) -> Outside {
+        let words = [
+            &self.handled,
+            &self.context,
+            &self.trace,
+            &self.profile,
+            &self.asyncgen_firstiter,
+            &self.asyncgen_finalizer,
+        ];
+        let mut i = 0;
+        let words = words.map(|w| {
+            i += 1;
+            w.replace(new.words[i - 1])
+        });
+        Outside {
+            interpreter: self.interpreter.replace(new.interpreter),
+            floor: self.floor.replace(new.floor),
+            words,
+            locals: self.locals.replace(new.locals),
+            reprs: self.reprs.replace(new.reprs),
+            origin_depth: self.coroutine_origin_depth.replace(new.origin_depth),
+        }
+    }
+
     /// Makes `v` (owned, or NULL) what the innermost scope handles; gives back what it was.
     #[inline(always)]
     pub fn swap_handled(&self, v: Value) -> Value {
@@ -231,6 +287,26 @@ impl Vm {
     #[inline(always)]
     pub fn handles_nothing(&self) -> bool {
         self.handled.get().is_null()
+    }
+}
+
+const WORDS: usize = 6;
+
+/// What a thread has for itself in an interpreter, while it is in another one.
+pub struct Outside {
+    interpreter: &'static Interpreter,
+    floor: *mut Frame,
+    /// Owned words, or NULL.
+    words: [Value; WORDS],
+    locals: std::collections::HashMap<u64, Obj>,
+    reprs: Vec<u64>,
+    origin_depth: i64,
+}
+
+impl Outside {
+    /// Drops it.
+    pub fn forget(self, t: &Thread) {
+        self.words.iter().for_each(|w| dec(t, *w));
     }
 }
 
@@ -311,7 +387,7 @@ pub fn handled_exception(t: &Thread) -> Option<Borrowed<'_>> {
     let vm = t.vm();
     let mut v = vm.handled.get();
     let mut f = vm.frame_top();
-    while !is(v) && f > vm.frames_base() {
+    while !is(v) && f > vm.floor() {
         f = f.wrapping_sub(1);
         // SAFETY: a running frame of the thread.
         unsafe {
@@ -371,7 +447,7 @@ const THREAD_FRAMES: usize = 1 << 17;
 pub fn main_thread(stack: usize) -> Box<Thread> {
     weft_gc::before_publishing(crate::generator::Generator::forget_chains);
     let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
-    t.set_ext(Box::into_raw(Vm::new(stack, MAIN_FRAMES)) as *mut ());
+    t.set_ext(Box::into_raw(Vm::new(stack, MAIN_FRAMES, Interpreter::main())) as *mut ());
     t.enter();
     t
 }
@@ -397,16 +473,23 @@ pub fn start_thread(
         return Err(std::io::Error::other("too many threads"));
     };
     let start = Start(state);
-    std::thread::Builder::new()
+    let interpreter = t.vm().interpreter.get();
+    interpreter.threads.fetch_add(1, AcqRel);
+    let started = std::thread::Builder::new()
         .stack_size(stack)
         .spawn(move || {
             let start = start;
             let mut state = start.0;
-            state.set_ext(Box::into_raw(Vm::new(stack, THREAD_FRAMES)) as *mut ());
+            state.set_ext(Box::into_raw(Vm::new(stack, THREAD_FRAMES, interpreter)) as *mut ());
             state.enter();
             f(&mut state);
             leave(state);
-        })
+            interpreter.threads.fetch_sub(1, AcqRel);
+        });
+    if started.is_err() {
+        interpreter.threads.fetch_sub(1, AcqRel);
+    }
+    started
 }
 
 static DEFAULT_STACK: AtomicUsize = AtomicUsize::new(16 << 20);
@@ -414,29 +497,42 @@ static DEFAULT_STACK: AtomicUsize = AtomicUsize::new(16 << 20);
 /// Ends the calling thread's state.
 pub fn leave(mut t: Box<Thread>) {
     run_pending(&mut t);
+    // What dies here may run Python, which may make such things again.
+    for _ in 0..NESTED_FINALIZERS {
+        drop_own(&t);
+        run_pending(&mut t);
+        if t.vm().locals.borrow().is_empty() {
+            break;
+        }
+    }
+    weft_gc::collect_local(&mut t);
+    t.settle(true);
+    run_pending(&mut t);
+    drop_own(&t);
+    let vm = t.ext() as *mut Vm;
+    t.leave();
+    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
+    drop(unsafe { Box::from_raw(vm) });
+}
+
+/// Drops what the thread has for itself.
+fn drop_own(t: &Thread) {
     let vm = t.vm();
     let locals: Vec<Obj> = vm.locals.borrow_mut().drain().map(|(_, o)| o).collect();
     drop(locals);
     for v in [
         &vm.context,
+        &vm.running_loop,
+        &vm.running_task,
         &vm.trace,
         &vm.profile,
         &vm.asyncgen_firstiter,
         &vm.asyncgen_finalizer,
+        &t.exc,
     ] {
-        dec(&t, v.replace(Value::NULL));
+        dec(t, v.replace(Value::NULL));
     }
-    dec(&t, t.exc.replace(Value::NULL));
-    let top = vm.swap_handled(Value::NULL);
-    dec(&t, top);
-    run_pending(&mut t);
-    weft_gc::collect_local(&mut t);
-    t.settle(true);
-    run_pending(&mut t);
-    let vm = t.ext() as *mut Vm;
-    t.leave();
-    // SAFETY: made by `Box::into_raw`; nobody uses it any more.
-    drop(unsafe { Box::from_raw(vm) });
+    dec(t, vm.swap_handled(Value::NULL));
 }
 
 // --- finalizers and signals ---
@@ -610,6 +706,10 @@ impl Global {
         let v = Value(self.0.load(Acquire));
         if v.is_null() { None } else { Some(v) }
     }
+    /// Drops the reference. Nobody may be about to use what [`Global::get`] has given.
+    pub fn forget(&self, t: &Thread) {
+        dec(t, Value(self.0.swap(0, AcqRel)));
+    }
 }
 
 impl Default for Global {
@@ -619,14 +719,14 @@ impl Default for Global {
 }
 
 /// The dict of module `builtins`.
-pub static BUILTINS: Global = Global::new();
+pub static BUILTINS: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 /// `sys.modules`.
-pub static MODULES: Global = Global::new();
+pub static MODULES: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 /// The dict of module `sys`.
-pub static SYS: Global = Global::new();
+pub static SYS: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 
-pub fn builtins_dict<'a>() -> Option<&'a Dict> {
-    Dict::of(BUILTINS.get()?)
+pub fn builtins_dict<'a>(t: &Thread) -> Option<&'a Dict> {
+    Dict::of(BUILTINS.of(t).get()?)
 }
 
 /// The builtins that code with these globals uses, a dict: their `__builtins__`, or the standard ones.
@@ -643,7 +743,7 @@ pub fn builtins_for(t: &Thread, globals: &Dict) -> Obj {
         None => {
             // SAFETY: a running frame of this thread, whose builtins are alive.
             let running = t.vm().top_frame().map(|f| unsafe { &*(*f).builtins });
-            let d = running.or_else(builtins_dict);
+            let d = running.or_else(|| builtins_dict(t));
             let d = d.expect("builtins are made before any code runs");
             Obj::new(t, d.header.value())
         }
@@ -655,7 +755,7 @@ pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
     let key = crate::names::get(t, name);
     // SAFETY: a running frame of this thread, whose builtins are alive.
     let running = t.vm().top_frame().map(|f| unsafe { &*(*f).builtins });
-    let Some(d) = running.or_else(builtins_dict) else {
+    let Some(d) = running.or_else(|| builtins_dict(t)) else {
         return Err(t.system_error("there are no builtins"));
     };
     if let Some(v) = proto::get_name(t, d.header.value(), key)? {
@@ -671,7 +771,9 @@ pub fn builtin(t: &mut Thread, name: &str) -> Res<Obj> {
 /// An attribute of module `sys`.
 pub fn sys_attr(t: &Thread, name: &str) -> Option<Obj> {
     let key = crate::names::get(t, name);
-    Dict::of(SYS.get()?)?.get_str(t, key).map(|v| v.to_obj(t))
+    Dict::of(SYS.of(t).get()?)?
+        .get_str(t, key)
+        .map(|v| v.to_obj(t))
 }
 
 type ImportHook = fn(&mut Thread, &str) -> Res<Obj>;

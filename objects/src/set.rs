@@ -374,35 +374,16 @@ impl Set {
         }
     }
 
-    /// Replaces the keys of this set by those of `other`, which is left empty.
+    /// Replaces the keys of this set by those of `other`, which is left empty. Both are local.
     fn take_over(&self, t: &Thread, other: &Set) {
-        // Never both locks at once: first the other one is emptied.
-        let (table, len) = {
-            let _guard = lock(t, &other.header);
-            let taken = (other.table.load(Relaxed), other.len.load(Relaxed));
-            other.table.store(std::ptr::null_mut(), Release);
-            other.len.store(0, Release);
-            taken
-        };
-        // SAFETY: `other` was local to this thread, so nobody has seen its table.
-        if let Some(tb) = unsafe { table.as_ref() }
-            && !self.header.is_local(t)
-        {
-            for i in 0..tb.places() {
-                if tb.place(i).is_live() {
-                    share(t, Value(tb.place(i).key())); // keeps I3
-                }
-            }
-        }
-        let old = {
-            let _guard = lock(t, &self.header);
-            let old = self.table.load(Relaxed);
-            self.version
-                .store(self.version.load(Relaxed).wrapping_add(1), Release);
-            self.table.store(table, Release);
-            self.len.store(len, Release);
-            old
-        };
+        let (table, len) = (other.table.load(Relaxed), other.len.load(Relaxed));
+        other.table.store(std::ptr::null_mut(), Release);
+        other.len.store(0, Release);
+        let old = self.table.load(Relaxed);
+        self.version
+            .store(self.version.load(Relaxed).wrapping_add(1), Release);
+        self.table.store(table, Release);
+        self.len.store(len, Release);
         // SAFETY: as in `clear`.
         unsafe {
             if let Some(tb) = old.as_ref() {
@@ -440,33 +421,30 @@ impl Set {
                 self.fill_from(t, other);
                 return Ok(());
             }
-            // Other threads may change it, unless it is frozen.
-            let snapshot = (!other.header.is_local(t)
-                && !std::ptr::eq(other.header.ty(), &FROZENSET.head))
-            .then(|| {
-                let copy = Set::new(t);
-                Set::of_obj(&copy).fill_from(t, other);
-                copy
-            });
-            let other = snapshot.as_ref().map_or(other, Set::of_obj);
-            let (mut pos, n) = (0, other.len());
+            let moment = other.moment(t);
+            let other = moment.as_ref().map_or(other, Set::of_obj);
+            let n = other.len();
             if (self.len() + n) * 5 >= self.table().map_or(8, Table::places) * 3 {
                 let _guard = lock(t, &self.header);
                 self.grow(t, (self.len() + n) * 2);
             }
-            while let Some((hash, key)) = other.next(t, &mut pos) {
-                let key = key.to_obj(t);
-                self.add_hashed(t, key.value(), hash)?;
-            }
-            return Ok(());
+            return self.change_all(t, other, |s, t, found, hash, key| {
+                if let Found::Absent(at) = found {
+                    s.insert(t, at, hash, key);
+                }
+                None
+            });
         }
         if let Some(d) = Dict::exact(other) {
-            let mut pos = 0;
-            while let Some((hash, key, _)) = d.next_hashed(t, &mut pos) {
-                let key = key.to_obj(t);
-                self.add_hashed(t, key.value(), hash)?;
-            }
-            return Ok(());
+            let into = (!self.header.is_local(t)).then(|| Set::new(t));
+            let first = into.as_ref().map_or(self, Set::of_obj);
+            d.each(t, |t, hash, key, _| {
+                first.add_hashed(t, key, hash).map(|_| true)
+            })?;
+            return match into {
+                Some(keys) => self.update(t, keys.value()),
+                None => Ok(()),
+            };
         }
         if let Some(l) = List::exact(other) {
             let mut i = 0;
@@ -503,6 +481,105 @@ impl Set {
             self.add(t, key.value())?;
         }
         Ok(())
+    }
+
+    /// A copy of the set as it is now, if others may change it meanwhile.
+    pub fn moment(&self, t: &Thread) -> Option<Obj> {
+        let may_change =
+            !self.header.is_local(t) && !std::ptr::eq(self.header.ty(), &FROZENSET.head);
+        may_change.then(|| {
+            let copy = Set::new(t);
+            Set::of_obj(&copy).fill_from(t, self);
+            copy
+        })
+    }
+
+    /// Looks for each of `keys`, which nobody else changes, and does something about it under the lock: in one step for other
+    /// threads, save that after a key that only Python can tell from one that is there the rest goes key by key.
+    fn change_all(
+        &self,
+        t: &mut Thread,
+        keys: &Set,
+        act: impl Fn(&Set, &Thread, Found, i64, Value) -> Option<Obj>,
+    ) -> Res<()> {
+        let mut pos = 0;
+        if !self.header.is_local(t) {
+            let mut gone = Vec::new();
+            let _guard = lock(t, &self.header);
+            while let Some((hash, key)) = keys.next(t, &mut pos) {
+                let found = self.quick(key.value(), hash);
+                if matches!(found, Found::Ask(_)) {
+                    pos -= 1;
+                    break;
+                }
+                gone.extend(act(self, t, found, hash, key.value()));
+            }
+            // What has been taken out goes when the lock has been given back.
+            drop(_guard);
+        }
+        while let Some((hash, key)) = keys.next(t, &mut pos) {
+            let key = key.to_obj(t);
+            self.change(t, key.value(), hash, |t, found| {
+                act(self, t, found, hash, key.value())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes all of `keys` out.
+    pub fn remove_all(&self, t: &mut Thread, keys: &Set) -> Res<()> {
+        let moment = keys.moment(t);
+        let keys = moment.as_ref().map_or(keys, Set::of_obj);
+        self.change_all(t, keys, |s, _, found, _, _| s.take(found))
+    }
+
+    /// Takes out those of `keys` that are there, and puts in those that are not.
+    pub fn toggle_all(&self, t: &mut Thread, keys: &Set) -> Res<()> {
+        let moment = keys.moment(t);
+        let keys = moment.as_ref().map_or(keys, Set::of_obj);
+        self.change_all(t, keys, |s, t, found, hash, key| match found {
+            Found::Absent(at) => {
+                s.insert(t, at, hash, key);
+                None
+            }
+            found => s.take(found),
+        })
+    }
+
+    /// Calls `f` for each key (with its hash) until it says false; whether it never did. Those that stay in the set are among
+    /// them whatever other threads do to it; some may come twice.
+    pub fn each(
+        &self,
+        t: &mut Thread,
+        mut f: impl FnMut(&mut Thread, i64, Value) -> Res<bool>,
+    ) -> Res<bool> {
+        let version = self.version.load(Acquire);
+        if !self.each_once(t, &mut f)? {
+            return Ok(false);
+        }
+        if self.version.load(Acquire) == version || self.header.is_local(t) {
+            return Ok(true);
+        }
+        // Another table: places in it are not those in the first one.
+        match self.moment(t) {
+            Some(moment) => Set::of_obj(&moment).each_once(t, &mut f),
+            None => Ok(true),
+        }
+    }
+
+    fn each_once(
+        &self,
+        t: &mut Thread,
+        f: &mut dyn FnMut(&mut Thread, i64, Value) -> Res<bool>,
+    ) -> Res<bool> {
+        let mut pos = 0;
+        while let Some((hash, key)) = self.next(t, &mut pos) {
+            let key = key.to_obj(t);
+            if !f(t, hash, key.value())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Iteration by position: the key at or after `pos`, with its hash; `pos` moves on behind it. The set may change meanwhile.

@@ -70,11 +70,17 @@ impl Slice {
 #[inline]
 pub fn indices(t: &mut Thread, parts: [Value; 3], len: usize) -> Res<(isize, isize, usize)> {
     let (start, stop, step) = unpack(t, parts)?;
+    Ok(select(start, stop, step, len))
+}
+
+/// What the numbers of a slice select from `len` items: the first index, the step, and how many.
+#[inline]
+pub fn select(start: isize, stop: isize, step: isize, len: usize) -> (isize, isize, usize) {
     if step == 1 {
         let (start, stop) = (clip(start, len), clip(stop, len));
-        return Ok((start as isize, 1, stop.saturating_sub(start)));
+        return (start as isize, 1, stop.saturating_sub(start));
     }
-    Ok(adjust(start, stop, step, len))
+    adjust(start, stop, step, len)
 }
 
 #[inline(always)]
@@ -128,8 +134,8 @@ pub fn unpack(t: &mut Thread, [start, stop, step]: [Value; 3]) -> Res<(isize, is
 /// As for [`Slice::indices`]; what `v.__getitem__` raises.
 pub fn get(t: &mut Thread, v: Value, parts: [Value; 3]) -> Res {
     if let Some(l) = List::exact(v) {
-        let (start, step, n) = indices(t, parts, l.len())?;
-        return Ok(l.span(t, start, step, n).into());
+        let (start, stop, step) = unpack(t, parts)?;
+        return Ok(l.slice(t, start, stop, step).into());
     }
     if let Some(s) = Str::exact(v) {
         let (start, step, n) = indices(t, parts, s.len())?;

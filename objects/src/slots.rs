@@ -177,6 +177,8 @@ pub type SetAttrFn = fn(&mut Thread, Value, Value, Value) -> Res<()>;
 pub type CompareFn = fn(&mut Thread, Value, Value, CmpOp) -> Res;
 /// The next item; NULL when exhausted.
 pub type IterNextFn = fn(&mut Thread, Value) -> Res;
+/// A step of a generator or of what behaves like one: object, the value that is sent to it.
+pub type SendFn = fn(&mut Thread, Value, Value) -> Res<crate::generator::Outcome>;
 pub type CallFn = fn(&mut Thread, Value, Args<'_>) -> Res;
 /// The class, its arguments.
 pub type NewFn = fn(&mut Thread, Value, Args<'_>) -> Res;
@@ -254,6 +256,8 @@ slots! {
     compare: CompareFn,
     iter: UnaryFn,
     iter_next: IterNextFn,
+    /// `send`, without StopIteration for the end: of types that no class is derived from.
+    send: SendFn,
     descr_get: DescrGetFn,
     descr_set: DescrSetFn,
     new: NewFn,

@@ -5,7 +5,7 @@ use crate::prelude::*;
 use crate::str::index::{self, Key};
 use crate::types::{alloc_instance, type_flags};
 use std::mem::ManuallyDrop;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use weft_gc::{Flags, MAX_BLOCK};
 
 /// Header flag: the items are outside.
@@ -19,6 +19,8 @@ const HEAD: usize = std::mem::offset_of!(Tuple, first);
 pub struct Tuple {
     pub header: Header,
     len: usize,
+    /// Its hash, once it has been asked for; zero: not yet.
+    hash: AtomicI64,
     /// The first item, or the address of the array outside.
     first: Slot,
 }
@@ -27,6 +29,7 @@ pub struct Tuple {
 static EMPTY: Tuple = Tuple {
     header: Header::immortal(&raw const TUPLE.head),
     len: 0,
+    hash: AtomicI64::new(0),
     first: Slot::empty(),
 };
 
@@ -96,6 +99,7 @@ impl Tuple {
                 let pair = &*(last.ptr() as *const Tuple);
                 if pair.header.is_local(t) && pair.header.count.load(Relaxed) == 1 {
                     pair.header.count.store(2, Relaxed);
+                    pair.hash.store(0, Relaxed);
                     let items = &raw const pair.first;
                     let old = (*items).replace(t, &pair.header, a.into_value());
                     dec(t, old);
@@ -133,6 +137,7 @@ impl Tuple {
     pub fn again(t: &Thread, owner: &Header, kept: &Slot, items: &[Value]) -> Obj {
         if let Some(x) = Self::unused(t, kept, items.len()) {
             inc(t, x.header.value());
+            x.hash.store(0, Relaxed);
             for (slot, v) in x.as_slice().iter().zip(items) {
                 dec(t, slot.replace(t, &x.header, *v));
             }
@@ -154,6 +159,7 @@ impl Tuple {
     ) -> Obj {
         if let Some(x) = Self::unused(t, kept, items.len()) {
             inc(t, x.header.value());
+            x.hash.store(0, Relaxed);
             for (slot, v) in x.as_slice()[from..].iter().zip(&items[from..]) {
                 inc(t, *v);
                 dec(t, slot.replace(t, &x.header, v.bare()));
@@ -185,12 +191,13 @@ impl Tuple {
             return Self::empty(t);
         }
         if n > INLINE {
-            return Self::make_outside(t, &TUPLE, (0..n).map(item).collect());
+            return Self::make_outside(t, &TUPLE, (0..n).map(item));
         }
         // SAFETY: all words after the header are written before anything else happens; the block has room for `n` items.
         unsafe {
             let p = t.alloc_uninit(&TUPLE.head, HEAD + n * size_of::<Slot>(), false) as *mut Tuple;
             (&raw mut (*p).len).write(n);
+            (&raw mut (*p).hash).write(AtomicI64::new(0));
             let items = &raw mut (*p).first;
             for i in 0..n {
                 items.add(i).write(Slot::new(item(i)));
@@ -199,10 +206,10 @@ impl Tuple {
         }
     }
 
-    #[cold]
-    fn make_outside(t: &Thread, cls: &Type, items: Vec<Value>) -> Obj {
+    /// An instance of a subclass, with owned words.
+    fn make_outside(t: &Thread, cls: &Type, items: impl Iterator<Item = Value>) -> Obj {
+        let slots: Box<[Slot]> = items.map(Slot::new).collect();
         let p = alloc_instance(t, cls) as *mut Tuple;
-        let slots: Box<[Slot]> = items.into_iter().map(Slot::new).collect();
         // SAFETY: a new instance with at least the layout of `Tuple`.
         unsafe {
             (&raw mut (*p).len).write(slots.len());
@@ -217,7 +224,7 @@ impl Tuple {
         if cls.is(&TUPLE) {
             return Self::from_vec(t, items);
         }
-        Self::make_outside(t, cls, items.into_iter().map(Obj::into_value).collect())
+        Self::make_outside(t, cls, items.into_iter().map(Obj::into_value))
     }
 }
 
@@ -390,6 +397,10 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             {
                 return Ok(Tuple::from_slice(t, items).into());
             }
+            if let Some(from) = Tuple::exact(*v) {
+                let items = from.values().iter().map(|v| Obj::new(t, *v).into_value());
+                return Ok(Tuple::make_outside(t, ty, items).into());
+            }
             proto::to_vec(t, *v)?
         }
         more => {
@@ -426,8 +437,12 @@ fn hash(t: &mut Thread, v: Value) -> Res<i64> {
     const P1: u64 = 11400714785074694791;
     const P2: u64 = 14029467366897019727;
     const P5: u64 = 2870177450012600261;
-    let _guard = t.enter_recursive(" while hashing a tuple")?;
     let tuple = Tuple::this(v);
+    let known = tuple.hash.load(Relaxed);
+    if known != 0 {
+        return Ok(known);
+    }
+    let _guard = t.enter_recursive(" while hashing a tuple")?;
     let mut acc = P5;
     for s in tuple.as_slice() {
         let lane = proto::hash(t, s.get())? as u64;
@@ -437,11 +452,14 @@ fn hash(t: &mut Thread, v: Value) -> Res<i64> {
             .wrapping_mul(P1);
     }
     acc = acc.wrapping_add(tuple.len() as u64 ^ (P5 ^ 3527539));
-    Ok(if acc == u64::MAX {
+    let hash = if acc == u64::MAX {
         1546275796
     } else {
         acc as i64
-    })
+    };
+    // Items do not change; who asks at the same time finds the same.
+    tuple.hash.store(hash, Relaxed);
+    Ok(hash)
 }
 
 fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {

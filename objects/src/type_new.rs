@@ -105,7 +105,7 @@ fn type_call(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         && let [items] = *args.all()
         && let Some(l) = List::exact(items)
     {
-        return Ok(l.span(t, 0, 1, l.len()).into());
+        return Ok(l.copy(t).into());
     }
     let make = match ty.slots.new.get() {
         Some(f) if !ty.has(tf::NO_NEW) => f,

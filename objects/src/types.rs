@@ -1,7 +1,7 @@
 //! Type objects: slots, inheritance, attribute lookup with its caches.
 
 use crate::dict::Dict;
-use crate::method_cache::{Entered, MethodCache};
+use crate::method_cache::{Changes, Entered, MethodCache};
 use crate::prelude::*;
 use crate::slots::{Slots, Spec};
 use parking_lot::Mutex;
@@ -66,8 +66,6 @@ pub struct Type {
     pub(crate) shadow_bits: AtomicU64,
     /// The method cache, NULL after each change of the class or a base.
     pub mcache: AtomicPtr<MethodCache>,
-    /// What calling the class needs, for the interpreter: see `core`. Emptied together with the method cache.
-    pub ctor: AtomicU64,
     pub slots: Slots,
     static_flags: u32,
     static_name: &'static str,
@@ -115,7 +113,6 @@ impl Type {
             root_shape: AtomicU32::new(0),
             shadow_bits: AtomicU64::new(0),
             mcache: AtomicPtr::new(std::ptr::null_mut()),
-            ctor: AtomicU64::new(0),
             slots: Slots::empty(),
             static_flags: tf::BASE | tf::IMMUTABLE | tf::SOLID,
             static_name: name,
@@ -257,6 +254,8 @@ impl MethodCache {
         Value(self.word(index))
     }
 }
+
+static CHANGES: Changes = Changes::none();
 
 fn new_version() -> u32 {
     VERSIONS.fetch_add(1, Relaxed)
@@ -496,7 +495,7 @@ impl Type {
             .lookup_uncached(t, name)
             .map_or(Value::NULL, |v| v.value());
         let _guard = lock(t, self.header());
-        let i = match mc.enter(&self.mcache, key, found.bare().0) {
+        let i = match mc.enter(&self.mcache, &CHANGES, key, found.bare().0) {
             Entered::At(i) => i,
             Entered::Gone => return None,
             Entered::Full => {
@@ -515,7 +514,13 @@ impl Type {
         Some((mc, i))
     }
 
-    /// The class or one of its bases has changed (or is about to lose a value that caches may hold): drops all that is cached.
+    /// Changes what the class or its instances have (its dict, its MRO, its slots): nothing that is cached of it outlives that.
+    /// `write` runs no Python.
+    pub fn change<R>(&self, t: &Thread, write: impl FnOnce() -> R) -> R {
+        CHANGES.make(|| self.modified(t), write)
+    }
+
+    /// Drops all that is cached of the class and those below it.
     pub fn modified(&self, t: &Thread) {
         if self.has(tf::TYPE_SUBCLASS) {
             // What the instances of a metaclass have may be hidden by it now: all classes are looked through again.
@@ -527,7 +532,6 @@ impl Type {
 
     fn forget(&self, t: &Thread) {
         let p = MethodCache::take(&self.mcache);
-        self.ctor.store(0, Release);
         if !p.is_null() {
             // SAFETY: out of sight; readers that have it may go on until their next safepoint (I7).
             unsafe { t.retire(self.header(), p as *mut u8, (*p).size(), MethodCache::free) };
@@ -579,19 +583,21 @@ impl Type {
         let Some(d) = self.dict(t) else { return false };
         // Keeps the old value until the caches that hold it uncounted are gone.
         let old = d.get_str(t, name).map(|v| v.to_obj(t));
-        if v.is_null() {
-            if d.remove_str(t, name).is_none() {
-                return false;
+        let done = self.change(t, || {
+            if v.is_null() {
+                if d.remove_str(t, name).is_none() {
+                    return false;
+                }
+            } else {
+                d.set_str(t, name, v);
             }
-        } else {
-            d.set_str(t, name, v);
-        }
-        self.modified(t);
-        if name.as_bytes().starts_with(b"__") {
-            crate::slotdefs::update(t, self, name);
-        }
+            if name.as_bytes().starts_with(b"__") {
+                crate::slotdefs::update(t, self, name);
+            }
+            true
+        });
         drop(old);
-        true
+        done
     }
 
     /// Makes a built-in type ready for use. Does nothing the second time.

@@ -81,7 +81,7 @@ fn insort(t: &mut Thread, side: Side, a: &[Value]) -> Res {
         place(t, side, a[0], x.value(), (a[2], a[3]), key)?
     };
     match List::exact(a[0]) {
-        Some(list) => list.insert(t, at, Obj::new(t, a[1]).into_value()),
+        Some(list) => list.insert(t, at as i64, Obj::new(t, a[1]).into_value()),
         None => {
             let at = Obj::own(from_usize(t, at));
             proto::call_method(t, a[0], "insert", &[at.value(), a[1]])?;

@@ -190,24 +190,13 @@ fn get(t: &mut Thread, a: &[Value]) -> Res {
     })
 }
 
-fn run(t: &mut Thread, a: &[Value]) -> Res {
-    let Some((f, args)) = Tuple::of(a[1]).map(|x| x.to_vec(t)).and_then(|mut x| {
-        if x.is_empty() {
-            None
-        } else {
-            Some((x.remove(0), x))
-        }
-    }) else {
+fn run(t: &mut Thread, args: Args<'_>) -> Res {
+    let [context, f, ..] = *args.pos() else {
         return Err(t.type_error("run() missing 1 required positional argument".into()));
     };
-    let named = Dict::of(a[2]).map_or_else(Vec::new, |d| d.items(t));
-    let mut values: Vec<Value> = args.iter().map(|o| o.value()).collect();
-    values.extend(named.iter().map(|(_, v)| v.value()));
-    let names = named.iter().map(|(n, _)| n.clone()).collect();
-    let names = Tuple::from_vec(t, names);
-    Context::enter(t, a[0])?;
-    let r = proto::call_value(t, f.value(), Args::new(&values, names.value()));
-    Context::exit(t, a[0]);
+    Context::enter(t, context)?;
+    let r = proto::call_value(t, f, Args::new(&args.all()[2..], args.names()));
+    Context::exit(t, context);
     r
 }
 
@@ -242,7 +231,7 @@ pub static CONTEXT: Type = Type::builtin(
                 Ok(Context::new(t, vars).into())
             })
             .doc("Return a shallow copy of the context object."),
-            NativeDef::new("run", "($self, /, *args, **kwargs)", run),
+            NativeDef::raw("run", "($self, /, *args, **kwargs)", run),
         ],
         ..Spec::EMPTY
     },

@@ -185,7 +185,7 @@ fn import_module(t: &mut Thread, name: Value) -> Res<Obj> {
     if let Some(s) = text.as_str() {
         runtime::import(t, s)?;
     }
-    let modules = runtime::MODULES.get().unwrap_or(Value::NONE);
+    let modules = runtime::MODULES.of(t).get().unwrap_or(Value::NONE);
     proto::get_item(t, modules, name)
 }
 

@@ -306,6 +306,9 @@ fn fork_exec(t: &mut Thread, a: &[Value]) -> Res {
     let preexec = a[21];
     if !preexec.is_none() {
         crate::posix::refuse_at_end(t, "preexec_fn not supported")?;
+        if !weft_objects::interpreter::current(t).is_main() {
+            return Err(t.runtime_error("preexec_fn not supported within subinterpreters"));
+        }
     }
     let plan = plan(t, a)?;
     let run = || {

@@ -5,7 +5,7 @@ use crate::support::{self, add, add_ints, float_obj, int_obj, none};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering::*};
 use weft_gc::{ThreadPayload, breaker_bits};
 use weft_objects::prelude::*;
-use weft_objects::{frame, int, runtime};
+use weft_objects::{frame, int, interpreter, runtime};
 use weft_threads::Peer;
 
 #[cfg(target_os = "linux")]
@@ -97,9 +97,14 @@ pub fn after_fork_child() {
     }
 }
 
+/// Whether this is the main thread, in the main interpreter: there handlers run, and are set.
+fn in_main(t: &Thread) -> bool {
+    crate::_thread::is_main_thread() && interpreter::current(t).is_main()
+}
+
 /// Runs Python's handlers of the signals that have come. Only in the main thread.
 fn run_handlers(t: &mut Thread) -> Res<()> {
-    if !ANY.load(Relaxed) || !crate::_thread::is_main_thread() {
+    if !ANY.load(Relaxed) || !in_main(t) {
         return Ok(());
     }
     ANY.store(false, SeqCst);
@@ -114,7 +119,11 @@ fn run_handlers(t: &mut Thread) -> Res<()> {
             continue;
         }
         let h = Value(HANDLERS[signum].load(Acquire));
-        if h.is_null() || h.is_int() || h.is_none() {
+        if h.is_null() || h.is_int() || h.is_none() || runtime::is_finalizing() {
+            // Between the signal and now the handler has been taken away, or nobody can be called any more.
+            let msg = format!("Signal {signum} ignored due to race condition");
+            let _: Raised = t.raise(&errors::OS_ERROR, msg);
+            runtime::unraisable(t, "Exception ignored", None);
             continue;
         }
         let h = Obj::new(t, h);
@@ -172,7 +181,7 @@ fn put_handler(t: &Thread, signum: i32, handler: Obj) -> Obj {
 }
 
 fn signal(t: &mut Thread, a: &[Value]) -> Res {
-    if !crate::_thread::is_main_thread() {
+    if !in_main(t) {
         return Err(t.value_error("signal only works in main thread of the main interpreter"));
     }
     let signum = signal_number(t, a[0])?;
@@ -285,7 +294,7 @@ fn siginterrupt(t: &mut Thread, a: &[Value]) -> Res {
 fn set_wakeup_fd(t: &mut Thread, a: &[Value]) -> Res {
     let fd = support::c_int(t, a[0])?;
     let warn = support::truth_or(t, a[1], true)?;
-    if !crate::_thread::is_main_thread() {
+    if !in_main(t) {
         return Err(
             t.value_error("set_wakeup_fd only works in main thread of the main interpreter")
         );

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use weft_objects::cell::fresh;
+use weft_objects::interpreter::{self, DAEMON_THREADS, PerInterpreter, THREADS};
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, SharedObj};
 use weft_objects::{float, int};
@@ -17,7 +18,8 @@ use weft_objects::{float, int};
 const TIMEOUT_MAX: i64 = i64::MAX;
 
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(0);
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static RUNNING: PerInterpreter<AtomicUsize> =
+    PerInterpreter::new(AtomicUsize::new(0), || AtomicUsize::new(0));
 static MAIN_IDENT: AtomicU64 = AtomicU64::new(0);
 
 /// The number by which programs know the calling thread.
@@ -108,7 +110,7 @@ fn lock_acquire(t: &mut Thread, a: &[Value]) -> Res {
 fn lock_acquire_args(t: &mut Thread, a: &[Value]) -> Res {
     let l = lock_of(a[0]);
     let how = wait_args(t, a[1], a[2])?;
-    if l.lock.try_lock(l.header.is_local(t)) {
+    if l.lock.try_lock(t, l.header.is_local(t)) {
         return Ok(Value::TRUE);
     }
     match how {
@@ -119,7 +121,7 @@ fn lock_acquire_args(t: &mut Thread, a: &[Value]) -> Res {
 
 fn lock_enter(t: &mut Thread, a: &[Value]) -> Res {
     let l = lock_of(a[0]);
-    if !l.lock.try_lock(l.header.is_local(t)) {
+    if !l.lock.try_lock(t, l.header.is_local(t)) {
         l.lock.lock_slow(t, None)?;
     }
     Ok(Value::TRUE)
@@ -240,7 +242,7 @@ impl RLock {
             self.count.store(self.count.load(Relaxed) + 1, Relaxed);
             return true;
         }
-        let got = self.lock.try_lock(self.header.is_local(t));
+        let got = self.lock.try_lock(t, self.header.is_local(t));
         if got {
             self.taken();
         }
@@ -334,7 +336,7 @@ fn rlock_acquire_restore(t: &mut Thread, a: &[Value]) -> Res {
             t.type_error("_acquire_restore() argument 1 must be a tuple of two ints".into())
         );
     };
-    if !l.lock.try_lock(l.header.is_local(t)) {
+    if !l.lock.try_lock(t, l.header.is_local(t)) {
         // The caller counts on having the lock, whatever signal handlers raise.
         let mut raised = None;
         while let Err(e) = l.lock.lock_slow(t, None) {
@@ -433,7 +435,8 @@ struct State {
 
 /// All handles' states, for the child of a fork; and those that the interpreter's end waits for.
 static ALL: Mutex<Vec<Weak<State>>> = Mutex::new(Vec::new());
-static AWAITED: Mutex<Vec<Arc<State>>> = Mutex::new(Vec::new());
+static AWAITED: PerInterpreter<Mutex<Vec<Arc<State>>>> =
+    PerInterpreter::new(Mutex::new(Vec::new()), Default::default);
 
 /// `_thread._ThreadHandle`
 #[repr(C)]
@@ -520,7 +523,7 @@ fn handle_set_done(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.runtime_error("thread not started"));
     }
     s.done.set();
-    AWAITED.lock().retain(|other| !Arc::ptr_eq(other, &s));
+    AWAITED.of(t).lock().retain(|other| !Arc::ptr_eq(other, &s));
     Ok(Value::NONE)
 }
 
@@ -561,6 +564,9 @@ static HANDLE: Type = Type::builtin(
 /// Starts a thread that calls `func(*args, **kwargs)`.
 fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>) -> Res<()> {
     crate::posix::refuse_at_end(t, "can't create new thread")?;
+    if !interpreter::current(t).allows(THREADS) {
+        return Err(t.runtime_error("thread is not supported for isolated subinterpreters"));
+    }
     let func = Obj::new(t, func);
     let func = SharedObj::new(t, func);
     let args = if args.is_null() {
@@ -575,11 +581,14 @@ fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>
     let size = STACK_SIZE.load(Relaxed);
     let body = move |t: &mut Thread| {
         state.ident.store(ident(), Relaxed);
-        RUNNING.fetch_add(1, Relaxed);
+        RUNNING.of(t).fetch_add(1, Relaxed);
         run(t, func, args, kwargs);
         runtime::run_pending(t);
-        RUNNING.fetch_sub(1, Relaxed);
-        AWAITED.lock().retain(|other| !Arc::ptr_eq(other, &state));
+        RUNNING.of(t).fetch_sub(1, Relaxed);
+        AWAITED
+            .of(t)
+            .lock()
+            .retain(|other| !Arc::ptr_eq(other, &state));
         state.done.set();
     };
     match runtime::start_thread(t, Box::new(body), size) {
@@ -670,6 +679,10 @@ fn start_joinable_thread(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error("'handle' must be a _ThreadHandle".into()));
     };
     let daemon = support::truth_or(t, a[2], true)?;
+    if daemon && !interpreter::current(t).allows(DAEMON_THREADS) {
+        let msg = "daemon threads are disabled in this (sub)interpreter";
+        return Err(t.runtime_error(msg));
+    }
     if s.phase
         .compare_exchange(NOT_STARTED, STARTING, AcqRel, Acquire)
         .is_err()
@@ -677,10 +690,10 @@ fn start_joinable_thread(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.runtime_error("thread already started"));
     }
     if !daemon {
-        AWAITED.lock().push(s.clone());
+        AWAITED.of(t).lock().push(s.clone());
     }
     if let Err(e) = start(t, a[0], Value::NULL, Value::NULL, &s) {
-        AWAITED.lock().retain(|other| !Arc::ptr_eq(other, &s));
+        AWAITED.of(t).lock().retain(|other| !Arc::ptr_eq(other, &s));
         return Err(e);
     }
     Ok(handle.into())
@@ -691,7 +704,7 @@ pub fn shutdown(t: &mut Thread) -> Res<()> {
     let me = ident();
     loop {
         let next = {
-            let awaited = AWAITED.lock();
+            let awaited = AWAITED.of(t).lock();
             awaited
                 .iter()
                 .find(|s| s.ident.load(Relaxed) != me && s.phase.load(Acquire) == STARTED)
@@ -699,7 +712,7 @@ pub fn shutdown(t: &mut Thread) -> Res<()> {
         };
         let Some(s) = next else { return Ok(()) };
         join(t, &s, None)?;
-        AWAITED.lock().retain(|other| !Arc::ptr_eq(other, &s));
+        AWAITED.of(t).lock().retain(|other| !Arc::ptr_eq(other, &s));
     }
 }
 
@@ -709,14 +722,14 @@ pub fn after_fork_child() {
     MAIN_IDENT.store(me, Relaxed);
     crate::_signal::after_fork_child();
     crate::wait::after_fork_child();
-    RUNNING.store(0, Relaxed);
+    RUNNING.main().store(0, Relaxed);
     // SAFETY: the threads that may have held these locks are gone; what they guard is whole enough to be filtered.
     unsafe {
         if ALL.is_locked() {
             ALL.force_unlock();
         }
-        if AWAITED.is_locked() {
-            AWAITED.force_unlock();
+        if AWAITED.main().is_locked() {
+            AWAITED.main().force_unlock();
         }
     }
     for s in ALL.lock().iter().filter_map(Weak::upgrade) {
@@ -727,7 +740,10 @@ pub fn after_fork_child() {
             }
         }
     }
-    AWAITED.lock().retain(|s| s.ident.load(Relaxed) == me);
+    AWAITED
+        .main()
+        .lock()
+        .retain(|s| s.ident.load(Relaxed) == me);
 }
 
 fn make_thread_handle(t: &mut Thread, a: &[Value]) -> Res {
@@ -892,7 +908,9 @@ static FUNCTIONS: &[NativeDef] = &[
         "(function, handle=None, daemon=True)",
         start_joinable_thread,
     ),
-    NativeDef::new("daemon_threads_allowed", "()", |_, _| Ok(Value::TRUE)),
+    NativeDef::new("daemon_threads_allowed", "()", |t, _| {
+        Ok(Value::bool(interpreter::current(t).allows(DAEMON_THREADS)))
+    }),
     NativeDef::new("allocate_lock", "()", |t, _| Ok(make_lock(t).into())),
     NativeDef::new("allocate", "()", |t, _| Ok(make_lock(t).into())),
     NativeDef::new("exit", "()", exit),
@@ -907,14 +925,16 @@ static FUNCTIONS: &[NativeDef] = &[
         Ok(int::from_u64(t, native_id()))
     }),
     NativeDef::new("_count", "()", |t, _| {
-        Ok(int::from_usize(t, RUNNING.load(Relaxed)))
+        Ok(int::from_usize(t, RUNNING.of(t).load(Relaxed)))
     }),
     NativeDef::new("stack_size", "(size=0, /)", stack_size),
     NativeDef::new("set_name", "(name)", set_name),
     #[cfg(target_os = "linux")]
     NativeDef::new("_get_name", "()", get_name).doc("Get the name of the current thread."),
     NativeDef::new("_excepthook", "(exc_info, /)", excepthook),
-    NativeDef::new("_is_main_interpreter", "()", |_, _| Ok(Value::TRUE)),
+    NativeDef::new("_is_main_interpreter", "()", |t, _| {
+        Ok(Value::bool(interpreter::current(t).is_main()))
+    }),
     NativeDef::new("_shutdown", "()", |t, _| shutdown(t).map(|()| Value::NONE)),
     NativeDef::new("_make_thread_handle", "(ident, /)", make_thread_handle),
     NativeDef::new("_get_main_thread_ident", "()", |t, _| {

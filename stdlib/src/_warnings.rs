@@ -6,16 +6,17 @@ use parking_lot::lock_api::RawReentrantMutex;
 use parking_lot::{RawMutex, RawThreadId};
 use std::sync::atomic::{AtomicI64, Ordering::*};
 use weft_objects::frame::Frame;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
 use weft_objects::{id, int};
 
 /// Counts the changes of the filters: what registries have seen under an older number is forgotten.
 static VERSION: AtomicI64 = AtomicI64::new(1);
-static FILTERS: Global = Global::new();
-static ONCE_REGISTRY: Global = Global::new();
-static DEFAULT_ACTION: Global = Global::new();
-static CONTEXT_VAR: Global = Global::new();
+static FILTERS: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
+static ONCE_REGISTRY: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
+static DEFAULT_ACTION: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
+static CONTEXT_VAR: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 /// What Python code holds while it changes the filters.
 static LOCK: RawReentrantMutex<RawMutex, RawThreadId> = RawReentrantMutex::INIT;
 
@@ -33,7 +34,7 @@ fn warnings_attr(t: &mut Thread, name: &str, import: bool) -> Res<Option<Obj>> {
             Err(r) => return Err(r),
         }
     } else {
-        match runtime::MODULES.get() {
+        match runtime::MODULES.of(t).get() {
             Some(all) => {
                 let key = id!(t, "warnings");
                 Dict::of(all)
@@ -99,7 +100,7 @@ fn search(t: &mut Thread, filters: &Obj, what: &str, s: &Subject) -> Res<Option<
 
 /// The filters of `catch_warnings` in the current context.
 fn context_filters(t: &mut Thread) -> Res<Option<Obj>> {
-    let Some(var) = CONTEXT_VAR.get() else {
+    let Some(var) = CONTEXT_VAR.of(t).get() else {
         return Ok(None);
     };
     let Some(context) = _contextvars::get_var(t, var)? else {
@@ -112,8 +113,8 @@ fn context_filters(t: &mut Thread) -> Res<Option<Obj>> {
     Ok((!filters.value().is_none()).then_some(filters))
 }
 
-fn global(t: &Thread, g: &Global) -> Obj {
-    g.get().map_or_else(support::none, |v| Obj::new(t, v))
+fn global(t: &Thread, g: &'static PerInterpreter<Global>) -> Obj {
+    g.of(t).get().map_or_else(support::none, |v| Obj::new(t, v))
 }
 
 /// The action for a warning, and the filter that says so (None for the default action).
@@ -371,7 +372,7 @@ fn filename_of(f: *mut Frame) -> Obj {
 /// The frame that a warning is about: `level` frames up, 1 being the innermost.
 fn frame_at(t: &Thread, level: i64, skip: &[String]) -> Option<*mut Frame> {
     let vm = t.vm();
-    let first = vm.frames_base();
+    let first = vm.floor();
     let below = |f: *mut Frame| {
         if f > first {
             Some(f.wrapping_sub(1))
@@ -683,14 +684,14 @@ fn default_filters(t: &Thread) -> Obj {
 pub fn init(t: &mut Thread) -> Res<Obj> {
     let doc = "_warnings provides basic warning filtering support.\nIt is a helper module to speed up interpreter start-up.";
     let m = support::module(t, "_warnings", doc, FUNCTIONS);
-    if FILTERS.get().is_none() {
+    if FILTERS.of(t).get().is_none() {
         // The variable's type must be ready.
         _contextvars::init(t)?;
-        FILTERS.set(t, default_filters(t));
-        ONCE_REGISTRY.set(t, Dict::new(t));
-        DEFAULT_ACTION.set(t, Str::intern(t, "default"));
+        FILTERS.of(t).set(t, default_filters(t));
+        ONCE_REGISTRY.of(t).set(t, Dict::new(t));
+        DEFAULT_ACTION.of(t).set(t, Str::intern(t, "default"));
         let var = _contextvars::new_var(t, Str::new(t, "_warnings_context"), Value::NULL);
-        CONTEXT_VAR.set(t, var);
+        CONTEXT_VAR.of(t).set(t, var);
     }
     for (name, g) in [
         ("filters", &FILTERS),

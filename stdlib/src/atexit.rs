@@ -2,6 +2,7 @@
 
 use crate::support;
 use parking_lot::Mutex;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, SharedObj};
 
@@ -11,7 +12,8 @@ struct Callback {
     kwargs: SharedObj,
 }
 
-static CALLBACKS: Mutex<Vec<Callback>> = Mutex::new(Vec::new());
+static CALLBACKS: PerInterpreter<Mutex<Vec<Callback>>> =
+    PerInterpreter::new(Mutex::new(Vec::new()), Default::default);
 
 fn register(t: &mut Thread, a: &[Value]) -> Res {
     if !proto::is_callable(a[0]) {
@@ -23,7 +25,7 @@ fn register(t: &mut Thread, a: &[Value]) -> Res {
         args: share(a[1]),
         kwargs: share(a[2]),
     };
-    CALLBACKS.lock().push(c);
+    CALLBACKS.of(t).lock().push(c);
     Ok(Obj::new(t, a[0]).into())
 }
 
@@ -31,7 +33,7 @@ fn register(t: &mut Thread, a: &[Value]) -> Res {
 pub fn run(t: &mut Thread) {
     loop {
         // The lock is not held while Python runs.
-        let next = CALLBACKS.lock().pop();
+        let next = CALLBACKS.of(t).lock().pop();
         let Some(c) = next else { break };
         let func = c.func.into_obj();
         if call(t, &func, c.args.into_obj(), c.kwargs.into_obj()).is_err() {
@@ -74,24 +76,29 @@ fn run_exitfuncs(t: &mut Thread, _a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
-fn clear(_t: &mut Thread, _a: &[Value]) -> Res {
-    let old = std::mem::take(&mut *CALLBACKS.lock());
+fn clear(t: &mut Thread, _a: &[Value]) -> Res {
+    let old = std::mem::take(&mut *CALLBACKS.of(t).lock());
     drop(old);
     Ok(Value::NONE)
 }
 
-fn count(_t: &mut Thread, _a: &[Value]) -> Res {
-    Ok(Value::int(CALLBACKS.lock().len() as i64))
+fn count(t: &mut Thread, _a: &[Value]) -> Res {
+    Ok(Value::int(CALLBACKS.of(t).lock().len() as i64))
 }
 
 fn unregister(t: &mut Thread, a: &[Value]) -> Res {
-    let funcs: Vec<Obj> = CALLBACKS.lock().iter().map(|c| c.func.get(t)).collect();
+    let funcs: Vec<Obj> = CALLBACKS
+        .of(t)
+        .lock()
+        .iter()
+        .map(|c| c.func.get(t))
+        .collect();
     for f in funcs {
         // The comparison may run Python: the list is looked through again afterwards, for this very function.
         if proto::eq(t, f.value(), a[0])? {
             let mut gone = Vec::new();
             {
-                let mut all = CALLBACKS.lock();
+                let mut all = CALLBACKS.of(t).lock();
                 let mut i = 0;
                 while i < all.len() {
                     if all[i].func.get(t).value().same(f.value()) {

@@ -219,6 +219,65 @@ fn dump_traceback(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
+/// Calls of native code beyond this are left out.
+const DEEPEST_NATIVE: usize = 32;
+
+unsafe extern "C" {
+    /// Puts the addresses of the calls that are under way into the buffer. Gives how many they are.
+    fn backtrace(buffer: *mut *mut libc::c_void, size: libc::c_int) -> libc::c_int;
+}
+
+/// `dump_c_stack(file)`: the calls of native code that are under way on this thread.
+fn dump_c_stack(t: &mut Thread, a: &[Value]) -> Res {
+    let fd = output(t, a[0])?;
+    put(
+        fd,
+        b"Current thread's C stack trace (most recent call first):\n",
+    );
+    let mut calls = [std::ptr::null_mut(); DEEPEST_NATIVE];
+    // SAFETY: the buffer has as much room.
+    let n = unsafe { backtrace(calls.as_mut_ptr(), DEEPEST_NATIVE as libc::c_int) };
+    for at in &calls[..n.max(0) as usize] {
+        put_native(fd, *at);
+    }
+    if n as usize == DEEPEST_NATIVE {
+        put(fd, b"  <truncated rest of calls>\n");
+    }
+    Ok(Value::NONE)
+}
+
+/// Writes which file an address of native code is in, and how far behind which symbol.
+fn put_native(fd: i32, at: *mut libc::c_void) {
+    // SAFETY: a structure of pointers, which the call fills in if it can; texts in it end with zero and stay.
+    let (info, found) = unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        let found = libc::dladdr(at, &mut info) != 0;
+        (info, found)
+    };
+    let text = |p: *const libc::c_char| {
+        // SAFETY: as above.
+        (!p.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(p) }.to_bytes())
+    };
+    let (base, name) = match text(info.dli_sname) {
+        Some(name) => (info.dli_saddr, name),
+        None => (info.dli_fbase, &b""[..]),
+    };
+    match text(info.dli_fname).filter(|_| found) {
+        Some(file) => {
+            put(fd, b"  Binary file \"");
+            put(fd, file);
+            put(fd, b"\", at ");
+            put(fd, name);
+            put(fd, b"+0x");
+            put_number(fd, (at as u64).wrapping_sub(base as u64), 16, 1);
+        }
+        None => put(fd, b"  <unknown file>"),
+    }
+    put(fd, b" [0x");
+    put_number(fd, at as u64, 16, 1);
+    put(fd, b"]\n");
+}
+
 /// Writes where all threads are, while they stand still; the calling one last, if it is wanted.
 fn put_threads(fd: i32, t: &mut Thread, current: bool) {
     let me: &Thread = t;
@@ -471,6 +530,8 @@ static FUNCTIONS: &[NativeDef] = &[
         dump_traceback,
     )
     .doc("Dump the traceback of the current thread, or of all threads if all_threads is True, into file."),
+    NativeDef::new("dump_c_stack", "(file=sys.stderr)", dump_c_stack)
+        .doc("Dump the C stack of the current thread."),
     NativeDef::new(
         "dump_traceback_later",
         "(timeout, repeat=False, file=sys.stderr, exit=False)",

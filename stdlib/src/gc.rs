@@ -5,43 +5,50 @@
 use crate::support::{self, add, add_ints, int_obj};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::*};
 use weft_gc::{Flags, GcState, for_each_object, world};
+use weft_objects::frame::Frame;
 use weft_objects::int;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 static THRESHOLDS: [AtomicI64; 3] = [AtomicI64::new(2000), AtomicI64::new(10), AtomicI64::new(0)];
 static DEBUG: AtomicI64 = AtomicI64::new(0);
-/// Collections that programs have asked for, and what they found.
-static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
-static COLLECTED: AtomicU64 = AtomicU64::new(0);
-static CALLBACKS: Global = Global::new();
+/// Collections that programs have asked for, by generation, and what they freed. There are no generations: all collect everything.
+static COLLECTIONS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+static COLLECTED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+static CALLBACKS: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 
 fn update() {
     GcState::set_enabled(ENABLED.load(Relaxed) && THRESHOLDS[0].load(Relaxed) != 0);
 }
 
-/// Collects until finalizers leave no new garbage. Gives how many objects were found.
+/// Collects until finalizers leave no new garbage. Gives how many objects were freed.
 pub fn collect_all(t: &mut Thread) -> usize {
+    collect_as(t, 2)
+}
+
+fn collect_as(t: &mut Thread, generation: usize) -> usize {
     let mut found = 0;
     runtime::run_pending(t);
     // A finalizer may make new garbage with finalizers, for ever.
     for _ in 0..16 {
         let stats = weft_gc::collect(t);
-        found += stats.found;
+        // What is finalized stays for now, or for good.
+        found += stats.found.saturating_sub(stats.finalizers);
         runtime::run_pending(t);
         if stats.finalizers == 0 {
             break;
         }
     }
     weft_gc::wait_for_finalizers(t);
-    COLLECTIONS.fetch_add(1, Relaxed);
-    COLLECTED.fetch_add(found as u64, Relaxed);
+    COLLECTIONS[generation].fetch_add(1, Relaxed);
+    COLLECTED[generation].fetch_add(found as u64, Relaxed);
     found
 }
 
 fn tell(t: &mut Thread, phase: &str, generation: i64, found: usize) {
-    let Some(callbacks) = CALLBACKS.get().and_then(List::of) else {
+    let Some(callbacks) = CALLBACKS.of(t).get().and_then(List::of) else {
         return;
     };
     if callbacks.is_empty() {
@@ -74,7 +81,7 @@ fn collect(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.value_error("invalid generation"));
     }
     tell(t, "start", generation, 0);
-    let found = collect_all(t);
+    let found = collect_as(t, generation as usize);
     tell(t, "stop", generation, found);
     Ok(int::from_usize(t, found))
 }
@@ -111,6 +118,14 @@ fn may_show(h: &Header, others: &[u16]) -> bool {
     !h.has_flag(Flags::DYING) && (cfg!(feature = "gil") || !others.contains(&h.owner.load(Relaxed)))
 }
 
+/// Frees shared objects that nothing refers to any more, and that only wait for that to be certain: they are not to be found.
+fn bury(t: &mut Thread) {
+    if weft_gc::multithreaded() {
+        t.settle(true);
+        runtime::run_pending(t);
+    }
+}
+
 fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
     if let Some(generation) = support::given_some(t, a[0]) {
         let n = proto::index_i64(t, generation.value())?;
@@ -123,6 +138,7 @@ fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
             ));
         }
     }
+    bury(t);
     let others = other_tags(t);
     let mut found = Vec::new();
     for_each_object(t, &mut |h| {
@@ -145,6 +161,7 @@ fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
     let targets: Vec<u64> = Tuple::of(a[0]).map_or_else(Vec::new, |x| {
         x.values().iter().map(|v| v.bare().0).collect()
     });
+    bury(t);
     let others = other_tags(t);
     let (mut found, own_args) = (Vec::new(), a[0].bare());
     for_each_object(t, &mut |h| {
@@ -158,7 +175,34 @@ fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
             found.push(Obj::from(h.value()));
         }
     });
+    let refers = |v: Value| v.is_ptr() && targets.contains(&v.bare().0);
+    for g in running_generators(t, refers) {
+        if !found.iter().any(|o| o.value().same(g.value())) {
+            found.push(g);
+        }
+    }
     Ok(List::from_vec(t, found).into())
+}
+
+/// The generators that this thread is running and one of whose variables, which lie on its stack meanwhile, is as wanted.
+fn running_generators(t: &Thread, wanted: impl Fn(Value) -> bool) -> Vec<Obj> {
+    let vm = t.vm();
+    let (mut f, mut found) = (vm.frame_top(), Vec::new());
+    while f > vm.frames_base() {
+        f = f.wrapping_sub(1);
+        // SAFETY: a running frame of this thread; its variables are the first of its registers.
+        unsafe {
+            let g = (*f).generator;
+            if g.is_null() || (*f).flags & Frame::DELEGATING != 0 {
+                continue;
+            }
+            let variables = std::slice::from_raw_parts((*f).base, (*(*f).code).nlocals as usize);
+            if variables.iter().any(|v| wanted(*v)) {
+                found.push(Obj::new(t, g));
+            }
+        }
+    }
+    found
 }
 
 /// Words that stand for Python objects.
@@ -214,11 +258,11 @@ fn get_freeze_count(t: &mut Thread, _a: &[Value]) -> Res {
 }
 
 fn get_stats(t: &mut Thread, _a: &[Value]) -> Res {
-    let automatic = (t.stats.collections.get(), t.stats.collected.get());
     let mut all = Vec::new();
     for generation in 0..3 {
         let d = Dict::new(t);
-        let (n, found) = if generation == 2 { automatic } else { (0, 0) };
+        let n = COLLECTIONS[generation].load(Relaxed);
+        let found = COLLECTED[generation].load(Relaxed);
         for (name, n) in [
             ("collections", n),
             ("collected", found),
@@ -271,9 +315,10 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("get_referrers", "(*objs)", get_referrers),
     NativeDef::new("get_referents", "(*objs)", get_referents),
     NativeDef::new("is_tracked", "(obj, /)", |_, a| {
-        Ok(Value::bool(
-            header_of(a[0]).is_some_and(Header::is_container),
-        ))
+        Ok(Value::bool(header_of(a[0]).is_some_and(|h| {
+            // Built-in types lie in the program: no collector looks at them.
+            h.is_container() && Type::of(a[0]).is_none_or(Type::is_heap)
+        })))
     }),
     NativeDef::new("is_finalized", "(obj, /)", |_, a| {
         Ok(Value::bool(
@@ -312,7 +357,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
         ],
     );
     let callbacks = List::new(t);
-    CALLBACKS.set(t, callbacks.clone());
+    CALLBACKS.of(t).set(t, callbacks.clone());
     add(t, &m, "callbacks", callbacks);
     let garbage = List::new(t);
     add(t, &m, "garbage", garbage);

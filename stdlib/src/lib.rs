@@ -1,6 +1,7 @@
 //! Native modules of the standard library, one file or folder each, named as in CPython.
 
 pub mod _abc;
+pub mod _asyncio;
 pub mod _bisect;
 pub mod _bz2;
 pub mod _codecs;
@@ -75,6 +76,7 @@ pub type Init = fn(&mut Thread) -> Res<Obj>;
 /// Every native module by name, with what makes it.
 pub static MODULES: &[(&str, Init)] = &[
     ("_abc", _abc::init),
+    ("_asyncio", _asyncio::init),
     ("_bisect", _bisect::init),
     ("_blake2", _hashes::init_blake2),
     ("_bz2", _bz2::init),

@@ -432,6 +432,13 @@ impl<T: Default> Guarded<T> {
 }
 
 impl<T> Guarded<T> {
+    /// The contents, if there are any yet.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub fn get_if_made<'a>(&'a self, _lock: &'a weft_gc::Locked<'_>) -> Option<&'a mut T> {
+        // SAFETY: as in `get`.
+        unsafe { (*self.0.get()).as_deref_mut() }
+    }
     /// Sets the contents of an object that is being made.
     pub fn init(&self, v: T) {
         // SAFETY: nobody else knows the object yet.

@@ -114,6 +114,9 @@ const FREE: u32 = 0;
 const HELD: u32 = 1;
 /// Held, and somebody sleeps.
 const AWAITED: u32 = 2;
+/// Where these are in the word; above them, of a lock that nobody awaits, the tag of the thread that had it last.
+const STATE: u32 = 3;
+const LAST: u32 = 2;
 
 /// A lock that Python programs hold, for as long as they like. Zero: free.
 #[repr(transparent)]
@@ -128,34 +131,51 @@ impl WaitLock {
     /// Whether it is held.
     #[inline(always)]
     pub fn is_locked(&self) -> bool {
-        self.0.load(Acquire) != FREE
+        self.0.load(Acquire) & STATE != FREE
     }
 
     /// Takes it if it is free. `alone`: nobody else can reach it.
     #[inline(always)]
-    pub fn try_lock(&self, alone: bool) -> bool {
+    pub fn try_lock(&self, t: &Thread, alone: bool) -> bool {
         // Without atomics in the usual case of a lock that is this thread's own. (In the GIL build, waiters are away
         // from the GIL while they change the word.)
         if alone && cfg!(not(feature = "gil")) {
-            if self.0.load(Relaxed) != FREE {
+            if self.0.load(Relaxed) & STATE != FREE {
                 return false;
             }
             self.0.store(HELD, Relaxed);
             return true;
         }
+        let me = u32::from(t.tag()) << LAST;
+        t.pace.taking();
+        let mut now = self.0.load(Relaxed);
+        if now != me {
+            if now & STATE != FREE {
+                return false;
+            }
+            if now != FREE && cfg!(not(feature = "gil")) {
+                t.pace.taking_over(std::ptr::from_ref(self).addr());
+                now = self.0.load(Relaxed) & !STATE;
+            }
+        }
         self.0
-            .compare_exchange(FREE, HELD, Acquire, Relaxed)
+            .compare_exchange(now, me | HELD, Acquire, Relaxed)
             .is_ok()
     }
 
     /// Gives it up. False: it was free.
     #[inline(always)]
     pub fn unlock(&self, alone: bool) -> bool {
-        if alone && cfg!(not(feature = "gil")) && self.0.load(Relaxed) == HELD {
-            self.0.store(FREE, Relaxed);
+        let now = self.0.load(Relaxed);
+        let last = now & !STATE;
+        if now & STATE != HELD {
+            return self.unlock_slow();
+        }
+        if alone && cfg!(not(feature = "gil")) {
+            self.0.store(last, Relaxed);
             return true;
         }
-        match self.0.compare_exchange(HELD, FREE, Release, Relaxed) {
+        match self.0.compare_exchange(now, last, Release, Relaxed) {
             Ok(_) => true,
             Err(_) => self.unlock_slow(),
         }
@@ -163,7 +183,7 @@ impl WaitLock {
 
     #[cold]
     fn unlock_slow(&self) -> bool {
-        match self.0.swap(FREE, Release) {
+        match self.0.swap(FREE, Release) & STATE {
             FREE => false,
             AWAITED => {
                 wake(&self.0, 1);
@@ -187,7 +207,7 @@ impl WaitLock {
         if cfg!(not(feature = "gil")) {
             let mut spin = weft_threads::Backoff::new();
             while spin.spin() {
-                if self.0.load(Relaxed) == FREE && self.try_lock(false) {
+                if self.0.load(Relaxed) & STATE == FREE && self.try_lock(t, false) {
                     return Ok(true);
                 }
             }
@@ -205,7 +225,7 @@ impl WaitLock {
     /// Detached: `Woken` when the lock is ours.
     fn wait(&self, deadline: Option<i64>) -> Wake {
         loop {
-            if self.0.swap(AWAITED, Acquire) == FREE {
+            if self.0.swap(AWAITED, Acquire) & STATE == FREE {
                 return Wake::Woken;
             }
             match sleep_on(&self.0, AWAITED, deadline) {
@@ -291,7 +311,7 @@ impl OwnedLock {
             self.depth.store(self.depth.load(Relaxed) + 1, Relaxed);
             return Ok(());
         }
-        if !self.lock.try_lock(alone) {
+        if !self.lock.try_lock(t, alone) {
             self.free_if_left_behind();
             self.lock.lock_slow(t, None)?;
         }

@@ -146,6 +146,11 @@ class Classes(Part):
         self.wanderers = [Left() for _ in range(8)]
         self.mine = [0] * self.threads
 
+    def close(self):
+        for number, value in enumerate(self.mine):
+            if value:
+                delattr(Base, "of_%d" % number)
+
     def attribute(self, worker):
         name = "of_%d" % worker.number
         self.mine[worker.number] += 1

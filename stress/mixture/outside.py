@@ -158,6 +158,9 @@ class Imports(Part):
 
     def close(self):
         sys.path.remove(self.folder)
+        sys.path_importer_cache.pop(self.folder, None)
+        for name in [name for name in sys.modules if name.startswith("weft_mixture_")]:
+            del sys.modules[name]
         shutil.rmtree(self.folder)
 
 

@@ -1,7 +1,8 @@
 """What the stress programs share.  usage of each: INTERPRETER PROGRAM.py [THREADS [SCALE]]
 
 THREADS (default 4) is how many threads work at once; SCALE (default 1) multiplies the amount of work.
-A program exits with 0 and its last line "ok" when all it checks held, otherwise with 1.
+A program exits with 0 and its last line "ok" when all it checks held, otherwise with 1.  Each thread does the same
+work however many there are, unless the last line says something else (see `done`).
 """
 import os
 import sys
@@ -61,5 +62,7 @@ def together(count, body, *args):
     join(spawn(count, body, *args))
 
 
-def done():
-    print("ok")
+def done(work=""):
+    """`work`, for comparisons: "divided work" for programs whose threads share what one alone would do, "the main
+    thread's work" for those whose threads are in the main thread's way."""
+    print("ok, " + work if work else "ok")

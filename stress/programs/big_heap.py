@@ -85,4 +85,4 @@ def main():
 
 
 main()
-done()
+done("divided work")

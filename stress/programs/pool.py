@@ -68,4 +68,4 @@ begun = []
 with concurrent.futures.ThreadPoolExecutor(THREADS, initializer=begun.append, initargs=(1,)) as pool:
     same(list(pool.map(str, range(100))), [str(n) for n in range(100)], "strings")
 check(1 <= len(begun) <= THREADS, "initializers", len(begun))
-done()
+done("divided work")

@@ -42,13 +42,13 @@ pub fn main(mut args: Args) -> Result<bool, String> {
     Ok(failed == 0)
 }
 
-struct Times {
-    median: f64,
+pub struct Times {
+    pub median: f64,
     spread: f64,
 }
 
 impl Times {
-    fn of(mut seconds: Vec<f64>) -> Times {
+    pub fn of(mut seconds: Vec<f64>) -> Times {
         seconds.sort_by(f64::total_cmp);
         let n = seconds.len();
         let median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2.0;

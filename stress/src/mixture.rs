@@ -1,5 +1,5 @@
 //! Random mixtures of operations on shared things (`mixture/`), seed after seed, each on one or several interpreters that must
-//! agree about all that does not depend on how the threads meet.
+//! agree about all that does not depend on how the threads meet. Then many in one process, whose memory has to stay flat.
 
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
@@ -72,17 +72,19 @@ pub fn main(mut args: Args) -> Result<bool, String> {
     let begun = Instant::now();
     let (mut passed, mut failed) = (0, 0);
     let mut seed = first;
-    while seed == first || begun.elapsed() < seconds {
+    // A third of the time belongs to the search for leaks.
+    while seed == first || begun.elapsed() < seconds * 2 / 3 {
         match session.seed(seed)? {
             true => passed += 1,
             false => failed += 1,
         }
         seed += 1;
     }
+    let flat = session.leaks(first, seconds / 3)?;
     // The file is a leftover of no use.
     let _ = fs::remove_file(&session.output);
     println!("{passed} seeds passed, {failed} failed");
-    Ok(failed == 0)
+    Ok(failed == 0 && flat)
 }
 
 impl Session {
@@ -91,7 +93,7 @@ impl Session {
         let mut digest: Option<String> = None;
         let mut held = true;
         for runner in &self.runners {
-            let (failure, took) = self.one(seed, runner)?;
+            let (failure, took) = self.watch(&self.of_seed(seed, runner), runner, self.timeout)?;
             let text = fs::read(&self.output).unwrap_or_default();
             let text = String::from_utf8_lossy(&text);
             let found = text.lines().find_map(|line| line.strip_prefix("digest "));
@@ -114,32 +116,65 @@ impl Session {
                         runner.name
                     );
                     println!("{}", tail(&self.output));
-                    println!("    again: {}", self.words(seed, runner).join(" "));
+                    println!("    again: {}", self.of_seed(seed, runner).join(" "));
                 }
             }
         }
         Ok(held)
     }
 
-    /// The command line of a seed.
-    fn words(&self, seed: u64, runner: &Runner) -> Vec<String> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("mixture/mixture.py");
+    /// Whether the memory of one process that does mixture after mixture stays flat, on the first interpreter.
+    fn leaks(&self, first: u64, seconds: Duration) -> Result<bool, String> {
+        let runner = &self.runners[0];
+        // Laps are short, so that there are many to compare.
+        let steps = (1000 / self.threads).clamp(10, 100) as u32;
+        let numbers = [
+            first,
+            self.threads as u64,
+            steps.into(),
+            seconds.as_secs().max(1),
+        ];
+        let words = self.words(runner, "leaks.py", &numbers.map(|n| n.to_string()));
+        let (failure, took) = self.watch(&words, runner, seconds + self.timeout)?;
+        let text = fs::read(&self.output).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        print!("memory        {:<10} {took:7.2} s", runner.name);
+        match &failure {
+            None => println!("  {}", text.trim_end().replace('\n', "; ")),
+            Some(why) => {
+                println!("  FAILED: {why}\n{}", tail(&self.output));
+                println!("    again: {}", words.join(" "));
+            }
+        }
+        Ok(failure.is_none())
+    }
+
+    /// The command line of a program of `mixture/`.
+    fn words(&self, runner: &Runner, program: &str, numbers: &[String]) -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mixture");
+        let program = folder.join(program).to_string_lossy().into_owned();
         let command = runner.command.split_whitespace().map(str::to_owned);
-        let steps = (self.steps / runner.slower).max(1);
         command
-            .chain(["-B".to_owned(), program.to_string_lossy().into_owned()])
-            .chain([
-                seed.to_string(),
-                self.threads.to_string(),
-                self.rounds.to_string(),
-                steps.to_string(),
-            ])
+            .chain(["-B".to_owned(), program])
+            .chain(numbers.iter().cloned())
             .chain(self.parts.iter().cloned())
             .collect()
     }
 
-    fn one(&self, seed: u64, runner: &Runner) -> Result<(Option<String>, f64), String> {
-        let words = self.words(seed, runner);
+    /// The command line of a seed.
+    fn of_seed(&self, seed: u64, runner: &Runner) -> Vec<String> {
+        let steps = (self.steps / runner.slower).max(1);
+        let numbers = [seed, self.threads as u64, self.rounds.into(), steps.into()];
+        self.words(runner, "mixture.py", &numbers.map(|n| n.to_string()))
+    }
+
+    /// Why the command failed, and the seconds that it took.
+    fn watch(
+        &self,
+        words: &[String],
+        runner: &Runner,
+        timeout: Duration,
+    ) -> Result<(Option<String>, f64), String> {
         let Some((program, args)) = words.split_first() else {
             return Err("an empty command".to_owned());
         };
@@ -148,7 +183,7 @@ impl Session {
             .args(args)
             .envs(runner.env.iter().map(|(key, value)| (key, value)));
         let begun = Instant::now();
-        let failure = watched(command, &self.output, self.timeout)
+        let failure = watched(command, &self.output, timeout)
             .map_err(|e| format!("{}: {e}", runner.command))?;
         Ok((failure, begun.elapsed().as_secs_f64()))
     }

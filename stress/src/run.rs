@@ -16,6 +16,7 @@ struct Session {
     weft: PathBuf,
     env: Vec<(String, String)>,
     threads: usize,
+    scale: f64,
     timeout: Duration,
     output: PathBuf,
 }
@@ -35,6 +36,7 @@ pub fn main(mut args: Args) -> Result<bool, String> {
             .map(|pair| key_value(pair))
             .collect::<Result<_, _>>()?,
         threads: args.number("--threads", 2 * cores)?,
+        scale: args.number("--scale", 1.0)?,
         timeout: Duration::from_secs(args.number("--timeout", 120)?),
         output: env::temp_dir().join(format!("weft-stress-{}.out", process::id())),
     };
@@ -66,7 +68,7 @@ pub fn key_value(pair: &str) -> Result<(String, String), String> {
 }
 
 /// The `.py` files of `stress/programs`, sorted, but for those that others import (`_*.py`).
-fn all_programs() -> Result<Vec<PathBuf>, String> {
+pub fn all_programs() -> Result<Vec<PathBuf>, String> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
     let mut programs = Vec::new();
     for entry in fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))? {
@@ -79,7 +81,7 @@ fn all_programs() -> Result<Vec<PathBuf>, String> {
     Ok(programs)
 }
 
-fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -129,6 +131,7 @@ impl Session {
         command
             .arg(program)
             .arg(self.threads.to_string())
+            .arg(self.scale.to_string())
             .envs(self.env.iter().map(|(key, value)| (key, value)));
         watched(command, &self.output, self.timeout)
     }

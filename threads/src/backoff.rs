@@ -1,4 +1,7 @@
-//! How long to spin for a lock that somebody holds for a short while, before going to sleep.
+//! How long to spin for a lock that somebody holds for a short while, before going to sleep; and how long to leave it alone when
+//! it goes to and fro between threads.
+
+use std::cell::Cell;
 
 /// Rounds of pauses that double, then a few times another thread's turn. The rounds are long beside what is done under an object's lock,
 /// so that whoever has it gets through many such pieces with the lock's cache line at hand, rather than one before the line
@@ -27,4 +30,88 @@ impl Backoff {
         std::thread::yield_now();
         self.0 <= ROUNDS + TURNS
     }
+}
+
+/// How often a thread takes over locks that another one had last, and whether it should leave them alone for a while first.
+///
+/// Threads that hammer on one lock would take it from each other with each operation, and all it guards with it, cache line by cache line.
+/// So who takes the same one over soon after he has taken it over leaves it to the other first. That has been worth it if the lock, once taken, stayed
+/// for some time, and then he does so again. Threads that take turns for another reason, waiting for each other, do not meet both.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// When it last took over, and which lock (its address).
+    last: Cell<u64>,
+    lock: Cell<usize>,
+    /// Locks taken since then.
+    taken: Cell<u32>,
+    /// It left it to the other first.
+    left: Cell<bool>,
+}
+
+/// So many ticks a lock is left to the one who had it last: some microseconds, in which he gets a hundred operations done.
+#[cfg(not(loom))]
+const LEFT: u64 = 32_000;
+/// Who takes over again within so many ticks, about a microsecond, is to wait.
+#[cfg(not(loom))]
+const SOON: u64 = 3_000;
+/// It has been worth it if so many locks were taken after it.
+#[cfg(not(loom))]
+const WORTH: u32 = 8;
+
+impl Pace {
+    /// A thread that has not taken over anything yet.
+    pub const fn new() -> Self {
+        Self {
+            last: Cell::new(0),
+            lock: Cell::new(0),
+            taken: Cell::new(0),
+            left: Cell::new(false),
+        }
+    }
+
+    /// A lock is about to be taken.
+    #[inline(always)]
+    pub fn taking(&self) {
+        self.taken.set(self.taken.get().wrapping_add(1));
+    }
+
+    /// Before taking over a lock that another thread had last: waits a while, without looking at it, if that serves both.
+    #[cfg(not(loom))]
+    #[cold]
+    pub fn taking_over(&self, lock: usize) {
+        let start = ticks();
+        let mut now = start;
+        let again = self.lock.replace(lock) == lock;
+        let soon = start.wrapping_sub(self.last.get()) < SOON;
+        let leave = again && (soon || self.left.get() && self.taken.get() >= WORTH);
+        if leave {
+            while now.wrapping_sub(start) < LEFT {
+                std::hint::spin_loop();
+                now = ticks();
+            }
+        }
+        self.left.set(leave);
+        self.taken.set(0);
+        self.last.set(now);
+    }
+
+    /// Time does not pass in models.
+    #[cfg(loom)]
+    pub fn taking_over(&self, _lock: usize) {}
+}
+
+/// A clock that is cheap to read and goes on at some GHz.
+#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[inline]
+fn ticks() -> u64 {
+    // SAFETY: every processor of this kind has the instruction.
+    unsafe { std::arch::x86_64::_rdtsc() }
+}
+
+#[cfg(all(not(target_arch = "x86_64"), not(loom)))]
+#[inline]
+fn ticks() -> u64 {
+    use std::{sync::LazyLock, time::Instant};
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_nanos() as u64 * 3
 }

@@ -34,7 +34,7 @@ pub mod sync;
 mod tags;
 pub mod world;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Pace};
 pub use gil::Gil;
 pub use left::Left;
 pub use once::Once;

@@ -28,10 +28,15 @@ fn registers(tag: u16) -> Registers {
     }
 }
 
+/// Seconds after which something has not happened.
+const LIMIT: u64 = if cfg!(miri) { 2000 } else { 20 };
+/// How often the world is stopped.
+const STOPS: usize = if cfg!(miri) { 5 } else { 300 };
+
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(start.elapsed() < Duration::from_secs(LIMIT), "{what}");
         std::thread::yield_now();
     }
 }
@@ -186,7 +191,7 @@ fn stop_excludes_everyone_and_stoppers_take_turns() {
             }
         });
         wait_for("the world stands still", || {
-            stops.load(Relaxed) > 300 || done.load(Relaxed)
+            stops.load(Relaxed) > STOPS || done.load(Relaxed)
         });
         done.store(true, Relaxed);
     });

@@ -125,7 +125,7 @@ fn add_builtins(t: &Thread, globals: Value) {
         Some(f) => Some(Obj::own(foreign_builtins::shown(t, unsafe {
             (*(*f).builtins).header.value()
         }))),
-        None => runtime::BUILTINS.get().map(|b| Obj::new(t, b)),
+        None => runtime::BUILTINS.of(t).get().map(|b| Obj::new(t, b)),
     };
     if let Some(own) = own {
         d.set_str(t, name, own.value());

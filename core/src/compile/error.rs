@@ -594,9 +594,15 @@ impl Reporter<'_, '_> {
             .or_else(|| line.find(" as "))?;
         let target = line[at + 4..].trim_start();
         let start = line.len() - target.len();
-        let parsed = (1..=target.len())
+        // What comes after the first error cannot help.
+        let options = ruff_python_parser::ParseOptions::from(ruff_python_parser::Mode::Expression);
+        let whole = ruff_python_parser::parse_unchecked(target, options);
+        let first = whole.errors().iter().map(|e| e.location.end()).min();
+        let most = first.map_or(target.len(), |end| end.to_usize().min(target.len()));
+        let parsed = (1..=most)
             .rev()
             .filter(|n| target.is_char_boundary(*n))
+            .take(100)
             .find_map(|n| {
                 let text = target[..n].trim_end();
                 let parsed = ruff_python_parser::parse_expression(text).ok()?;

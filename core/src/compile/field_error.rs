@@ -206,8 +206,13 @@ impl Fields<'_, '_> {
         if named && texts.contains(&self.kind(middle)) {
             return None;
         }
-        let after = |i: usize| matches!(self.kind(i), Kind::Comma) && self.parses(i + 1, middle);
-        let first = (start..middle).find(|i| after(*i)).map_or(start, |i| i + 1);
+        let mut firsts = (start..middle).filter(|i| matches!(self.kind(*i), Kind::Comma));
+        let parses = |i: &usize| self.parses(i + 1, middle);
+        let first = firsts
+            .by_ref()
+            .take(TRIES)
+            .find(parses)
+            .map_or(start, |i| i + 1);
         let mut ends = (middle + 1..=end).rev().take(TRIES);
         let last = ends.find(|&e| self.parses(middle, e))?;
         let range = TextRange::new(self.range(first).start(), self.range(last - 1).end());

@@ -68,6 +68,11 @@ const MAX_BRACKETS: usize = 200;
 const MAX_INDENT: usize = 100;
 /// Operators without an operand between them may follow each other this often.
 const MAX_PREFIX: u32 = 6_000;
+/// In a source that is in disorder, so many symbols are looked at.
+const MAX_SYMBOLS: u32 = 1_000_000;
+/// So many lambdas may be begun within each other's parameters: CPython's parser manages 746. (Where it also has an error to get over,
+/// this one takes time in the square of it.)
+const MAX_LAMBDAS: u32 = 746;
 
 impl<'a> Source<'a> {
     pub fn new(text: &'a str, filename: &'a str) -> Self {
@@ -296,17 +301,32 @@ impl<'a> Source<'a> {
     }
 }
 
+/// What is open: a bracket, or a field of an f-string (or t-string) with these quotes, in its text or in a format spec of it.
+#[derive(Clone, Copy)]
+enum Open {
+    Bracket,
+    Field {
+        quote: u8,
+        triple: bool,
+        in_spec: bool,
+    },
+}
+
 /// A rough scan over the tokens, which knows strings, comments and brackets.
 struct Nesting<'s, 'a> {
     src: &'s Source<'a>,
     bytes: &'a [u8],
     at: usize,
-    brackets: Vec<(usize, usize)>,
+    brackets: Vec<Open>,
+    /// A string without its end, or a bracket: what comes after it the parser may take for something else than this scan does.
+    odd: bool,
     indents: Vec<usize>,
     /// Tokens of the statement that may nest, the largest number so far, and operators in a row.
     weight: u32,
     most: u32,
     prefix: u32,
+    /// Lambdas whose colon has not come.
+    lambdas: u32,
 }
 
 impl<'s, 'a> Nesting<'s, 'a> {
@@ -316,10 +336,12 @@ impl<'s, 'a> Nesting<'s, 'a> {
             bytes: src.text.as_bytes(),
             at: 0,
             brackets: Vec::new(),
+            odd: false,
             indents: vec![0],
             weight: 0,
             most: 0,
             prefix: 0,
+            lambdas: 0,
         }
     }
 
@@ -345,12 +367,12 @@ impl<'s, 'a> Nesting<'s, 'a> {
                 }
                 b'#' => self.skip_line(),
                 b'\\' => self.at += 2,
-                b'\'' | b'"' => self.string(false)?,
+                b'\'' | b'"' => self.string(),
                 b'(' | b'[' | b'{' => self.open()?,
-                b')' | b']' | b'}' => {
-                    self.brackets.pop();
-                    self.prefix = 0;
+                b')' | b']' | b'}' => self.close(b)?,
+                b':' if self.field().is_some() => {
                     self.at += 1;
+                    self.format_text(true)?;
                 }
                 b' ' | b'\t' | 0x0c => self.at += 1,
                 b';' if self.brackets.is_empty() => {
@@ -366,13 +388,24 @@ impl<'s, 'a> Nesting<'s, 'a> {
             }
         }
         self.statement_end();
-        Ok(self.most + 4 * deepest)
+        let most = if self.odd { self.symbols() } else { 0 };
+        if most > MAX_SYMBOLS {
+            return Err(self.src.too_deep());
+        }
+        Ok(most.max(self.most + 4 * deepest))
+    }
+
+    /// Bytes that may be operators or lie between words: nothing nests more deeply than there are of these.
+    fn symbols(&self) -> u32 {
+        let between = |b: &u8| !(b.is_ascii_alphanumeric() || *b == b'_' || *b >= 0x80);
+        self.bytes.iter().filter(|b| between(b)).count() as u32
     }
 
     fn statement_end(&mut self) {
         self.most = self.most.max(self.weight);
         self.weight = 0;
         self.prefix = 0;
+        self.lambdas = 0;
     }
 
     fn skip_line(&mut self) {
@@ -413,8 +446,8 @@ impl<'s, 'a> Nesting<'s, 'a> {
     }
 
     fn open(&mut self) -> Res {
-        self.brackets.push((self.at, 0));
-        if self.brackets.len() > MAX_BRACKETS {
+        self.brackets.push(Open::Bracket);
+        if self.depth() > MAX_BRACKETS {
             let at = TextRange::at(TextSize::new(self.at as u32), TextSize::new(1));
             return Err(self.src.error(at, "too many nested parentheses"));
         }
@@ -422,7 +455,29 @@ impl<'s, 'a> Nesting<'s, 'a> {
         self.heavier()
     }
 
+    /// Brackets that are open. Few are where this is asked: the list is as long as f-strings and brackets nest.
+    fn depth(&self) -> usize {
+        let bracket = |o: &&Open| matches!(o, Open::Bracket);
+        self.brackets.iter().filter(bracket).count()
+    }
+
+    fn close(&mut self, b: u8) -> Res {
+        self.at += 1;
+        self.prefix = 0;
+        match self.brackets.last() {
+            Some(Open::Bracket) => {
+                self.brackets.pop();
+            }
+            Some(Open::Field { .. }) if b == b'}' => self.format_text(false)?,
+            _ => self.odd = true,
+        }
+        Ok(())
+    }
+
     fn operator(&mut self) -> Res {
+        if self.bytes[self.at] == b':' {
+            self.lambdas = self.lambdas.saturating_sub(1);
+        }
         self.at += 1;
         self.heavier()
     }
@@ -444,9 +499,22 @@ impl<'s, 'a> Nesting<'s, 'a> {
             self.at += 1;
         }
         let word = &self.bytes[start..self.at];
-        if matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) && word.len() <= 2 {
-            let raw = word.iter().any(|b| matches!(b, b'r' | b'R'));
-            return self.string(raw);
+        if let Some(&quote @ (b'\'' | b'"')) = self.bytes.get(self.at)
+            && word.len() <= 2
+        {
+            if !word.iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T')) {
+                self.string();
+                return Ok(());
+            }
+            let triple = self.bytes[self.at..].starts_with(&[quote; 3]);
+            self.at += if triple { 3 } else { 1 };
+            return self.format_string(quote, triple, false);
+        }
+        if word == b"lambda" {
+            self.lambdas += 1;
+            if self.lambdas > MAX_LAMBDAS {
+                return Err(self.src.too_deep());
+            }
         }
         match word {
             b"not" | b"lambda" | b"await" | b"yield" | b"if" | b"else" | b"for" | b"in" | b"is"
@@ -458,56 +526,112 @@ impl<'s, 'a> Nesting<'s, 'a> {
         }
     }
 
-    /// Skips a string literal. The expressions in an f-string are not looked at: their brackets nest at most
-    /// as deeply as the text is long, and count by its length. A quote within them seems to end it, so what
-    /// comes next may be one of its expressions that looks like a plain string: brackets in those count as well.
-    fn string(&mut self, _raw: bool) -> Res {
+    /// Skips a string literal.
+    fn string(&mut self) {
         let quote = self.bytes[self.at];
-        let start = self.at;
-        let triple = self.bytes.get(self.at + 1) == Some(&quote)
-            && self.bytes.get(self.at + 2) == Some(&quote);
+        let triple = self.bytes[self.at..].starts_with(&[quote; 3]);
         self.at += if triple { 3 } else { 1 };
-        let (mut operators, mut depth, mut deepest) = (0, 0u32, 0u32);
+        self.prefix = 0;
+        self.weight += 1;
         while let Some(&b) = self.bytes.get(self.at) {
             match b {
                 b'\\' => self.at += 1,
                 b'\n' if !triple => break,
-                b'{' | b'(' | b'[' => {
-                    operators += 1;
-                    depth += 1;
-                    deepest = deepest.max(depth);
-                }
-                b'}' | b')' | b']' => depth = depth.saturating_sub(1),
-                _ if b == quote => {
-                    if !triple {
-                        self.at += 1;
-                        break;
-                    }
-                    if self.bytes.get(self.at + 1) == Some(&quote)
-                        && self.bytes.get(self.at + 2) == Some(&quote)
-                    {
-                        self.at += 3;
-                        break;
-                    }
-                }
-                // Operators, and what is between words that may be.
-                b' '..=b'/' | b':'..=b'@' | b'['..=b'^' | b'|' | b'~' => operators += 1,
+                _ if b == quote && self.string_ends(quote, triple) => return,
                 _ => {}
             }
             self.at += 1;
         }
-        let prefixed = start > 0
-            && matches!(
-                self.bytes[start - 1],
-                b'f' | b'F' | b't' | b'T' | b'r' | b'R'
-            );
-        if prefixed && deepest > MAX_PREFIX {
+        self.odd = true;
+    }
+
+    /// At a quote: steps over the end of the string, if it is that.
+    fn string_ends(&mut self, quote: u8, triple: bool) -> bool {
+        let ends = !triple || self.bytes[self.at..].starts_with(&[quote; 3]);
+        if ends {
+            self.at += if triple { 3 } else { 1 };
+        }
+        ends
+    }
+
+    /// The field of an f-string whose expression this is in, no bracket between.
+    fn field(&self) -> Option<(u8, bool, bool)> {
+        match self.brackets.last() {
+            Some(&Open::Field {
+                quote,
+                triple,
+                in_spec,
+            }) => Some((quote, triple, in_spec)),
+            _ => None,
+        }
+    }
+
+    /// After the expression of a field: what is left of the f-string. `spec`: the field's format spec comes first.
+    fn format_text(&mut self, spec: bool) -> Res {
+        let Some((quote, triple, in_spec)) = self.field() else {
+            return Ok(());
+        };
+        if !spec {
+            self.brackets.pop();
+        }
+        self.format_string(quote, triple, spec || in_spec)
+    }
+
+    /// The text of an f-string up to its next field, or its end. In a format spec, the field that it belongs to is still open.
+    fn format_string(&mut self, quote: u8, triple: bool, mut in_spec: bool) -> Res {
+        self.prefix = 0;
+        self.weight += 1;
+        while let Some(&b) = self.bytes.get(self.at) {
+            let doubled = self.bytes.get(self.at + 1) == Some(&b);
+            match b {
+                b'\\' if !matches!(self.bytes.get(self.at + 1), Some(b'{' | b'}')) => self.at += 1,
+                b'\n' if !triple => break,
+                b'{' if doubled && !in_spec => self.at += 1,
+                b'{' => {
+                    self.at += 1;
+                    return self.open_field(quote, triple, in_spec);
+                }
+                b'}' if in_spec => match self.field() {
+                    Some(outer) => {
+                        self.brackets.pop();
+                        in_spec = outer.2;
+                    }
+                    None => in_spec = false,
+                },
+                _ if b == quote && self.string_ends(quote, triple) => {
+                    self.odd |= in_spec;
+                    self.leave_fields(in_spec);
+                    return Ok(());
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.odd = true;
+        self.leave_fields(in_spec);
+        Ok(())
+    }
+
+    /// The f-string has ended within format specs.
+    fn leave_fields(&mut self, mut in_spec: bool) {
+        while in_spec && let Some(outer) = self.field() {
+            self.brackets.pop();
+            in_spec = outer.2;
+        }
+    }
+
+    fn open_field(&mut self, quote: u8, triple: bool, in_spec: bool) -> Res {
+        self.brackets.push(Open::Field {
+            quote,
+            triple,
+            in_spec,
+        });
+        if self.brackets.len() > 2 * MAX_BRACKETS {
             return Err(self.src.too_deep());
         }
-        self.prefix = 0;
         // An f-string in an f-string takes more of the stack than a bracket in a bracket.
-        self.weight += 1 + 3 * deepest + if prefixed { operators } else { 0 };
-        Ok(())
+        self.weight += 3;
+        self.heavier()
     }
 }
 

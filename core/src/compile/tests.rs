@@ -311,6 +311,11 @@ fn deep_nesting_is_an_error_not_a_crash() {
     );
     code(&("x+".repeat(3_000) + "1"));
     code(&("lambda: ".repeat(300) + "1"));
+    code(&("lambda x=".repeat(746) + "1" + &":1".repeat(746)));
+    assert_eq!(
+        error(&("lambda x=".repeat(747) + "1" + &":1".repeat(747))).kind,
+        ErrorKind::Recursion
+    );
 }
 
 #[test]

@@ -106,23 +106,31 @@ pub fn getter(ty: &Type, w: u64) -> Value {
     weft_objects::property::getter_of(d).unwrap_or(Value::NULL)
 }
 
-/// The word for an attribute that a descriptor `d` of a built-in kind finds in instances of `ty` without Python.
-fn native_word(t: &Thread, ty: &Type, key: &Str, d: Value) -> Option<u64> {
-    if let Some(index) = weft_objects::tuple_getter::index_of(d) {
-        let (mc, _) = ty.lookup_index(t, key)?;
-        let fits = index < 1 << 24 && ty.is_subtype(&weft_objects::tuple::TUPLE);
-        return fits.then(|| version_word(kind::ITEM, mc.version, index));
+// What a word is to say is worked out from a name's entry in a method cache, taken *first*: a change of the class that makes any of it
+// untrue comes after that, and takes away the cache whose version the word has.
+
+/// The word for an attribute that a descriptor of a built-in kind, which `mc` of `ty` has at `index`, finds in instances without Python.
+fn native_word(ty: &Type, mc: &MethodCache, index: usize) -> Option<u64> {
+    let d = mc.value(index);
+    if d.is_null() {
+        return None;
+    }
+    if let Some(at) = weft_objects::tuple_getter::index_of(d) {
+        let fits = at < 1 << 24 && ty.is_subtype(&weft_objects::tuple::TUPLE);
+        return fits.then(|| version_word(kind::ITEM, mc.version, at));
     }
     let g = GetSetDescr::of(d)?;
-    let (mc, index) = ty.lookup_index(t, key)?;
     let fits = ty.is_subtype(Type::of_unchecked(g.owner.get()));
     fits.then(|| version_word(kind::GETSET, mc.version, index))
 }
 
-/// The MEMBER word for an attribute of instances of `ty` that the descriptor `d` gives.
-fn member_word(t: &Thread, ty: &Type, key: &Str, d: Value, store: bool) -> Option<u64> {
+/// The MEMBER word for an attribute that the descriptor which `mc` has at `index` gives instances.
+fn member_word(mc: &MethodCache, index: usize, store: bool) -> Option<u64> {
+    let d = mc.value(index);
+    if d.is_null() {
+        return None;
+    }
     let (offset, writable) = weft_objects::descr::member_slot(d)?;
-    let (mc, _) = ty.lookup_index(t, key)?;
     if store && !writable || offset >= 1 << 24 {
         return None;
     }
@@ -170,18 +178,23 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     let plain_type = is_type
         && ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
+    // Of a class's own attribute the class's cache is what the word goes by; of a metaclass's change all classes hear.
+    let own = match Type::of(v) {
+        Some(cls) if plain_type => cls.lookup_index(t, key),
+        _ => None,
+    };
+    let entry = ty.lookup_index(t, key);
     if (plain_type || !is_type && ty.has(tf::GENERIC_GETATTR))
-        && let Some(d) = ty.lookup(t, key)
-        && let Some(w) = native_word(t, ty, key, d.value())
+        && let Some((mc, index)) = entry
+        && let Some(w) = native_word(ty, mc, index)
     {
         remember(t, f, at, 0, (w >> 32) as u32, w);
         return;
     }
     if is_type {
-        let cls = Type::of_unchecked(v);
-        if plain_type
-            && ty.lookup(t, key).is_none()
-            && let Some((mc, index)) = cls.lookup_index(t, key)
+        if let Some((mc, index)) = entry
+            && mc.value(index).is_null()
+            && let Some((mc, index)) = own
         {
             let found = mc.value(index);
             // A function is given as it is.
@@ -205,15 +218,16 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     if !ty.has(tf::GENERIC_GETATTR) {
         return;
     }
-    let descr = ty.lookup(t, key).map(|d| d.value());
-    if let Some(w) = descr.and_then(|d| member_word(t, ty, key, d, false)) {
-        remember(t, f, at, 0, (w >> 32) as u32, w);
+    let Some((mc, index)) = entry else { return };
+    let descr = mc.value(index);
+    if let Some(w) = member_word(mc, index, false) {
+        remember(t, f, at, 0, mc.version, w);
         return;
     }
     if ty.has(tf::INLINE) && h.has_flag(INLINE) {
         let shape = Shape::by_id(Instance::of_unchecked(v).shape.load(Acquire));
         if let Some(slot) = shape.find(key) {
-            if descr.is_none_or(|d| !type_of(d).has(tf::HAS_DESCR_SET))
+            if (descr.is_null() || !type_of(descr).has(tf::HAS_DESCR_SET))
                 && slot < 256
                 && shape.id < 1 << 24
             {
@@ -224,11 +238,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         }
     }
     let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
-    if no_dict
-        && let Some(d) = descr
-        && !type_of(d).slots.descr_get.is_set()
-        && let Some((mc, index)) = ty.lookup_index(t, key)
-    {
+    if no_dict && !descr.is_null() && !type_of(descr).slots.descr_get.is_set() {
         let w = version_word(kind::CLASS_VALUE, mc.version, index);
         remember(t, f, at, 0, mc.version, w);
     }
@@ -242,12 +252,7 @@ pub fn get(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
     }
     let key = cache_name(f, i.c());
     // A property written in Python runs in a frame of this loop.
-    if let Some(getter) = property_getter(t, v, key) {
-        let ty = type_of(v);
-        if let Some((mc, index)) = ty.lookup_index(t, key) {
-            let w = version_word(kind::PROPERTY, mc.version, index);
-            remember(t, f, i.c(), 0, mc.version, w);
-        }
+    if let Some(getter) = learn_property(t, f, i.c(), v, key) {
         return enter_getter(t, f, i, v, getter);
     }
     let found = proto::get_attr_value(t, v, key.header.value())?;
@@ -258,14 +263,20 @@ pub fn get(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
     Ok(Enter::Done)
 }
 
-fn property_getter(t: &Thread, v: Value, key: &Str) -> Option<Obj> {
+/// The getter, a Python function, if the attribute is a property with one. Fills the cache.
+fn learn_property(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> Option<Obj> {
     let ty = type_of(v);
     if !ty.has(tf::GENERIC_GETATTR) {
         return None;
     }
-    let d = ty.lookup(t, key)?;
-    let getter = weft_objects::property::getter_of(d.value())?;
+    let (mc, index) = ty.lookup_index(t, key)?;
+    if mc.value(index).is_null() {
+        return None;
+    }
+    let getter = weft_objects::property::getter_of(mc.value(index))?;
     weft_objects::function::Function::of(getter)?;
+    let w = version_word(kind::PROPERTY, mc.version, index);
+    remember(t, f, at, 0, mc.version, w);
     Some(Obj::new(t, getter))
 }
 
@@ -309,10 +320,10 @@ fn learn_member(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     let ty = type_of(v);
     if v.is_ptr()
         && ty.has(tf::GENERIC_SETATTR)
-        && let Some(d) = ty.lookup(t, key)
-        && let Some(w) = member_word(t, ty, key, d.value(), true)
+        && let Some((mc, index)) = ty.lookup_index(t, key)
+        && let Some(w) = member_word(mc, index, true)
     {
-        remember(t, f, at, STORE, (w >> 32) as u32, w);
+        remember(t, f, at, STORE, mc.version, w);
     }
 }
 
@@ -380,6 +391,8 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     }
     let key = cache_name(f, i.c());
     let ty = type_of(v);
+    // Before all that the word is to say.
+    let entry = ty.lookup_index(t, key);
     if ty.has(tf::GENERIC_GETATTR)
         && let Some(d) = ty.lookup(t, key)
         && type_of(d.value()).has(tf::METHOD_DESCRIPTOR)
@@ -396,7 +409,8 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
             kind::METHOD_NO_DICT
         };
         if k != 0
-            && let Some((mc, index)) = ty.lookup_index(t, key)
+            && let Some((mc, index)) = entry
+            && mc.value(index).bare() == d.value().bare()
         {
             let w = version_word(k, mc.version, index);
             remember(t, f, i.c(), 0, mc.version, w);
@@ -433,13 +447,18 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 /// Fills a LoadMethod cache if what is loaded is a class method or static method.
 fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) -> bool {
     let ty = type_of(v);
-    let (class, of) = if v.is_ptr() && ty.has(tf::TYPE_SUBCLASS) {
+    let is_type = v.is_ptr() && ty.has(tf::TYPE_SUBCLASS);
+    let class = if is_type { Type::of_unchecked(v) } else { ty };
+    let Some((mc, index)) = class.lookup_index(t, key) else {
+        return false;
+    };
+    let of = if is_type {
         let plain = ty.slots.get_attr.get().map(|x| x as usize)
             == TYPE.slots.get_attr.get().map(|x| x as usize);
         if !plain || ty.lookup(t, key).is_some() {
             return false;
         }
-        (Type::of_unchecked(v), kind::OF_CLASS)
+        kind::OF_CLASS
     } else {
         // An attribute of the instance hides it.
         let no_dict =
@@ -450,10 +469,7 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
         {
             return false;
         }
-        (ty, 0)
-    };
-    let Some((mc, index)) = class.lookup_index(t, key) else {
-        return false;
+        0
     };
     let d = mc.value(index);
     let kind = if d.is_null() {
@@ -538,6 +554,7 @@ pub fn load_special(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let (text, what) = SPECIALS[(i.arg() & 3) as usize];
     let key = weft_objects::names::get(t, text);
     if let Some((mc, index)) = ty.lookup_index(t, key)
+        && !mc.value(index).is_null()
         && type_of(mc.value(index)).has(tf::METHOD_DESCRIPTOR)
     {
         cache(f, i.c()).store(version_word(kind::METHOD, mc.version, index), Relaxed);
@@ -584,18 +601,20 @@ fn other_protocol(t: &Thread, ty: &Type, which: u8) -> &'static str {
 /// The word that [`super_method`] finds next time.
 fn learn_super(t: &Thread, cls: Value, obj: Value, key: &Str) {
     let ty = type_of(obj);
+    // Its version first: with it goes all that is found from here on.
+    let place = super_key(cls, key, ty);
     if let Some(class) = Type::of(cls)
         && Type::of(obj).is_none()
         && ty.is_subtype(class)
-        && ty.version() != 0
-        && let Some((at, d)) = weft_objects::super_::find_at(t, ty, class, key)
-        && type_of(d.value()).has(tf::METHOD_DESCRIPTOR)
+        && place.version != 0
+        && let Some((at, _)) = weft_objects::super_::find_at(t, ty, class, key)
         && let Some(mro) = ty.mro_tuple()
         && let Some((mc, index)) = Type::of_unchecked(mro.get(at)).lookup_index(t, key)
+        && !mc.value(index).is_null()
+        && type_of(mc.value(index)).has(tf::METHOD_DESCRIPTOR)
     {
         let w = version_word(kind::METHOD, mc.version, index);
-        let key = super_key(cls, key, ty);
-        t.vm().sites.set_super(key, at, w);
+        t.vm().sites.set_super(place, at, w);
     }
 }
 

@@ -11,8 +11,10 @@ use weft_objects::function::Function;
 use weft_objects::generator::Generator;
 use weft_objects::instance::new_instance;
 use weft_objects::method::Method;
+use weft_objects::method_cache::MethodCache;
 use weft_objects::monitor::INSTRUMENTED;
 use weft_objects::prelude::*;
+use weft_objects::staticmethod::{STATIC_METHOD, Wrapped};
 use weft_objects::types::{TYPE, type_flags as tf};
 
 /// Clears the registers of a call that native code has served: callee, self, `argc` arguments.
@@ -708,7 +710,11 @@ fn construct(
 ) -> Res<Option<Enter>> {
     let cls = Type::of_unchecked(callee);
     let Some(init) = constructor(t, cls) else {
-        if cls.ctor.load(Acquire) != NO_INIT || argc != 0 {
+        let word = ctor_word(cls);
+        if word & NEW != 0 {
+            return construct_by_new(t, p, word, argc, names, dst);
+        }
+        if word != NO_INIT || argc != 0 {
             return Ok(None);
         }
         let obj = new_instance(t, cls)?;
@@ -755,26 +761,76 @@ fn construct(
     Ok(Some(Enter::Frame))
 }
 
+/// A call of a Python class whose `__new__` is a Python function and whose `__init__` is `object`'s: what the one gives, as the other does
+/// nothing. Enters it in this loop, with the class before the arguments.
+fn construct_by_new(
+    t: &mut Thread,
+    p: *mut Value,
+    word: u64,
+    argc: usize,
+    names: Value,
+    dst: usize,
+) -> Res<Option<Enter>> {
+    // SAFETY: the static method that the class had when the word was made: alive as long as a value of the method cache.
+    let new = unsafe { &*((word & !NEW) as *const Wrapped) }
+        .callable
+        .get();
+    let Some(func) = Function::of(new) else {
+        return Ok(None);
+    };
+    let code = func.code();
+    if code.call_flags & Code::GENERATOR != 0 {
+        return Ok(None);
+    }
+    // SAFETY: the registers of a call lie in a row.
+    unsafe {
+        let base = p.add(1);
+        if base.wrapping_add(code.nregs as usize + argc + 1) > t.regs.limit() {
+            return Err(super::frames::too_deep(t));
+        }
+        let new = to_reg(t, new);
+        *base = std::mem::replace(&mut *p, new);
+        let bound = bind(t, func, code, base, argc + 1, names);
+        let pushed = match bound {
+            Ok(n) => push(t, new, code, base, n, Frame::BELOW, dst as u32),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = pushed {
+            clear_beyond(t, base, code.nlocals as usize + argc + 1);
+            return Err(e);
+        }
+    }
+    Ok(Some(Enter::Frame))
+}
+
 /// A class whose call takes the long way.
 const SLOW: u64 = 1;
 /// A class whose call makes a bare instance.
 const NO_INIT: u64 = 2;
+/// With the address of a static method: a class whose call is one of that.
+const NEW: u64 = 4;
 
-/// The `__init__` to enter for a call of the class, if it is that simple. Kept in the class until it changes.
+/// What is known of calls of the class: zero, one of the two above, or the `__init__` to enter. In its method cache, and so as long as that.
+#[inline(always)]
+fn ctor_word(cls: &Type) -> u64 {
+    // SAFETY: looked at here only.
+    unsafe { MethodCache::of(&cls.mcache) }.map_or(0, |mc| mc.ctor.load(Acquire))
+}
+
+/// The `__init__` to enter for a call of the class, if it is that simple.
 #[inline]
 fn constructor(t: &Thread, cls: &Type) -> Option<Value> {
-    let c = cls.ctor.load(Acquire);
-    match c {
+    match ctor_word(cls) {
         0 => learn_constructor(t, cls),
         SLOW | NO_INIT => None,
+        v if v & NEW != 0 => None,
         v => Some(Value(v)),
     }
 }
 
 #[cold]
 fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
-    // Taking the cache first: a change of the class from here on empties `ctor` after this has filled it, or before and
-    // then the cache is another one.
+    // The cache first: a change of the class from here on takes it away, with what this puts there.
     let key = weft_objects::id!(t, "__init__");
     let (mc, index) = cls.lookup_index(t, key)?;
     let plain_new = cls.slots.new.get().map(|x| x as usize)
@@ -789,15 +845,24 @@ fn learn_constructor(t: &Thread, cls: &Type) -> Option<Value> {
         init.0
     } else if bare && plain_init {
         NO_INIT
+    } else if plain_init && let Some(new) = python_new(t, cls, mc) {
+        new.0 | NEW
     } else {
         SLOW
     };
-    cls.ctor.store(word, Release);
-    if !std::ptr::eq(cls.mcache.load(Acquire), mc) {
-        cls.ctor.store(0, Release);
+    mc.ctor.store(word, Release);
+    if simple { Some(init) } else { None }
+}
+
+/// The static method that is the `__new__` of the class, if it is of a Python function and `mc` is still the class's cache.
+fn python_new(t: &Thread, cls: &Type, mc: &MethodCache) -> Option<Value> {
+    let (now, index) = cls.lookup_index(t, weft_objects::id!(t, "__new__"))?;
+    let new = now.value(index);
+    if !std::ptr::eq(now, mc) || new.is_null() {
         return None;
     }
-    if simple { Some(init) } else { None }
+    Function::of(Wrapped::of_static(new)?.callable.get())?;
+    type_of(new).is(&STATIC_METHOD).then_some(new)
 }
 
 /// `f(*args, **kwargs)`.

@@ -680,8 +680,8 @@ pub fn send(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Sent> {
         };
     }
     let v = Obj::own(v);
-    if let Some(r) = async_generator::send_awaitable(t, receiver, v.value()) {
-        return match r? {
+    if let Some(step) = type_of(receiver).slots.send.get() {
+        return match step(t, receiver, v.value())? {
             Outcome::Yielded(v) => {
                 set_reg(t, f, i.a(), v);
                 Ok(Sent::Yielded)

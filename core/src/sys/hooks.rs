@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use weft_objects::code::Code;
 use weft_objects::errors::Exception;
+use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
 use weft_objects::runtime::{SharedObj, sys_attr};
 use weft_objects::traceback::Traceback;
@@ -14,7 +15,7 @@ pub fn displayhook(t: &mut Thread, a: &[Value]) -> Res {
     if v.is_none() {
         return Ok(Value::NONE);
     }
-    let Some(builtins) = runtime::builtins_dict() else {
+    let Some(builtins) = runtime::builtins_dict(t) else {
         return Err(t.runtime_error("lost builtins module"));
     };
     let underscore = weft_objects::id!(t, "_");
@@ -198,7 +199,7 @@ pub fn print_uncaught(t: &mut Thread) {
 
 /// What `pdb.pm()` and the like look at.
 fn set_last(t: &mut Thread, exc: &Obj, tb: &Obj) {
-    let Some(d) = runtime::SYS.get().and_then(Dict::of) else {
+    let Some(d) = runtime::SYS.of(t).get().and_then(Dict::of) else {
         return;
     };
     let ty = type_of(exc.value()).value();
@@ -272,14 +273,15 @@ fn call_with(t: &mut Thread, f: Value, args: Value, kwargs: Value) -> Res {
 
 // --- audit hooks ---
 
-static AUDIT: Mutex<Vec<SharedObj>> = Mutex::new(Vec::new());
+static AUDIT: PerInterpreter<Mutex<Vec<SharedObj>>> =
+    PerInterpreter::new(Mutex::new(Vec::new()), Default::default);
 
 /// Tells the audit hooks of an event.
 ///
 /// # Errors
 /// What a hook raises.
 pub fn audit(t: &mut Thread, event: &str, args: &[Value]) -> Res<()> {
-    let hooks: Vec<Obj> = AUDIT.lock().iter().map(|h| h.get(t)).collect();
+    let hooks: Vec<Obj> = AUDIT.of(t).lock().iter().map(|h| h.get(t)).collect();
     if hooks.is_empty() {
         return Ok(());
     }
@@ -317,7 +319,7 @@ pub fn addaudithook(t: &mut Thread, a: &[Value]) -> Res {
     }
     let hook = Obj::new(t, a[0]);
     let hook = SharedObj::new(t, hook);
-    AUDIT.lock().push(hook);
+    AUDIT.of(t).lock().push(hook);
     Ok(Value::NONE)
 }
 

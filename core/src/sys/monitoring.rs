@@ -40,9 +40,13 @@ pub fn module(t: &mut Thread) -> Res<Obj> {
     }
     let object = weft_objects::types::OBJECT.value();
     for (name, known) in [("DISABLE", &DISABLE), ("MISSING", &MISSING)] {
-        let o = proto::call(t, object, &[])?;
-        known.set(t, o.clone());
-        module.add(t, name, o);
+        if known.get().is_none() {
+            let o = proto::call(t, object, &[])?;
+            known.set(t, o);
+        }
+        if let Some(o) = known.get() {
+            module.add(t, name, Obj::new(t, o));
+        }
     }
     let events = weft_objects::namespace::new(t);
     let bits = NAMES.iter().enumerate().map(|(n, name)| (*name, 1 << n));

@@ -53,6 +53,47 @@ def alone(case):
     return case
 
 
+def together(*bodies):
+    """Runs each in a thread of its own; what one of them raises is raised."""
+    failed = []
+
+    def guard(body):
+        gate.wait()
+        try:
+            body()
+        except BaseException as e:
+            failed.append(e)
+
+    gate = threading.Barrier(len(bodies))
+    threads = [threading.Thread(target=guard, args=(body,)) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def race(write, *reads):
+    """`write` once, and each of `reads` again and again until it is done."""
+    over = []
+
+    def writer():
+        try:
+            write()
+        finally:
+            over.append(True)
+
+    def reader(read):
+        while True:
+            last = bool(over)
+            read()
+            if last:
+                return
+
+    together(writer, *(lambda read=read: reader(read) for read in reads))
+
+
 def run(namespace):
     cases = [(name, case) for name, case in namespace.items() if name.startswith("case_")]
     check(cases, "no cases")

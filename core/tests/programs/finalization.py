@@ -410,4 +410,26 @@ def case_what_a_thread_drops_before_it_waits():
         thread.join()
 
 
+def case_the_end_of_a_thread_makes_thread_locals():
+    """What its last collection finalizes may use thread-local objects, which had been dropped by then."""
+    own = threading.local()
+    ended = []
+
+    class Ends:
+        def __del__(self):
+            own.last = [self]
+            ended.append(1)
+
+    def body():
+        e = Ends()
+        e.me = e
+
+    for _ in range(10):
+        thread = threading.Thread(target=body)
+        thread.start()
+        thread.join()
+    gc.collect()
+    same(len(ended), 10)
+
+
 run(globals())

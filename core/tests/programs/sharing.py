@@ -4,28 +4,7 @@ import queue
 import threading
 import time
 
-from _checks import check, run, same
-
-
-def together(*bodies):
-    """Runs each in a thread of its own; what one of them raises is raised."""
-    failed = []
-
-    def guard(body):
-        gate.wait()
-        try:
-            body()
-        except BaseException as e:
-            failed.append(e)
-
-    gate = threading.Barrier(len(bodies))
-    threads = [threading.Thread(target=guard, args=(body,)) for body in bodies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+from _checks import check, run, same, together
 
 
 def take_all(it, into):

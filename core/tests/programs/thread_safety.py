@@ -1,4 +1,5 @@
 """What `docs/thread-safety.md` promises, line by line: each line of its tables names the case that shows it."""
+import asyncio
 import builtins
 import collections
 import contextvars
@@ -13,50 +14,9 @@ import threading
 import time
 import weakref
 
-from _checks import check, run, same
+from _checks import check, race, run, same, together
 
 N = 150
-
-
-def together(*bodies):
-    """Runs each in a thread of its own; what one of them raises is raised."""
-    failed = []
-
-    def guard(body):
-        gate.wait()
-        try:
-            body()
-        except BaseException as e:
-            failed.append(e)
-
-    gate = threading.Barrier(len(bodies))
-    threads = [threading.Thread(target=guard, args=(body,)) for body in bodies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-
-
-def race(write, *reads):
-    """`write` once, and each of `reads` again and again until it is done."""
-    over = []
-
-    def writer():
-        try:
-            write()
-        finally:
-            over.append(True)
-
-    def reader(read):
-        while True:
-            last = bool(over)
-            read()
-            if last:
-                return
-
-    together(writer, *(lambda read=read: reader(read) for read in reads))
 
 
 def changing(error, *texts):
@@ -186,6 +146,7 @@ def case_list_takes():
 
 def case_list_many_at_once():
     things = []
+    sizes = 2, 3, 5, 8, 13
 
     def write():
         for i in range(N):
@@ -203,6 +164,52 @@ def case_list_many_at_once():
         same(len([*things]) % 7, 0)
 
     race(write, read, read)
+
+    def replace():
+        for i in range(N):
+            things[:] = [i] * sizes[i % 5]
+
+    def copies():
+        for copy in (things.copy(), things[:], list(things), [*things]):
+            check(len(copy) in (0, *sizes) and len(set(copy)) <= 1, copy)
+
+    things.clear()
+    race(replace, copies, copies)
+
+
+def case_list_removes():
+    things = [(n, i) for i in range(N) for n in range(3)]
+
+    def take(number):
+        for i in range(N):
+            things.remove((number, i))
+
+    together(*(lambda n=n: take(n) for n in range(3)))
+    same(things, [])
+
+
+def case_list_from_the_end():
+    things = [0] * 3
+
+    def write():
+        for i in range(1, N):
+            things.extend([i] * 9)
+            del things[-9:]
+            things.insert(-1, 0)
+            things.pop(-2)
+            things[-1] = 0
+            things[-2:] = [0] * 5
+            del things[-5:-2]
+            things[-3::2] = [0] * 2
+
+    def read():
+        things[-1]
+        same(len(set(things[-3:])), 1)
+        n = things[-1]
+        check(n >= 0)
+
+    race(write, read, read)
+    same(things, [0] * 3)
 
 
 def case_list_in_place():
@@ -361,17 +368,43 @@ def case_dict_clears():
 def case_dict_updates():
     things = dict.fromkeys(range(9), 0)
 
-    def write():
+    def write(other):
+        nonlocal things
         for i in range(N):
-            things.update(dict.fromkeys(range(9), i))
+            if i % 2:
+                things.update(dict.fromkeys(range(9), (other, i)))
+            else:
+                things |= dict.fromkeys(range(9), (other, i))
 
     def read():
         for key in range(9):
-            check(0 <= things[key] < N)
+            check(things[key] == 0 or things[key][1] < N)
         same(len(things), 9)
+        same(len(set(things.copy().values())), 1)
+        same(len({*dict(things).values()}), 1)
+
+    race(lambda: together(lambda: write("a"), lambda: write("b")), read, read)
+    check(things in [dict.fromkeys(range(9), (other, N - 1)) for other in "ab"], things)
+
+
+def case_dict_comparisons():
+    stay = {i: i for i in range(40)}
+    things, other = {**stay, "more": 0}, {**stay, 39: -1, "more": 0}
+
+    def write():
+        for i in range(N * 2):
+            things["more"] = 0
+            things["more%d" % i] = i
+            del things["more%d" % i]
+            if i % 20 == 0:
+                del things["more"]
+
+    def read():
+        check(things != other)
+        check(not things == other)
+        check("39: 39" in repr(things))
 
     race(write, read, read)
-    same(things, dict.fromkeys(range(9), N - 1))
 
 
 def case_dict_walks():
@@ -460,16 +493,60 @@ def case_set_updates():
     things = {-1}
 
     def write():
-        for _ in range(N):
+        nonlocal things
+        for i in range(N):
             things.update({1, 2, 3})
-            things.difference_update({1, 2, 3})
+            things.difference_update({1, 2, 3} if i % 2 else frozenset({1, 2, 3}))
+            things |= {1: 0, 2: 0, 3: 0}.keys() | set()
+            things &= {-1, 4}
+            things ^= {1, 2, 3}
+            things -= {1, 2, 3}
 
     def read():
         copy = set(things)
-        check({-1} <= copy <= {-1, 1, 2, 3}, copy)
+        check(copy in ({-1}, {-1, 1, 2, 3}), copy)
 
     race(write, read, read)
     same(things, {-1})
+
+    def add(number):
+        nonlocal things
+        for i in range(N):
+            things.add((number, i))
+
+    def keep():
+        nonlocal things
+        for i in range(N):
+            things &= {-1} | {(n, i) for n in range(2) for i in range(N)}
+
+    together(lambda: add(0), lambda: add(1), keep)
+    same(len(things), 2 * N + 1)
+
+
+def case_set_algebra():
+    stay = set(range(40))
+    things = set(stay)
+
+    def write():
+        for i in range(N * 2):
+            things.update(range(100 + i, 100 + i + i % 30))
+            for n in range(100 + i, 100 + i + i % 30):
+                things.discard(n)
+
+    def read():
+        same(stay & things, stay)
+        same(things & stay, stay)
+        same(stay - things, set())
+        check(things - {-1} >= stay)
+        check((things ^ {-1}) >= stay)
+        check(things | {-1} > stay)
+        check(stay <= things and things.issuperset(stay))
+        check(not things.isdisjoint({39}) and not {39}.isdisjoint(things))
+        check(not things <= stay - {39})
+        same({key for key in dict.fromkeys(things) if key < 40}, stay)
+
+    race(write, read, read)
+    same(things, stay)
 
 
 def case_set_walks():
@@ -544,6 +621,30 @@ def case_deques():
 
     together(lambda: put(0), lambda: put(1), lambda: take(taken[0]), lambda: take(taken[1]))
     same(sorted([*things, *taken[0], *taken[1]]), sorted((n, i) for n in range(2) for i in range(N)))
+
+
+def case_deque_searches():
+    things = collections.deque([(n, i) for i in range(N) for n in range(3)] + ["stays"])
+
+    def take(number):
+        for i in range(N):
+            check("stays" in things and things.count("stays") == 1)
+            things.remove((number, i))
+
+    together(*(lambda n=n: take(n) for n in range(3)))
+    same(list(things), ["stays"])
+    few = collections.deque(maxlen=4)
+
+    def insert():
+        for i in range(N):
+            try:
+                few.insert(1, i)
+                few.popleft()
+            except IndexError:
+                pass
+            check(len(few) <= 4)
+
+    together(insert, insert, insert)
 
 
 def case_deque_walks():
@@ -852,6 +953,42 @@ def case_queues():
                 same(own, sorted(own))
 
 
+class NoLoop:
+    """As much of a loop as futures ask for: notes what is to be called."""
+
+    def __init__(self):
+        self.called = queue.SimpleQueue()
+
+    def get_debug(self):
+        return False
+
+    def call_soon(self, f, *args, context=None):
+        self.called.put(f)
+
+
+def case_futures():
+    for _ in range(N // 20):
+        loop, won = NoLoop(), queue.SimpleQueue()
+        future = asyncio.Future(loop=loop)
+
+        def finish(how, x):
+            try:
+                how(x)
+            except asyncio.InvalidStateError:
+                return
+            won.put(x)
+
+        calls = [object() for _ in range(6)]
+        together(
+            lambda: finish(future.set_result, 1),
+            lambda: finish(future.set_result, 2),
+            lambda: [future.add_done_callback(f) for f in calls],
+        )
+        same(won.qsize(), 1)
+        same(future.result(), won.get())
+        same({loop.called.get() for _ in range(loop.called.qsize())}, set(calls))
+
+
 def case_own_to_a_thread():
     own, variable = threading.local(), contextvars.ContextVar("variable", default=None)
 
@@ -885,8 +1022,16 @@ def case_files():
             same(sorted(file), [b"[0]\n"] * N + [b"[1]\n"] * N + [b"[2]\n"] * N)
 
 
+path_changes = threading.Lock()
+
+
 def case_imports():
-    # One at a time may use the list that the modules write to.
+    # Others that look for modules must not walk along a path from which something is taken.
+    with path_changes:
+        imports()
+
+
+def imports():
     name = "weft_module_%d" % threading.get_ident()
     log = name + "_log"
     setattr(builtins, log, [])

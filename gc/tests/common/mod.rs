@@ -395,3 +395,8 @@ pub fn drop_register(t: &Thread, i: usize) {
     put_register(t, i, Value::NULL);
     weft_gc::dec(t, v);
 }
+
+/// How often something is done; Miri takes a thousand times as long.
+pub fn times(n: usize) -> usize {
+    if cfg!(miri) { n.div_ceil(200) } else { n }
+}

@@ -205,6 +205,8 @@ fn dict_repr(t: &mut Thread, v: Value) -> Res {
         return Ok(Str::intern(t, "{...}").into());
     };
     let mut out = b"{".to_vec();
+    let moment = (!d.header.is_local(t)).then(|| d.copy(t));
+    let d = moment.as_ref().map_or(d, Dict::of_obj);
     let mut pos = 0;
     while let Some((k, v)) = d.next(t, &mut pos) {
         let (k, v) = (k.to_obj(t), v.to_obj(t));
@@ -232,18 +234,13 @@ fn equal(t: &mut Thread, x: &Dict, y: &Dict) -> Res<bool> {
     if x.len() != y.len() {
         return Ok(false);
     }
-    let mut pos = 0;
-    while let Some((hash, k, v)) = x.next_hashed(t, &mut pos) {
-        let (k, v) = (k.to_obj(t), v.to_obj(t));
-        let Some(other) = y.get_hashed(t, k.value(), hash)? else {
+    x.each(t, |t, hash, k, v| {
+        let Some(other) = y.get_hashed(t, k, hash)? else {
             return Ok(false);
         };
         let other = Obj::own(other);
-        if !proto::eq(t, other.value(), v.value())? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+        proto::eq(t, other.value(), v)
+    })
 }
 
 fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
@@ -323,11 +320,10 @@ fn fromkeys(t: &mut Thread, a: &[Value]) -> Res {
     let made = proto::call(t, cls, &[])?;
     if let Some(d) = Dict::exact(made.value()) {
         if let Some(s) = Set::exact(iterable) {
-            let mut pos = 0;
-            while let Some((hash, k)) = s.next(t, &mut pos) {
-                let k = k.to_obj(t);
-                d.set_hashed(t, k.value(), hash, Obj::new(t, value))?;
-            }
+            s.each(t, |t, hash, k| {
+                d.set_hashed(t, k, hash, Obj::new(t, value))?;
+                Ok(true)
+            })?;
             return Ok(made.into());
         }
         let it = proto::iter(t, iterable)?;

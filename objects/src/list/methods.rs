@@ -4,7 +4,7 @@ use super::{clear, repr, traverse};
 use crate::prelude::*;
 use crate::range::Range;
 use crate::slice::{self, Slice};
-use crate::str::index::{self, Key};
+use crate::str::index;
 use crate::types::{alloc_instance, type_flags};
 
 /// `list`
@@ -66,8 +66,7 @@ const METHODS: &[NativeDef] = &[
     })
     .doc("Remove all items from list."),
     NativeDef::new("copy", "($self, /)", |t, a| {
-        let l = List::this(a[0]);
-        Ok(l.span(t, 0, 1, l.len()).into())
+        Ok(List::this(a[0]).copy(t).into())
     })
     .doc("Return a shallow copy of the list."),
     NativeDef::new("reverse", "($self, /)", |t, a| {
@@ -225,22 +224,19 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
 fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     let l = List::this(v);
     if let Some(i) = key.to_int() {
-        let at = if i < 0 { i + l.len() as i64 } else { i };
-        return match l.get(t, at as usize) {
+        return match l.get_at(t, i) {
             Some(v) => Ok(v.to_reg(t)),
             None => Err(t.index_error("list index out of range")),
         };
     }
     if let Some(s) = Slice::of(key) {
-        let (start, step, n) = s.indices(t, l.len())?;
-        return Ok(l.span(t, start, step, n).into());
+        let (start, stop, step) = s.unpack(t)?;
+        return Ok(l.slice(t, start, stop, step).into());
     }
-    match index::key(t, key, l.len(), "list")? {
-        Key::At(i) => match l.get(t, i) {
-            Some(v) => Ok(v.to_reg(t)),
-            None => Err(t.index_error("list index out of range")),
-        },
-        Key::Span(start, step, n) => Ok(l.span(t, start, step, n).into()),
+    let i = place(t, key)?;
+    match l.get_at(t, i) {
+        Some(v) => Ok(v.to_reg(t)),
+        None => Err(t.index_error("list index out of range")),
     }
 }
 
@@ -260,18 +256,11 @@ fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
             assign_slice(t, l, s.parts(), x)
         };
     }
-    if !index::has_index(key) {
-        let got = type_of(key).name();
-        return Err(t.type_error(format!(
-            "list indices must be integers or slices, not {got}"
-        )));
-    }
-    let i = proto::index_for(t, key)?;
-    let at = if i < 0 { i + l.len() as i64 } else { i } as usize;
+    let i = place(t, key)?;
     let done = if x.is_null() {
-        l.remove_at(t, at).is_some()
+        l.remove_at(t, i).is_some()
     } else {
-        l.set(t, at, Obj::new(t, x).into_value())
+        l.set_at(t, i, Obj::new(t, x).into_value())
     };
     if done {
         Ok(())
@@ -280,16 +269,27 @@ fn set_item(t: &mut Thread, v: Value, key: Value, x: Value) -> Res<()> {
     }
 }
 
+/// An index that is no slice, as a number.
+fn place(t: &mut Thread, key: Value) -> Res<i64> {
+    if !index::has_index(key) {
+        let got = type_of(key).name();
+        return Err(t.type_error(format!(
+            "list indices must be integers or slices, not {got}"
+        )));
+    }
+    proto::index_for(t, key)
+}
+
 /// `del l[start:stop:step]`
 pub(crate) fn delete_slice(t: &mut Thread, l: &List, parts: [Value; 3]) -> Res<()> {
-    let (start, step, n) = slice::indices(t, parts, l.len())?;
+    let (start, stop, step) = slice::unpack(t, parts)?;
     if step != 1 {
-        drop(l.remove_span(t, start, step, n));
+        drop(l.remove_slice(t, start, stop, step));
         return Ok(());
     }
-    let (start, end) = (start as usize, start as usize + n);
-    if !l.splice_local(t, start, end, &[]) {
-        drop(l.splice(t, start, end, Vec::new()));
+    let (first, _, n) = slice::select(start, stop, 1, l.len());
+    if !l.splice_local(t, first as usize, first as usize + n, &[]) {
+        drop(l.splice_slice(t, start, stop, Vec::new()));
     }
     Ok(())
 }
@@ -315,21 +315,20 @@ pub(crate) fn assign_slice(t: &mut Thread, l: &List, parts: [Value; 3], x: Value
         return Err(t.type_error("must assign iterable to extended slice".into()));
     }
     let items = proto::to_vec(t, x)?;
-    let (start, step, n) = slice::adjust(start, stop, step, l.len());
     if step == 1 {
-        drop(l.splice(t, start as usize, start as usize + n, items));
+        drop(l.splice_slice(t, start, stop, items));
         return Ok(());
     }
-    if items.len() != n {
-        let got = items.len();
-        return Err(t.value_error(format!(
+    let got = items.len();
+    match l.replace_slice(t, [start, stop, step], items) {
+        Ok(gone) => {
+            drop(gone);
+            Ok(())
+        }
+        Err(n) => Err(t.value_error(format!(
             "attempt to assign sequence of size {got} to extended slice of size {n}"
-        )));
+        ))),
     }
-    for (i, o) in items.into_iter().enumerate() {
-        l.set(t, (start + i as isize * step) as usize, o.into_value());
-    }
-    Ok(())
 }
 
 fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
@@ -409,12 +408,7 @@ fn in_place_repeat(t: &mut Thread, v: Value, n: Value) -> Res {
 fn insert(t: &mut Thread, a: &[Value]) -> Res {
     let l = List::this(a[0]);
     let i = index::size(t, a[1])?;
-    let i = if i < 0 {
-        (i + l.len() as isize).max(0)
-    } else {
-        i
-    };
-    l.insert(t, i as usize, Obj::new(t, a[2]).into_value());
+    l.insert(t, i as i64, Obj::new(t, a[2]).into_value());
     Ok(Value::NONE)
 }
 
@@ -430,8 +424,7 @@ fn pop(t: &mut Thread, a: &[Value]) -> Res {
     if l.is_empty() {
         return Err(t.index_error("pop from empty list"));
     }
-    let at = if i < 0 { i + l.len() as isize } else { i };
-    match l.remove_at(t, at as usize) {
+    match l.remove_at(t, i as i64) {
         Some(o) => Ok(o.into()),
         None => Err(t.index_error("pop index out of range")),
     }
@@ -439,12 +432,9 @@ fn pop(t: &mut Thread, a: &[Value]) -> Res {
 
 fn remove(t: &mut Thread, a: &[Value]) -> Res {
     let l = List::this(a[0]);
-    match l.find(t, a[1], 0, usize::MAX)? {
-        Some(i) => {
-            drop(l.remove_at(t, i));
-            Ok(Value::NONE)
-        }
-        None => Err(t.value_error("list.remove(x): x not in list")),
+    match l.remove(t, a[1])? {
+        true => Ok(Value::NONE),
+        false => Err(t.value_error("list.remove(x): x not in list")),
     }
 }
 

@@ -90,8 +90,10 @@ pub static SET: Type = Type::builtin(
             NativeDef::new("difference_update", "($self, /, *others)", difference_update)
                 .doc("Update the set, removing elements found in others."),
             NativeDef::new("intersection_update", "($self, /, *others)", |t, a| {
-                let kept = Obj::own(many(t, a, intersection, base_copy)?);
-                Set::this(a[0]).take_over(t, Set::of_obj(&kept));
+                let before = Set::this(a[0]).moment(t);
+                let left = before.as_ref().map_or(a[0], Obj::value);
+                let kept = Obj::own(many(t, &[left, a[1]], intersection, base_copy)?);
+                keep(t, a[0], before, &kept)?;
                 Ok(Value::NONE)
             })
             .doc("Update the set, keeping only elements found in it and all others."),
@@ -224,14 +226,7 @@ fn all_in(t: &mut Thread, a: &Set, b: &Set) -> Res<bool> {
     if a.len() > b.len() {
         return Ok(false);
     }
-    let mut pos = 0;
-    while let Some((hash, key)) = a.next(t, &mut pos) {
-        let key = key.to_obj(t);
-        if !b.contains_hashed(t, key.value(), hash)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    a.each(t, |t, hash, key| b.contains_hashed(t, key, hash))
 }
 
 fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
@@ -340,13 +335,12 @@ fn intersection(t: &mut Thread, a: Value, b: Value) -> Res<Obj> {
             return base_copy(t, a);
         }
         let (few, many) = if y.len() > x.len() { (x, y) } else { (y, x) };
-        let mut pos = 0;
-        while let Some((hash, key)) = few.next(t, &mut pos) {
-            let key = key.to_obj(t);
-            if many.contains_hashed(t, key.value(), hash)? {
-                result.add_hashed(t, key.value(), hash)?;
+        few.each(t, |t, hash, key| {
+            if many.contains_hashed(t, key, hash)? {
+                result.add_hashed(t, key, hash)?;
             }
-        }
+            Ok(true)
+        })?;
         return Ok(made);
     }
     let it = proto::iter(t, b)?;
@@ -367,18 +361,17 @@ fn difference_pair(t: &mut Thread, a: Value, b: Value) -> Res<Obj> {
         return Ok(made);
     }
     let made = Set::new_of(t, base_type(a));
-    let mut pos = 0;
-    while let Some((hash, key)) = x.next(t, &mut pos) {
-        let key = key.to_obj(t);
+    x.each(t, |t, hash, key| {
         let there = match (Set::of(b), Dict::exact(b)) {
-            (Some(y), _) => y.contains_hashed(t, key.value(), hash)?,
-            (_, Some(d)) => d.contains_hashed(t, key.value(), hash)?,
+            (Some(y), _) => y.contains_hashed(t, key, hash)?,
+            (_, Some(d)) => d.contains_hashed(t, key, hash)?,
             _ => false,
         };
         if !there {
-            Set::of_obj(&made).add_hashed(t, key.value(), hash)?;
+            Set::of_obj(&made).add_hashed(t, key, hash)?;
         }
-    }
+        Ok(true)
+    })?;
     Ok(made)
 }
 
@@ -389,12 +382,7 @@ fn remove_all(t: &mut Thread, s: &Set, other: Value) -> Res<()> {
             s.clear(t);
             return Ok(());
         }
-        let mut pos = 0;
-        while let Some((hash, key)) = y.next(t, &mut pos) {
-            let key = key.to_obj(t);
-            s.remove_hashed(t, key.value(), hash)?;
-        }
-        return Ok(());
+        return s.remove_all(t, y);
     }
     let it = proto::iter(t, other)?;
     while let Some(key) = proto::next(t, it.value())? {
@@ -426,14 +414,22 @@ fn toggle(t: &mut Thread, v: Value, other: Value) -> Res<()> {
             made
         }
     };
-    let mut pos = 0;
-    while let Some((hash, key)) = Set::of_obj(&once).next(t, &mut pos) {
-        let key = key.to_obj(t);
-        if !s.remove_hashed(t, key.value(), hash)? {
-            s.add_hashed(t, key.value(), hash)?;
+    s.toggle_all(t, Set::of_obj(&once))
+}
+
+/// Keeps in `v` what is in `kept`, the keys that `v` and something else have had in common.
+fn keep(t: &mut Thread, v: Value, before: Option<Obj>, kept: &Obj) -> Res<()> {
+    match before {
+        None => {
+            Set::this(v).take_over(t, Set::of_obj(kept));
+            Ok(())
+        }
+        // Only what was there goes: others may put something in meanwhile.
+        Some(before) => {
+            Set::of_obj(&before).remove_all(t, Set::of_obj(kept))?;
+            Set::this(v).remove_all(t, Set::of_obj(&before))
         }
     }
-    Ok(())
 }
 
 fn symmetric_difference(t: &mut Thread, a: Value, b: Value) -> Res<Obj> {
@@ -450,14 +446,8 @@ fn is_disjoint(t: &mut Thread, a: &[Value]) -> Res {
             return Ok(Value::bool(x.is_empty()));
         }
         let (few, many) = if y.len() > x.len() { (x, y) } else { (y, x) };
-        let mut pos = 0;
-        while let Some((hash, key)) = few.next(t, &mut pos) {
-            let key = key.to_obj(t);
-            if many.contains_hashed(t, key.value(), hash)? {
-                return Ok(Value::FALSE);
-            }
-        }
-        return Ok(Value::TRUE);
+        let none = few.each(t, |t, hash, key| Ok(!many.contains_hashed(t, key, hash)?))?;
+        return Ok(Value::bool(none));
     }
     let it = proto::iter(t, a[1])?;
     while let Some(key) = proto::next(t, it.value())? {
@@ -570,8 +560,9 @@ fn iand(t: &mut Thread, a: Value, b: Value) -> Res {
     if !both(a, b) {
         return Ok(Value::NOT_IMPLEMENTED);
     }
-    let kept = intersection(t, a, b)?;
-    Set::this(a).take_over(t, Set::of_obj(&kept));
+    let before = Set::this(a).moment(t);
+    let kept = intersection(t, before.as_ref().map_or(a, Obj::value), b)?;
+    keep(t, a, before, &kept)?;
     Ok(to_reg(t, a.bare()))
 }
 

@@ -1,20 +1,53 @@
 //! Encoding and decoding: the built-in codecs with any error handler, and the registries of codecs and error handlers.
 
 use crate::bytes::Bytes;
+use crate::interpreter::{Part, PerInterpreter};
 use crate::prelude::*;
 use crate::text::codec::{self, Encoding, Errors, Fault, Position};
 use crate::text::{Text, codec_wide, wtf8};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 
 pub mod handlers;
 
-/// What `codecs.register` was given, and what the search functions have found. The words own counted references, to
+/// What `codecs.register` was given, what the search functions have found, and error handlers. The words own counted references, to
 /// published objects once there are threads.
-static SEARCH: Mutex<Vec<Value>> = Mutex::new(Vec::new());
-static FOUND: LazyLock<DashMap<Vec<u8>, Value>> = LazyLock::new(DashMap::new);
-static HANDLERS: LazyLock<DashMap<Vec<u8>, Value>> = LazyLock::new(DashMap::new);
+struct Registry {
+    search: Mutex<Vec<Value>>,
+    found: LazyLock<DashMap<Vec<u8>, Value>>,
+    handlers: LazyLock<DashMap<Vec<u8>, Value>>,
+    /// Whether the standard handlers have been entered.
+    standard: AtomicBool,
+}
+
+static REGISTRY: PerInterpreter<Registry> = PerInterpreter::new(Registry::new(), Registry::new);
+
+impl Registry {
+    const fn new() -> Registry {
+        Registry {
+            search: Mutex::new(Vec::new()),
+            found: LazyLock::new(DashMap::new),
+            handlers: LazyLock::new(DashMap::new),
+            standard: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Part for Registry {
+    fn reset(&self, t: &Thread) {
+        let mut gone = std::mem::take(&mut *self.search.lock());
+        for table in [&self.found, &self.handlers] {
+            table.retain(|_, v| {
+                gone.push(*v);
+                false
+            });
+        }
+        self.standard.store(false, Release);
+        gone.into_iter().for_each(|v| t.drop_value(v));
+    }
+}
 
 /// A reference for a global: of a published object, as all threads will find it.
 fn global(t: &Thread, v: Value) -> Value {
@@ -337,21 +370,21 @@ pub fn register(t: &mut Thread, f: Value) -> Res<()> {
         return Err(t.type_error("argument must be callable".into()));
     }
     let f = global(t, f);
-    SEARCH.lock().push(f);
+    REGISTRY.of(t).search.lock().push(f);
     Ok(())
 }
 
 /// `codecs.unregister`: also forgets all codecs found so far.
 pub fn unregister(t: &mut Thread, f: Value) {
     let gone = {
-        let mut search = SEARCH.lock();
+        let mut search = REGISTRY.of(t).search.lock();
         let at = search.iter().position(|s| s.same(f));
         at.map(|at| search.remove(at))
     };
     if let Some(gone) = gone {
         t.drop_value(gone);
         let mut dropped = Vec::new();
-        FOUND.retain(|_, v| {
+        REGISTRY.of(t).found.retain(|_, v| {
             dropped.push(*v);
             false
         });
@@ -381,14 +414,14 @@ pub fn normalize(name: &[u8]) -> Vec<u8> {
 pub fn lookup(t: &mut Thread, encoding: &Str) -> Res<Obj> {
     let key = normalize(encoding.as_bytes());
     // Copied out first: the table is not locked while objects are counted.
-    let known = FOUND.get(&key).map(|v| *v);
+    let known = REGISTRY.of(t).found.get(&key).map(|v| *v);
     if let Some(known) = known {
         return Ok(Obj::new(t, known));
     }
-    if SEARCH.lock().is_empty() {
+    if REGISTRY.of(t).search.lock().is_empty() {
         crate::runtime::import(t, "encodings")?;
     }
-    let search = SEARCH.lock().clone();
+    let search = REGISTRY.of(t).search.lock().clone();
     if search.is_empty() {
         return Err(t.raise(
             &errors::LOOKUP_ERROR,
@@ -406,7 +439,7 @@ pub fn lookup(t: &mut Thread, encoding: &Str) -> Res<Obj> {
             return Err(t.type_error("codec search functions must return 4-tuples".into()));
         }
         let kept = global(t, found.value());
-        if let Some(old) = FOUND.insert(key, kept) {
+        if let Some(old) = REGISTRY.of(t).found.insert(key, kept) {
             t.drop_value(old);
         }
         return Ok(found);
@@ -424,7 +457,7 @@ pub fn register_error(t: &mut Thread, name: &Str, f: Value) -> Res<()> {
     }
     handlers::install(t);
     let f = global(t, f);
-    if let Some(old) = HANDLERS.insert(name.as_bytes().to_vec(), f) {
+    if let Some(old) = REGISTRY.of(t).handlers.insert(name.as_bytes().to_vec(), f) {
         t.drop_value(old);
     }
     Ok(())
@@ -437,7 +470,7 @@ pub fn unregister_error(t: &mut Thread, name: &Str) -> Res<bool> {
             "cannot un-register built-in error handler '{name}'"
         )));
     }
-    match HANDLERS.remove(name.as_bytes()) {
+    match REGISTRY.of(t).handlers.remove(name.as_bytes()) {
         Some((_, old)) => {
             t.drop_value(old);
             Ok(true)
@@ -449,7 +482,7 @@ pub fn unregister_error(t: &mut Thread, name: &Str) -> Res<bool> {
 /// `codecs.lookup_error`
 pub fn lookup_error(t: &mut Thread, name: &Str) -> Res<Obj> {
     handlers::install(t);
-    let found = HANDLERS.get(name.as_bytes()).map(|v| *v);
+    let found = REGISTRY.of(t).handlers.get(name.as_bytes()).map(|v| *v);
     match found {
         Some(f) => Ok(Obj::new(t, f)),
         None => Err(t.raise(

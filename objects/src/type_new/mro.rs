@@ -81,8 +81,7 @@ pub(super) fn best_base<'a>(t: &mut Thread, bases: &[Value]) -> Res<&'a Type> {
 /// Works the MRO out and sets it.
 pub(super) fn set_mro(t: &mut Thread, ty: &Type) -> Res<()> {
     let mro = compute(t, ty)?;
-    ty.mro.set(t, ty.header(), mro.into());
-    ty.modified(t);
+    ty.change(t, || ty.mro.set(t, ty.header(), mro.into()));
     Ok(())
 }
 
@@ -243,13 +242,12 @@ pub(super) fn set_bases(t: &mut Thread, v: Value, new: Value) -> Res<()> {
         let exc = t.take_exc();
         for (c, mro) in done {
             let c = Type::of_unchecked(c.value());
-            c.mro.set(t, c.header(), mro.into());
-            c.modified(t);
+            c.change(t, || c.mro.set(t, c.header(), mro.into()));
         }
         replace_bases(t, ty, &old_bases, old_base.value());
         return Err(exc.map_or(e, |x| t.set_exc(x)));
     }
-    crate::slotdefs::refill(t, ty);
+    ty.change(t, || crate::slotdefs::refill(t, ty));
     if ty.has_shapes() {
         crate::site_cache::forget_slots(t);
     }
@@ -284,8 +282,7 @@ fn replace_bases(t: &Thread, ty: &Type, bases: &Obj, base: Value) {
 /// New MROs for a class and all below it; `done` gets the old ones.
 fn recompute(t: &mut Thread, ty: &Type, done: &mut Vec<(Obj, Obj)>) -> Res<()> {
     let mro = compute(t, ty)?;
-    let old = ty.mro.replace(t, ty.header(), mro.into());
-    ty.modified(t);
+    let old = ty.change(t, || ty.mro.replace(t, ty.header(), mro.into()));
     // Empty while the class is being made: its `mro()` may do this.
     if !old.is_null() {
         done.push((Obj::new(t, ty.value()), Obj::own(old)));

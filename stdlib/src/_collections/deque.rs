@@ -225,7 +225,8 @@ fn reverse(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Value::NONE)
 }
 
-/// Calls `f` with each item from `start` on until it says stop; RuntimeError if the deque changes meanwhile.
+/// Calls `f` with each item of the range until it says stop; RuntimeError if what it calls changes the deque. If others may do that,
+/// the items are those of one moment.
 fn walk(
     t: &mut Thread,
     d: &Deque,
@@ -233,10 +234,19 @@ fn walk(
     mut f: impl FnMut(&mut Thread, usize, Obj) -> Res<bool>,
 ) -> Res<()> {
     let state = d.state.get();
+    let local = d.header.is_local(t);
+    let moment = if local { Vec::new() } else { d.to_vec(t) };
     for i in range {
-        let Some(x) = d.get(t, i) else { return Ok(()) };
+        let x = if local {
+            d.get(t, i)
+        } else {
+            moment.get(i).cloned()
+        };
+        let Some(x) = x else { return Ok(()) };
+        // Only a class of the program's could run what changes the deque.
+        let may_change = local || type_of(x.value()).is_heap();
         let go_on = f(t, i, x)?;
-        if d.state.get() != state {
+        if may_change && d.state.get() != state {
             return Err(t.runtime_error("deque mutated during iteration"));
         }
         if !go_on {
@@ -246,11 +256,17 @@ fn walk(
     Ok(())
 }
 
-fn find(t: &mut Thread, d: &Deque, range: std::ops::Range<usize>, x: Value) -> Res<Option<usize>> {
+/// The first item of the range that is equal to `x`, and its place.
+fn find(
+    t: &mut Thread,
+    d: &Deque,
+    range: std::ops::Range<usize>,
+    x: Value,
+) -> Res<Option<(usize, Obj)>> {
     let mut found = None;
     walk(t, d, range, |t, i, item| {
         if proto::eq(t, item.value(), x)? {
-            found = Some(i);
+            found = Some((i, item));
         }
         Ok(found.is_none())
     })?;
@@ -293,7 +309,7 @@ fn index(t: &mut Thread, a: &[Value]) -> Res {
     let start = bound(t, a[2], 0, len)?;
     let stop = bound(t, a[3], len, len)?;
     match find(t, d, start..stop, a[1])? {
-        Some(i) => Ok(Value::int(i as i64)),
+        Some((i, _)) => Ok(Value::int(i as i64)),
         None => {
             let r = proto::repr(t, a[1])?;
             let r = Str::of(r.value()).map_or_else(String::new, |s| s.to_string_lossy());
@@ -306,38 +322,58 @@ fn insert(t: &mut Thread, a: &[Value]) -> Res {
     let d = this(a[0]);
     let i = proto::index_clamped(t, a[1])?;
     let x = Obj::new(t, a[2]);
-    if d.len() >= d.max() {
-        return Err(t.index_error("deque already at its maximum size"));
-    }
     if !d.header.is_local(t) {
         share(t, x.value()); // keeps I3
     }
-    let word = x.into_value();
-    d.change(t, |items| {
+    let max = d.max();
+    let kept = d.change(t, |items| {
+        if items.len() >= max {
+            return Some(x);
+        }
         let n = items.len() as isize;
         let i = if i < 0 { (i + n).max(0) } else { i.min(n) };
-        items.insert(i as usize, word);
+        items.insert(i as usize, x.into_value());
+        None
     });
-    Ok(Value::NONE)
+    match kept {
+        None => Ok(Value::NONE),
+        Some(_) => Err(t.index_error("deque already at its maximum size")),
+    }
 }
 
 fn remove(t: &mut Thread, a: &[Value]) -> Res {
     let d = this(a[0]);
     let state = d.state.get();
-    match find(t, d, 0..d.len(), a[1]) {
-        Ok(Some(i)) => {
-            let out = d.change(t, |items| items.remove(i));
-            dec(t, out.unwrap_or(Value::NULL));
-            Ok(Value::NONE)
+    loop {
+        let (i, item) = match find(t, d, 0..d.len(), a[1]) {
+            Ok(Some(found)) => found,
+            other => return Err(not_removed(t, d, state, other.err())),
+        };
+        let word = item.value().bare();
+        // Wherever it is by now; if it is gone, another equal one is looked for.
+        let out = d.change(t, |items| {
+            let i = match items.get(i).is_some_and(|v| v.bare().0 == word.0) {
+                true => i,
+                false => items.iter().position(|v| v.bare().0 == word.0)?,
+            };
+            items.remove(i)
+        });
+        if let Some(out) = out {
+            dec(t, out);
+            return Ok(Value::NONE);
         }
-        Ok(None) => Err(t.value_error("deque.remove(x): x not in deque")),
-        Err(e) => {
-            if d.state.get() != state && t.exc_matches(&errors::RUNTIME_ERROR) {
-                t.clear_exc();
-                return Err(t.index_error("deque mutated during remove()."));
-            }
-            Err(e)
+    }
+}
+
+#[cold]
+fn not_removed(t: &mut Thread, d: &Deque, state: u64, why: Option<Raised>) -> Raised {
+    match why {
+        None => t.value_error("deque.remove(x): x not in deque"),
+        Some(_) if d.state.get() != state && t.exc_matches(&errors::RUNTIME_ERROR) => {
+            t.clear_exc();
+            t.index_error("deque mutated during remove().")
         }
+        Some(e) => e,
     }
 }
 

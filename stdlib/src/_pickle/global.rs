@@ -203,7 +203,7 @@ fn no_module(t: &mut Thread, v: &Obj) -> Res<Raised> {
 
 /// Looks for an object in all modules.
 fn search_modules(t: &mut Thread, v: &Obj, path: &[Obj]) -> Res<Option<Obj>> {
-    let modules = runtime::MODULES.get().unwrap_or(Value::NONE);
+    let modules = runtime::MODULES.of(t).get().unwrap_or(Value::NONE);
     let Some(modules) = Dict::of(modules) else {
         return Ok(None);
     };

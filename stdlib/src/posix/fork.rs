@@ -3,6 +3,7 @@
 use super::*;
 use crate::wait::IMPORT_LOCK;
 use parking_lot::Mutex;
+use weft_objects::interpreter::{self, PerInterpreter};
 use weft_objects::runtime::{self, SharedObj};
 
 /// Functions of `register_at_fork`.
@@ -13,11 +14,18 @@ struct Registered {
     in_parent: Vec<SharedObj>,
 }
 
-static REGISTERED: Mutex<Registered> = Mutex::new(Registered {
-    before: Vec::new(),
-    in_child: Vec::new(),
-    in_parent: Vec::new(),
-});
+impl Registered {
+    const fn new() -> Registered {
+        Registered {
+            before: Vec::new(),
+            in_child: Vec::new(),
+            in_parent: Vec::new(),
+        }
+    }
+}
+
+static REGISTERED: PerInterpreter<Mutex<Registered>> =
+    PerInterpreter::new(Mutex::new(Registered::new()), Default::default);
 
 fn register_at_fork(t: &mut Thread, a: &[Value]) -> Res {
     if a.iter().all(|v| v.is_null()) {
@@ -34,7 +42,7 @@ fn register_at_fork(t: &mut Thread, a: &[Value]) -> Res {
     }
     let share = |v: Value| (!v.is_null()).then(|| SharedObj::new(t, Obj::new(t, v)));
     let (before, in_child, in_parent) = (share(a[0]), share(a[1]), share(a[2]));
-    let mut r = REGISTERED.lock();
+    let mut r = REGISTERED.of(t).lock();
     r.before.extend(before);
     r.in_child.extend(in_child);
     r.in_parent.extend(in_parent);
@@ -51,7 +59,10 @@ fn run(t: &mut Thread, functions: Vec<Obj>) {
 }
 
 fn registered(t: &Thread, which: fn(&Registered) -> &Vec<SharedObj>) -> Vec<Obj> {
-    which(&REGISTERED.lock()).iter().map(|f| f.get(t)).collect()
+    which(&REGISTERED.of(t).lock())
+        .iter()
+        .map(|f| f.get(t))
+        .collect()
 }
 
 /// Forks by `f` (0 in the child, -1: error), with everything around it that keeps the child whole.
@@ -76,6 +87,7 @@ pub fn fork_with(t: &mut Thread, f: impl FnOnce() -> i32) -> Result<i32, i32> {
     };
     if pid == 0 {
         crate::_thread::after_fork_child();
+        crate::_asyncio::after_fork_child(t);
     }
     IMPORT_LOCK.unlock(false);
     if pid == 0 {
@@ -112,7 +124,18 @@ pub fn refuse_at_end(t: &mut Thread, what: &str) -> Res<()> {
     Ok(())
 }
 
+/// RuntimeError in an interpreter that does not allow it.
+pub fn refuse_isolated(t: &Thread, what: u32, shown: &str) -> Res<()> {
+    if interpreter::current(t).allows(what) {
+        return Ok(());
+    }
+    Err(t.runtime_error(format!(
+        "{shown} not supported for isolated subinterpreters"
+    )))
+}
+
 fn fork(t: &mut Thread, _a: &[Value]) -> Res {
+    refuse_isolated(t, interpreter::FORK, "fork")?;
     refuse_at_end(t, "can't fork")?;
     // SAFETY: the world stands still, and the child cleans up after the threads that it has not.
     match fork_with(t, || unsafe { libc::fork() }) {
@@ -127,6 +150,7 @@ fn fork(t: &mut Thread, _a: &[Value]) -> Res {
 }
 
 fn forkpty(t: &mut Thread, _a: &[Value]) -> Res {
+    refuse_isolated(t, interpreter::FORK, "fork")?;
     let mut master = -1;
     let null = std::ptr::null_mut();
     // SAFETY: as in `fork`; the number is ours, the rest is not asked for.

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::ffi::c_char;
+use weft_objects::interpreter::EXEC;
 
 unsafe extern "C" {
     /// The process's environment.
@@ -71,6 +72,7 @@ pub(super) fn variables(t: &mut Thread, v: Value, func: &str) -> Res<Strings> {
 }
 
 fn execv(t: &mut Thread, a: &[Value]) -> Res {
+    fork::refuse_isolated(t, EXEC, "exec")?;
     let p = support::path(t, a[0], "execv", "path")?;
     let args = arguments(
         t,
@@ -84,6 +86,7 @@ fn execv(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn execve(t: &mut Thread, a: &[Value]) -> Res {
+    fork::refuse_isolated(t, EXEC, "exec")?;
     let p = support::path_or_fd(t, a[0], "execve", "path", cfg!(target_os = "linux"))?;
     let args = arguments(
         t,

@@ -3,7 +3,6 @@
 use super::*;
 use crate::native::BuiltinFunction;
 use crate::text::repr::push_escape;
-use std::sync::Once;
 
 /// What a handler is asked about.
 struct Asked {
@@ -280,16 +279,18 @@ pub static DEFS: [(&str, NativeDef); 8] = [
     ),
 ];
 
-/// Enters the standard handlers, once.
+/// Enters the standard handlers, where there is none of that name.
 pub(super) fn install(t: &Thread) {
-    static DONE: Once = Once::new();
-    DONE.call_once(|| {
-        for (name, def) in &DEFS {
-            let f = BuiltinFunction::new_function(t, def, Value::NULL);
-            let kept = global(t, f.value());
-            HANDLERS.insert(name.as_bytes().to_vec(), kept);
-        }
-    });
+    let registry = REGISTRY.of(t);
+    if registry.standard.load(Acquire) {
+        return;
+    }
+    for (name, def) in &DEFS {
+        let f = BuiltinFunction::new_function(t, def, Value::NULL);
+        let entry = registry.handlers.entry(name.as_bytes().to_vec());
+        entry.or_insert_with(|| global(t, f.value()));
+    }
+    registry.standard.store(true, Release);
 }
 
 /// The name of a character in the Unicode database.
