@@ -48,4 +48,4 @@ with tempfile.TemporaryDirectory() as folder:
     same(sorted(sys.loads), sorted(set(sys.loads)), "a module ran twice")
     sys.path.remove(folder)
 same(threading.active_count(), 1, "threads left")
-done()
+done("divided work")
