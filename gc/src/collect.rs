@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 /// Container bytes that a thread makes before its first collection.
-pub(crate) const FIRST_LIMIT: usize = 2 << 20;
+pub(crate) const FIRST_LIMIT: usize = 6 << 20;
 
 /// Shared objects that are worth stopping the world for.
 const SHARED_FIRST: usize = 100_000;
