@@ -22,7 +22,7 @@ LIMIT = 30
 def catalogue():
     """Names and makers of objects: what they give is shared. (Of native kinds: a class written in Python may well loop for ever.)"""
     import array, bz2, codecs, collections, contextvars, csv, datetime, functools, hashlib, io, itertools, json
-    import lzma, mmap, operator, pickle, queue, re, select, socket, string, struct, tempfile, types, unicodedata, weakref
+    import lzma, mmap, operator, pickle, queue, re, select, string, struct, tempfile, types, unicodedata, weakref
     import xml.parsers.expat, zlib, heapq, bisect, _thread, enum, dataclasses, pathlib, copy, time as tm, collections.abc, ast, textwrap
     import tokenize, symtable, warnings, logging, threading as th, concurrent.futures as cf, statistics, uuid, urllib.parse, html.parser
     import configparser, string as st, shelve, zipfile, tarfile, gzip, ipaddress, difflib, traceback, inspect, types, typing, annotationlib
@@ -110,13 +110,6 @@ def catalogue():
         f.seek(0)
         return f
 
-    def pair():
-        a, b = socket.socketpair()
-        a.setblocking(False)
-        b.setblocking(False)
-        a.send(b"x" * 10)
-        return b
-
     base = list(range(40))
     packed = zlib.compress(b"hello world" * 100)
     var = contextvars.ContextVar("v", default=1)
@@ -163,7 +156,7 @@ def catalogue():
         "partial": lambda: functools.partial(pow, 2), "lru": lambda: functools.lru_cache(8)(lambda *a: a), "cmpkey": lambda: functools.cmp_to_key(lambda a, b: 0)(1),
         "itemgetter": lambda: operator.itemgetter(0, 1), "attrgetter": lambda: operator.attrgetter("a"),
         "methodcaller": lambda: operator.methodcaller("m", 1), "simplequeue": queue.SimpleQueue, "lock": th.Lock, "rlock": th.RLock, "local": th.local, "event": th.Event, "sema": lambda: th.Semaphore(2),
-        "poll": select.poll, "pair": pair, "parser": parser, "incdec": lambda: codecs.getincrementaldecoder("utf-8")(), "incenc": lambda: codecs.getincrementalencoder("utf-16")(),
+        "poll": select.poll, "parser": parser, "incdec": lambda: codecs.getincrementaldecoder("utf-8")(), "incenc": lambda: codecs.getincrementalencoder("utf-16")(),
         "ast": lambda: ast.parse("x = [1, f(2)]"), "uuid": lambda: uuid.UUID(int=5),
         "typevar": lambda: typing.TypeVar("T"), "frame": sys._getframe, "traceback": lambda: tb(),
     }

@@ -9,12 +9,13 @@ use crate::header::{Flags, Header, TypeFlags};
 use crate::heap::{PagePtr, for_each_block, is_free, orphan_pages, page_of};
 use crate::mark::{ALIVE, Kind, View, each_word};
 use crate::obj::Obj;
-use crate::thread::{Thread, multithreaded, world};
-use std::cell::Cell;
+use crate::thread::{State, Thread, multithreaded, world};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 /// Container bytes that a thread makes before its first collection.
-pub(crate) const FIRST_LIMIT: usize = 6 << 20;
+pub(crate) const FIRST_LIMIT: usize = 2 << 20;
 
 /// Shared objects that are worth stopping the world for.
 const SHARED_FIRST: usize = 100_000;
@@ -26,6 +27,8 @@ static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(SHARED_FIRST);
 #[derive(Default)]
 pub struct GcState {
     running: Cell<bool>,
+    /// Threads that were running finalizers when the last collection began, and how far they are when these are done.
+    pub(crate) running_elsewhere: RefCell<Vec<(Arc<State>, u32)>>,
 }
 
 /// What a collection has found.
@@ -105,7 +108,7 @@ pub fn collect_local(t: &mut Thread) -> CollectStats {
 }
 
 fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
-    let span = crate::stats::begin();
+    let span = crate::stats::begin().map(|span| (span, crate::stats::cpu()));
     t.gc.running.set(true);
     let peer = t.peer().clone();
     let t = &*t;
@@ -141,8 +144,8 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
         .collected
         .set(t.stats.collected.get() + result.0.found as u64);
     t.gc.running.set(false);
-    if let Some(span) = span {
-        span.collected(shared);
+    if let Some((span, since)) = span {
+        span.collected(shared, since);
     }
     result
 }
@@ -174,7 +177,12 @@ impl<'a> Collection<'a> {
         // SAFETY: pages are this thread's, or the world is stopped.
         let (leaves, pages) = all.into_iter().partition(|p| unsafe { (*p.0).leaf });
         let tag = t.tag();
-        let view = View { kind, tag, pages };
+        let view = View {
+            kind,
+            tag,
+            pages,
+            reached: AtomicBool::new(false),
+        };
         Collection {
             t,
             pool: crate::mark::pool(&view),

@@ -8,7 +8,6 @@ use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
 use crate::obj::Obj;
 use crate::thread::Thread;
 use crate::value::Value;
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering::*;
 
 /// Something to run when no native code is in the way.
@@ -129,10 +128,27 @@ impl Thread {
         unsafe { (*self.pending.get()).pop_front() }
     }
 
-    /// All finalizers and callbacks that wait to be run.
-    pub fn take_pending(&self) -> VecDeque<Pending> {
-        // SAFETY: as in `push_pending`.
-        unsafe { std::mem::take(&mut *self.pending.get()) }
+    /// Sets about running what waits to be run: until [`Thread::next_pending`] gives none. What comes to wait meanwhile is not of it.
+    pub fn serve_pending(&self) {
+        // SAFETY: as in `push_pending`, and so below.
+        unsafe { (*self.serving.get()).push(std::mem::take(&mut *self.pending.get())) };
+    }
+
+    /// The next one, which runs until [`Thread::end_pending`].
+    pub fn next_pending(&self) -> Option<Pending> {
+        // SAFETY: as above.
+        let serving = unsafe { &mut *self.serving.get() };
+        let next = serving.last_mut()?.pop_front();
+        match next {
+            Some(_) => self.peer().payload().finishing.begin(),
+            None => drop(serving.pop()),
+        }
+        next
+    }
+
+    /// What [`Thread::next_pending`] has given has been run.
+    pub fn end_pending(&self) {
+        self.peer().payload().finishing.end();
     }
 
     #[inline(always)]

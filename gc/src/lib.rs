@@ -8,6 +8,7 @@ mod block;
 mod collect;
 mod count;
 mod destroy;
+mod finishing;
 mod header;
 mod heap;
 mod lock;
@@ -33,6 +34,7 @@ pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
 pub use publish::{publish, share};
+pub use shared::wait_for_finalizers;
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;

@@ -3,16 +3,23 @@
 //! A container's mark is its *scratch word*, which its page has while a collector runs. Marking goes by a stack, takes a few objects
 //! off it in advance, and prefetches them: nearly each is a cache miss. With the world stopped, and much to do, all cores mark, each with
 //! a stack of its own, half of which it gives away when it has grown long; who sets a mark goes on from there.
+//!
+//! A stack that has grown very long (of lists of many objects, or that refer to the same one many times) is emptied: what lies on it is
+//! noted as [`REACHED`] in the scratch words, and found there once all stacks are empty. So marking takes next to no memory.
 
 use crate::header::{Flags, Header, IMMORTAL};
 use crate::heap::{Page, PagePtr, block_index, for_each_block, is_free, page_of};
 use crate::value::Value;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use weft_threads::count::{COUNT_MASK, LISTED};
 
 /// Scratch word of a block: reached by marking (or no candidate at all).
 pub(crate) const ALIVE: u32 = u32::MAX;
+/// The same, but not yet gone on from, and on no stack. Counts are less.
+const REACHED: u32 = u32::MAX - 1;
+/// Objects on a stack that is too long.
+const TOO_LONG: usize = 1 << 15;
 /// Objects taken off the stack in advance.
 const AHEAD: usize = 16;
 /// A stack that is longer than this is shared with other cores.
@@ -33,6 +40,8 @@ pub(crate) struct View {
     pub tag: u16,
     /// Pages of containers.
     pub pages: Vec<PagePtr>,
+    /// Something is [`REACHED`].
+    pub reached: AtomicBool,
 }
 
 /// What a look at all containers has found.
@@ -195,12 +204,69 @@ impl View {
     /// Marks these objects and all that they reach.
     pub(crate) fn mark(&self, roots: Vec<*const Header>, pool: Option<&rayon::ThreadPool>) {
         match pool {
-            None => self.drain::<false>(roots, &mut |_| ()),
+            None => {
+                self.drain::<false>(roots, &mut |_| ());
+                while self.reached.swap(false, Relaxed) {
+                    self.go_on(&self.pages, |stack| {
+                        self.drain::<false>(stack, &mut |_| ());
+                    });
+                }
+            }
             Some(pool) => {
                 let roots = Stack(roots);
                 pool.scope(move |s| self.drain_in(s, roots));
+                while self.reached.swap(false, Relaxed) {
+                    pool.install(|| {
+                        self.pages.par_chunks(32).for_each(|pages| {
+                            self.go_on(pages, |stack| {
+                                let stack = Stack(stack);
+                                rayon::scope(move |s| self.drain_in(s, stack));
+                            });
+                        });
+                    });
+                }
             }
         }
+    }
+
+    /// Goes on from all that is reached on these pages. What is reached meanwhile may lie on pages that it has left behind.
+    fn go_on(&self, pages: &[PagePtr], mut drain: impl FnMut(Vec<*const Header>)) {
+        for p in pages {
+            let mut stack = Vec::new();
+            // SAFETY: as in `scratch`; a reached block is an object.
+            unsafe {
+                let size = (*p.0).block_size();
+                for (i, word) in (&*(*p.0).scratch.get()).iter().enumerate() {
+                    if word.load(Relaxed) == REACHED {
+                        stack.push(crate::heap::block_at(p.0, i * size).cast_const());
+                    }
+                }
+            }
+            if !stack.is_empty() {
+                drain(stack);
+            }
+        }
+    }
+
+    /// Empties a stack that is too long.
+    #[cold]
+    fn note(&self, stack: &mut Vec<*const Header>) {
+        let mut some = false;
+        for (i, p) in stack.iter().enumerate() {
+            if let Some(next) = stack.get(i + AHEAD) {
+                prefetch(*next);
+            }
+            // SAFETY: reached from what is alive.
+            if let Some(s) = self.scratch(unsafe { &**p }) {
+                let now = s.load(Relaxed);
+                // If another core goes on from it just now, its mark stays.
+                some |= now < REACHED && s.compare_exchange(now, REACHED, Relaxed, Relaxed).is_ok();
+            }
+        }
+        if some {
+            self.reached.store(true, Relaxed);
+        }
+        stack.clear();
     }
 
     fn drain_in<'s>(&'s self, scope: &rayon::Scope<'s>, stack: Stack) {
@@ -241,6 +307,9 @@ impl View {
             }
             each_word(h, |v| {
                 if v.is_ptr() {
+                    if stack.len() >= TOO_LONG {
+                        self.note(&mut stack);
+                    }
                     stack.push(v.ptr());
                 }
             });

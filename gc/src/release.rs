@@ -5,10 +5,10 @@
 //! on no list yet, and so keeps its page; once it is on the page's remote list, that thread is done with the page.
 
 use crate::block::{Free, OWN};
+use crate::heap::CLASSES;
 use crate::heap::{
     BIG, Heap, ORPHANS, PAGE, Page, PagePtr, block_count, drop_page, for_each_block,
 };
-use crate::heap::{CLASSES, page_of};
 use std::ptr::null_mut;
 
 /// Empty pages that a heap keeps of each class, for what comes next.
@@ -44,18 +44,15 @@ impl Heap {
         // SAFETY: this thread's own pages and lists; see above for blocks that others free.
         unsafe {
             for p in &*self.pages.get() {
-                if (*p.0).class != BIG && !(*p.0).remote.is_empty() {
-                    self.take_remote(&*p.0, (*p.0).class as usize);
+                let mut unused = 0;
+                if (*p.0).class != BIG {
+                    if !(*p.0).remote.is_empty() {
+                        self.take_remote(&*p.0, (*p.0).class as usize);
+                    }
+                    // Page by page: a free list leads all over the memory.
+                    for_each_block(p.0, |b| unused += u32::from((*b.cast::<Free>()).is_own()));
                 }
-                (*p.0).unused.set(0);
-            }
-            for class in 0..CLASSES * 2 {
-                let mut p = self.free[class].get();
-                while !p.is_null() {
-                    let unused = &(*page_of(p.cast())).unused;
-                    unused.set(unused.get() + 1);
-                    p = (*p).next(OWN);
-                }
+                (*p.0).unused.set(unused);
             }
             let mut gone = Vec::new();
             let mut kept = [0; CLASSES * 2];
@@ -72,12 +69,11 @@ impl Heap {
                 if kept[class] <= KEPT {
                     return true;
                 }
-                page.unused.set(GONE);
                 gone.push(*p);
                 false
             });
             if !gone.is_empty() {
-                self.unlist();
+                self.list_anew();
             }
             let n = gone.len();
             gone.into_iter().for_each(|p| give_back(p.0));
@@ -85,27 +81,25 @@ impl Heap {
         }
     }
 
-    /// Takes the blocks of pages that are to go off the free lists, keeping the order of the others.
-    unsafe fn unlist(&self) {
-        // SAFETY: this thread's lists; the pages are still there.
+    /// Makes the free lists of the pages that are left.
+    unsafe fn list_anew(&self) {
+        self.free.iter().for_each(|list| list.set(null_mut()));
+        // SAFETY: this thread's pages and lists; blocks on the lists are those that say so.
         unsafe {
-            for class in 0..CLASSES * 2 {
-                let mut last: *mut Free = null_mut();
-                let mut p = self.free[class].get();
-                self.free[class].set(null_mut());
-                while !p.is_null() {
-                    let next = (*p).next(OWN);
-                    if (*page_of(p.cast())).unused.get() != GONE {
-                        (*p).set_next(null_mut(), OWN);
-                        if last.is_null() {
-                            self.free[class].set(p);
-                        } else {
-                            (*last).set_next(p, OWN);
-                        }
-                        last = p;
-                    }
-                    p = next;
+            for p in &*self.pages.get() {
+                let Some(list) = self.free.get((*p.0).class as usize) else {
+                    continue;
+                };
+                if (*p.0).unused.get() == 0 {
+                    continue;
                 }
+                for_each_block(p.0, |b| {
+                    let b = b.cast::<Free>();
+                    if (*b).is_own() {
+                        (*b).set_next(list.get(), OWN);
+                        list.set(b);
+                    }
+                });
             }
         }
     }
@@ -133,9 +127,6 @@ const SYSTEM_PAGE: usize = if cfg!(target_arch = "x86_64") {
 } else {
     64 << 10
 };
-
-/// Count of a page that is to go.
-const GONE: u32 = u32::MAX;
 
 /// The same for pages of threads that have ended.
 unsafe fn release_orphans() -> usize {

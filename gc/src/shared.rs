@@ -7,13 +7,17 @@ use crate::destroy::Pending;
 use crate::header::{Flags, Header};
 use crate::stats::{self, Span};
 use crate::thread::{Thread, world};
-use parking_lot::Mutex;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::*;
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use std::time::{Duration, Instant};
+use weft_threads::Left;
 use weft_threads::count::{Settled, settle};
 
 /// Candidates that are worth a handshake of their own.
 const ENOUGH: usize = 1000;
+/// How long a collection waits for other threads' finalizers at most: they may be waiting for something without saying so.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Retired memory that is worth one, in bytes.
 const ENOUGH_BYTES: usize = 1 << 20;
 /// Handshakes in one safepoint for what dies with what has died, level by level, as long as nobody has to be waited for.
@@ -37,22 +41,65 @@ pub(crate) struct Batch {
     /// When the handshake was asked for, if anybody asks.
     asked: Option<Span>,
 }
-impl Batch {
-    fn new(epoch: u64, waiting: Waiting) -> Batch {
-        let asked = stats::begin();
-        Batch {
-            epoch,
-            waiting,
-            asked,
-        }
-    }
-}
 
 // SAFETY: raw pointers to shared objects and retired memory; whoever holds the batch may settle it.
 unsafe impl Send for Batch {}
 
-/// Batches of threads that have ended.
-static ORPHANS: Mutex<Vec<Batch>> = Mutex::new(Vec::new());
+/// Batches of threads that have ended, or have gone away, or have to wait for a core.
+static LEFT: Left<Batch> = Left::new();
+
+// When more threads run than there are cores, most of them wait for one, and can answer no handshake before they have it. So whoever
+// asks, and whoever answers, sleeps until all have: they get round to it within some hundred microseconds, rather than after as many
+// time slices as threads share a core. (Yielding instead may cost a thread its turn for long: Linux takes it for having used its whole
+// slice.) Who has asked may be the last to have a core again, so whoever answers last settles.
+//
+// As each handshake then costs a change of threads for each, they come no closer than this, in nanoseconds.
+const APART: u64 = 1_000_000;
+/// A thread that has not answered by then is busy with something else, or the machine is.
+const SHORT: Duration = Duration::from_micros(500);
+/// After so many handshakes in a row of which that was true nobody sleeps for such a thread's sake, until all have answered once.
+const PATIENT: u32 = 4;
+static LATE: AtomicU32 = AtomicU32::new(0);
+/// The last of them.
+static LATE_EPOCH: AtomicU64 = AtomicU64::new(0);
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// When the last handshake in a crowd was asked for, in nanoseconds since [`START`].
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// Whether more threads run than there are cores, as far as is known.
+fn crowded() -> bool {
+    static CORES: LazyLock<u32> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
+    let crowd = world().crowd();
+    crowd > 1 && crowd > *CORES
+}
+
+fn nanos() -> u64 {
+    START.elapsed().as_nanos() as u64
+}
+
+/// Lets those go first who have still to answer a handshake. Whether all have.
+#[cold]
+fn make_way(epoch: u64) -> bool {
+    let late = LATE.load(Relaxed);
+    if world().passed(epoch) || late < PATIENT && world().wait_passed(epoch, SHORT) {
+        if late > 0 {
+            LATE.store(0, Relaxed);
+        }
+        return true;
+    }
+    if late < PATIENT && LATE_EPOCH.swap(epoch, Relaxed) != epoch {
+        LATE.fetch_add(1, Relaxed);
+    }
+    false
+}
+
+/// After answering a handshake: whether this thread should settle what others have asked for.
+#[cold]
+pub(crate) fn answered() -> bool {
+    crowded() && make_way(world().epoch()) && !LEFT.is_empty()
+}
 
 /// Puts a candidate, whose LISTED flag this thread has just set, on the thread's list.
 pub(crate) fn list(t: &Thread, h: &Header) {
@@ -91,21 +138,33 @@ impl Thread {
     /// finalizers pending.
     pub fn settle(&mut self, all: bool) {
         let t = &*self;
-        if let Some(orphans) = ORPHANS.try_lock().map(|mut o| std::mem::take(&mut *o)) {
-            // SAFETY: only this thread touches its batches.
-            unsafe { (*t.batches.get()).extend(orphans) };
-        }
+        // SAFETY: only this thread touches its batches.
+        unsafe { (*t.batches.get()).extend(LEFT.take()) };
         let mut level = 0;
+        let mut soon = false;
         loop {
             // SAFETY: as above; the borrow ends before anything else can run.
             let idle = unsafe { (*t.batches.get()).is_empty() };
             // SAFETY: as above.
             let waiting = unsafe { &mut *t.waiting.get() };
             if (idle || all) && !waiting.is_empty() {
-                let waiting = std::mem::take(waiting);
-                let epoch = world().handshake(t.peer());
-                // SAFETY: as above.
-                unsafe { (*t.batches.get()).push_back(Batch::new(epoch, waiting)) };
+                soon = !all && crowded() && nanos() < ASKED.load(Relaxed) + APART;
+                if soon {
+                    break;
+                }
+                let batch = t.ask(std::mem::take(waiting));
+                // What somebody waits for, here and now, is settled here.
+                if crowded() && !all {
+                    ASKED.store(nanos(), Relaxed);
+                    let epoch = batch.epoch;
+                    LEFT.put([batch]);
+                    make_way(epoch);
+                    // SAFETY: as above.
+                    unsafe { (*t.batches.get()).extend(LEFT.take()) };
+                } else {
+                    // SAFETY: as above.
+                    unsafe { (*t.batches.get()).push_back(batch) };
+                }
             }
             let mut progress = false;
             loop {
@@ -128,10 +187,31 @@ impl Thread {
         }
         // What has been listed by settling goes on: else a chain of shared objects would die by one link for each full list.
         // SAFETY: as above.
-        if unsafe {
-            !(*t.batches.get()).is_empty() || (level > 1 && !(*t.waiting.get()).is_empty())
-        } {
+        let (next, more) = unsafe {
+            let next = (*t.batches.get()).front().map(|b| b.epoch);
+            (next, level > 1 && !(*t.waiting.get()).is_empty())
+        };
+        let again = match next {
+            // Whoever is the last to answer says so.
+            Some(epoch) => world().passed_or_tell(t.peer(), epoch),
+            None => more,
+        };
+        t.asked.set(next.is_some());
+        if next.is_some() && crowded() && !all {
+            // SAFETY: as above.
+            LEFT.put(unsafe { (*t.batches.get()).drain(..) });
+        }
+        if again || soon {
             t.peer().raise(crate::breaker_bits::SETTLE);
+        }
+    }
+
+    fn ask(&self, waiting: Waiting) -> Batch {
+        let asked = stats::begin();
+        Batch {
+            epoch: world().handshake(self.peer()),
+            waiting,
+            asked,
         }
     }
 
@@ -140,42 +220,42 @@ impl Thread {
     #[inline(never)]
     pub(crate) fn hand_over(&self) {
         self.peer().take(crate::breaker_bits::SETTLE);
+        self.asked.set(false);
         // SAFETY: only this thread touches its lists; nothing of them is borrowed over the handshake.
-        unsafe {
-            let waiting = std::mem::take(&mut *self.waiting.get());
-            if !waiting.is_empty() {
-                let epoch = world().handshake(self.peer());
-                (*self.batches.get()).push_back(Batch::new(epoch, waiting));
-            }
-            let mut orphans = ORPHANS.lock();
-            orphans.extend((*self.batches.get()).drain(..));
-            if orphans.is_empty() {
-                return;
-            }
-        }
-        // One that runs comes to a safepoint soon. If all are away, the first that is back sees to it.
-        let peers = world().peers();
-        let mut others = peers.iter().filter(|p| !Arc::ptr_eq(p, self.peer()));
-        match others.find(|p| p.is_attached()) {
-            Some(other) => other.raise(crate::breaker_bits::SETTLE),
-            None => {
-                for peer in &peers {
-                    peer.raise(crate::breaker_bits::SETTLE);
-                }
-            }
-        }
+        let waiting = unsafe { std::mem::take(&mut *self.waiting.get()) };
+        self.leave_batches(waiting);
+    }
+
+    fn leave_batches(&self, waiting: Waiting) {
+        let last = (!waiting.is_empty()).then(|| self.ask(waiting));
+        // SAFETY: only this thread touches its batches.
+        let batches = unsafe { std::mem::take(&mut *self.batches.get()) };
+        LEFT.leave(world(), self.peer(), batches.into_iter().chain(last));
     }
 
     /// Takes over what other threads have listed: they may be away, and what is dead is to be found dead now.
     pub(crate) fn gather(&mut self) {
         let peer = self.peer().clone();
         let t = &*self;
+        let (mut running, mut pending) = (Vec::new(), Vec::new());
         world().stop(&peer, |stopped| {
             // SAFETY: the world is stopped, so nobody else touches these lists.
             let (mine, batches) = unsafe { (&mut *t.waiting.get(), &mut *t.batches.get()) };
-            for other in stopped.peers().map(|p| p.payload().thread()) {
+            for peer in stopped.peers() {
+                let other = peer.payload().thread();
                 if std::ptr::eq(other, t) {
                     continue;
+                }
+                let goal = peer.payload().finishing.goal();
+                running.extend(goal.map(|goal| (peer.clone(), goal)));
+                // SAFETY: as above, and another thread's than ours.
+                let (waiting, serving) =
+                    unsafe { (&mut *other.pending.get(), &mut *other.serving.get()) };
+                for list in serving.iter_mut().chain([waiting]) {
+                    let (shared, local) = std::mem::take(list).into_iter().partition(is_shared);
+                    *list = local;
+                    let shared: VecDeque<Pending> = shared;
+                    pending.extend(shared);
                 }
                 // SAFETY: as above, and another thread's than ours.
                 let theirs = unsafe { std::mem::take(&mut *other.waiting.get()) };
@@ -187,35 +267,41 @@ impl Thread {
                 batches.extend(unsafe { (*other.batches.get()).drain(..) });
             }
         });
+        pending.into_iter().for_each(|p| self.push_pending(p));
+        self.gc.running_elsewhere.replace(running);
     }
 
     /// Leaves what still waits, and finalizers that have not run, to whoever settles next: at the thread's end.
     pub(crate) fn abandon_waiting(&self) {
         // SAFETY: only this thread touches its lists.
-        unsafe {
-            let mut waiting = std::mem::take(&mut *self.waiting.get());
-            while let Some(p) = self.pop_pending() {
-                let (Pending::Finalize(o) | Pending::Callback(o)) = &p;
-                crate::publish::share(self, o.value());
-                waiting.pending.push(p);
-            }
-            let mut orphans = ORPHANS.lock();
-            orphans.extend((*self.batches.get()).drain(..));
-            if !waiting.is_empty() {
-                let epoch = world().handshake(self.peer());
-                orphans.push(Batch::new(epoch, waiting));
-            }
-            if orphans.is_empty() {
-                return;
-            }
+        let mut waiting = unsafe { std::mem::take(&mut *self.waiting.get()) };
+        // SAFETY: as above. (In the child of a fork, that of a thread that is gone.)
+        let serving = unsafe { std::mem::take(&mut *self.serving.get()) };
+        let served = serving.into_iter().flatten();
+        for p in served.chain(std::iter::from_fn(|| self.pop_pending())) {
+            let (Pending::Finalize(o) | Pending::Callback(o)) = &p;
+            crate::publish::share(self, o.value());
+            waiting.pending.push(p);
         }
-        // The eldest thread, most likely the main one, is to settle them soon.
-        if let Some(other) = world()
-            .peers()
-            .iter()
-            .find(|p| !Arc::ptr_eq(p, self.peer()))
+        self.leave_batches(waiting);
+    }
+}
+
+fn is_shared(p: &Pending) -> bool {
+    let (Pending::Finalize(o) | Pending::Callback(o)) = p;
+    o.header().owner.load(Relaxed) == crate::header::SHARED
+}
+
+/// After [`collect`](crate::collect): waits for the finalizers that other threads were running when it began, as long as those threads
+/// run. One that waits for something itself may be waiting for this thread.
+pub fn wait_for_finalizers(t: &mut Thread) {
+    let begin = Instant::now();
+    for (peer, goal) in t.gc.running_elsewhere.take() {
+        while !peer.payload().finishing.reached(goal)
+            && peer.is_attached()
+            && begin.elapsed() < PATIENCE
         {
-            other.raise(crate::breaker_bits::SETTLE);
+            t.blocking(|| std::thread::sleep(Duration::from_micros(50)));
         }
     }
 }

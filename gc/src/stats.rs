@@ -40,6 +40,8 @@ struct Totals {
     contended: u64,
     contended_by_type: ByType,
     local: Times,
+    /// The processor's time for these, in nanoseconds.
+    local_cpu: u64,
     shared: Times,
     stops: Times,
     waits: Times,
@@ -132,6 +134,17 @@ pub(crate) fn on() -> bool {
 /// Something that takes time, and that somebody asks for.
 pub(crate) struct Span(u64);
 
+/// The processor's time that this thread has had, in nanoseconds.
+pub(crate) fn cpu() -> u64 {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes to `t` alone.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
+    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+}
+
 /// Now, if anybody asks.
 #[inline]
 pub(crate) fn begin() -> Option<Span> {
@@ -166,10 +179,13 @@ impl Span {
         }
     }
 
-    /// A collection has ended.
+    /// A collection has ended, which has had the processor since its time was this.
     #[cold]
-    pub(crate) fn collected(self, shared: bool) {
+    pub(crate) fn collected(self, shared: bool, since: u64) {
         let mut totals = TOTALS.lock();
+        if !shared {
+            totals.local_cpu += cpu() - since;
+        }
         let times = if shared {
             &mut totals.shared
         } else {
@@ -280,6 +296,12 @@ pub fn report(t: &Thread) -> String {
     line("locks that had to be waited for", totals.contended);
     totals.handshakes.show("handshakes", &mut out);
     totals.local.show("local collections", &mut out);
+    let ms = totals.local_cpu as f64 / 1e6;
+    let _ = writeln!(
+        out,
+        "{:<34}{ms:>10.1} ms",
+        "  the processor's time for these"
+    );
     totals.shared.show("shared collections", &mut out);
     totals.stops.show("times at a safepoint", &mut out);
     totals.waits.show("times away", &mut out);

@@ -1,6 +1,7 @@
 //! What one thread of the runtime owns: its tag, its registers, its heap, and what it has still to settle.
 
 use crate::destroy::Pending;
+use crate::finishing::Finishing;
 use crate::header::Header;
 use crate::heap::Heap;
 use crate::shared::{Batch, Waiting};
@@ -18,6 +19,7 @@ use weft_threads::{Payload, Peer, World, breaker_bits};
 /// What the other threads know of a thread: where its state lies, to flush its registers while it is held.
 pub struct ThreadPayload {
     thread: AtomicPtr<Thread>,
+    pub(crate) finishing: Finishing,
 }
 
 impl ThreadPayload {
@@ -38,7 +40,7 @@ impl Payload for ThreadPayload {
     }
 }
 
-type State = Peer<ThreadPayload>;
+pub(crate) type State = Peer<ThreadPayload>;
 
 static WORLD: LazyLock<World<ThreadPayload>> = LazyLock::new(World::new);
 static MULTITHREADED: AtomicBool = AtomicBool::new(false);
@@ -163,8 +165,12 @@ pub struct Thread {
     pub(crate) heap: Heap,
     pub(crate) dead: UnsafeCell<Vec<*mut Header>>,
     pub(crate) pending: UnsafeCell<VecDeque<Pending>>,
+    /// Those that were waiting when it began to run them; the innermost run's last.
+    pub(crate) serving: UnsafeCell<Vec<VecDeque<Pending>>>,
     pub(crate) waiting: UnsafeCell<Waiting>,
     pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
+    /// It waits to be told that all have answered.
+    pub(crate) asked: Cell<bool>,
     pub gc: crate::collect::GcState,
     pub stats: Stats,
     /// When it began to run, if anybody asks.
@@ -199,6 +205,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
     }
     let peer = WORLD.join(|_| ThreadPayload {
         thread: AtomicPtr::new(null_mut()),
+        finishing: Finishing::new(),
     })?;
     // In the GIL build every object is local to every thread: one tag for all.
     let tag = if cfg!(feature = "gil") { 1 } else { peer.tag() };
@@ -215,8 +222,10 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         heap: Heap::new(),
         dead: UnsafeCell::default(),
         pending: UnsafeCell::default(),
+        serving: UnsafeCell::default(),
         waiting: UnsafeCell::default(),
         batches: UnsafeCell::default(),
+        asked: Cell::new(false),
         gc: Default::default(),
         stats: Stats::default(),
         born: Cell::new(None),
@@ -348,7 +357,7 @@ impl Thread {
     pub fn blocking<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let at = Location::caller();
         let span = crate::stats::begin();
-        if self.peer.breaker().load(Relaxed) & breaker_bits::SETTLE != 0 {
+        if self.peer.breaker().load(Relaxed) & breaker_bits::SETTLE != 0 || self.asked.get() {
             self.hand_over();
         }
         self.detach();
@@ -367,6 +376,12 @@ impl Thread {
         let mut bits = WORLD.safepoint(&self.peer);
         if let Some(span) = span {
             span.stood();
+        }
+        if bits & breaker_bits::HANDSHAKE != 0 {
+            bits &= !breaker_bits::HANDSHAKE;
+            if crate::shared::answered() {
+                bits |= breaker_bits::SETTLE;
+            }
         }
         #[cfg(feature = "gil")]
         if bits & breaker_bits::GIL != 0 {

@@ -32,7 +32,44 @@ impl Hasher for AddressHasher {
     }
 }
 
-type Map<R> = HashMap<u64, Vec<R>, BuildHasherDefault<AddressHasher>>;
+type Map<R> = HashMap<u64, Refs<R>, BuildHasherDefault<AddressHasher>>;
+
+/// The weak references to one object, oldest first. Mostly it is one.
+enum Refs<R> {
+    One(R),
+    #[allow(clippy::box_collection)] // A word in the map, and not three.
+    Several(Box<Vec<R>>),
+}
+
+impl<R> Refs<R> {
+    fn as_slice(&self) -> &[R] {
+        match self {
+            Refs::One(r) => std::slice::from_ref(r),
+            Refs::Several(all) => all,
+        }
+    }
+
+    fn and(self, r: R) -> Refs<R> {
+        Refs::Several(match self {
+            Refs::One(first) => Box::new(vec![first, r]),
+            Refs::Several(mut all) => {
+                all.push(r);
+                all
+            }
+        })
+    }
+
+    /// Takes out those of which `is` is true. False: none is left.
+    fn remove(&mut self, is: impl Fn(&R) -> bool) -> bool {
+        match self {
+            Refs::One(r) => !is(r),
+            Refs::Several(all) => {
+                all.retain(|r| !is(r));
+                !all.is_empty()
+            }
+        }
+    }
+}
 
 /// On cache lines of its own.
 #[repr(align(128))]
@@ -58,11 +95,12 @@ impl<R: Weak> WeakTable<R> {
     /// `r` refers to `target`, which the caller keeps alive.
     pub fn enter(&self, target: u64, r: R) {
         r.target().store(target, Release);
-        self.shard(target)
-            .write()
-            .entry(target)
-            .or_default()
-            .push(r);
+        let mut map = self.shard(target).write();
+        let refs = match map.remove(&target) {
+            Some(refs) => refs.and(r),
+            None => Refs::One(r),
+        };
+        map.insert(target, refs);
     }
 
     /// The weak reference whose word is `target` is about to be freed: `is` picks its entry.
@@ -73,11 +111,10 @@ impl<R: Weak> WeakTable<R> {
             return;
         }
         let mut map = self.shard(key).write();
-        if let Some(refs) = map.get_mut(&key) {
-            refs.retain(|r| !is(r));
-            if refs.is_empty() {
-                map.remove(&key);
-            }
+        if let Some(refs) = map.get_mut(&key)
+            && !refs.remove(is)
+        {
+            map.remove(&key);
         }
     }
 
@@ -98,8 +135,8 @@ impl<R: Weak> WeakTable<R> {
     /// The referent has died: empties every weak reference to it, calling `each` with it before.
     pub fn clear(&self, target: u64, mut each: impl FnMut(&R)) {
         let mut map = self.shard(target).write();
-        for r in map.remove(&target).unwrap_or_default() {
-            each(&r);
+        for r in map.remove(&target).iter().flat_map(Refs::as_slice) {
+            each(r);
             // Last: who sees 0 here frees the weak reference without taking the lock. See `leave`.
             r.target().store(0, Release);
         }
@@ -108,7 +145,7 @@ impl<R: Weak> WeakTable<R> {
     /// Calls `f` with each weak reference to `target`.
     pub fn look(&self, target: u64, f: impl FnMut(&R)) {
         if let Some(refs) = self.shard(target).read().get(&target) {
-            refs.iter().for_each(f);
+            refs.as_slice().iter().for_each(f);
         }
     }
 }

@@ -131,6 +131,24 @@ fn cycles_are_collected_unless_reached() {
     });
 }
 
+/// More at once than marking has on its stack: what it finds later is alive as well.
+#[test]
+fn very_many_are_reached_at_once() {
+    const MANY: usize = 40_000;
+    run(|t| {
+        let last = chain(t, 3);
+        for i in 0..MANY {
+            let inner = pair(t, Some(&last), None);
+            put_register(t, i, pair(t, Some(&inner), Some(&last)).into_value());
+        }
+        drop(cycle(t));
+        let before = live();
+        assert_eq!(collect(t).found, 2);
+        assert_eq!(live(), before - 2);
+        (0..MANY).for_each(|i| drop_register(t, i));
+    });
+}
+
 #[test]
 fn what_is_frozen_is_left_alone() {
     run(|t| {

@@ -11,7 +11,7 @@ mod barrier;
 mod turn;
 
 use barrier::Word;
-use turn::{CREATED, FINISHED, RUNNING, SUSPENDED, begin, end};
+use turn::{CREATED, FINISHED, RUNNING, SUSPENDED, begin, end, reveal};
 use weft_loom_tests::{Watched, fails, holds};
 use weft_threads::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
 use weft_threads::sync::{Arc, thread};
@@ -176,5 +176,103 @@ fn broken_running_without_saying_so() {
             ..REAL
         };
         published_while_it_runs(quietly, |_| ())
+    });
+}
+
+/// A thread runs the innermost of a chain of local generators. The outermost has been entered, the one between is hidden: it is as it
+/// was when it was suspended, and its registers are where they were. Then something is published from which all three can be reached.
+/// `publish` does that. When the innermost one has returned, the others go on.
+fn chain_published(publish: fn(&[Arc<Generator>; 3])) {
+    let chain = [SUSPENDED, SUSPENDED, SUSPENDED].map(Generator::new);
+    let other = {
+        let chain = chain.clone();
+        thread::spawn(move || {
+            if chain[0].shared.read() == 1 {
+                chain
+                    .iter()
+                    .map(|g| g.next(REAL, false).is_some())
+                    .collect()
+            } else {
+                Vec::new()
+            }
+        })
+    };
+    let [outermost, hidden, innermost] = &chain;
+    assert!(begin(&outermost.state, true).is_ok());
+    assert!(begin(&innermost.state, true).is_ok());
+    innermost.registers.set(1);
+    publish(&chain);
+    // Shared now, and all three still ours.
+    innermost.registers.set(2);
+    end(&innermost.state, FINISHED);
+    // Its delegator has been revealed, gets its registers, and yields past the outermost.
+    assert!(
+        hidden.state.load(Relaxed) == RUNNING,
+        "somebody else has it"
+    );
+    hidden.registers.set(1);
+    end(&hidden.state, SUSPENDED);
+    outermost.registers.set(1);
+    end(&outermost.state, SUSPENDED);
+    other.join().unwrap();
+}
+
+#[test]
+fn a_running_chain_is_published() {
+    holds(8, || {
+        chain_published(|[outermost, hidden, _]| {
+            reveal(&hidden.state);
+            outermost.shared.exchange(1, || ());
+        })
+    });
+}
+
+#[test]
+fn broken_hidden_when_published() {
+    fails(3, || {
+        chain_published(|[outermost, hidden, _]| {
+            outermost.shared.exchange(1, || ());
+            reveal(&hidden.state);
+        })
+    });
+}
+
+/// A chain whose innermost one yields: those that were entered are given up from the inside out, the hidden one has never been taken.
+fn chain_yields(publish: fn(&[Arc<Generator>; 3])) {
+    let chain = [SUSPENDED, SUSPENDED, SUSPENDED].map(Generator::new);
+    let other = {
+        let chain = chain.clone();
+        thread::spawn(move || {
+            if chain[0].shared.read() == 1 {
+                for g in &chain {
+                    g.next(REAL, false);
+                }
+            }
+        })
+    };
+    let [outermost, hidden, innermost] = &chain;
+    // Enters and leaves it once by the short way, and then publishes it.
+    assert!(begin(&outermost.state, true).is_ok());
+    assert!(begin(&innermost.state, true).is_ok());
+    innermost.registers.set(1);
+    end(&innermost.state, SUSPENDED);
+    end(&outermost.state, SUSPENDED);
+    publish(&chain);
+    // The short way is known no more: each is entered for itself, as it is shared now, and whoever has not got one waits for nobody.
+    let mine: Vec<_> = [outermost, hidden, innermost]
+        .into_iter()
+        .take_while(|g| begin(&g.state, false).is_ok())
+        .collect();
+    mine.iter().for_each(|g| g.registers.set(2));
+    mine.iter().rev().for_each(|g| end(&g.state, SUSPENDED));
+    other.join().unwrap();
+}
+
+#[test]
+fn a_suspended_chain_is_published() {
+    holds(4, || {
+        chain_yields(|[outermost, ..]| {
+            outermost.shared.exchange(1, || ());
+        })
     });
 }

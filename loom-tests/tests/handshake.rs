@@ -11,6 +11,7 @@ use loom::sync::{
 use loom::thread;
 use weft_loom_tests::heap::{Heap, REAL, Steps, Thread, drain};
 use weft_loom_tests::{fails, holds};
+use weft_threads::breaker_bits::SETTLE;
 use weft_threads::count::{COUNT_MASK, DEAD, DIRTY, LISTED, Settled};
 use weft_threads::{Payload, World};
 
@@ -243,4 +244,43 @@ fn the_registers_of_who_is_away_count() {
 #[test]
 fn broken_not_looking_through_who_is_away() {
     fails(3, || away(false));
+}
+
+/// Who waits for the others' answers is told of the last one, and need not ask. `ask` is how it begins to wait.
+fn told(others: usize, ask: fn(&Thread, u64) -> bool) {
+    let world = Arc::new(World::new());
+    let heap = Heap::new(REAL, LISTED, [false, false]);
+    let me = Thread::new(&world, &heap);
+    let threads: Vec<_> = (0..others)
+        .map(|_| {
+            let other = Thread::new(&world, &heap);
+            thread::spawn(move || {
+                other.poll();
+                other.detach();
+            })
+        })
+        .collect();
+    let epoch = me.handshake();
+    let passed = ask(&me, epoch);
+    threads.into_iter().for_each(|t| t.join().unwrap());
+    assert!(world.passed(epoch));
+    assert!(
+        passed || me.peer.breaker().load(Acquire) & SETTLE != 0,
+        "nobody has said so"
+    );
+}
+
+#[test]
+fn the_last_to_answer_says_so() {
+    holds(5, || {
+        told(1, |me, epoch| me.world.passed_or_tell(&me.peer, epoch))
+    });
+    holds(2, || {
+        told(2, |me, epoch| me.world.passed_or_tell(&me.peer, epoch))
+    });
+}
+
+#[test]
+fn broken_asking_without_waiting() {
+    fails(3, || told(1, |me, epoch| me.world.passed(epoch)));
 }

@@ -358,6 +358,20 @@ impl Dict {
         dec(t, old);
     }
 
+    /// As [`Dict::set_str`]. Takes over the value, a register word.
+    #[inline]
+    pub fn set_str_own(&self, t: &Thread, key: &Str, v: Value) {
+        let v = Obj::own(v).into_value();
+        let old = {
+            let _guard = lock(t, &self.header);
+            let found = self.quick_str(key);
+            self.put(t, found, key.hash(), key.header.value(), v)
+        };
+        if !old.is_null() {
+            dec(t, old);
+        }
+    }
+
     /// Removes a str key and gives its value. Never runs Python.
     pub fn remove_str(&self, t: &Thread, key: &Str) -> Option<Obj> {
         let taken = {

@@ -312,10 +312,7 @@ pub unsafe fn reveal_one(f: *mut Frame) {
         (*f).instance = Value::NULL;
         (*f).flags &= !Frame::CHAINED;
         let d = &*g.delegator();
-        d.state.store(
-            crate::generator::RUNNING,
-            std::sync::atomic::Ordering::Relaxed,
-        );
+        crate::turn::reveal(&d.state);
         let func = &*(d.func.get().ptr() as *const crate::function::Function);
         let code = d.code();
         let more = left > 0;

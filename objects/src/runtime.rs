@@ -552,11 +552,13 @@ pub fn run_pending(t: &mut Thread) {
     }
     t.vm().finalizers.set(depth + 1);
     while t.has_pending() {
-        for p in t.take_pending() {
+        t.serve_pending();
+        while let Some(p) = t.next_pending() {
             let saved = t.exc.replace(Value::NULL);
             finish(t, p);
             let left = t.exc.replace(saved);
             dec(t, left);
+            t.end_pending();
         }
     }
     t.vm().finalizers.set(depth);

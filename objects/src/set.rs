@@ -225,13 +225,19 @@ impl Set {
         inc(t, key);
         let len = self.len.load(Relaxed) + 1;
         let full = match self.table() {
-            Some(table) => table.insert(at, hash, key.bare().0),
-            None => {
+            Some(table) if !table.is_single() => table.insert(at, hash, key.bare().0),
+            Some(table) => {
                 let new = Table::new(0);
                 // SAFETY: just made.
-                let table = unsafe { new.as_ref() };
-                table.insert(table.probe(hash).start(), hash, key.bare().0);
+                unsafe {
+                    table.copy_to(new.as_ref());
+                    new.as_ref().insert_clean(hash, key.bare().0);
+                }
                 self.publish(t, new.as_ptr());
+                false
+            }
+            None => {
+                self.publish(t, Table::single(hash, key.bare().0).as_ptr());
                 false
             }
         };

@@ -33,6 +33,13 @@ pub fn begin(state: &AtomicU8, alone: bool) -> Result<u8, u8> {
     }
 }
 
+/// A generator that is hidden in a chain of delegations says that it runs. Nobody but its thread can reach it yet: this has to come before
+/// anything of the thread is published.
+// Relaxed: whoever comes to see it has read what was stored, with release, when it was published.
+pub fn reveal(state: &AtomicU8) {
+    state.store(RUNNING, Relaxed);
+}
+
 /// Gives the right up.
 // Release: hands the registers to the next one.
 #[inline(always)]

@@ -94,7 +94,9 @@ fn without_an_interpreter() {
         ty.ready(t);
     }
     let m = Module::new(t, "builtins");
-    runtime::BUILTINS.set(t, Module::of(m.value()).expect("a module").dict_obj(t));
+    runtime::BUILTINS
+        .of(t)
+        .set(t, Module::of(m.value()).expect("a module").dict_obj(t));
     template::init(t);
     exception_groups::init(t).expect("ExceptionGroup");
 

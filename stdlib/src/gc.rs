@@ -41,6 +41,7 @@ fn collect_as(t: &mut Thread, generation: usize) -> usize {
             break;
         }
     }
+    weft_gc::wait_for_finalizers(t);
     COLLECTIONS[generation].fetch_add(1, Relaxed);
     COLLECTED[generation].fetch_add(found as u64, Relaxed);
     found

@@ -35,8 +35,18 @@ check(seen.count(signal.SIGUSR1) > 0 and seen.count(signal.SIGALRM) > 0, "no sig
 # an interrupt must not be lost in the callbacks of what has died with the thread that sent it
 caught = 0
 for _ in range(ROUNDS):
+    # Not before the thread has been started: an interrupt in the middle of that leaves its condition unlocked, in CPython as well.
+    gate = _thread.allocate_lock()
+    gate.acquire()
+
+    def interrupt(gate):
+        gate.acquire()
+        time.sleep(0.002)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, args=(gate,)).start()
     try:
-        threading.Timer(0.002, _thread.interrupt_main).start()
+        gate.release()
         end = time.monotonic() + 20
         while time.monotonic() < end:
             pass

@@ -22,6 +22,7 @@ impl<P: Payload> World<P> {
             if in_child(&result) {
                 registry.peers.retain(|peer| std::ptr::eq(&**peer, me));
                 self.set_moved();
+                self.agreed(&registry);
             }
             result
         })
@@ -39,5 +40,6 @@ impl<P: Payload> World<P> {
             .stopper
             .filter(|address| *address == std::ptr::from_ref(me).addr());
         self.set_moved();
+        self.agreed(&registry);
     }
 }

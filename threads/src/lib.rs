@@ -14,6 +14,7 @@
 //! | [`retire`] | memory that is freed after a handshake |
 //! | [`parker`] | the one-byte lock in every object |
 //! | [`gil`] | one lock handed over, for the `gil` build |
+//! | [`left`] | what threads leave to others |
 //! | [`event`] | something that happens once, such as a thread's end |
 //! | [`once`] | cells initialised once |
 //! | [`fork`] | surviving `fork` |
@@ -23,6 +24,7 @@ pub mod count;
 pub mod event;
 pub mod fork;
 pub mod gil;
+pub mod left;
 pub mod once;
 pub mod parker;
 pub mod peer;
@@ -34,6 +36,7 @@ pub mod world;
 
 pub use backoff::{Backoff, Pace};
 pub use gil::Gil;
+pub use left::Left;
 pub use once::Once;
 pub use parker::RawLock;
 pub use peer::{Payload, Peer, breaker_bits};

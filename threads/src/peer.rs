@@ -7,7 +7,7 @@
 //! The state bits are zero while the thread runs, so the interpreter polls the word against zero.
 
 use crate::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -63,6 +63,8 @@ pub struct Peer<P> {
     tag: AtomicU32,
     /// The newest epoch whose handshake this thread has answered.
     acked: AtomicU64,
+    /// It wants to be told when all have answered. Used under the registry lock only.
+    waiting: AtomicBool,
     payload: P,
 }
 
@@ -74,6 +76,7 @@ impl<P> Peer<P> {
             breaker: AtomicU32::new(DETACHED | held),
             tag: AtomicU32::new(tag.into()),
             acked: AtomicU64::new(epoch),
+            waiting: AtomicBool::new(false),
             payload,
         }
     }
@@ -104,11 +107,11 @@ impl<P> Peer<P> {
 
     /// Asks something of the thread: it will see it at its next safepoint.
     ///
-    /// `STOP` and `HANDSHAKE` are the world's and ignored here.
+    /// `STOP` and `HANDSHAKE` are the world's and ignored here. Returns the breaker as it was.
     // Release: what was written before the request is seen by whoever takes it.
-    pub fn raise(&self, bits: u32) {
+    pub fn raise(&self, bits: u32) -> u32 {
         self.breaker
-            .fetch_or(bits & REQUESTS & !(STOP | HANDSHAKE), Release);
+            .fetch_or(bits & REQUESTS & !(STOP | HANDSHAKE), Release)
     }
 
     /// Clears requests and returns those that were set.
@@ -135,6 +138,13 @@ impl<P> Peer<P> {
 
     pub(crate) fn set_acked(&self, epoch: u64) {
         self.acked.store(epoch, Release);
+    }
+
+    /// Under the registry lock.
+    pub(crate) fn set_waiting(&self, on: bool) -> bool {
+        let was = self.waiting.load(Relaxed);
+        self.waiting.store(on, Relaxed);
+        was
     }
 
     /// The word behind [`Peer::acked`], for models that break the protocol on purpose.

@@ -15,12 +15,13 @@ use crate::retire::Orphans;
 use crate::sync::{
     Arc, Condvar, Mutex, MutexGuard,
     atomic::{
-        AtomicBool, AtomicU64,
+        AtomicU32, AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
     const_fn,
 };
 use crate::tags::Tags;
+use std::time::{Duration, Instant};
 
 /// The set of threads, and what they have agreed on.
 #[derive(Debug)]
@@ -29,15 +30,26 @@ pub struct World<P> {
     epoch: AtomicU64,
     /// Every thread has answered this epoch; a lower bound, see [`World::passed`].
     minimum: AtomicU64,
-    /// Somebody has answered, or left, since `minimum` was computed.
-    moved: AtomicBool,
+    /// [`MOVED`] and [`WAITERS`].
+    moved: AtomicU32,
     registry: Mutex<Registry<P>>,
+    /// How many threads ran when the last handshake was asked for: a hint, and so no part of any protocol.
+    crowd: std::sync::atomic::AtomicU32,
     /// A thread that a stopper may be waiting for has come to rest.
     reached: Condvar,
     /// The world goes on.
     resumed: Condvar,
+    /// `minimum` has been raised.
+    answered: Condvar,
+    /// Threads that wait for that. Changed under the lock, and so no part of any protocol.
+    sleepers: std::sync::atomic::AtomicU32,
     pub(crate) orphans: Orphans,
 }
+
+/// Somebody has answered, or left, since `minimum` was computed.
+const MOVED: u32 = 1;
+/// Somebody wants to be told when `minimum` is raised.
+const WAITERS: u32 = 2;
 
 /// What the registry lock protects.
 #[derive(Debug)]
@@ -61,7 +73,8 @@ impl<P: Payload> World<P> {
             Self {
                 epoch: AtomicU64::new(0),
                 minimum: AtomicU64::new(0),
-                moved: AtomicBool::new(false),
+                moved: AtomicU32::new(0),
+                crowd: std::sync::atomic::AtomicU32::new(0),
                 registry: Mutex::new(Registry {
                     peers: Vec::new(),
                     tags: Tags::new(),
@@ -69,6 +82,8 @@ impl<P: Payload> World<P> {
                 }),
                 reached: Condvar::new(),
                 resumed: Condvar::new(),
+                answered: Condvar::new(),
+                sleepers: std::sync::atomic::AtomicU32::new(0),
                 orphans: Orphans::new(),
             }
         }
@@ -190,7 +205,7 @@ impl<P: Payload> World<P> {
     pub fn detach(&self, peer: &Peer<P>) {
         let now = peer.breaker().load(Relaxed);
         debug_assert!(now & DETACHED == 0, "detached twice");
-        if now & (STOP | HANDSHAKE) != 0
+        if now & (STOP | HANDSHAKE | SETTLE) != 0
             || peer
                 .breaker()
                 .compare_exchange(now, now | DETACHED, Release, Relaxed)
@@ -203,11 +218,16 @@ impl<P: Payload> World<P> {
     #[cold]
     #[inline(never)]
     fn detach_slow(&self, peer: &Peer<P>) {
-        if self.settle_into(peer, DETACHED) & STOP != 0 {
+        let now = self.settle_into(peer, DETACHED);
+        if now & STOP != 0 {
             // The stopper checks and waits under the lock, so it is not past its check.
             let _registry = self.registry.lock();
             self.reached.notify_all();
         }
+        if now & SETTLE != 0 {
+            self.pass_on(peer);
+        }
+        self.tell();
     }
 
     /// Answers what handshake there is and sets a state bit, with no handshake between the two.
@@ -230,19 +250,22 @@ impl<P: Payload> World<P> {
     // ---- safepoints ----
 
     /// What a thread does when it finds its breaker set: answers a handshake, and waits if the
-    /// world is stopping. Returns the other requests, still set: see [`Peer::take`].
+    /// world is stopping. Returns the other requests, still set (see [`Peer::take`]), and `HANDSHAKE` if it has answered one.
     #[cold]
     #[inline(never)]
     pub fn safepoint(&self, peer: &Peer<P>) -> u32 {
+        let mut answered = 0;
         loop {
             let now = peer.breaker().load(Acquire);
             if now & HANDSHAKE != 0 {
                 self.answer(peer);
+                self.tell();
+                answered = HANDSHAKE;
             } else if now & STOP != 0 {
                 let registry = self.registry.lock();
                 drop(self.park(peer, registry));
             } else {
-                return now & REQUESTS;
+                return now & REQUESTS | answered;
             }
         }
     }
@@ -255,6 +278,9 @@ impl<P: Payload> World<P> {
     ) -> MutexGuard<'a, Registry<P>> {
         if registry.stopper.is_some() {
             self.settle_into(peer, HELD);
+            if self.has_waiters() {
+                self.agreed(&registry);
+            }
             self.reached.notify_all();
             while peer.is_held() {
                 registry = self.resumed.wait(registry);
@@ -279,22 +305,27 @@ impl<P: Payload> World<P> {
         // Release: whoever reads the new epoch (in `answer`) sees what the caller listed or
         // unlinked before.
         let epoch = self.epoch.fetch_add(1, AcqRel) + 1;
+        let mut running = 1;
         for peer in &registry.peers {
             if !std::ptr::eq(&**peer, me) {
-                self.ask(peer, epoch);
+                running += u32::from(self.ask(peer, epoch));
             }
         }
+        self.crowd.store(running, Relaxed);
         me.breaker().fetch_and(!HANDSHAKE, AcqRel);
         me.payload().flush();
         self.ack(me, epoch);
+        if self.has_waiters() {
+            self.agreed(&registry);
+        }
         epoch
     }
 
     /// Has a thread answer `epoch`: sets its breaker if it runs, answers for it if not. With the
-    /// registry lock held.
+    /// registry lock held. Whether it runs.
     // Release when asking: pairs with the acquire in `answer`. Acquire when holding: pairs with the
     // release in `settle_into` and `detach`; release when letting go: pairs with `attach`.
-    fn ask(&self, peer: &Peer<P>, epoch: u64) {
+    fn ask(&self, peer: &Peer<P>, epoch: u64) -> bool {
         let word = peer.breaker();
         loop {
             let now = word.load(Acquire);
@@ -303,7 +334,7 @@ impl<P: Payload> World<P> {
                 peer.payload().flush();
                 self.ack(peer, epoch);
                 word.fetch_and(!HANDSHAKE, AcqRel);
-                return;
+                return false;
             }
             let running = now & DETACHED == 0;
             let next = now | if running { HANDSHAKE } else { HELD };
@@ -316,7 +347,7 @@ impl<P: Payload> World<P> {
                 // Who waits to attach waits for the registry lock: nobody to wake.
                 word.fetch_and(!(HELD | HANDSHAKE), Release);
             }
-            return;
+            return running;
         }
     }
 
@@ -352,15 +383,103 @@ impl<P: Payload> World<P> {
     #[inline(never)]
     fn passed_slow(&self, epoch: u64) -> bool {
         // Read before swapping: polling must not write.
-        if !self.moved.load(Relaxed) || !self.moved.swap(false, AcqRel) {
+        if self.moved.load(Relaxed) & MOVED == 0
+            || self.moved.fetch_and(!MOVED, AcqRel) & MOVED == 0
+        {
             return false;
         }
-        let registry = self.registry.lock();
+        self.agreed(&self.registry.lock()) >= epoch
+    }
+
+    /// The epoch that every registered thread has answered. Tells those who wait for that, if it is another one than before.
+    // The minimum is written under the lock only, and never lowered: new threads start at the newest epoch. So whoever raises it
+    // finds all that wait, and who begins to wait later has seen it.
+    pub(crate) fn agreed(&self, registry: &Registry<P>) -> u64 {
         let answered = registry.peers.iter().map(|peer| peer.acked()).min();
         let minimum = answered.unwrap_or_else(|| self.epoch.load(Relaxed));
-        // Written under the lock only, and never lowered: new threads start at the newest epoch.
-        self.minimum.store(minimum, Release);
-        minimum >= epoch
+        if minimum > self.minimum.load(Relaxed) {
+            self.minimum.store(minimum, Release);
+            if !self.has_waiters() {
+                return minimum;
+            }
+            self.moved.fetch_and(!WAITERS, AcqRel);
+            for peer in &registry.peers {
+                if peer.set_waiting(false) {
+                    peer.raise(SETTLE);
+                }
+            }
+            if self.sleepers.load(Relaxed) > 0 {
+                self.answered.notify_all();
+            }
+        }
+        minimum
+    }
+
+    /// As [`World::passed`]. If it has not, the caller's `SETTLE` is raised when more have answered: it need not ask again before.
+    // Whoever answers changes the same word by a read-modify-write: after this one, and then sees that somebody waits; or before it,
+    // and then the look that follows sees the answer.
+    pub fn passed_or_tell(&self, me: &Peer<P>, epoch: u64) -> bool {
+        let registry = self.registry.lock();
+        me.set_waiting(true);
+        self.moved.fetch_or(WAITERS, AcqRel);
+        let passed = self.agreed(&registry) >= epoch;
+        if passed {
+            me.set_waiting(false);
+        }
+        passed
+    }
+
+    /// Gives the core away until all have answered, for so long at most. Whether they have.
+    // As in `passed_or_tell`.
+    #[cold]
+    pub fn wait_passed(&self, epoch: u64, most: Duration) -> bool {
+        let begin = Instant::now();
+        let mut registry = self.registry.lock();
+        loop {
+            self.moved.fetch_or(WAITERS, AcqRel);
+            if self.agreed(&registry) >= epoch {
+                return true;
+            }
+            let left = most.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            self.sleepers.fetch_add(1, Relaxed);
+            (registry, _) = self.answered.wait_timeout(registry, left);
+            self.sleepers.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// After an answer: whether somebody may wait for it.
+    fn has_waiters(&self) -> bool {
+        self.moved.load(Acquire) & WAITERS != 0
+    }
+
+    /// The same, and has them told.
+    fn tell(&self) {
+        if self.has_waiters() {
+            self.agreed(&self.registry.lock());
+        }
+    }
+
+    /// How many threads ran when the last handshake was asked for.
+    pub fn crowd(&self) -> u32 {
+        self.crowd.load(Relaxed)
+    }
+
+    /// Has another thread settle, which comes to a safepoint soon. If all are away, the first that is back.
+    // One exchange tells whether the thread was away. If it was not, and goes away after that, it sees the request as it does so,
+    // and passes it on: see `detach_slow`.
+    #[cold]
+    pub fn pass_on(&self, me: &Peer<P>) {
+        let registry = self.registry.lock();
+        let mut others = registry.peers.iter().filter(|p| !std::ptr::eq(&***p, me));
+        if others.any(|p| p.is_attached() && p.raise(SETTLE) & DETACHED == 0) {
+            return;
+        }
+        for peer in &registry.peers {
+            peer.raise(SETTLE);
+        }
     }
 
     // ---- for the other modules of this crate ----
@@ -384,7 +503,7 @@ impl<P: Payload> World<P> {
     // Release, and an exchange rather than a store: whoever clears the flag has acquired all that
     // set it, not only the last. (Otherwise it may miss an answer, and nobody looks again: loom.)
     pub(crate) fn set_moved(&self) {
-        self.moved.swap(true, Release);
+        self.moved.fetch_or(MOVED, AcqRel);
     }
 }
 

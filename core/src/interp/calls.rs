@@ -390,14 +390,16 @@ fn bind_in_place(
                 n += 1;
             }
         }
-        let extra = has_star_star.then(|| Dict::new(t));
+        let extra = has_star_star.then(|| {
+            let left = places[..names.len()].iter().filter(|p| **p == EXTRA);
+            Dict::with_capacity(t, left.count())
+        });
         for (j, name) in names.iter().enumerate() {
             let v = given[j];
             if places[j] != EXTRA {
                 *base.add(places[j] as usize) = v;
             } else if let (Some(d), Some(name)) = (&extra, Str::exact(*name)) {
-                Dict::of_obj(d).set_str(t, name, v);
-                drop_reg(t, v);
+                Dict::of_obj(d).set_str_own(t, name, v);
             }
         }
         if let Some(d) = extra {

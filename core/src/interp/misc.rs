@@ -118,7 +118,11 @@ pub fn build_map(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let d = Dict::with_capacity(t, i.c());
     for k in 0..i.c() {
         let v = take_reg(f, i.b() + 2 * k + 1);
-        Dict::of_obj(&d).set_own(t, reg(f, i.b() + 2 * k), v)?;
+        let key = reg(f, i.b() + 2 * k);
+        match Str::exact(key) {
+            Some(key) => Dict::of_obj(&d).set_str_own(t, key, v),
+            None => Dict::of_obj(&d).set_own(t, key, v)?,
+        }
         let key = take_reg(f, i.b() + 2 * k);
         drop_reg(t, key);
     }

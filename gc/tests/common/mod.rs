@@ -257,7 +257,7 @@ static SERIAL: Mutex<()> = Mutex::new(());
 pub fn run(f: impl FnOnce(&mut Thread)) {
     let serial = SERIAL.lock().unwrap_or_else(|e| e.into_inner());
     LIVE.store(0, Relaxed);
-    let mut t = weft_gc::spawn_state(None, 1 << 12).unwrap();
+    let mut t = weft_gc::spawn_state(None, 1 << 16).unwrap();
     t.enter();
     // A failing test must not hold up the others: handshakes wait for its thread.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(&mut t)));

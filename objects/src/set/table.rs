@@ -21,6 +21,8 @@ pub const DEAD: u64 = 0x3c;
 /// Places next to each other that are tried before jumping.
 const NEAR: usize = 9;
 const MIN: usize = 8;
+/// Places of a table for one key.
+const SINGLE: usize = 2;
 const PLACES: usize = size_of::<Table>().next_multiple_of(align_of::<Place>());
 
 /// Head of a table; the places follow it in the same allocation.
@@ -83,6 +85,21 @@ impl Table {
             places *= 2;
         }
         Self::with_places(places)
+    }
+
+    /// A table of this key alone, which has to grow before there is another: many sets never have more than one.
+    pub fn single(hash: i64, key: u64) -> NonNull<Table> {
+        let new = Self::with_places(SINGLE);
+        // SAFETY: just made.
+        let table = unsafe { new.as_ref() };
+        table.insert(table.probe(hash).start(), hash, key);
+        new
+    }
+
+    /// Whether the table has room for one key only, and has (or had) that.
+    #[inline(always)]
+    pub fn is_single(&self) -> bool {
+        self.mask == SINGLE - 1
     }
 
     fn with_places(places: usize) -> NonNull<Table> {
@@ -159,7 +176,7 @@ impl Table {
     /// are left out.
     #[inline(always)]
     pub fn find(&self, p: &mut Probe, mut test: impl FnMut(&Place, u64) -> Match) -> Found {
-        // Ends: two places of five are empty.
+        // Ends: two places of five are empty, or one of two.
         loop {
             let at = p.start + p.near;
             let place = self.place(at);
@@ -238,7 +255,8 @@ impl Table {
         }
     }
 
-    fn insert_clean(&self, hash: i64, key: u64) {
+    /// Writer: puts a key that is not there into a table that nobody else knows.
+    pub fn insert_clean(&self, hash: i64, key: u64) {
         let mut p = self.probe(hash);
         let mut at = p.start;
         while self.place(at).key.load(Relaxed) != 0 {
