@@ -53,7 +53,8 @@ pub fn div_rem_u128(a: u128, b: u128) -> (u128, u128) {
         let (a, b) = (a as u64, b as u64);
         return ((a / b).into(), (a % b).into());
     }
-    (a / b, a % b)
+    let q = a / b;
+    (q, a - q * b)
 }
 
 impl From<u64> for Coef {
@@ -96,8 +97,8 @@ impl Coef {
     pub fn limbs<'a>(&'a self, room: &'a mut [u64; 2]) -> &'a [u64] {
         match self {
             Small(n) => {
-                let base = u128::from(BASE);
-                *room = [(n % base) as u64, (n / base) as u64];
+                let (high, low) = limbs::split(*n);
+                *room = [low, high];
                 limbs::trim(room)
             }
             Big(v) => v,
@@ -287,7 +288,7 @@ impl Coef {
     pub fn trailing_zeros(&self) -> u64 {
         fn of(mut x: u64) -> u64 {
             let mut n = 0;
-            while x % 10 == 0 {
+            while x.is_multiple_of(10) {
                 x /= 10;
                 n += 1;
             }
@@ -354,12 +355,12 @@ impl Coef {
 fn write_u128(n: u128, out: &mut Vec<u8>) {
     let mut part = [b'0'; INLINE + 1];
     let digits = digits_u128(n);
-    let base = u128::from(BASE);
     if n >> 64 == 0 {
         fill(n as u64, &mut part[INLINE + 1 - digits..]);
     } else {
-        fill((n % base) as u64, &mut part[INLINE + 1 - WIDTH..]);
-        fill((n / base) as u64, &mut part[..INLINE + 1 - WIDTH]);
+        let (high, low) = limbs::split(n);
+        fill(low, &mut part[INLINE + 1 - WIDTH..]);
+        fill(high, &mut part[..INLINE + 1 - WIDTH]);
     }
     out.extend_from_slice(&part[INLINE + 1 - digits..]);
 }

@@ -151,14 +151,50 @@ pub fn mul_small(a: &mut [u64], m: u64, plus: u64) -> u64 {
     carry
 }
 
+/// A divisor that many numbers are divided by, as in [`split`].
+pub struct Divisor {
+    shift: u32,
+    shifted: u64,
+    inverse: u64,
+}
+
+impl Divisor {
+    pub const fn new(m: u64) -> Divisor {
+        let shift = m.leading_zeros();
+        let shifted = m << shift;
+        Divisor {
+            shift,
+            shifted,
+            inverse: (u128::MAX / shifted as u128) as u64,
+        }
+    }
+
+    /// Quotient and rest of a number below the divisor times 2^64.
+    #[inline(always)]
+    pub fn div(&self, n: u128) -> (u64, u64) {
+        let n = n << self.shift;
+        let (high, low) = ((n >> 64) as u64, n as u64);
+        let q = u128::from(self.inverse) * u128::from(high) + n;
+        let (mut q1, q0) = (((q >> 64) as u64).wrapping_add(1), q as u64);
+        let mut r = low.wrapping_sub(q1.wrapping_mul(self.shifted));
+        if r > q0 {
+            q1 = q1.wrapping_sub(1);
+            r = r.wrapping_add(self.shifted);
+        }
+        if r >= self.shifted {
+            q1 = q1.wrapping_add(1);
+            r -= self.shifted;
+        }
+        (q1, r >> self.shift)
+    }
+}
+
 /// `a / m`, in place. The rest.
 pub fn div_small(a: &mut [u64], m: u64) -> u64 {
+    let m = Divisor::new(m);
     let mut rest = 0;
     for x in a.iter_mut().rev() {
-        let n = u128::from(rest) * u128::from(BASE) + u128::from(*x);
-        let m = u128::from(m);
-        *x = (n / m) as u64;
-        rest = (n % m) as u64;
+        (*x, rest) = m.div(u128::from(rest) * u128::from(BASE) + u128::from(*x));
     }
     rest
 }
@@ -245,7 +281,7 @@ pub fn shr(a: &[u64], n: usize) -> (Vec<u64>, u8) {
             // Exactly all limbs: their first digit decides.
             _ => {
                 let top = a[a.len() - 1] / POW[WIDTH - 1];
-                let others = a[a.len() - 1] % POW[WIDTH - 1] != 0
+                let others = !a[a.len() - 1].is_multiple_of(POW[WIDTH - 1])
                     || a[..a.len() - 1].iter().any(|x| *x != 0);
                 (Vec::new(), side(top as u8, others))
             }
@@ -257,14 +293,14 @@ pub fn shr(a: &[u64], n: usize) -> (Vec<u64>, u8) {
             0
         } else {
             let last = a[words - 1];
-            let others = last % POW[WIDTH - 1] != 0 || low(words - 1);
+            let others = !last.is_multiple_of(POW[WIDTH - 1]) || low(words - 1);
             side((last / POW[WIDTH - 1]) as u8, others)
         };
         return (a[words..].to_vec(), digit);
     }
     let (unit, scale) = (POW[rest], POW[WIDTH - rest]);
     let cut = a[words] % unit;
-    let others = cut % POW[rest - 1] != 0 || low(words);
+    let others = !cut.is_multiple_of(POW[rest - 1]) || low(words);
     let digit = side((cut / POW[rest - 1]) as u8, others);
     let mut out = Vec::with_capacity(a.len() - words);
     for i in words..a.len() {
@@ -387,7 +423,7 @@ fn div_blocks(u: &[u64], v: &[u64]) -> (Vec<u64>, Vec<u64>) {
 /// `2n` limbs by `n`, with a quotient of `n`.
 fn div_two_by_one(a: &[u64], b: &[u64]) -> (Vec<u64>, Vec<u64>) {
     let n = b.len();
-    if n % 2 != 0 || n <= RECURSIVE {
+    if !n.is_multiple_of(2) || n <= RECURSIVE {
         let mut u = a.to_vec();
         u.push(0);
         let mut q = div_school(&mut u, b);

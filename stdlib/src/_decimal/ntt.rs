@@ -1,7 +1,7 @@
 //! Products of long numbers by number theoretic transforms modulo three primes (Harvey, "Faster arithmetic for number-theoretic
 //! transforms").
 
-use super::limbs::split;
+use super::limbs::{Divisor, split};
 
 /// A prime below 2^62 and a root of unity of order 2^36.
 struct Field {
@@ -127,7 +127,8 @@ impl Field {
 
     fn load(&self, from: &[u64], n: usize) -> Vec<u64> {
         let mut out = Vec::with_capacity(n);
-        out.extend(from.iter().map(|x| x % self.p));
+        // Limbs are below 4p.
+        out.extend_from_slice(from);
         out.resize(n, 0);
         out
     }
@@ -145,9 +146,15 @@ impl Field {
             self.forward(&mut y, &powers);
             y
         });
+        let p = Divisor::new(self.p);
         for i in 0..n {
             let other = y.as_ref().map_or(x[i], |y| y[i]);
-            x[i] = (u128::from(x[i]) * u128::from(other) % u128::from(self.p)) as u64;
+            let below = self.reduce(if x[i] >= 2 * self.p {
+                x[i] - 2 * self.p
+            } else {
+                x[i]
+            });
+            x[i] = p.div(u128::from(below) * u128::from(other)).1;
         }
         let powers = self.powers(self.inverse(root), log);
         self.backward(&mut x, &powers);
@@ -201,8 +208,9 @@ pub fn mul(a: &[u64], b: &[u64]) -> Vec<u64> {
     let parts = FIELDS.map(|f| f.convolve(a, b, log));
     let mut out = Vec::with_capacity(n);
     let mut carry = 0u128;
-    for i in 0..n {
-        let (low, top) = join([parts[0][i], parts[1][i], parts[2][i]]);
+    let [first, second, third] = &parts;
+    for ((a, b), c) in first.iter().zip(second).zip(third).take(n) {
+        let (low, top) = join([*a, *b, *c]);
         let (low, over) = low.overflowing_add(carry);
         let top = top + u64::from(over);
         let (q1, r) = split(u128::from(top) << 64 | low >> 64);

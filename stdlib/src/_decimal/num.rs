@@ -74,7 +74,7 @@ impl Round {
             Round::Up => digit > 0,
             Round::Ceiling => digit > 0 && !neg,
             Round::Floor => digit > 0 && neg,
-            Round::ZeroFiveUp => digit > 0 && rest.last_digit() % 5 == 0,
+            Round::ZeroFiveUp => digit > 0 && rest.last_digit().is_multiple_of(5),
         }
     }
 }

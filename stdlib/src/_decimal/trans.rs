@@ -355,7 +355,7 @@ pub fn pow(a: &Num, b: &Num, c: &mut Ctx) -> Num {
             false => Num::zero(neg, 0),
         };
     }
-    if too_long(c) && !(integer && !b.neg) {
+    if (b.neg || !integer) && too_long(c) {
         return c.invalid(NO_MEMORY);
     }
     if let Some(n) = pow_far(a, b, neg, size, c) {
