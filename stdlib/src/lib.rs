@@ -9,6 +9,7 @@ pub mod _collections;
 pub mod _contextvars;
 pub mod _csv;
 pub mod _datetime;
+pub mod _decimal;
 pub mod _functools;
 pub mod _hashes;
 pub mod _heapq;
@@ -85,6 +86,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_contextvars", _contextvars::init),
     ("_csv", _csv::init),
     ("_datetime", _datetime::init),
+    ("_decimal", _decimal::init),
     ("_functools", _functools::init),
     ("_heapq", _heapq::init),
     ("_io", _io::init),
