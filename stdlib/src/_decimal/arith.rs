@@ -160,14 +160,23 @@ pub fn div(a: &Num, b: &Num, c: &mut Ctx) -> Num {
     if a.coef.is_zero() {
         return Num::zero(neg, ideal).finish(c);
     }
-    match quotient(&a.coef, &b.coef, ideal, c.prec) {
-        Ok((coef, exp)) => Num::new(neg, coef, exp).finish(c),
+    // What is exact has no more digits than that: so many a reciprocal has, if it ends at all.
+    let enough = (a.coef.digits() + 4 * b.coef.digits()) as i64;
+    let found = match quotient(&a.coef, &b.coef, ideal, c.prec) {
+        Err(TooLong) if enough < c.prec => match quotient(&a.coef, &b.coef, ideal, enough) {
+            Ok((coef, exp, true)) => Ok((coef, exp, true)),
+            _ => Err(TooLong),
+        },
+        found => found,
+    };
+    match found {
+        Ok((coef, exp, _)) => Num::new(neg, coef, exp).finish(c),
         Err(TooLong) => c.invalid(NO_MEMORY),
     }
 }
 
-/// `a / b` of coefficients with more digits than `prec` unless it is exact; what is not exact does not end in 0 or 5.
-fn quotient(a: &Coef, b: &Coef, ideal: i64, prec: i64) -> Result<(Coef, i64), TooLong> {
+/// `a / b` of coefficients with more digits than `prec` unless it is exact, and whether it is; what is not exact does not end in 0 or 5.
+fn quotient(a: &Coef, b: &Coef, ideal: i64, prec: i64) -> Result<(Coef, i64, bool), TooLong> {
     let shift = (b.digits() as i64 - a.digits() as i64).saturating_add(prec + 1);
     let (mut q, r) = if shift >= 0 {
         a.shl(shift.unsigned_abs())?.div_rem(b)
@@ -175,14 +184,15 @@ fn quotient(a: &Coef, b: &Coef, ideal: i64, prec: i64) -> Result<(Coef, i64), To
         a.div_rem(&b.shl(shift.unsigned_abs())?)
     };
     let mut exp = ideal - shift;
-    if !r.is_zero() {
+    let exact = r.is_zero();
+    if !exact {
         if q.last_digit() % 5 == 0 {
             q = q.add_one();
         }
     } else if exp < ideal {
         (q, exp) = strip(q, exp, ideal);
     }
-    Ok((q, exp))
+    Ok((q, exp, exact))
 }
 
 /// Without trailing zeros, as far as the exponent does not go above `most`.
