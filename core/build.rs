@@ -188,7 +188,8 @@ fn order_text(out_dir: &Path, groups: &[Vec<String>]) {
         let sections = sections.map(|n| format!(".text.{n} .text.unlikely.{n}\n"));
         script.push_str(&format!("*({})\n", sections.collect::<String>()));
     }
-    script.push_str("}\n} INSERT BEFORE .text;\n");
+    // What has no names: where the program is entered.
+    script.push_str("*(.text)\n}\n} INSERT BEFORE .text;\n");
     let file = out_dir.join("layout.ld");
     fs::write(&file, script).expect("OUT_DIR can be written");
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", file.display());

@@ -63,9 +63,13 @@ pub fn collect_if_due(t: &mut Thread) {
     t.heap.release_if_many(alive);
     t.heap.grown.set(0);
     // The work is proportional to what is alive, so a run is due when half as much again has been made; as much, if there is little
-    // garbage (objects are taken to have 64 bytes).
-    let worth = stats.found * 64 * 16 >= alive;
-    let limit = if worth { alive / 2 } else { alive };
+    // garbage (objects are taken to have 64 bytes); more yet, if there is next to none, as while a program builds what it is going to use.
+    let garbage = stats.found * 64;
+    let limit = match alive {
+        _ if garbage * 16 >= alive => alive / 2,
+        _ if garbage * 64 >= alive => alive,
+        _ => alive / 2 * 3,
+    };
     t.heap.limit.set(limit.max(FIRST_LIMIT));
     if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
