@@ -124,11 +124,16 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
                 // SAFETY: the world is stopped.
                 pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
             }
-            if shared {
-                Collection::new(t, pages, Kind::Shared(tags_of(&threads))).collect(&threads)
-            } else {
-                Collection::new(t, pages, Kind::Local).collect(&threads)
+            let kind = match shared {
+                true => Kind::Shared(tags_of(&threads)),
+                false => Kind::Local,
+            };
+            let result = Collection::new(t, pages, kind).collect(&threads);
+            // What died with the garbage, as in `gather`.
+            if cfg!(not(feature = "gil")) {
+                t.settle(true);
             }
+            result
         })
     } else {
         if !multithreaded() {

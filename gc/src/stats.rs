@@ -136,12 +136,17 @@ pub(crate) struct Span(u64);
 
 /// The processor's time that this thread has had, in nanoseconds.
 pub(crate) fn cpu() -> u64 {
+    time_of(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// What a clock of the system says, in nanoseconds; 0 if there is none of that number (any more).
+pub(crate) fn time_of(clock: libc::clockid_t) -> u64 {
     let mut t = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: writes to `t` alone.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
+    unsafe { libc::clock_gettime(clock, &mut t) };
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
 

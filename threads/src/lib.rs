@@ -16,6 +16,7 @@
 //! | [`gil`] | one lock handed over, for the `gil` build |
 //! | [`left`] | what threads leave to others |
 //! | [`event`] | something that happens once, such as a thread's end |
+//! | [`gate`], `futex` | waiting for what concerns many, and the words to sleep on |
 //! | [`once`] | cells initialised once |
 //! | [`fork`] | surviving `fork` |
 
@@ -23,6 +24,9 @@ mod backoff;
 pub mod count;
 pub mod event;
 pub mod fork;
+#[cfg(not(loom))]
+pub mod futex;
+pub mod gate;
 pub mod gil;
 pub mod left;
 pub mod once;
