@@ -18,6 +18,7 @@ mod publish;
 mod release;
 mod shared;
 mod slot;
+mod spread;
 pub mod stats;
 mod thread;
 mod value;

@@ -337,6 +337,48 @@ fn pages_are_adopted() {
     });
 }
 
+fn lines(o: &Obj, size: u64) -> std::ops::RangeInclusive<u64> {
+    let at = o.value().ptr() as u64;
+    at / 64..=(at + size - 1) / 64
+}
+
+#[test]
+fn what_is_made_in_a_row_shares_no_cache_line() {
+    run(|t| {
+        for size in [32, 48, 80, 112] {
+            // The first ones take what others have left behind.
+            let all: Vec<Obj> = (0..2000).map(|_| node_of(t, &NODE, size)).collect();
+            for row in all[all.len() - 32..].chunks(8) {
+                for (i, a) in row.iter().enumerate() {
+                    for b in &row[..i] {
+                        let (a, b) = (lines(a, size as u64), lines(b, size as u64));
+                        assert!(a.end() < b.start() || b.end() < a.start(), "{size} bytes");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_made_on_an_adopted_page_stays_clear_of_what_lives_there() {
+    const SIZE: usize = 1040;
+    run(|t| {
+        let (say, hear) = channel();
+        let h = start(t, move |t| {
+            let mut all: Vec<Obj> = (0..48).map(|_| node_of(t, &NODE, SIZE)).collect();
+            say.send(Sent::new(t, all.swap_remove(20))).unwrap();
+        });
+        join(t, h);
+        let kept = hear.recv().unwrap().take();
+        let made: Vec<Obj> = (0..50).map(|_| node_of(t, &NODE, SIZE)).collect();
+        for made in &made {
+            let (a, b) = (lines(&kept, SIZE as u64), lines(made, SIZE as u64));
+            assert!(a.end() < b.start() || b.end() < a.start());
+        }
+    });
+}
+
 /// Threads come and go, adopting pages, while others free objects on these pages.
 #[test]
 fn adoption_against_remote_frees() {
