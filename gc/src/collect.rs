@@ -26,7 +26,7 @@ static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(SHARED_FIRST);
 /// A thread's collector state.
 #[derive(Default)]
 pub struct GcState {
-    running: Cell<bool>,
+    pub(crate) running: Cell<bool>,
     /// Threads that were running finalizers when the last collection began, and how far they are when these are done.
     pub(crate) running_elsewhere: RefCell<Vec<(Arc<State>, u32)>>,
 }
@@ -118,6 +118,7 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
         // the lock. The world is stopped so that no thread can leave meanwhile.
         world().stop(&peer, |stopped| {
             let threads: Vec<&Thread> = stopped.peers().map(|p| p.payload().thread()).collect();
+            crate::fought::make_peace(t, threads.iter().copied());
             crate::verify::verify(&threads);
             let mut pages = orphan_pages();
             for other in &threads {

@@ -9,6 +9,7 @@ mod collect;
 mod count;
 mod destroy;
 mod finishing;
+mod fought;
 mod header;
 mod heap;
 mod lock;
@@ -30,6 +31,7 @@ pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local}
 pub use count::{dec, inc, keep, keep_globals, slot_to_reg_fast, to_heap, to_reg, to_reg_fast};
 pub use destroy::Pending;
 pub use destroy::local_zero;
+pub use fought::references;
 pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};

@@ -275,6 +275,7 @@ impl Thread {
         let t = &*self;
         let (mut running, mut pending) = (Vec::new(), Vec::new());
         world().stop(&peer, |stopped| {
+            crate::fought::make_peace(t, stopped.peers().map(|p| p.payload().thread()));
             // SAFETY: the world is stopped, so nobody else touches these lists.
             let (mine, batches) = unsafe { (&mut *t.waiting.get(), &mut *t.batches.get()) };
             for peer in stopped.peers() {

@@ -188,6 +188,9 @@ pub struct Thread {
     pub(crate) serving: UnsafeCell<Vec<VecDeque<Pending>>>,
     pub(crate) waiting: UnsafeCell<Waiting>,
     pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
+    /// What it has changed of counts that are fought over; and how many shared counts it has changed otherwise.
+    pub(crate) ledger: weft_threads::ledger::Ledger,
+    pub(crate) count_changes: Cell<u32>,
     /// It waits to be told that all have answered.
     pub(crate) asked: Cell<bool>,
     pub gc: crate::collect::GcState,
@@ -245,6 +248,8 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         serving: UnsafeCell::default(),
         waiting: UnsafeCell::default(),
         batches: UnsafeCell::default(),
+        ledger: Default::default(),
+        count_changes: Cell::new(0),
         asked: Cell::new(false),
         gc: Default::default(),
         stats: Stats::default(),
@@ -307,6 +312,7 @@ impl Thread {
 
     /// Leaves all that it owns to the other threads.
     fn bequeath(&self) {
+        crate::fought::settle_ledger(self);
         self.abandon_waiting();
         if cfg!(not(feature = "gil")) {
             self.publish_all();
@@ -415,6 +421,7 @@ impl Thread {
         if bits & breaker_bits::SETTLE != 0 {
             self.peer.take(breaker_bits::SETTLE);
             self.settle(false);
+            crate::fought::truce(self);
             bits &= !breaker_bits::SETTLE;
         }
         bits

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use weft_gc::{
-    Obj, Pending, SHARED, Thread, Value, collect, collect_local, dec, share, to_heap, to_reg,
+    Obj, Pending, SHARED, Thread, Value, collect, collect_local, dec, references, share, to_heap,
+    to_reg,
 };
 use weft_threads::count::LISTED;
 
@@ -489,6 +490,59 @@ fn local_collections_beside_each_other() {
             join(t, h);
         }
         for g in &GLOBALS {
+            g.clear(t);
+        }
+        drain(t);
+    });
+}
+
+/// Threads take and drop references to the same objects, until these are kept in ledgers; peace is made in between. No reference is
+/// lost, and what nobody has any more dies.
+#[test]
+fn counts_that_are_fought_over() {
+    static OBJECTS: [Global; 4] = [const { Global::new() }; 4];
+    static FOUGHT: AtomicUsize = AtomicUsize::new(0);
+    run(|t| {
+        for g in &OBJECTS {
+            g.put(t, pair(t, Some(&node(t)), None));
+        }
+        let work = |seed: usize| {
+            move |t: &mut Thread| {
+                let mut held: Vec<Obj> = Vec::new();
+                for i in 0..times(20_000) {
+                    let g = &OBJECTS[(i / 500 + seed) % 4];
+                    let o = Obj::own(to_heap(to_reg(t, g.get())));
+                    held.extend((0..5).map(|_| o.clone()));
+                    if weft_threads::count::is_fought(&o.header().count) {
+                        FOUGHT.fetch_add(1, Relaxed);
+                        assert!(references(t, o.header()) > -2048 * 3);
+                    }
+                    if i % 20 == 0 {
+                        held.truncate(i % 7);
+                    }
+                    if i % 5000 == seed {
+                        g.put(t, pair(t, Some(&node(t)), None));
+                    }
+                    if i % 3000 == 7 {
+                        collect(t);
+                    }
+                    assert_eq!(as_node(o.value()).field.load(Relaxed), 42);
+                    poll(t);
+                }
+            }
+        };
+        let threads: Vec<_> = (0..3).map(|seed| start(t, work(seed))).collect();
+        for h in threads {
+            join(t, h);
+        }
+        if cfg!(not(any(feature = "gil", miri))) {
+            assert!(FOUGHT.load(Relaxed) > 0, "nothing was fought over");
+        }
+        collect(t);
+        for g in &OBJECTS {
+            let o = Obj::new(t, g.get());
+            assert_eq!(references(t, o.header()), 2, "one here, one there");
+            drop(o);
             g.clear(t);
         }
         drain(t);

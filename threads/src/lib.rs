@@ -11,6 +11,7 @@
 //! | [`world`] | all threads: joining, attaching, safepoints, handshakes |
 //! | [`stop`] | stopping the world |
 //! | [`count`] | the count word of a shared object and the zero-count protocol |
+//! | [`ledger`] | counts that threads would fight over |
 //! | [`retire`] | memory that is freed after a handshake |
 //! | [`parker`] | the one-byte lock in every object |
 //! | [`gil`] | one lock handed over, for the `gil` build |
@@ -28,6 +29,7 @@ pub mod fork;
 pub mod futex;
 pub mod gate;
 pub mod gil;
+pub mod ledger;
 pub mod left;
 pub mod once;
 pub mod parker;
