@@ -28,7 +28,7 @@ static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(SHARED_FIRST);
 /// A thread's collector state.
 #[derive(Default)]
 pub struct GcState {
-    running: Cell<bool>,
+    pub(crate) running: Cell<bool>,
     /// Threads that were running finalizers when the last collection began, and how far they are when these are done.
     pub(crate) running_elsewhere: RefCell<Vec<(Arc<State>, u32)>>,
 }
@@ -124,17 +124,23 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
         // the lock. The world is stopped so that no thread can leave meanwhile.
         world().stop(&peer, |stopped| {
             let threads: Vec<&Thread> = stopped.peers().map(|p| p.payload().thread()).collect();
+            crate::fought::make_peace(t, threads.iter().copied());
             crate::verify::verify(&threads);
             let mut pages = orphan_pages();
             for other in &threads {
                 // SAFETY: the world is stopped.
                 pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
             }
-            if shared {
-                Collection::new(t, pages, Kind::Shared(tags_of(&threads))).collect(&threads)
-            } else {
-                Collection::new(t, pages, Kind::Local).collect(&threads)
+            let kind = match shared {
+                true => Kind::Shared(tags_of(&threads)),
+                false => Kind::Local,
+            };
+            let result = Collection::new(t, pages, kind).collect(&threads);
+            // What died with the garbage, as in `gather`.
+            if cfg!(not(feature = "gil")) {
+                t.settle(true);
             }
+            result
         })
     } else {
         if !multithreaded() {

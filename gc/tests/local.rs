@@ -308,7 +308,7 @@ fn a_count_that_is_full_makes_immortal() {
         parent
             .header()
             .count
-            .store(weft_threads::count::SATURATED - 1, Relaxed);
+            .store(weft_threads::count::FULL - 1, Relaxed);
         std::mem::forget(parent.clone());
         assert!(parent.header().is_immortal());
         if cfg!(not(feature = "gil")) {
