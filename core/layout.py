@@ -6,8 +6,8 @@ usage: layout.py trace WEFT FOLDER PROGRAM.py ...   what the programs, and a bar
 
 A program runs in its own folder. The names of functions differ between ways to build, so a trace of each that matters is taken.
 
-A line is the name of a linker section, after `.text.`, without what changes from build to build (there a `*` stands), or the path of a
-file of the library. Groups of sections are separated by empty lines: what every start runs; names that many functions bear of which few
+A line is the name of a linker section, after `.text.`, without what changes from build to build (there a `*` stands), or the beginning
+of such names where most of a module is used, or the path of a file of the library. Groups of sections are separated by empty lines: what every start runs; names that many functions bear of which few
 run; what most of the programs run; what some do. Files come in the order of how many programs use them.
 """
 import bisect
@@ -63,6 +63,17 @@ def addresses(path):
     return found
 
 
+def modules(name):
+    """The modules, from the outermost, that a name is in, as patterns: a name has its parts with their lengths, ended by a hash."""
+    found, at = [], 3
+    while name.startswith("_ZN") and (m := re.match(r"\d+", name[at:])):
+        found.append(name[:at])
+        at += len(m[0]) + int(m[0])
+        if at >= len(name):
+            break
+    return [pattern + "*" for pattern in found[2:] if not re.match(r"_ZN\d+_", pattern)]
+
+
 def stable(name):
     """The name without hashes of the build."""
     name = re.sub(r"\.llvm\.\d+$", "", name)
@@ -96,7 +107,7 @@ class Traces:
                 if address not in met:
                     met.add(address)
                     used.update({name: size for name in names[address]})
-        for name in used:
+        for name in whole:
             old = self.sizes.get(name, (0, 0))
             self.sizes[name] = max(old[0], used[name]), max(old[1], whole[name])
         for path in glob.glob(folder + "/*.files"):
@@ -104,10 +115,29 @@ class Traces:
                 inside = (re.search(r"/lib/weft3\.14t?/(.*\.py)$", line.strip()) for line in f)
                 self.files[os.path.basename(path)[:-6]] |= {m[1] for m in inside if m}
 
+    def whole_modules(self, names):
+        """The outermost modules that are mostly used, each with its names among these."""
+        used, whole, members = collections.Counter(), collections.Counter(), collections.defaultdict(set)
+        for name, (u, w) in self.sizes.items():
+            for module in modules(name):
+                used[module] += u
+                whole[module] += w
+                if name in names:
+                    members[module].add(name)
+        mostly = {m for m in members if used[m] * 2 >= whole[m]}
+        return {m: members[m] for m in mostly if not any(outer in mostly for outer in modules(m[:-1]))}
+
     def groups(self):
         often = collections.Counter(name for run in self.runs.values() for name in run)
         rare = {n for n, (used, whole) in self.sizes.items() if n in often and used * 3 < whole and whole > 4096}
         start = self.runs[START] - rare
+        for module, names in self.whole_modules(often.keys() - rare).items():
+            at_start = sum(self.sizes[name][0] for name in names & start)
+            if at_start * 2 >= sum(self.sizes[name][1] for name in names):
+                start = start - names | {module}
+            often[module] = max(often[name] for name in names)
+            for name in names - start:
+                del often[name]
         rest = often.keys() - rare - start
         most = {n for n in rest if often[n] * 2 >= len(self.runs)}
         return start, rare, most, rest - most

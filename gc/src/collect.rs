@@ -19,6 +19,9 @@ use weft_threads::count::COUNT_MASK;
 /// Container bytes that a thread makes before its first collection.
 pub(crate) const FIRST_LIMIT: usize = 6 << 20;
 
+/// Bytes that a thread makes at most beyond as many as are alive.
+const MOST_EXTRA: usize = 64 << 20;
+
 /// Shared objects that are worth stopping the world for.
 const SHARED_FIRST: usize = 100_000;
 
@@ -68,7 +71,7 @@ pub fn collect_if_due(t: &mut Thread) {
     let limit = match alive {
         _ if garbage * 16 >= alive => alive / 2,
         _ if garbage * 64 >= alive => alive,
-        _ => alive / 2 * 3,
+        _ => alive + alive.min(MOST_EXTRA),
     };
     t.heap.limit.set(limit.max(FIRST_LIMIT));
     if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
