@@ -47,8 +47,8 @@ pub(crate) struct Page {
     size: usize,
     /// Blocks freed by other threads.
     pub(crate) remote: RemoteList,
-    /// Scratch of the collectors: one word a block, while they run.
-    pub(crate) scratch: UnsafeCell<Vec<AtomicU32>>,
+    /// Scratch of the collectors: a short word for each block, while they run.
+    pub(crate) scratch: UnsafeCell<Vec<AtomicU16>>,
     /// For `release.rs`: blocks on the free list.
     pub(crate) unused: Cell<u32>,
 }
