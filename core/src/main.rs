@@ -8,11 +8,13 @@ use std::ffi::{CStr, OsString, c_char, c_int};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use weft_core::cli::{Parsed, parse};
+#[cfg(not(weft_sanitizer))]
+use weft_gc::reserve::WithReserve;
 
 // Sanitizers watch the memory of the system's allocator only.
 #[cfg(not(weft_sanitizer))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: WithReserve<mimalloc::MiMalloc> = WithReserve(mimalloc::MiMalloc);
 
 #[cfg(not(weft_sanitizer))]
 unsafe extern "C" {

@@ -5,6 +5,7 @@ use num_bigint::{BigInt, Sign};
 use std::collections::HashMap;
 use weft_objects::bytes::Bytes;
 use weft_objects::code::Code;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::set::Set;
 use weft_objects::{buffer, complex, float, int, set, slice};
@@ -100,11 +101,12 @@ impl Writer {
 
     fn sized(&mut self, t: &Thread, b: &[u8]) -> Res<()> {
         self.len(t, b.len())?;
-        self.out.extend_from_slice(b);
-        Ok(())
+        memory::append(t, &mut self.out, b)
     }
 
     fn object(&mut self, t: &mut Thread, v: Value) -> Res<()> {
+        // What is not a text or bytes is short.
+        memory::spare(t, &mut self.out, 64)?;
         if self.depth >= DEEPEST {
             return Err(t.value_error("object too deeply nested to marshal"));
         }

@@ -2,11 +2,13 @@
 
 pub mod lexer;
 
-use lexer::{DEDENT, ENDMARKER, Error, Kind, Lexer, NEWLINE, NL, Token};
+use lexer::{DEDENT, ENDMARKER, Error, INDENT, Kind, Lexer, NEWLINE, NL, Token};
 use parking_lot::Mutex;
+use std::sync::OnceLock;
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
 use weft_objects::types::alloc_instance;
+use weft_stdlib::wait::OwnedLock;
 
 /// `TokenizerIter(readline, /, *, encoding=None, extra_tokens=False)`
 #[repr(C)]
@@ -15,8 +17,10 @@ struct TokenizerIter {
     readline: Slot,
     encoding: Slot,
     extra_tokens: bool,
-    /// Made at the first step, from all lines. NULL until then.
-    state: *mut Mutex<State>,
+    /// Whose turn it is: a step may call `readline`.
+    turn: OwnedLock,
+    /// Made at the first step, from all lines.
+    state: OnceLock<Mutex<State>>,
 }
 
 struct State {
@@ -25,6 +29,8 @@ struct State {
     lines: Vec<usize>,
     /// The last line came without a newline.
     no_newline: bool,
+    /// Where the last token ended.
+    last_end: usize,
 }
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -35,14 +41,12 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
 }
 
 unsafe fn clear(h: *mut Header, t: &Thread) {
-    // SAFETY: a dying object of this type; the state was made by `Box::into_raw`.
+    // SAFETY: a dying object of this type.
     unsafe {
         let it = h as *mut TokenizerIter;
         t.drop_value((*it).readline.take());
         t.drop_value((*it).encoding.take());
-        if !(*it).state.is_null() {
-            drop(Box::from_raw((*it).state));
-        }
+        drop((*it).state.take());
     }
 }
 
@@ -69,6 +73,8 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
                 .init(t, &(*p).header, Obj::new(t, a[1]).into_value());
         }
         (*p).extra_tokens = extra;
+        std::ptr::write(&raw mut (*p).turn, OwnedLock::new());
+        std::ptr::write(&raw mut (*p).state, OnceLock::new());
         Ok(Value::from_ptr(p as *const Header))
     }
 }
@@ -119,36 +125,41 @@ fn read_all(t: &mut Thread, it: &TokenizerIter) -> Res<String> {
     }
 }
 
-fn state<'a>(t: &mut Thread, it: &'a TokenizerIter) -> Res<&'a Mutex<State>> {
-    if it.state.is_null() {
-        let mut text = read_all(t, it)?;
-        let no_newline = !text.is_empty() && !text.ends_with('\n');
-        if no_newline {
-            text.push('\n');
-        }
-        let mut lines = vec![0];
-        lines.extend(
-            text.bytes()
-                .enumerate()
-                .filter(|(_, b)| *b == b'\n')
-                .map(|(i, _)| i + 1),
-        );
-        let made = Box::new(Mutex::new(State {
-            lexer: Lexer::new(text, it.extra_tokens),
-            lines,
-            no_newline,
-        }));
-        let place = &raw const it.state as *mut *mut Mutex<State>;
-        let _guard = lock(t, &it.header);
-        // SAFETY: set once, under the object's lock, and never changed while the object lives.
-        unsafe {
-            if (*place).is_null() {
-                *place = Box::into_raw(made);
-            }
-        }
+fn make_state(t: &mut Thread, it: &TokenizerIter) -> Res<State> {
+    let mut text = read_all(t, it)?;
+    let no_newline = !text.is_empty() && !text.ends_with('\n');
+    if no_newline {
+        text.push('\n');
     }
-    // SAFETY: not NULL any more; freed with the object.
-    Ok(unsafe { &*it.state })
+    let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+    let lines = std::iter::once(0).chain(newlines.map(|(i, _)| i + 1));
+    Ok(State {
+        lines: lines.collect(),
+        lexer: Lexer::new(text, it.extra_tokens),
+        no_newline,
+        last_end: 0,
+    })
+}
+
+/// All lines are read by the thread that comes first; others wait for it.
+fn state<'a>(t: &mut Thread, it: &'a TokenizerIter) -> Res<&'a Mutex<State>> {
+    if let Some(state) = it.state.get() {
+        return Ok(state);
+    }
+    let alone = it.header.is_local(t);
+    if it.turn.is_mine() {
+        return Err(t.value_error("tokenizer is already reading"));
+    }
+    it.turn.lock(t, alone)?;
+    let made = match it.state.get() {
+        Some(_) => Ok(()),
+        None => make_state(t, it).map(|state| drop(it.state.set(Mutex::new(state)))),
+    };
+    it.turn.unlock(it.header.is_local(t));
+    made?;
+    it.state
+        .get()
+        .ok_or_else(|| t.runtime_error("no tokenizer state"))
 }
 
 impl State {
@@ -179,13 +190,59 @@ impl State {
     }
 }
 
-/// A token as the module `tokenize` gets it.
+/// A token as Python gets it.
 struct Info {
     kind: u8,
     text: String,
-    start: (usize, usize),
-    end: (usize, usize),
+    /// Line from 0, column.
+    start: (usize, i64),
+    end: (usize, i64),
     line: String,
+}
+
+/// A token as the compiler would see it: blocks have no text and no column, and newlines are where the line's last token ends, or its
+/// comment.
+fn plain_info(s: &mut State, tok: Token) -> Info {
+    let text = &s.lexer.text;
+    let at_end = tok.start >= text.len();
+    let bare = matches!(tok.kind, INDENT | DEDENT | ENDMARKER);
+    let (mut from, mut to) = (tok.start, tok.end);
+    if tok.kind == NEWLINE {
+        to = tok.start;
+        let before = text.get(s.last_end..tok.start).unwrap_or_default();
+        from = match before.find('#') {
+            Some(i) => s.last_end + i,
+            None => to,
+        };
+    }
+    s.last_end = tok.end;
+    let place = |at| {
+        let (row, col) = s.place(at);
+        (row, col as i64)
+    };
+    let (mut start, end) = (place(from), place(to));
+    if at_end {
+        start.0 = s.lines.len().saturating_sub(2);
+    }
+    if bare {
+        let line = s.lines(start.0, start.0);
+        let code = line.trim_start_matches([' ', '\t', '\x0c']);
+        let nothing = at_end && code.starts_with(['#', '\n', '\r']);
+        return Info {
+            kind: tok.kind,
+            text: String::new(),
+            start: (start.0, -1),
+            end: (start.0, -1),
+            line: if nothing { String::new() } else { line.into() },
+        };
+    }
+    Info {
+        kind: tok.kind,
+        text: text[from..to].into(),
+        start,
+        end,
+        line: s.lines(start.0, end.0).into(),
+    }
 }
 
 fn info(s: &State, tok: Token) -> Info {
@@ -211,11 +268,12 @@ fn info(s: &State, tok: Token) -> Info {
         start = (row, 0);
         end = (row, 0);
     }
+    let columns = |(row, col): (usize, usize)| (row, col as i64);
     Info {
         kind: tok.kind,
         text,
-        start,
-        end,
+        start: columns(start),
+        end: columns(end),
         line,
     }
 }
@@ -250,6 +308,9 @@ fn next(t: &mut Thread, v: Value) -> Res {
     let it = this(v);
     let state = state(t, it)?;
     let mut s = state.lock();
+    if s.lexer.text.is_empty() && !it.extra_tokens {
+        return Ok(Value::NULL);
+    }
     let tok = match s.lexer.next_token() {
         Ok(Some(tok)) => tok,
         Ok(None) => return Ok(Value::NULL),
@@ -259,6 +320,7 @@ fn next(t: &mut Thread, v: Value) -> Res {
                 lexer: Lexer::new(String::new(), false),
                 lines: vec![0],
                 no_newline: false,
+                last_end: 0,
             };
             let old = std::mem::replace(&mut *s, broken);
             while let Ok(Some(_)) = s.lexer.next_token() {}
@@ -266,10 +328,14 @@ fn next(t: &mut Thread, v: Value) -> Res {
             return Err(raise(t, &old, &e));
         }
     };
-    let i = info(&s, tok);
+    let i = if it.extra_tokens {
+        info(&s, tok)
+    } else {
+        plain_info(&mut s, tok)
+    };
     drop(s);
-    let pair = |t: &Thread, (row, col): (usize, usize)| {
-        Tuple::from_slice(t, &[Value::int(row as i64 + 1), Value::int(col as i64)])
+    let pair = |t: &Thread, (row, col): (usize, i64)| {
+        Tuple::from_slice(t, &[Value::int(row as i64 + 1), Value::int(col)])
     };
     let (start, end) = (pair(t, i.start), pair(t, i.end));
     let (text, line) = (Str::from_string(t, i.text), Str::from_string(t, i.line));

@@ -25,13 +25,25 @@ const MOST_EXTRA: usize = 64 << 20;
 /// Shared objects that are worth stopping the world for.
 const SHARED_FIRST: usize = 100_000;
 
+/// What a container is taken to weigh, where a program counts in objects.
+const WEIGHT: usize = 64;
+const ABOUT: usize = FIRST_LIMIT / WEIGHT;
+
 static ENABLED: AtomicBool = AtomicBool::new(true);
+/// Containers that are to be made at least between two collections, 0 if the program has not said so.
+static PACE: AtomicUsize = AtomicUsize::new(0);
+/// So many, however much is alive.
+static PACE_EXACT: AtomicBool = AtomicBool::new(false);
+static SAVE_ALL: AtomicBool = AtomicBool::new(false);
 static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(SHARED_FIRST);
 
 /// A thread's collector state.
 #[derive(Default)]
 pub struct GcState {
     pub(crate) running: Cell<bool>,
+    /// Garbage that this collection is not to free.
+    saving: Cell<bool>,
+    saved: RefCell<Vec<Obj>>,
     /// Threads that were running finalizers when the last collection began, and how far they are when these are done.
     pub(crate) running_elsewhere: RefCell<Vec<(Arc<State>, u32)>>,
 }
@@ -53,6 +65,35 @@ impl GcState {
     pub fn set_enabled(on: bool) {
         ENABLED.store(on, Relaxed);
     }
+    /// After how many new containers a thread is to collect, whatever is alive if `exact`.
+    pub fn set_pace(n: Option<usize>, exact: bool) {
+        PACE.store(n.unwrap_or(0), Relaxed);
+        PACE_EXACT.store(n.is_some() && exact, Relaxed);
+    }
+    /// Garbage is to be kept from now on: see [`take_saved`].
+    pub fn set_save_all(on: bool) {
+        SAVE_ALL.store(on, Relaxed);
+    }
+}
+
+/// Lets what [`GcState::set_pace`] has said begin in this thread; in others it does with their next collection.
+pub fn apply_pace(t: &Thread) {
+    t.heap.limit.set(least());
+}
+
+/// Garbage that [`collect`] has kept instead of freeing it.
+pub fn take_saved(t: &Thread) -> Vec<Obj> {
+    t.gc.saved.take()
+}
+
+/// Bytes of containers that a thread makes at least before it collects.
+fn least() -> usize {
+    match PACE.load(Relaxed) {
+        0 => FIRST_LIMIT,
+        // By itself, if that is about what was asked for.
+        2000..=ABOUT if !PACE_EXACT.load(Relaxed) => FIRST_LIMIT,
+        n => n.saturating_mul(WEIGHT),
+    }
 }
 
 /// At a safepoint, when the GC bit is raised: collects this thread's local garbage if enough has been made since the last
@@ -69,11 +110,12 @@ pub fn collect_if_due(t: &mut Thread) {
     // garbage (objects are taken to have 64 bytes); more yet, if there is next to none, as while a program builds what it is going to use.
     let garbage = stats.found * 64;
     let limit = match alive {
+        _ if PACE_EXACT.load(Relaxed) => 0,
         _ if garbage * 16 >= alive => alive / 2,
         _ if garbage * 64 >= alive => alive,
         _ => alive + alive.min(MOST_EXTRA),
     };
-    t.heap.limit.set(limit.max(FIRST_LIMIT));
+    t.heap.limit.set(limit.max(least()));
     if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
         let left = all.saturating_sub(stats.found);
@@ -92,6 +134,7 @@ pub fn collect(t: &mut Thread) -> CollectStats {
     }
     t.settle(true);
     let mut stats = CollectStats::default();
+    t.gc.saving.set(SAVE_ALL.load(Relaxed));
     // The shared collection of a thread that is the only one takes its local objects along.
     if cfg!(feature = "gil") || world().len() > 1 {
         stats = run(t, false).0;
@@ -103,6 +146,7 @@ pub fn collect(t: &mut Thread) -> CollectStats {
         stats.finalizers += shared.finalizers;
         t.settle(true);
     }
+    t.gc.saving.set(false);
     t.heap.release();
     stats
 }
@@ -233,7 +277,11 @@ impl<'a> Collection<'a> {
         let stats = self.finalize(&mut garbage);
         // What dies now may take its page with it.
         self.view.forget();
-        self.dispose(garbage);
+        if self.t.gc.saving.get() {
+            self.save(garbage);
+        } else {
+            self.dispose(garbage);
+        }
         (stats, (found.bytes - dead, found.shared))
     }
 
@@ -337,6 +385,15 @@ impl<'a> Collection<'a> {
             garbage.retain(|&p| self.view.is_unmarked(unsafe { &*p }));
         }
         stats
+    }
+
+    /// Keeps it for who wants to see it.
+    fn save(&self, garbage: Vec<*mut Header>) {
+        // SAFETY: unreachable, but still there.
+        let objects = garbage
+            .iter()
+            .map(|&p| Obj::new(self.t, unsafe { (*p).value() }));
+        self.t.gc.saved.borrow_mut().extend(objects);
     }
 
     fn dispose(&self, garbage: Vec<*mut Header>) {

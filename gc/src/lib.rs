@@ -17,6 +17,7 @@ mod mark;
 mod obj;
 mod publish;
 mod release;
+pub mod reserve;
 mod shared;
 mod slot;
 mod spread;
@@ -27,7 +28,9 @@ mod verify;
 pub mod weak;
 mod weak_table;
 
-pub use collect::{CollectStats, GcState, collect, collect_if_due, collect_local};
+pub use collect::{
+    CollectStats, GcState, apply_pace, collect, collect_if_due, collect_local, take_saved,
+};
 pub use count::{dec, inc, keep, keep_globals, slot_to_reg_fast, to_heap, to_reg, to_reg_fast};
 pub use destroy::Pending;
 pub use destroy::local_zero;
@@ -42,7 +45,8 @@ pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;
 pub use thread::{
-    Registers, Thread, ThreadPayload, before_publishing, fork, multithreaded, spawn_state, world,
+    Registers, Thread, ThreadPayload, before_publishing, discard_state, fork, multithreaded,
+    spawn_state, world,
 };
 pub use value::Value;
 pub use verify::verify_enabled;

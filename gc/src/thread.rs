@@ -94,7 +94,8 @@ pub struct Registers {
 const NO_RESERVE: libc::c_int = if cfg!(miri) { 0 } else { libc::MAP_NORESERVE };
 
 impl Registers {
-    fn new(count: usize) -> Registers {
+    /// `None`: there is no address space for them.
+    fn new(count: usize) -> Option<Registers> {
         // SAFETY: an anonymous private mapping, which is zero (all registers unbound).
         let base = unsafe {
             libc::mmap(
@@ -106,18 +107,17 @@ impl Registers {
                 0,
             )
         };
-        assert!(
-            base != libc::MAP_FAILED,
-            "no address space for a thread's registers"
-        );
+        if base == libc::MAP_FAILED {
+            return None;
+        }
         let base = base as *mut Value;
         // SAFETY: within the mapping.
         let limit = unsafe { base.add(count) };
-        Registers {
+        Some(Registers {
             base,
             limit,
             top: Cell::new(base),
-        }
+        })
     }
 
     #[inline(always)]
@@ -213,7 +213,8 @@ pub fn before_publishing(f: fn(&Thread)) {
     let _ = BEFORE_PUBLISHING.set(f);
 }
 
-/// Makes the state of a new thread, detached, with room for `registers` registers. `None`: too many threads.
+/// Makes the state of a new thread, detached, with room for `registers` registers. `None`: too many threads, or no
+/// memory. A state that is never entered is given to [`discard_state`].
 ///
 /// The first call is the main thread's. The second one, made by it when it starts the first thread, gives the main thread a new
 /// tag: all that it has made so far is shared from then on, without being touched.
@@ -225,6 +226,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         t.rely_no_more();
         t.tag.set(WORLD.retag(&t.peer)?);
     }
+    let regs = Registers::new(registers)?;
     let peer = WORLD.join(|_| ThreadPayload {
         thread: AtomicPtr::new(null_mut()),
         finishing: Finishing::new(),
@@ -238,7 +240,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         destroying: Cell::new(0),
         pace: weft_threads::Pace::new(),
         relying: Cell::new(false),
-        regs: Registers::new(registers),
+        regs,
         loop_stack: Cell::new(usize::MAX),
         exc: Cell::new(Value::NULL),
         ext: Cell::new(null_mut()),
@@ -263,6 +265,11 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         .thread
         .store(&*thread as *const Thread as *mut Thread, Release);
     Some(thread)
+}
+
+/// Takes back a state that no thread has entered.
+pub fn discard_state(t: Box<Thread>) {
+    WORLD.leave(&t.peer);
 }
 
 impl Thread {

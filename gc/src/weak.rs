@@ -3,7 +3,7 @@
 //! The table (`weak_table.rs`) orders upgrading against destruction: it fails if the object has been settled dead. Model:
 //! `loom-tests/tests/weakref.rs`.
 
-use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
+use crate::header::{Flags, Header, IMMORTAL, SHARED, TypeFlags};
 use crate::obj::Obj;
 use crate::thread::Thread;
 use crate::weak_table::{Weak, WeakTable};
@@ -64,6 +64,37 @@ pub fn upgrade(t: &Thread, w: &WeakHead) -> Option<Obj> {
     })?;
     // SAFETY: counted.
     Some(Obj::from_raw(unsafe { &*(key as *const Header) }.value()))
+}
+
+/// The referent is shared, listed, and counted by nobody: dead, unless some register has it.
+pub struct Unsettled;
+
+/// As [`upgrade`], but does not bring back to life what is about to die: see [`settle_soon`].
+///
+/// # Errors
+/// If the referent is to be settled first.
+pub fn upgrade_settled(t: &Thread, w: &WeakHead) -> Result<Option<Obj>, Unsettled> {
+    let mut waits = false;
+    let key = TABLE.upgrade(&w.target, |key| {
+        // SAFETY: the referent's memory is there while the table says so.
+        let h = unsafe { &*(key as *const Header) };
+        waits = h.owner.load(Relaxed) == SHARED
+            && weft_threads::count::is_waiting(&h.count)
+            && !h.is_collected();
+        !waits && counted_up(t, h)
+    });
+    if waits {
+        return Err(Unsettled);
+    }
+    // SAFETY: counted.
+    Ok(key.map(|key| Obj::from_raw(unsafe { &*(key as *const Header) }.value())))
+}
+
+/// Settles what waits for handshakes, as far as that goes without waiting for threads that are busy. Finalizers may be left pending.
+#[cold]
+pub fn settle_soon(t: &mut Thread) {
+    t.safepoint();
+    t.settle(false);
 }
 
 /// An owned reference to an object whose memory is known to be there, if it is alive. It is this thread's own, or shared.

@@ -3,6 +3,7 @@
 
 use crate::buffer::Buffer;
 use crate::bytes::{byte, bytes_source};
+use crate::memory;
 use crate::prelude::*;
 use crate::str::index::{self, Key};
 use crate::types::type_flags;
@@ -85,7 +86,14 @@ impl ByteArray {
     }
     /// Appends bytes: BufferError while there are views.
     pub fn extend(&self, t: &mut Thread, more: &[u8]) -> Res<()> {
-        self.try_resize(t, |v| v.extend_from_slice(more))
+        let fits = self.try_resize(t, |v| {
+            let fits = v.try_reserve(more.len()).is_ok();
+            if fits {
+                v.extend_from_slice(more);
+            }
+            fits
+        })?;
+        if fits { Ok(()) } else { Err(t.memory_error()) }
     }
 }
 
@@ -160,15 +168,25 @@ pub(crate) mod mutate {
                 return Err(t.type_error(format!("can't extend bytearray with {got}")));
             }
         };
-        this.try_resize(t, |v| match before {
-            None => v.extend_from_slice(&more),
-            // Where its end was.
-            Some(at) => {
-                let at = at.min(v.len());
-                v.splice(at..at, more);
+        let fits = this.try_resize(t, |v| {
+            if v.try_reserve(more.len()).is_err() {
+                return false;
             }
+            match before {
+                None => v.extend_from_slice(&more),
+                // Where its end was.
+                Some(at) => {
+                    let at = at.min(v.len());
+                    v.splice(at..at, more);
+                }
+            }
+            true
         })?;
-        Ok(Value::NONE)
+        if fits {
+            Ok(Value::NONE)
+        } else {
+            Err(t.memory_error())
+        }
     }
 
     pub fn insert(t: &mut Thread, a: &[Value]) -> Res {
@@ -325,7 +343,10 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {
-    let text = crate::text::repr::bytearray_repr(&ByteArray::this(v).to_vec(t));
+    memory::room(t, ByteArray::this(v).len(t))?;
+    let bytes = ByteArray::this(v).to_vec(t);
+    memory::room_for_repr(t, &bytes)?;
+    let text = crate::text::repr::bytearray_repr(&bytes);
     let name = type_of(v).name();
     Ok(Str::from_string(t, format!("{name}({text})")).into())
 }
@@ -481,7 +502,10 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         return Err(t.type_error(format!("can't concat {y} to {x}")));
     }
     let right = crate::buffer::get_any(t, b, false)?;
-    let mut out = ByteArray::this(a).to_vec(t);
+    let n = ByteArray::this(a).len(t).saturating_add(right.len);
+    let mut out = memory::vec(t, n)?;
+    ByteArray::this(a).with(t, |s| out.extend_from_slice(s));
+    memory::room(t, right.len)?;
     out.extend_from_slice(&right.to_vec());
     Ok(ByteArray::new(t, out).into())
 }
@@ -502,6 +526,7 @@ fn in_place_concat(t: &mut Thread, a: Value, b: Value) -> Res {
 
 fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
     let n = index::repeat_count(t, n)?;
+    memory::room(t, ByteArray::this(v).len(t))?;
     let s = ByteArray::this(v).to_vec(t);
     let out = index::repeated(t, &s, n, "")?;
     Ok(ByteArray::new(t, out).into())
@@ -510,6 +535,7 @@ fn repeat(t: &mut Thread, v: Value, n: Value) -> Res {
 fn in_place_repeat(t: &mut Thread, v: Value, n: Value) -> Res {
     let n = index::repeat_count(t, n)?;
     let this = ByteArray::this(v);
+    memory::room(t, this.len(t))?;
     let s = this.to_vec(t);
     let out = index::repeated(t, &s, n, "")?;
     if out.len() != s.len() {

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::bytearray::{BYTEARRAY, ByteArray};
+use crate::memory;
 use crate::prelude::*;
 use crate::str::index::{self, Key, has_index};
 use crate::text::hash;
@@ -232,7 +233,9 @@ pub static BYTES: Type = Type::builtin(
     &Spec {
         new: Some(new_bytes),
         repr: Some(|t, v| {
-            let repr = crate::text::repr::bytes_repr(Bytes::this(v).as_slice());
+            let bytes = Bytes::this(v).as_slice();
+            memory::room_for_repr(t, bytes)?;
+            let repr = crate::text::repr::bytes_repr(bytes);
             Ok(Str::from_string(t, repr).into())
         }),
         hash: Some(|_, v| Ok(Bytes::this(v).hash())),
@@ -348,10 +351,12 @@ pub(crate) fn zeros(t: &mut Thread, n: usize) -> Res<Vec<u8>> {
 pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
     // Not by a view, while which no other thread could change its size.
     if let Some(b) = crate::cast_exact::<ByteArray>(v, &BYTEARRAY) {
+        memory::room(t, b.len(t))?;
         return Ok(b.to_vec(t));
     }
     if crate::buffer::is_exporter(v) {
         let b = crate::buffer::get_any(t, v, false)?;
+        memory::room(t, b.len)?;
         return Ok(b.to_vec());
     }
     let slots = &type_of(v).slots;
@@ -373,7 +378,8 @@ pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
     let mut out = Vec::with_capacity(hint.min(1 << 20));
     let name = if what == "bytearray" { "byte" } else { "bytes" };
     proto::for_each(t, v, |t, item| {
-        out.push(byte_named(t, item.value(), name)?);
+        let b = byte_named(t, item.value(), name)?;
+        memory::push(t, &mut out, b)?;
         Ok(std::ops::ControlFlow::Continue(()))
     })?;
     Ok(out)
@@ -420,7 +426,10 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     }
     Ok(match index::key(t, key, s.len(), "bytes")? {
         Key::At(i) => Value::int(i64::from(s[i])),
-        Key::Span(start, step, n) => b.span(t, start, step, n).into(),
+        Key::Span(start, step, n) => {
+            memory::room(t, n)?;
+            b.span(t, start, step, n).into()
+        }
     })
 }
 
@@ -429,6 +438,7 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         && !x.is_empty()
         && !y.is_empty()
     {
+        memory::room(t, x.len().saturating_add(y.len()))?;
         return Ok(Bytes::joined(t, x.as_slice(), y.as_slice()).into());
     }
     if !crate::buffer::is_exporter(b) {
@@ -445,7 +455,7 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         }
     }
     let right = crate::buffer::get_any(t, b, false)?;
-    let mut out = Vec::with_capacity(left.len() + right.len);
+    let mut out = memory::vec(t, left.len().saturating_add(right.len))?;
     out.extend_from_slice(left.as_slice());
     if right.is_c_contiguous() {
         out.extend_from_slice(right.as_bytes());

@@ -4,6 +4,7 @@
 use crate::buffer::{self, Buffer};
 use crate::bytearray::{ByteArray, mutate};
 use crate::bytes::{Bytes, byte};
+use crate::memory;
 use crate::prelude::*;
 use crate::str::index::{bounds, has_index, size, size_or};
 use crate::str::{text_argument, text_error};
@@ -148,6 +149,7 @@ fn changed(t: &mut Thread, like: Value, result: TextResult<Option<Vec<u8>>>) -> 
 }
 
 fn map(t: &mut Thread, a: &[Value], f: fn(&[u8]) -> Vec<u8>) -> Res {
+    memory::room(t, with_self(t, a[0], <[u8]>::len))?;
     let v = with_self(t, a[0], f);
     Ok(make(t, a[0], v).into())
 }
@@ -295,6 +297,7 @@ fn decode(t: &mut Thread, a: &[Value]) -> Res {
     {
         let bytes = b.as_slice();
         let chars = bytes.len();
+        memory::room(t, chars)?;
         return Ok(Str::from_text(t, crate::text::Text { bytes, chars }).into());
     }
     let encoding = text_argument(t, a[1], "decode", "encoding")?;
@@ -459,12 +462,12 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
     if right {
         parts.reverse();
     }
-    Ok(parts.list(t).into())
+    Ok(parts.list(t)?.into())
 }
 
 fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
     let keep = !a[1].is_null() && proto::truth(t, a[1])?;
-    let mut parts: Vec<Obj> = Vec::new();
+    let mut parts = Pieces::new();
     {
         let t = &*t;
         let parts = &mut parts;
@@ -472,7 +475,7 @@ fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
             search::splitlines_bytes(hay, keep, |piece| parts.push(make_part(t, a[0], piece)))
         });
     }
-    Ok(List::from_vec(t, parts).into())
+    Ok(parts.list(t)?.into())
 }
 
 fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
@@ -522,7 +525,7 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
     {
         return Ok(one.clone().into());
     }
-    let mut buffers = Vec::with_capacity(items.len());
+    let mut buffers = memory::vec(t, items.len())?;
     let mut n = 0usize;
     for (i, item) in items.iter().enumerate() {
         if !buffer::is_exporter(item.value()) {
@@ -611,6 +614,7 @@ fn translate(t: &mut Thread, a: &[Value]) -> Res {
         Some(given(t, a[2])?)
     };
     let delete = delete.as_ref().map_or(&b""[..], |b| b.as_bytes());
+    memory::room(t, with_self(t, a[0], <[u8]>::len))?;
     let v = with_self(t, a[0], |s| strip::translate_bytes(s, table, delete));
     if Bytes::exact(a[0]).is_some_and(|b| b.as_slice() == v) {
         return Ok(Obj::new(t, a[0]).into());
@@ -660,7 +664,7 @@ fn from_hex(t: &mut Thread, a: &[Value]) -> Res {
 
 fn parse_hex(t: &mut Thread, s: &[u8], index: impl Fn(usize) -> usize) -> Res<Vec<u8>> {
     let digit = |i: usize| s.get(i).and_then(|b| (*b as char).to_digit(16));
-    let mut out = Vec::with_capacity(s.len() / 2);
+    let mut out = memory::vec(t, s.len() / 2)?;
     let mut at = 0;
     while at < s.len() {
         if crate::text::unidata::is_ascii_space(s[at]) {
@@ -729,6 +733,7 @@ pub fn to_hex(s: &[u8], sep: Option<u8>, group: i32) -> String {
 }
 
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
+    memory::room_for(t, with_self(t, a[0], <[u8]>::len), 3)?;
     if a[1].is_null()
         && let Some(b) = Bytes::exact(a[0])
         && let Some(made) = Str::ascii_filled(t, b.len() * 2, |out| {

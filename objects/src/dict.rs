@@ -267,25 +267,30 @@ impl Dict {
         match self.table() {
             Some(table) if !table.is_full() => table.insert(place, hash, key.bare().0, value.0),
             _ => {
-                let table = self.grow(t);
+                let Some(table) = self.grow(t) else {
+                    // The entry is left out: MemoryError comes at the next poll, if not before.
+                    weft_gc::reserve::starve(t);
+                    dec(t, key.bare());
+                    return dec(t, value);
+                };
                 table.insert(table.empty_place(hash), hash, key.bare().0, value.0);
             }
         }
         self.len.store(self.len.load(Relaxed) + 1, Release);
     }
 
-    /// Under the lock: a table without dead entries and with room for as many keys again.
+    /// Under the lock: a table without dead entries and with room for as many keys again. `None`: there is no such memory.
     #[cold]
     #[inline(never)]
-    fn grow(&self, t: &Thread) -> &Table {
-        let new = Table::new(self.len() * 2);
+    fn grow(&self, t: &Thread) -> Option<&Table> {
+        let new = Table::try_new(self.len() * 2)?;
         // SAFETY: just made.
         let table = unsafe { new.as_ref() };
         if let Some(old) = self.table() {
             old.copy_to(table);
         }
         self.publish(t, new.as_ptr());
-        table
+        Some(table)
     }
 
     /// Under the lock: another table, or none. The old one is retired; what its words refer to is the caller's business.
@@ -563,7 +568,9 @@ impl Dict {
             return;
         }
         let copy = old.duplicate(n);
-        let new = copy.unwrap_or_else(|| Table::new(n));
+        let Some(new) = copy.or_else(|| Table::try_new(n)) else {
+            return weft_gc::reserve::starve(t);
+        };
         self.table.store(new.as_ptr(), Release);
         // SAFETY: just made.
         let table = unsafe { new.as_ref() };
@@ -676,7 +683,9 @@ impl Dict {
         let _guard = lock(t, &self.header);
         let room = self.table().map_or(0, |tb| tb.room() as usize);
         if (self.len() + n) > room && n > self.len() / 2 {
-            let new = Table::new(self.len() + n);
+            let Some(new) = Table::try_new(self.len() + n) else {
+                return;
+            };
             if let Some(old) = self.table() {
                 // SAFETY: just made.
                 old.copy_to(unsafe { new.as_ref() });

@@ -110,17 +110,22 @@ impl Table {
 
     /// An empty table with room for `entries` of them at least.
     pub fn new(entries: usize) -> NonNull<Table> {
+        Self::try_new(entries).unwrap_or_else(|| handle_alloc_error(Self::layout(MIN_LOG2)))
+    }
+
+    /// The same; `None` if there is no memory, or a dict cannot have so many.
+    pub fn try_new(entries: usize) -> Option<NonNull<Table>> {
         let mut log2 = MIN_LOG2;
         while (Self::room_of(log2) as usize) < entries {
             log2 += 1;
-            assert!(log2 <= 32, "a dict of more than 2863311530 keys");
+            if log2 > 32 {
+                return None;
+            }
         }
         let layout = Self::layout(log2);
         // SAFETY: the layout is not empty.
         let p = unsafe { std::alloc::alloc_zeroed(layout) } as *mut Table;
-        let Some(table) = NonNull::new(p) else {
-            handle_alloc_error(layout)
-        };
+        let table = NonNull::new(p)?;
         // SAFETY: fresh memory of that layout; zero words are empty entries and places.
         unsafe {
             p.write(Table {
@@ -133,7 +138,7 @@ impl Table {
             #[cfg(loom)]
             Self::make_atomics(p);
         }
-        table
+        Some(table)
     }
 
     /// loom's atomics are more than words.
@@ -353,9 +358,7 @@ impl Table {
         let layout = Self::layout(self.log2);
         // SAFETY: the layout is not empty; both allocations have it, and no writer is at work.
         unsafe {
-            let Some(new) = NonNull::new(std::alloc::alloc(layout) as *mut Table) else {
-                handle_alloc_error(layout)
-            };
+            let new = NonNull::new(std::alloc::alloc(layout) as *mut Table)?;
             let from = self as *const Table as *const u8;
             std::ptr::copy_nonoverlapping(from, new.as_ptr() as *mut u8, layout.size());
             new.as_ref().keys_id.store(NO_ID, Relaxed);

@@ -272,7 +272,12 @@ pub fn sequence_iter(t: &Thread, seq: Value) -> Obj {
 /// The item at an index; NULL if IndexError or StopIteration says that there is none.
 fn item_at(t: &mut Thread, seq: Value, at: i64) -> Res {
     let seq = Obj::new(t, seq);
-    match proto::get_item_value(t, seq.value(), Value::int(at)) {
+    let ty = type_of(seq.value());
+    let got = match ty.slots.item.get() {
+        Some(f) if !crate::slotdefs::calls_get_item(ty) => f(t, seq.value(), Value::int(at)),
+        _ => proto::get_item_value(t, seq.value(), Value::int(at)),
+    };
+    match got {
         Ok(x) => Ok(x),
         Err(e)
             if !t.exc_matches(&errors::INDEX_ERROR) && !t.exc_matches(&errors::STOP_ITERATION) =>

@@ -29,6 +29,7 @@ pub mod interpreter;
 pub mod iter;
 pub mod list;
 pub mod mappingproxy;
+pub mod memory;
 pub mod memoryview;
 pub mod method;
 pub mod method_cache;

@@ -72,6 +72,13 @@ impl Held<'_> {
     }
 }
 
+/// There is no room for the item. Whoever appends learns of it by MemoryError at the next poll, if not before.
+#[cold]
+fn refused(t: &Thread, v: Value) {
+    weft_gc::reserve::starve(t);
+    dec(t, v);
+}
+
 impl List {
     /// A new empty list.
     #[inline]
@@ -84,7 +91,7 @@ impl List {
     pub fn with_capacity(t: &Thread, n: usize) -> Obj {
         let l = List::new(t);
         if n > 0 {
-            List::of_obj(&l).raw.replace(Buffer::new(n), 0);
+            List::of_obj(&l).raw.replace(Buffer::try_new(n), 0);
         }
         l
     }
@@ -224,9 +231,12 @@ impl List {
         let v = to_heap(v);
         let _guard = lock(t, &self.header);
         self.keep(t, v);
-        if !self.raw.has_room() {
-            let n = self.len();
-            self.grow(t, n + (n >> 1) + 4);
+        let n = self.len();
+        if !self.raw.has_room()
+            && !self.grow(t, n + (n >> 1) + 4)
+            && !self.grow(t, n + (n >> 4) + 1)
+        {
+            return refused(t, v);
         }
         self.raw.push(v.0);
     }
@@ -239,17 +249,22 @@ impl List {
         }
     }
 
-    /// Under the lock: room for `capacity` items.
+    /// Under the lock: room for `capacity` items. False: there is no such memory. (Then less may do, but not so little that a list which
+    /// grows is copied for every few items.)
     #[cold]
     #[inline(never)]
-    fn grow(&self, t: &Thread, capacity: usize) {
+    fn grow(&self, t: &Thread, capacity: usize) -> bool {
         if self.header.is_local(t) && self.raw.grow_in_place(capacity) {
-            return;
+            return true;
         }
-        let new = Buffer::new(capacity);
+        let new = Buffer::try_new(capacity);
+        if new.is_null() {
+            return false;
+        }
         // SAFETY: just made.
         self.raw.copy_to(unsafe { &*new }, self.len());
         self.publish(t, new, self.len());
+        true
     }
 
     /// Under the lock: another buffer. The old one is retired; what its words refer to is the caller's business.
@@ -275,10 +290,7 @@ impl List {
             unsafe { (*p).capacity() }
         };
         if need > capacity {
-            if need > isize::MAX as usize / 16 || !crate::tuple::try_memory(need * 8) {
-                return false;
-            }
-            self.grow(t, need);
+            return self.grow(t, need);
         }
         true
     }
@@ -401,8 +413,11 @@ impl List {
         } else {
             (i as usize).min(n)
         };
-        if !self.raw.has_room() {
-            self.grow(t, n + (n >> 2) + 4);
+        if !self.raw.has_room()
+            && !self.grow(t, n + (n >> 2) + 4)
+            && !self.grow(t, n + (n >> 4) + 1)
+        {
+            return refused(t, v);
         }
         if i == n {
             self.raw.push(v.0);
@@ -436,9 +451,6 @@ impl List {
         for o in items.iter() {
             self.keep(t, o.value());
         }
-        let gone = (start..end)
-            .map(|i| Obj::from_raw(Value(self.raw.get(i))))
-            .collect();
         let (tail, len) = (n - end, n - (end - start) + items.len());
         let p = self.raw.buffer();
         let capacity = if p.is_null() {
@@ -447,9 +459,13 @@ impl List {
             // SAFETY: a buffer in use.
             unsafe { (*p).capacity() }
         };
-        if len > capacity {
-            self.grow(t, len + (len >> 3));
+        if len > capacity && !self.grow(t, len + (len >> 3)) && !self.grow(t, len + (len >> 4)) {
+            weft_gc::reserve::starve(t);
+            return ManuallyDrop::into_inner(items);
         }
+        let gone = (start..end)
+            .map(|i| Obj::from_raw(Value(self.raw.get(i))))
+            .collect();
         let local = self.header.is_local(t);
         if len >= n {
             self.raw.move_words(end, end + (len - n), tail, local);
@@ -614,8 +630,9 @@ impl List {
             unsafe { (*p).capacity() }
         };
         let len = n - gone + k;
-        if len > capacity {
-            self.grow(t, len + (len >> 3));
+        if len > capacity && !self.grow(t, len + (len >> 3)) && !self.grow(t, len + (len >> 4)) {
+            weft_gc::reserve::starve(t);
+            return true;
         }
         if len == 0 {
             self.clear(t);

@@ -1,5 +1,6 @@
 //! The abstract operations: what the interpreter and native code do with any object.
 
+use crate::memory;
 use crate::prelude::*;
 use crate::types::type_flags as tf;
 use num_bigint::BigInt;
@@ -236,7 +237,8 @@ pub fn ascii(t: &mut Thread, v: Value) -> Res<Obj> {
     if s.is_ascii() {
         return Ok(r);
     }
-    let mut out = String::with_capacity(s.as_bytes().len() * 2);
+    memory::room_for_repr(t, s.as_bytes())?;
+    let mut out = String::new();
     for c in crate::text::wtf8::code_points(s.as_bytes()) {
         match c {
             0..=0x7f => out.push(c as u8 as char),
@@ -521,6 +523,7 @@ pub fn is_sequence(t: &Thread, v: Value) -> bool {
 #[inline]
 pub fn next(t: &mut Thread, it: Value) -> Res<Option<Obj>> {
     let v = next_value(t, it)?;
+    memory::check(t)?;
     Ok(if v.is_null() { None } else { Some(Obj::own(v)) })
 }
 
@@ -579,9 +582,11 @@ pub fn is_simple(v: Value) -> bool {
 /// All items.
 pub fn to_vec(t: &mut Thread, iterable: Value) -> Res<Vec<Obj>> {
     if let Some(l) = List::exact(iterable) {
+        memory::room_for(t, l.len(), size_of::<Obj>())?;
         return Ok(l.to_vec(t));
     }
     if let Some(x) = Tuple::exact(iterable) {
+        memory::room_for(t, x.len(), size_of::<Obj>())?;
         return Ok(x.values().iter().map(|v| Obj::new(t, *v)).collect());
     }
     if let Some(items) = crate::dict_views::snapshot(t, iterable) {
@@ -592,12 +597,12 @@ pub fn to_vec(t: &mut Thread, iterable: Value) -> Res<Vec<Obj>> {
         loop {
             match steps.next(t)? {
                 v if v.is_null() => return Ok(items),
-                v => items.push(Obj::own(v)),
+                v => memory::push(t, &mut items, Obj::own(v))?,
             }
         }
     }
-    for_each(t, iterable, |_, o| {
-        items.push(o);
+    for_each(t, iterable, |t, o| {
+        memory::push(t, &mut items, o)?;
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(items)

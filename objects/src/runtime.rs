@@ -108,15 +108,11 @@ impl Vm {
         }
     }
 
-    /// `stack` bytes of machine stack are left from here on down; room for `frames` frames.
-    fn new(stack: usize, frames: usize, interpreter: &'static Interpreter) -> Box<Vm> {
+    /// `stack` bytes of machine stack are left from here on down.
+    fn new(stack: usize, memory: FrameMemory, interpreter: &'static Interpreter) -> Box<Vm> {
         let here = &raw const stack as usize;
-        let layout = Layout::array::<Frame>(frames).expect("a sane number of frames");
-        // SAFETY: not empty; frames are written before they are read. The pages are committed as they are used.
-        let p = unsafe { std::alloc::alloc(layout) } as *mut Frame;
-        if p.is_null() {
-            std::alloc::handle_alloc_error(layout);
-        }
+        let (p, frames) = (memory.first, memory.n);
+        std::mem::forget(memory);
         Box::new(Vm {
             interpreter: Cell::new(interpreter),
             frames: p,
@@ -315,9 +311,39 @@ impl Outside {
 impl Drop for Vm {
     fn drop(&mut self) {
         let n = (self.frame_limit as usize - self.frames as usize) / size_of::<Frame>();
-        let layout = Layout::array::<Frame>(n).expect("as when it was made");
+        drop(FrameMemory {
+            first: self.frames,
+            n,
+        });
+    }
+}
+
+/// Where the frames of a thread will lie.
+struct FrameMemory {
+    first: *mut Frame,
+    n: usize,
+}
+
+// SAFETY: memory that nobody uses yet.
+unsafe impl Send for FrameMemory {}
+
+impl FrameMemory {
+    fn layout(n: usize) -> Layout {
+        Layout::array::<Frame>(n).expect("a sane number of frames")
+    }
+
+    /// `None`: there is no such memory.
+    fn new(n: usize) -> Option<FrameMemory> {
+        // SAFETY: not empty; frames are written before they are read. The pages are committed as they are used.
+        let first = unsafe { std::alloc::alloc(Self::layout(n)) } as *mut Frame;
+        (!first.is_null()).then_some(FrameMemory { first, n })
+    }
+}
+
+impl Drop for FrameMemory {
+    fn drop(&mut self) {
         // SAFETY: allocated in `new` with this layout.
-        unsafe { std::alloc::dealloc(self.frames as *mut u8, layout) };
+        unsafe { std::alloc::dealloc(self.first as *mut u8, Self::layout(self.n)) };
     }
 }
 
@@ -449,7 +475,8 @@ const THREAD_FRAMES: usize = 1 << 17;
 pub fn main_thread(stack: usize) -> Box<Thread> {
     weft_gc::before_publishing(crate::generator::Generator::forget_chains);
     let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
-    t.set_ext(Box::into_raw(Vm::new(stack, MAIN_FRAMES, Interpreter::main())) as *mut ());
+    let memory = FrameMemory::new(MAIN_FRAMES).expect("memory for the first thread");
+    t.set_ext(Box::into_raw(Vm::new(stack, memory, Interpreter::main())) as *mut ());
     t.enter();
     t
 }
@@ -463,27 +490,40 @@ pub fn start_thread(
     f: Box<dyn FnOnce(&mut Thread) + Send>,
     stack_size: usize,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    struct Start(Box<Thread>);
+    /// A state that the thread is to enter; taken back if there is no thread.
+    struct Start(Option<Box<Thread>>);
     // SAFETY: the state is not entered yet: it holds no object.
     unsafe impl Send for Start {}
+    impl Drop for Start {
+        fn drop(&mut self) {
+            if let Some(state) = self.0.take() {
+                weft_gc::discard_state(state);
+            }
+        }
+    }
     let stack = if stack_size == 0 {
         DEFAULT_STACK.load(Relaxed)
     } else {
         stack_size.max(1 << 20)
     };
-    let Some(state) = weft_gc::spawn_state(Some(t), THREAD_REGISTERS) else {
-        return Err(std::io::Error::other("too many threads"));
+    let (Some(memory), Some(state)) = (
+        FrameMemory::new(THREAD_FRAMES),
+        weft_gc::spawn_state(Some(t), THREAD_REGISTERS),
+    ) else {
+        return Err(std::io::Error::other("too many threads, or no memory"));
     };
-    let start = Start(state);
+    let start = Start(Some(state));
     let interpreter = t.vm().interpreter.get();
     // It has not ended, as this thread is in it.
     interpreter.join();
     let started = std::thread::Builder::new()
         .stack_size(stack)
         .spawn(move || {
-            let start = start;
-            let mut state = start.0;
-            state.set_ext(Box::into_raw(Vm::new(stack, THREAD_FRAMES, interpreter)) as *mut ());
+            let mut start = start;
+            let Some(mut state) = start.0.take() else {
+                return;
+            };
+            state.set_ext(Box::into_raw(Vm::new(stack, memory, interpreter)) as *mut ());
             state.enter();
             f(&mut state);
             leave(state);
@@ -637,6 +677,7 @@ pub fn safepoint(t: &mut Thread) -> Res<()> {
     if bits & breaker_bits::GC != 0 {
         weft_gc::collect_if_due(t);
     }
+    crate::memory::check(t)?;
     if bits & breaker_bits::SIGNAL != 0 {
         check_signals(t)?;
     }

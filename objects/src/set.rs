@@ -243,27 +243,27 @@ impl Set {
         };
         self.len.store(len, Release);
         if full {
-            self.grow(
-                t,
-                if len > 50_000 {
-                    len as usize * 2
-                } else {
-                    len as usize * 4
-                },
-            );
+            let times = if len > 50_000 { 2 } else { 4 };
+            if !self.grow(t, len as usize * times) {
+                // There are empty places yet: two of five. MemoryError comes at the next poll, if not before.
+                weft_gc::reserve::starve(t);
+            }
         }
     }
 
-    /// Under the lock: a table of more than `least` places, without dead ones.
+    /// Under the lock: a table of more than `least` places, without dead ones. False: there is no such memory.
     #[cold]
     #[inline(never)]
-    fn grow(&self, t: &Thread, least: usize) {
-        let new = Table::new(least);
+    fn grow(&self, t: &Thread, least: usize) -> bool {
+        let Some(new) = Table::try_new(least) else {
+            return false;
+        };
         if let Some(old) = self.table() {
             // SAFETY: just made.
             old.copy_to(unsafe { new.as_ref() });
         }
         self.publish(t, new.as_ptr());
+        true
     }
 
     /// Under the lock: another table, or none. The old one is retired; what its words refer to is the caller's business.
@@ -402,7 +402,9 @@ impl Set {
         if n == 0 {
             return;
         }
-        let new = old.duplicate(n);
+        let Some(new) = old.duplicate(n) else {
+            return weft_gc::reserve::starve(t);
+        };
         // The keys are counted when others have the lock already: what the set had then is there until this thread's next safepoint (I5).
         drop(guard);
         // SAFETY: just made.
@@ -427,8 +429,11 @@ impl Set {
             let other = moment.as_ref().map_or(other, Set::of_obj);
             let n = other.len();
             if (self.len() + n) * 5 >= self.table().map_or(8, Table::places) * 3 {
+                let t = &*t;
                 let _guard = lock(t, &self.header);
-                self.grow(t, (self.len() + n) * 2);
+                if !self.grow(t, (self.len() + n) * 2) {
+                    return Err(t.memory_error());
+                }
             }
             return self.change_all(t, other, |s, t, found, hash, key| {
                 if let Found::Absent(at) = found {

@@ -266,6 +266,8 @@ slots! {
     finalize: FinalizeFn,
     len: LenFn,
     get_item: BinaryFn,
+    /// An item by its index as iteration gets it, where that is not what a subscript gives.
+    item: BinaryFn,
     set_item: SetItemFn,
     contains: ContainsFn,
     /// Sequence concatenation and repetition, tried after the number protocol.

@@ -4,6 +4,7 @@
 //! ASCII is when there are as many bytes as code points. Access by index to long non-ASCII strings goes through a table that
 //! is made when it is first needed.
 
+use crate::memory;
 use crate::prelude::*;
 use crate::text::wtf8::{self, SkipTable};
 use crate::text::{ErrorKind, Text, TextError, hash};
@@ -249,9 +250,14 @@ impl Str {
             // SAFETY: nobody else refers to this local object, so nobody looks at its bytes.
             unsafe {
                 let out = &mut *s.outside();
-                let mut v = Vec::from_raw_parts(out.ptr, out.bytes, out.capacity);
-                v.extend_from_slice(y);
+                let v = Vec::from_raw_parts(out.ptr, out.bytes, out.capacity);
                 let mut v = std::mem::ManuallyDrop::new(v);
+                if v.try_reserve(y.len()).is_err() {
+                    // It stays as it is: MemoryError comes at the next poll, if not before.
+                    weft_gc::reserve::starve(t);
+                    return left;
+                }
+                v.extend_from_slice(y);
                 out.ptr = v.as_mut_ptr();
                 out.capacity = v.capacity();
                 out.bytes = n;
@@ -261,7 +267,11 @@ impl Str {
             s.hash.store(0, Relaxed);
             return left;
         }
-        let mut v = Vec::with_capacity(n + n / 2);
+        let mut v = Vec::new();
+        if v.try_reserve_exact(n + n / 2).is_err() && v.try_reserve_exact(n).is_err() {
+            weft_gc::reserve::starve(t);
+            return left;
+        }
         v.extend_from_slice(x);
         v.extend_from_slice(y);
         Self::from_outside(t, v, chars)
@@ -876,6 +886,7 @@ pub static STR: Type = Type::builtin(
             {
                 return Ok(made.into());
             }
+            memory::room_for_repr(t, s.as_bytes())?;
             let repr = crate::text::repr::str_repr(s.text());
             Ok(Str::from_string(t, repr).into())
         }),
@@ -992,7 +1003,12 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     }
     match index::key(t, key, len, "string")? {
         index::Key::At(i) => Ok(Str::char_value(t, s.char_at(i))),
-        index::Key::Span(start, step, n) => Ok(s.span(t, start, step, n).into()),
+        index::Key::Span(start, step, n) => {
+            // At most four bytes a character, where it is copied character by character.
+            let most = n.saturating_mul(4).min(s.as_bytes().len());
+            memory::room(t, most)?;
+            Ok(s.span(t, start, step, n).into())
+        }
     }
 }
 
@@ -1018,6 +1034,10 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
     if left.is_empty() && right.is_exact() {
         return Ok(Obj::new(t, b).into());
     }
+    memory::room(
+        t,
+        left.as_bytes().len().saturating_add(right.as_bytes().len()),
+    )?;
     Ok(Str::concat(t, left, right).into())
 }
 

@@ -1,5 +1,6 @@
 //! The methods of `str`.
 
+use crate::memory;
 use crate::prelude::*;
 use crate::str::index::{bounds, size_or};
 use crate::str::{text_argument, text_error};
@@ -181,6 +182,7 @@ fn map_ascii(
 ) -> Res {
     let s = Str::this(a[0]);
     let bytes = s.as_bytes();
+    memory::room(t, bytes.len())?;
     if s.is_ascii()
         && let Some(made) = Str::ascii_filled(t, bytes.len(), |out| {
             out.copy_from_slice(bytes);
@@ -193,7 +195,11 @@ fn map_ascii(
 }
 
 fn map(t: &mut Thread, a: &[Value], f: fn(Text<'_>) -> Vec<u8>) -> Res {
-    let mapped = f(Str::this(a[0]).text());
+    let text = Str::this(a[0]).text();
+    // Some characters become three.
+    let times = if text.is_ascii() { 1 } else { 3 };
+    memory::room_for(t, text.bytes.len(), times)?;
+    let mapped = f(text);
     Ok(Str::from_vec(t, mapped).into())
 }
 
@@ -204,6 +210,7 @@ fn test(a: &[Value], f: fn(Text<'_>) -> bool) -> Res {
 fn encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = Str::this(a[0]);
     if a[1].is_null() && a[2].is_null() && s.is_ascii() {
+        memory::room(t, s.len())?;
         return Ok(crate::bytes::Bytes::new(t, s.as_bytes()).into());
     }
     let encoding = text_argument(t, a[1], "encode", "encoding")?;
@@ -288,6 +295,7 @@ pub(crate) struct Pieces {
     few: [Value; 16],
     n: usize,
     many: Vec<Obj>,
+    refused: bool,
 }
 
 impl Pieces {
@@ -297,6 +305,7 @@ impl Pieces {
             few: [Value::NULL; 16],
             n: 0,
             many: Vec::new(),
+            refused: false,
         }
     }
 
@@ -306,8 +315,20 @@ impl Pieces {
             self.few[self.n] = piece.into_value();
             self.n += 1;
         } else {
-            self.many.push(piece);
+            self.push_more(piece);
         }
+    }
+
+    /// What there is no memory for is left out: [`Pieces::list`] tells.
+    #[inline]
+    fn push_more(&mut self, piece: Obj) {
+        if self.many.len() == self.many.capacity() {
+            self.refused |= self.refused || self.many.try_reserve(1).is_err();
+            if self.refused {
+                return;
+            }
+        }
+        self.many.push(piece);
     }
 
     /// Turns their order round.
@@ -324,16 +345,24 @@ impl Pieces {
     }
 
     /// All of them.
-    pub fn list(mut self, t: &Thread) -> Obj {
+    ///
+    /// # Errors
+    /// MemoryError.
+    pub fn list(mut self, t: &Thread) -> Res<Obj> {
+        if self.refused {
+            return Err(t.memory_error());
+        }
+        memory::check(t)?;
+        memory::room_for(t, self.n + self.many.len(), size_of::<Value>())?;
         let n = std::mem::take(&mut self.n);
         let mut many = std::mem::take(&mut self.many).into_iter();
-        List::from_words(t, n + many.len(), |i| {
+        Ok(List::from_words(t, n + many.len(), |i| {
             if i < n {
                 self.few[i]
             } else {
                 many.next().map_or(Value::NONE, Obj::into_value)
             }
-        })
+        }))
     }
 }
 
@@ -377,7 +406,7 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
     if right {
         parts.reverse();
     }
-    Ok(parts.list(t).into())
+    Ok(parts.list(t)?.into())
 }
 
 fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
@@ -388,7 +417,7 @@ fn split_lines(t: &mut Thread, a: &[Value]) -> Res {
         let t = &*t;
         search::splitlines(s.as_bytes(), keep, |piece| parts.push(part(t, s, piece)));
     }
-    Ok(parts.list(t).into())
+    Ok(parts.list(t)?.into())
 }
 
 fn partition(t: &mut Thread, a: &[Value], last: bool) -> Res {
@@ -618,7 +647,13 @@ fn remove_suffix(t: &mut Thread, a: &[Value]) -> Res {
 fn translate(t: &mut Thread, a: &[Value]) -> Res {
     let s = Str::this(a[0]);
     let table = a[1];
-    let out = strip::translate(s.text(), |cp| translated(t, table, cp))?;
+    let t = std::cell::RefCell::new(t);
+    let out = strip::translate(
+        s.text(),
+        |cp| translated(&mut t.borrow_mut(), table, cp),
+        |out, more| memory::grow(&t.borrow(), out, more),
+    )?;
+    let t = t.into_inner();
     Ok(Str::from_vec(t, out).into())
 }
 
@@ -647,6 +682,7 @@ fn translated(t: &mut Thread, table: Value, cp: u32) -> Res<Translated> {
         return Ok(Translated::Delete);
     }
     if let Some(s) = Str::of(v) {
+        memory::room(t, s.as_bytes().len())?;
         return Ok(Translated::Str(s.as_bytes().to_vec()));
     }
     if Int::of(v).is_none() {

@@ -1,6 +1,7 @@
 //! tuple: immutable, so read without locks. The items lie within the object; those of long tuples, and of instances of
 //! subclasses, in an array outside.
 
+use crate::memory;
 use crate::prelude::*;
 use crate::str::index::{self, Key};
 use crate::types::{alloc_instance, type_flags};
@@ -395,13 +396,16 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
             if ty.is(&TUPLE)
                 && let Some(items) = List::exact(*v).and_then(|l| l.local_items(t))
             {
+                memory::room_for(t, items.len(), size_of::<Slot>())?;
                 return Ok(Tuple::from_slice(t, items).into());
             }
             if let Some(from) = Tuple::exact(*v) {
                 let items = from.values().iter().map(|v| Obj::new(t, *v).into_value());
                 return Ok(Tuple::make_outside(t, ty, items).into());
             }
-            proto::to_vec(t, *v)?
+            let items = proto::to_vec(t, *v)?;
+            memory::room_for(t, items.len(), size_of::<Slot>())?;
+            items
         }
         more => {
             return Err(t.type_error(format!(
@@ -517,6 +521,7 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         return Ok(to_reg(t, a.bare()));
     }
     let (x, y) = (x.values(), y.values());
+    memory::room_for(t, x.len() + y.len(), size_of::<Slot>())?;
     Ok(Tuple::make(t, x.len() + y.len(), |i| {
         let v = if i < x.len() { x[i] } else { y[i - x.len()] };
         inc(t, v);
@@ -546,7 +551,7 @@ fn repeat(t: &mut Thread, a: Value, n: Value) -> Res {
 
 /// Whether there is likely to be so much memory: large requests are tried out, so that they fail as a MemoryError.
 pub(crate) fn try_memory(bytes: usize) -> bool {
-    bytes < 1 << 24 || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+    bytes < 1 << 20 || crate::memory::is_room(bytes)
 }
 
 fn tuple_index(t: &mut Thread, a: &[Value]) -> Res {

@@ -195,7 +195,17 @@ fn ref_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
         let n = args.pos().len();
         return Err(t.type_error(format!("weakref expected 0 arguments, got {n}")));
     }
-    Ok(this(v).get(t).map_or(Value::NONE, Obj::into_value))
+    let head = &this(v).head;
+    // Its finalizer, if it has one, is run once it has been found dead, and then it has to be found dead again.
+    for _ in 0..2 {
+        match weak::upgrade_settled(t, head) {
+            Ok(got) => return Ok(got.map_or(Value::NONE, Obj::into_value)),
+            Err(weak::Unsettled) => weak::settle_soon(t),
+        }
+        crate::runtime::run_pending(t);
+    }
+    let got = weak::upgrade(t, head);
+    Ok(got.map_or(Value::NONE, Obj::into_value))
 }
 
 fn ref_hash(t: &mut Thread, v: Value) -> Res<i64> {

@@ -121,7 +121,9 @@ fn scanstring(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 /// Appends a JSON string literal.
-fn push_string(out: &mut Vec<u8>, text: &[u8], ascii: bool) {
+fn push_string(t: &Thread, out: &mut Vec<u8>, text: &[u8], ascii: bool) -> Res<()> {
+    weft_objects::memory::room_for_repr(t, text)?;
+    weft_objects::memory::spare(t, out, text.len() + 2)?;
     out.push(b'"');
     let mut from = 0;
     let mut i = 0;
@@ -158,6 +160,7 @@ fn push_string(out: &mut Vec<u8>, text: &[u8], ascii: bool) {
     }
     out.extend_from_slice(&text[from..]);
     out.push(b'"');
+    Ok(())
 }
 
 fn push_escape(out: &mut Vec<u8>, cp: u32) {
@@ -172,8 +175,8 @@ fn encode<const ASCII: bool>(t: &mut Thread, a: &[Value]) -> Res {
         let got = type_of(a[0]).name();
         return Err(t.type_error(format!("first argument must be a string, not {got}")));
     };
-    let mut out = Vec::with_capacity(s.as_bytes().len() + 2);
-    push_string(&mut out, s.as_bytes(), ASCII);
+    let mut out = Vec::new();
+    push_string(t, &mut out, s.as_bytes(), ASCII)?;
     Ok(Str::from_vec(t, out).into())
 }
 

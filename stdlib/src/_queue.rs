@@ -86,7 +86,18 @@ impl SimpleQueue {
         if !self.header.is_local(t) {
             share(t, word);
         }
-        self.place(t, word, |s| s.items.push_back(word.0));
+        let mut refused = false;
+        self.place(t, word, |s| {
+            refused = s.items.len() == s.items.capacity() && s.items.try_reserve(1).is_err();
+            if !refused {
+                s.items.push_back(word.0);
+            }
+        });
+        if refused {
+            // MemoryError comes at the next poll, if not before.
+            weft_gc::reserve::starve(t);
+            drop(Obj::from_raw(word));
+        }
     }
 
     /// Hands an item to the first in line; `keep` keeps it if there is nobody.

@@ -219,6 +219,8 @@ fn getrandbits(t: &mut Thread, a: &[Value]) -> Res {
     if k > weft_objects::text::bigint::MAX_BITS || words.try_reserve_exact(count).is_err() {
         return Err(t.memory_error());
     }
+    // Made into digits of another size, and then copied.
+    weft_objects::memory::room_for(t, count, 12)?;
     with(t, a[0], |s| words.extend((0..count).map(|_| s.word())));
     if let Some(last) = words.last_mut() {
         *last >>= (32 - k % 32) % 32;

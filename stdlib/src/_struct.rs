@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*};
 use std::sync::{Arc, OnceLock};
 use weft_objects::buffer;
 use weft_objects::bytes::Bytes;
+use weft_objects::memory;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::runtime::SharedObj;
@@ -248,7 +249,7 @@ fn pack_into(
     let mut b = buffer::get_writable(t, target, "", 0)?;
     let offset = index::size(t, offset)?;
     let at = place(t, offset, b.len, layout.size, true)?;
-    let mut out = vec![0; layout.size];
+    let mut out = memory::zeroed(t, layout.size)?;
     let packed = layout.pack(t, values, &mut out)?;
     b.as_mut_bytes()[at..at + layout.size].copy_from_slice(&out);
     match packed {
@@ -261,7 +262,7 @@ fn unpack(t: &mut Thread, layout: &Layout, source: Value) -> Res {
     if let Some(b) = Bytes::exact(source)
         && b.len() == layout.size
     {
-        return Ok(layout.unpack(t, b.as_slice()).into());
+        return Ok(layout.unpack(t, b.as_slice())?.into());
     }
     let b = buffer::get(t, source)?;
     if b.len != layout.size {
@@ -270,14 +271,14 @@ fn unpack(t: &mut Thread, layout: &Layout, source: Value) -> Res {
             format!("unpack requires a buffer of {} bytes", layout.size),
         ));
     }
-    Ok(layout.unpack(t, b.as_bytes()).into())
+    Ok(layout.unpack(t, b.as_bytes())?.into())
 }
 
 fn unpack_from(t: &mut Thread, layout: &Layout, source: Value, offset: Value) -> Res {
     let b = buffer::get(t, source)?;
     let offset = index::size_or(t, offset, 0)?;
     let at = place(t, offset, b.len, layout.size, false)?;
-    Ok(layout.unpack(t, &b.as_bytes()[at..]).into())
+    Ok(layout.unpack(t, &b.as_bytes()[at..])?.into())
 }
 
 fn iter_unpack(t: &mut Thread, layout: Arc<Layout>, source: Value) -> Res {
@@ -344,7 +345,7 @@ fn next(t: &mut Thread, v: Value) -> Res {
         return Ok(Value::NULL);
     }
     it.at.store(at + size, Relaxed);
-    Ok(it.layout().unpack(t, &b.as_bytes()[at..at + size]).into())
+    Ok(it.layout().unpack(t, &b.as_bytes()[at..at + size])?.into())
 }
 
 fn length_hint(t: &mut Thread, a: &[Value]) -> Res {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::*};
 use weft_objects::buffer::{self, Buffer, Layout};
 use weft_objects::bytearray::ByteArray;
 use weft_objects::bytes::Bytes;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::slice::Slice;
 use weft_objects::str::index::{self, Key, has_index};
@@ -108,8 +109,11 @@ impl Array {
 
     /// The objects for all items.
     fn to_objects(&self, t: &mut Thread) -> Res<Vec<Obj>> {
+        let n = self.len(t);
+        memory::room_for(t, n, self.code.size())?;
+        memory::room_for(t, n, 2 * size_of::<Obj>())?;
         let data = self.to_vec(t);
-        let mut out = Vec::with_capacity(data.len() / self.code.size());
+        let mut out = memory::vec(t, data.len() / self.code.size())?;
         for item in data.chunks_exact(self.code.size()) {
             let mut bits = [0; 8];
             bits[..item.len()].copy_from_slice(item);
@@ -120,7 +124,19 @@ impl Array {
 
     fn push(&self, t: &mut Thread, v: Value) -> Res<()> {
         let bits = self.code.pack(t, v)?;
-        self.resize(t, |b| b.extend_from_slice(&bits[..self.code.size()]))
+        self.grow_by(t, &bits[..self.code.size()])
+    }
+
+    /// Appends bytes.
+    fn grow_by(&self, t: &mut Thread, more: &[u8]) -> Res<()> {
+        let fits = self.resize(t, |b| {
+            let fits = b.try_reserve(more.len()).is_ok();
+            if fits {
+                b.extend_from_slice(more);
+            }
+            fits
+        })?;
+        if fits { Ok(()) } else { Err(t.memory_error()) }
     }
 
     fn push_bytes(&self, t: &mut Thread, bytes: &[u8]) -> Res<()> {
@@ -130,7 +146,7 @@ impl Array {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.resize(t, |b| b.extend_from_slice(bytes))
+        self.grow_by(t, bytes)
     }
 
     /// Appends what an iterable gives; an array must be of the same kind.

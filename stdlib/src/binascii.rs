@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use weft_objects::buffer::{self, Buffer};
 use weft_objects::bytes::{Bytes, hex_arguments, to_hex};
+use weft_objects::memory;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::runtime::SharedObj;
@@ -266,7 +267,7 @@ fn b2a_base64(t: &mut Thread, a: &[Value]) -> Res {
     let data = buffer::get(t, a[0])?;
     let newline = flag(t, a[1], true)?;
     let s = data.as_bytes();
-    let mut out = Vec::with_capacity(s.len().div_ceil(3) * 4 + 1);
+    let mut out = memory::vec(t, s.len().div_ceil(3) * 4 + 1)?;
     for three in s.chunks(3) {
         let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
         let n = at(0) << 16 | at(1) << 8 | at(2);
@@ -291,7 +292,7 @@ fn unhex(t: &mut Thread, a: &[Value]) -> Res {
         return Err(error(t, "Odd-length string"));
     }
     let digit = |b: u8| (b as char).to_digit(16);
-    let mut out = Vec::with_capacity(s.len() / 2);
+    let mut out = memory::vec(t, s.len() / 2)?;
     for pair in s.chunks_exact(2) {
         match (digit(pair[0]), digit(pair[1])) {
             (Some(high), Some(low)) => out.push((high << 4 | low) as u8),
@@ -304,6 +305,7 @@ fn unhex(t: &mut Thread, a: &[Value]) -> Res {
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let data = buffer::get(t, a[0])?;
     let (sep, group) = hex_arguments(t, a[1], a[2])?;
+    memory::room_for(t, data.len, 3)?;
     Ok(Bytes::from_vec(t, to_hex(data.as_bytes(), sep, group).into_bytes()).into())
 }
 

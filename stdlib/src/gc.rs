@@ -12,15 +12,26 @@ use weft_objects::prelude::*;
 use weft_objects::runtime::{self, Global};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
-static THRESHOLDS: [AtomicI64; 3] = [AtomicI64::new(2000), AtomicI64::new(10), AtomicI64::new(0)];
+const FIRST_THRESHOLD: i64 = 2000;
+static THRESHOLDS: [AtomicI64; 3] = [
+    AtomicI64::new(FIRST_THRESHOLD),
+    AtomicI64::new(10),
+    AtomicI64::new(0),
+];
+/// `DEBUG_SAVEALL`
+const SAVE_ALL: i32 = 32;
 static DEBUG: AtomicI64 = AtomicI64::new(0);
 /// Collections that programs have asked for, by generation, and what they freed. There are no generations: all collect everything.
 static COLLECTIONS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static COLLECTED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static CALLBACKS: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
+static GARBAGE: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
 
 fn update() {
-    GcState::set_enabled(ENABLED.load(Relaxed) && THRESHOLDS[0].load(Relaxed) != 0);
+    let n = THRESHOLDS[0].load(Relaxed);
+    GcState::set_enabled(ENABLED.load(Relaxed) && n != 0);
+    let exact = THRESHOLDS[1].load(Relaxed) == 0;
+    GcState::set_pace((n != FIRST_THRESHOLD).then_some(n.max(1) as usize), exact);
 }
 
 /// Collects until finalizers leave no new garbage. Gives how many objects were freed.
@@ -75,6 +86,17 @@ fn tell(t: &mut Thread, phase: &str, generation: i64, found: usize) {
     }
 }
 
+/// With `DEBUG_SAVEALL`: puts into `gc.garbage` what has been found since the last time.
+fn show_saved(t: &mut Thread) {
+    let saved = weft_gc::take_saved(t);
+    if saved.is_empty() {
+        return;
+    }
+    if let Some(garbage) = GARBAGE.of(t).get().and_then(List::of) {
+        saved.iter().for_each(|o| garbage.push(t, o.value()));
+    }
+}
+
 fn collect(t: &mut Thread, a: &[Value]) -> Res {
     let generation = support::c_int_or(t, a[0], 2)? as i64;
     if !(0..=2).contains(&generation) {
@@ -82,6 +104,7 @@ fn collect(t: &mut Thread, a: &[Value]) -> Res {
     }
     tell(t, "start", generation, 0);
     let found = collect_as(t, generation as usize);
+    show_saved(t);
     tell(t, "stop", generation, found);
     Ok(int::from_usize(t, found))
 }
@@ -94,6 +117,7 @@ fn set_threshold(t: &mut Thread, a: &[Value]) -> Res {
         }
     }
     update();
+    weft_gc::apply_pace(t);
     Ok(Value::NONE)
 }
 
@@ -279,6 +303,7 @@ fn get_stats(t: &mut Thread, _a: &[Value]) -> Res {
 fn set_debug(t: &mut Thread, a: &[Value]) -> Res {
     let flags = support::c_int(t, a[0])?;
     DEBUG.store(flags.into(), Relaxed);
+    GcState::set_save_all(flags & SAVE_ALL != 0);
     Ok(Value::NONE)
 }
 
@@ -316,8 +341,11 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("get_referents", "(*objs)", get_referents),
     NativeDef::new("is_tracked", "(obj, /)", |_, a| {
         Ok(Value::bool(header_of(a[0]).is_some_and(|h| {
-            // Built-in types lie in the program: no collector looks at them.
-            h.is_container() && Type::of(a[0]).is_none_or(Type::is_heap)
+            // Built-in types lie in the program: no collector looks at them. It does look at the classes of instances without fields.
+            match Type::of(a[0]) {
+                Some(ty) => ty.is_heap(),
+                None => h.is_container() || type_of(a[0]).is_heap(),
+            }
         })))
     }),
     NativeDef::new("is_finalized", "(obj, /)", |_, a| {
@@ -352,7 +380,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
             ("DEBUG_STATS", 1),
             ("DEBUG_COLLECTABLE", 2),
             ("DEBUG_UNCOLLECTABLE", 4),
-            ("DEBUG_SAVEALL", 32),
+            ("DEBUG_SAVEALL", SAVE_ALL.into()),
             ("DEBUG_LEAK", 38),
         ],
     );
@@ -360,6 +388,7 @@ pub fn init(t: &mut Thread) -> Res<Obj> {
     CALLBACKS.of(t).set(t, callbacks.clone());
     add(t, &m, "callbacks", callbacks);
     let garbage = List::new(t);
+    GARBAGE.of(t).set(t, garbage.clone());
     add(t, &m, "garbage", garbage);
     Ok(m)
 }

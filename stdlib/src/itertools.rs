@@ -10,6 +10,7 @@ use weft_objects::cell::{fresh, own};
 use weft_objects::gc_slots;
 use weft_objects::int;
 use weft_objects::iter::{Few, iter_self};
+use weft_objects::memory;
 use weft_objects::prelude::*;
 
 /// Layout of most iterators here; what is what is said where each is made.
@@ -145,7 +146,7 @@ fn batched_next(t: &mut Thread, v: Value) -> Res {
     let mut items = Vec::with_capacity(n.min(1 << 16));
     while items.len() < n {
         match proto::next(t, source.value()) {
-            Ok(Some(x)) => items.push(x),
+            Ok(Some(x)) => memory::push(t, &mut items, x)?,
             Ok(None) => break,
             Err(e) => {
                 i.a.set(t, &i.header, Value::NULL);
@@ -162,6 +163,7 @@ fn batched_next(t: &mut Thread, v: Value) -> Res {
             return Err(t.value_error("batched(): incomplete batch"));
         }
     }
+    memory::room_for(t, items.len(), size_of::<Slot>())?;
     Ok(Tuple::from_vec(t, items).into())
 }
 

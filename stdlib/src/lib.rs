@@ -25,6 +25,7 @@ pub mod _posixshmem;
 pub mod _posixsubprocess;
 pub mod _queue;
 pub mod _random;
+pub mod _remote_debugging;
 pub mod _signal;
 pub mod _socket;
 pub mod _sre;
@@ -102,6 +103,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_posixsubprocess", _posixsubprocess::init),
     ("_queue", _queue::init),
     ("_random", _random::init),
+    ("_remote_debugging", _remote_debugging::init),
     ("_sha1", _hashes::init_sha1),
     ("_sha2", _hashes::init_sha2),
     ("_sha3", _hashes::init_sha3),

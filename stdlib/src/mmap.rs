@@ -318,6 +318,13 @@ fn key(t: &mut Thread, m: &Mmap, k: Value) -> Res<Key> {
 
 const RANGE: Refused = Refused::Index("mmap index out of range");
 
+/// Iterating gives bytes of length one.
+fn item(t: &mut Thread, v: Value, k: Value) -> Res {
+    let i = proto::index_i64(t, k)? as usize;
+    let b = Mmap::this(v).with(t, |m| m.bytes().get(i).copied().ok_or(RANGE))?;
+    Ok(Bytes::new(t, &[b]).into())
+}
+
 fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
     let m = Mmap::this(v);
     match key(t, m, k)? {
@@ -326,6 +333,7 @@ fn get_item(t: &mut Thread, v: Value, k: Value) -> Res {
             Ok(Value::int(b.into()))
         }
         Key::Span(start, step, n) => {
+            weft_objects::memory::room(t, n)?;
             let part = m.with(t, |m| {
                 let bytes = m.bytes();
                 let all = Key::indexes(start, step, n);
@@ -664,6 +672,7 @@ static MMAP: Type = Type::builtin(
         repr: Some(repr),
         len: Some(|t, v| Mmap::this(v).len(t)),
         get_item: Some(get_item),
+        item: Some(item),
         set_item: Some(set_item),
         buffer: Some(get_buffer),
         methods: &[

@@ -253,6 +253,8 @@ fn normalize(t: &mut Thread, a: &[Value], version: Version) -> Res {
     if s.is_ascii() {
         return Ok(s.to_exact(t).into());
     }
+    // A character becomes 18 of them at most, in the compatibility forms; mostly it is one or two.
+    weft_objects::memory::room_for(t, s.as_bytes().len(), 6)?;
     let out = normalized(form, s, version);
     Ok(Str::from_vec(t, out).into())
 }

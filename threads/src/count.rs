@@ -128,6 +128,11 @@ fn decrement_slow(c: &AtomicU32, old: u32) -> bool {
     false
 }
 
+/// Whether the object is listed and nobody counts it: it dies at the next handshake unless some register has it, uncounted.
+pub fn is_waiting(c: &AtomicU32) -> bool {
+    c.load(Relaxed) & (LISTED | COUNT_MASK) == LISTED
+}
+
 /// Decides on a listed object after every thread has answered a handshake that was requested after
 /// it was listed, or after it was last found [`Settled::Again`].
 // One exchange, so that no increment or decrement comes between the look and the decision.

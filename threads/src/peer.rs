@@ -29,6 +29,8 @@ pub mod breaker_bits {
     pub const GIL: u32 = 64;
     /// The zero-count list is to be settled.
     pub const SETTLE: u32 = 128;
+    /// Memory was refused to the thread.
+    pub const MEMORY: u32 = 256;
 }
 
 use breaker_bits::{HANDSHAKE, STOP};

@@ -109,6 +109,7 @@ fn sorted(t: &mut Thread, a: &[Value]) -> Res {
         Some(a[1])
     };
     let reverse = !a[2].is_null() && proto::truth(t, a[2])?;
+    weft_objects::memory::room_for(t, items.len(), size_of::<Value>())?;
     sort_vec(t, &mut items, key, reverse)?;
     Ok(List::from_vec(t, items).into())
 }

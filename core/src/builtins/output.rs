@@ -1,5 +1,6 @@
 //! `print`, `input`, `open`.
 
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::{id, runtime};
 
@@ -93,12 +94,12 @@ fn text_or(v: Value, default: &[u8]) -> &[u8] {
 }
 
 fn print_at_once(t: &mut Thread, write: &Obj, values: &[Value], o: &Options) -> Res<()> {
-    let mut texts: Vec<Obj> = Vec::with_capacity(values.len());
+    let mut texts: Vec<Obj> = memory::vec(t, values.len())?;
     for v in values {
         texts.push(proto::str(t, *v)?);
     }
     let sep = text_or(o.sep, b" ");
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(texts.len() * 2 + 1);
+    let mut parts: Vec<&[u8]> = memory::vec(t, texts.len() * 2 + 1)?;
     for (i, s) in texts.iter().enumerate() {
         if i > 0 {
             parts.push(sep);
@@ -106,6 +107,7 @@ fn print_at_once(t: &mut Thread, write: &Obj, values: &[Value], o: &Options) -> 
         parts.push(text_or(s.value(), b""));
     }
     parts.push(text_or(o.end, b"\n"));
+    memory::room(t, parts.iter().map(|p| p.len()).sum())?;
     let line = Str::from_parts(t, &parts);
     proto::call(t, write.value(), &[line.value()]).map(drop)
 }

@@ -238,7 +238,7 @@ pub fn unpack_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let it = unpack_iter(t, v)?;
     let mut items = Vec::new();
     while let Some(o) = proto::next(t, it.value())? {
-        items.push(o);
+        weft_objects::memory::push(t, &mut items, o)?;
     }
     if items.len() < before + after {
         let at_least = before + after;

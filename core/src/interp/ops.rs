@@ -131,6 +131,8 @@ pub fn binary(t: &mut Thread, f: *mut Frame, i: Instr, op: BinOp, konst: bool) -
         && !a.is_empty()
         && !b.is_empty()
     {
+        let n = a.as_bytes().len().saturating_add(b.as_bytes().len());
+        weft_objects::memory::room(t, n)?;
         Str::concat(t, a, b).into_value()
     } else if i.arg() == 1 {
         proto::in_place(t, op, x, y)?

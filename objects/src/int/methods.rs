@@ -109,6 +109,7 @@ fn to_bytes(t: &mut Thread, a: &[Value]) -> Res {
             });
         }
     }
+    crate::memory::room_for(t, length, 2)?;
     match with_bigint(a[0], |n| bigint::to_bytes(n, length, little, signed)) {
         Some(Ok(bytes)) => Ok(Bytes::from_vec(t, bytes).into()),
         Some(Err(e)) => Err(text_error(t, e)),

@@ -123,6 +123,7 @@ fn mul_any(t: &mut Thread, a: Value, b: Value) -> Res {
             if bits(x).saturating_add(bits(y)) > bigint::MAX_BITS {
                 return Err(t.memory_error());
             }
+            crate::memory::room(t, (bits(x).saturating_add(bits(y)) / 2) as usize)?;
             from_bigint(t, p * q)
         }
     })
@@ -335,6 +336,9 @@ fn lshift_any(t: &mut Thread, a: Value, b: Value) -> Res {
     let IntRef::Small(count) = y else {
         return Err(t.overflow_error("too many digits in integer"));
     };
+    // Twice: the digits are moved to where they belong.
+    let size = bits(x).saturating_add(count as u64) / 4;
+    crate::memory::room(t, usize::try_from(size).unwrap_or(usize::MAX))?;
     let shifted = match x {
         IntRef::Small(x) => bigint::shl(&x.into(), count as u64),
         IntRef::Big(x) => bigint::shl(x, count as u64),

@@ -1,6 +1,7 @@
 //! The type `list`: its slots and methods.
 
 use super::{clear, repr, traverse};
+use crate::memory;
 use crate::prelude::*;
 use crate::range::Range;
 use crate::slice::{self, Slice};
@@ -111,6 +112,11 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
 
 /// `l.extend(iterable)`
 pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
+    extend_from(t, l, iterable)?;
+    memory::check(t)
+}
+
+fn extend_from(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
     if let Some(other) = List::exact(iterable) {
         if !std::ptr::eq(l, other)
             && let Some(items) = other.local_items(t)
@@ -168,6 +174,7 @@ pub(super) fn extend(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
             return Ok(());
         }
         l.push(t, v);
+        memory::check(t)?;
     }
 }
 
@@ -336,6 +343,8 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         let got = type_of(b).name();
         return Err(t.type_error(format!("can only concatenate list (not \"{got}\") to list")));
     };
+    let n = List::this(a).len().saturating_add(y.len());
+    memory::room_for(t, n, size_of::<Value>())?;
     if let (Some(p), Some(q)) = (List::this(a).local_items(t), y.local_items(t)) {
         return Ok(List::from_words(t, p.len() + q.len(), |i| {
             let v = if i < p.len() { p[i] } else { q[i - p.len()] };

@@ -145,6 +145,7 @@ fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let m = MemoryView::this(a[0]);
     let _held = super::export(t, a[0], false)?;
     let (sep, group) = crate::bytes_methods::hex_arguments(t, a[1], a[2])?;
+    crate::memory::room_for(t, m.len, 4)?;
     Ok(Str::from_string(t, crate::bytes_methods::to_hex(&m.bytes(), sep, group)).into())
 }
 
@@ -152,6 +153,10 @@ fn to_list(t: &mut Thread, a: &[Value]) -> Res {
     let m = MemoryView::this(a[0]);
     m.check(t)?;
     let item = m.item(t)?;
+    crate::memory::room(t, m.len)?;
+    let items = m.len / item.size.max(1);
+    // The objects are what they are; twice the places, for the list and for what it is made from.
+    crate::memory::room_for(t, items, 2 * size_of::<Value>())?;
     let data = m.bytes();
     Ok(nested(t, item, &m.layout().shape, &data).into())
 }

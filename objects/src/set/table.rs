@@ -80,16 +80,23 @@ impl Table {
 
     /// An empty table with more than `least` places.
     pub fn new(least: usize) -> NonNull<Table> {
+        Self::try_new(least).unwrap_or_else(|| handle_alloc_error(Self::layout(MIN)))
+    }
+
+    /// The same; `None` if there is no memory, or a set cannot have so many.
+    pub fn try_new(least: usize) -> Option<NonNull<Table>> {
         let mut places = MIN;
         while places <= least {
-            places *= 2;
+            places = places.checked_mul(2)?;
         }
         Self::with_places(places)
     }
 
     /// A table of this key alone, which has to grow before there is another: many sets never have more than one.
     pub fn single(hash: i64, key: u64) -> NonNull<Table> {
-        let new = Self::with_places(SINGLE);
+        let Some(new) = Self::with_places(SINGLE) else {
+            handle_alloc_error(Self::layout(SINGLE))
+        };
         // SAFETY: just made.
         let table = unsafe { new.as_ref() };
         table.insert(table.probe(hash).start(), hash, key);
@@ -102,14 +109,14 @@ impl Table {
         self.mask == SINGLE - 1
     }
 
-    fn with_places(places: usize) -> NonNull<Table> {
-        assert!(places <= 1 << 32, "a set of more than 2576980377 elements");
+    fn with_places(places: usize) -> Option<NonNull<Table>> {
+        if places > 1 << 32 {
+            return None;
+        }
         let layout = Self::layout(places);
         // SAFETY: the layout is not empty.
         let p = unsafe { std::alloc::alloc_zeroed(layout) } as *mut Table;
-        let Some(table) = NonNull::new(p) else {
-            handle_alloc_error(layout)
-        };
+        let table = NonNull::new(p)?;
         // SAFETY: fresh memory of that layout; zero words are empty places.
         unsafe {
             p.write(Table {
@@ -129,7 +136,7 @@ impl Table {
                 });
             }
         }
-        table
+        Some(table)
     }
 
     /// Bytes of the allocation, for [`Table::free`].
@@ -235,23 +242,24 @@ impl Table {
         }
     }
 
-    /// A table of the same keys in the same places, if none has been taken out; else one of `used` keys.
-    pub fn duplicate(&self, used: usize) -> NonNull<Table> {
+    /// A table of the same keys in the same places, if none has been taken out; else one of `used` keys. `None`: there is
+    /// no memory.
+    pub fn duplicate(&self, used: usize) -> Option<NonNull<Table>> {
         // SAFETY: fresh tables.
         unsafe {
             if self.fill.load(Relaxed) as usize == used {
-                let new = Self::with_places(self.mask + 1);
+                let new = Self::with_places(self.mask + 1)?;
                 for i in 0..=self.mask {
                     let (from, to) = (self.place(i), new.as_ref().place(i));
                     to.hash.store(from.hash.load(Relaxed), Relaxed);
                     to.key.store(from.key.load(Relaxed), Relaxed);
                 }
                 new.as_ref().fill.store(used as u32, Relaxed);
-                return new;
+                return Some(new);
             }
-            let new = Self::new(used * 2);
+            let new = Self::try_new(used * 2)?;
             self.copy_to(new.as_ref());
-            new
+            Some(new)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::interpreter::{Part, PerInterpreter};
+use crate::memory;
 use crate::prelude::*;
 use crate::text::codec::{self, Encoding, Errors, Fault, Position};
 use crate::text::{Text, codec_wide, wtf8};
@@ -137,6 +138,7 @@ fn name_of(cp: u32) -> Option<String> {
 /// Encodes a str with a built-in codec.
 pub fn encode(t: &mut Thread, codec: Encoding, s: Value, errors: Option<&Str>) -> Res<Vec<u8>> {
     let text = Str::this(s).text();
+    memory::room(t, encoded_size(codec, text, errors))?;
     if text.is_ascii() && matches!(codec, Encoding::Utf8 | Encoding::Ascii | Encoding::Latin1) {
         return Ok(text.bytes.to_vec());
     }
@@ -151,6 +153,8 @@ pub fn encode(t: &mut Thread, codec: Encoding, s: Value, errors: Option<&Str>) -
     while let Err(fault) = codec::encode_step(codec, text, &mut at, &mut out) {
         let exc = encode_exception(t, &fault, s);
         let (new, next) = call_encode_handler(t, &mut handler, errors, exc.value(), text.chars)?;
+        let more = text.bytes.len() + new.len();
+        memory::spare(t, &mut out, more)?;
         if !push_replacement(codec, &new, &mut out) {
             return Err(t.raise_value(exc));
         }
@@ -162,10 +166,38 @@ pub fn encode(t: &mut Thread, codec: Encoding, s: Value, errors: Option<&Str>) -
     Ok(out)
 }
 
+/// About how many bytes there will be, and as many again where the vector grows step by step.
+fn encoded_size(codec: Encoding, text: Text<'_>, errors: Option<&Str>) -> usize {
+    let plain = match codec {
+        Encoding::Utf16(_) => text.chars.saturating_mul(2).saturating_add(4),
+        Encoding::Utf32(_) => text.chars.saturating_mul(4).saturating_add(4),
+        _ => text.bytes.len(),
+    };
+    if text.is_ascii() {
+        return plain;
+    }
+    let times = match builtin(errors) {
+        Some(Errors::XmlCharRefReplace | Errors::BackslashReplace) => 6,
+        Some(Errors::NameReplace) => 40,
+        _ => 1,
+    };
+    plain.saturating_mul(times)
+}
+
 /// What an error handler puts in place of characters that cannot be encoded.
 pub enum Replacement {
     Bytes(Obj),
     Text(Obj),
+}
+
+impl Replacement {
+    /// How many bytes it has here.
+    fn len(&self) -> usize {
+        match self {
+            Replacement::Bytes(b) => Bytes::this(b.value()).len(),
+            Replacement::Text(s) => Str::this(s.value()).as_bytes().len(),
+        }
+    }
 }
 
 /// Appends the replacement; false if it cannot be encoded itself.
@@ -224,6 +256,12 @@ pub fn decode(
     last: bool,
 ) -> Res<Decoded> {
     let input = Bytes::this(bytes).as_slice();
+    let times = match (codec, builtin(errors)) {
+        (Encoding::Utf8 | Encoding::Ascii, Some(Errors::Strict)) => 1,
+        (_, Some(Errors::Strict)) => 2,
+        _ => 4,
+    };
+    memory::room_for(t, input.len(), times)?;
     if let Some(handler) = builtin(errors) {
         let d = codec::decode(codec, input, handler, last);
         return match d.fault {
@@ -247,7 +285,7 @@ pub fn decode(
         };
         let exc = decode_exception(t, &fault, input.value());
         let (new, next, replaced) = call_decode_handler(t, &mut handler, errors, exc.value())?;
-        out.extend_from_slice(Str::this(new.value()).as_bytes());
+        memory::append(t, &mut out, Str::this(new.value()).as_bytes())?;
         (input, at) = (replaced, next);
     }
     Ok(Decoded {

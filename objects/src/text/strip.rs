@@ -173,13 +173,15 @@ pub enum Translated {
 /// `str.translate`: asks `lookup` for each character, but only once for each ASCII one.
 ///
 /// # Errors
-/// Those of `lookup`.
+/// Those of `lookup`, and of `grow`, which makes room for more bytes.
 pub fn translate<E>(
     text: Text<'_>,
     mut lookup: impl FnMut(u32) -> Result<Translated, E>,
+    mut grow: impl FnMut(&mut Vec<u8>, usize) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
     let mut cache: [Option<Translated>; 128] = [const { None }; 128];
-    let mut out = Vec::with_capacity(text.bytes.len());
+    let mut out = Vec::new();
+    grow(&mut out, text.bytes.len())?;
     for cp in text.code_points() {
         let fresh;
         let translated = match cache.get_mut(cp as usize) {
@@ -190,6 +192,13 @@ pub fn translate<E>(
                 &fresh
             }
         };
+        let more = match translated {
+            Translated::Str(new) => new.len(),
+            _ => 4,
+        };
+        if out.capacity() - out.len() < more {
+            grow(&mut out, more)?;
+        }
         match translated {
             Translated::Same => wtf8::push(&mut out, cp),
             Translated::Delete => {}
@@ -256,14 +265,21 @@ mod tests {
             "é   b\n    c".as_bytes()
         );
         assert_eq!(expandtabs(Text::from("a\tb"), 0).unwrap(), b"ab");
-        let got = translate(Text::from("abcé"), |cp| {
-            Ok::<_, ()>(match cp {
-                0x61 => Translated::Delete,
-                0x62 => Translated::Str(b"xy".to_vec()),
-                0xE9 => Translated::Char(0x65),
-                _ => Translated::Same,
-            })
-        });
+        let got = translate(
+            Text::from("abcé"),
+            |cp| {
+                Ok::<_, ()>(match cp {
+                    0x61 => Translated::Delete,
+                    0x62 => Translated::Str(b"xy".to_vec()),
+                    0xE9 => Translated::Char(0x65),
+                    _ => Translated::Same,
+                })
+            },
+            |out: &mut Vec<u8>, more| {
+                out.reserve(more);
+                Ok(())
+            },
+        );
         assert_eq!(got.unwrap(), b"xyce");
         assert_eq!(translate_bytes(b"abc", None, b"b"), b"ac");
     }

@@ -6,6 +6,7 @@ use weft_objects::text::{repr, wtf8};
 pub(super) fn unicode_encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "unicode_escape_encode")?;
     errors_argument(t, a[1], "unicode_escape_encode")?;
+    weft_objects::memory::room_for_repr(t, s.as_bytes())?;
     let mut out = Vec::with_capacity(s.as_bytes().len());
     for cp in wtf8::code_points(s.as_bytes()) {
         match cp {
@@ -24,6 +25,7 @@ pub(super) fn unicode_encode(t: &mut Thread, a: &[Value]) -> Res {
 pub(super) fn raw_encode(t: &mut Thread, a: &[Value]) -> Res {
     let s = str_argument(t, a[0], "raw_unicode_escape_encode")?;
     errors_argument(t, a[1], "raw_unicode_escape_encode")?;
+    weft_objects::memory::room_for_repr(t, s.as_bytes())?;
     let mut out = Vec::with_capacity(s.as_bytes().len());
     for cp in wtf8::code_points(s.as_bytes()) {
         match cp {

@@ -7,6 +7,7 @@ use weft_objects::cell::{fresh, own};
 use weft_objects::gc_slots;
 use weft_objects::int;
 use weft_objects::iter::iter_self;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 
 /// `collections.deque`
@@ -79,6 +80,11 @@ impl Deque {
             } else {
                 None
             };
+            if items.len() == items.capacity() && items.try_reserve(1).is_err() {
+                // It is left out: MemoryError comes at the next poll, if not before.
+                weft_gc::reserve::starve(t);
+                return v;
+            }
             if left {
                 items.push_front(v);
             } else {
@@ -176,6 +182,7 @@ fn extend(t: &mut Thread, v: Value, other: Value, left: bool) -> Res<()> {
             return Ok(());
         }
         d.push(t, x, left);
+        memory::check(t)?;
     }
 }
 
@@ -444,7 +451,7 @@ fn repeated(t: &mut Thread, v: Value, n: Value) -> Res<Vec<Obj>> {
     {
         return Err(t.memory_error());
     }
-    let mut all = Vec::with_capacity(items.len() * rounds);
+    let mut all = memory::vec(t, items.len() * rounds)?;
     for _ in 0..rounds {
         all.extend(items.iter().cloned());
     }

@@ -7,6 +7,7 @@ use weft_objects::bytearray::ByteArray;
 use weft_objects::bytes::Bytes;
 use weft_objects::gc_slots;
 use weft_objects::iter::iter_self;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::runtime;
 use weft_objects::types::alloc_instance;
@@ -320,7 +321,8 @@ fn raw_read(t: &mut Thread, a: &[Value]) -> Res {
     if n < 0 {
         return proto::call_method(t, a[0], "readall", &[]).map(Obj::into_value);
     }
-    let buffer = ByteArray::new(t, vec![0; n as usize]);
+    let room = memory::zeroed(t, n as usize)?;
+    let buffer = ByteArray::new(t, room);
     let r = proto::call_method(t, a[0], "readinto", &[buffer.value()])?;
     if r.value().is_none() {
         return Ok(Value::NONE);

@@ -12,6 +12,7 @@ use weft_objects::bytearray::ByteArray;
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::own;
 use weft_objects::int;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::runtime;
 use weft_objects::types::alloc_instance;
@@ -148,7 +149,8 @@ impl Buffered {
         if let Some(f) = fileio::exact(raw.value()) {
             return f.read_some(t, out, n);
         }
-        let buffer = ByteArray::new(t, vec![0; n]);
+        let room = memory::zeroed(t, n)?;
+        let buffer = ByteArray::new(t, room);
         let r = proto::call_method(t, raw.value(), "readinto", &[buffer.value()])?;
         if r.value().is_none() {
             return Ok(None);
@@ -171,8 +173,8 @@ impl Buffered {
             return Err(t.raise(&errors::OS_ERROR, msg));
         }
         ByteArray::this(buffer.value()).with(t, |b| {
-            out.extend_from_slice(&b[..(got as usize).min(b.len())])
-        });
+            memory::append(t, out, &b[..(got as usize).min(b.len())])
+        })?;
         Ok(Some(got as usize))
     }
 
@@ -341,7 +343,7 @@ impl Buffered {
             let Some(more) = Bytes::of(r.value()) else {
                 return Err(t.type_error("readall() should return bytes".into()));
             };
-            out.extend_from_slice(more.as_slice());
+            memory::append(t, &mut out, more.as_slice())?;
             return Ok(Some(out));
         }
         loop {
@@ -355,7 +357,7 @@ impl Buffered {
             if more.is_empty() {
                 return Ok(Some(out));
             }
-            out.extend_from_slice(more.as_slice());
+            memory::append(t, &mut out, more.as_slice())?;
         }
     }
 
@@ -402,7 +404,7 @@ impl Buffered {
                 Some(i) => (i + 1, true),
                 None => (most, false),
             };
-            line.extend_from_slice(self.state().take(n));
+            memory::append(t, &mut line, self.state().take(n))?;
             if end || (limit >= 0 && line.len() >= limit as usize) {
                 return Ok(line);
             }

@@ -5,6 +5,7 @@ use super::{offset_arg, size_arg, unsupported};
 use crate::support::{self, PathOrFd, retry, retry_os};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering::*};
 use weft_objects::bytes::Bytes;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::types::alloc_instance;
 use weft_objects::{int, runtime};
@@ -73,7 +74,7 @@ impl FileIo {
     /// Reads up to `n` bytes at the end of `out`. `None`: would block.
     pub fn read_some(&self, t: &mut Thread, out: &mut Vec<u8>, n: usize) -> Res<Option<usize>> {
         let fd = self.open_for(t, READABLE)?;
-        out.reserve(n);
+        memory::spare(t, out, n)?;
         let start = out.len();
         let p = out.spare_capacity_mut().as_mut_ptr();
         // SAFETY: room for `n` bytes has been reserved.

@@ -143,10 +143,15 @@ impl State {
         line_end(&left[..most], self.newline)
     }
 
-    fn write(&mut self, text: &[u8]) {
+    /// False: there is no memory.
+    fn write(&mut self, text: &[u8]) -> bool {
         let text = self.translated(text);
         if text.is_empty() {
-            return;
+            return true;
+        }
+        let more = self.beyond.saturating_add(text.len());
+        if self.text.capacity() - self.text.len() < more && self.text.try_reserve(more).is_err() {
+            return false;
         }
         if self.beyond > 0 {
             self.text.resize(self.text.len() + self.beyond, 0);
@@ -164,6 +169,7 @@ impl State {
                 .splice(self.at..self.at + over, text.iter().copied());
         }
         self.at += text.len();
+        true
     }
 
     fn translated<'a>(&mut self, text: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
@@ -246,7 +252,9 @@ fn start(t: &mut Thread, v: Value, initial: Value, newline: Value) -> Res<()> {
         ready: true,
         ..State::default()
     };
-    s.write(text);
+    if !s.write(text) {
+        return Err(t.memory_error());
+    }
     s.go_to(0);
     Ok(())
 }
@@ -305,7 +313,9 @@ fn write(t: &mut Thread, a: &[Value]) -> Res {
         let got = type_of(a[1]).name();
         return Err(t.type_error(format!("string argument expected, got '{got}'")));
     };
-    this(a[0]).with(t, |state| state.write(s.as_bytes()))?;
+    if !this(a[0]).with(t, |state| state.write(s.as_bytes()))? {
+        return Err(t.memory_error());
+    }
     Ok(Value::int(s.len() as i64))
 }
 

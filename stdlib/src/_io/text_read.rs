@@ -7,6 +7,7 @@ use super::{size_arg, unsupported};
 use weft_objects::buffer;
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::own;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 use weft_objects::text::codec::{self, Decoded};
 use weft_objects::text::{search, wtf8};
@@ -65,6 +66,7 @@ impl TextIo {
         let Some(d) = own(t, &self.decoder) else {
             return Err(unsupported(t, "not readable"));
         };
+        memory::room_for(t, more.len(), 2)?;
         let bytes = Bytes::new(t, more);
         let snapshot = if self.state().telling {
             let state = proto::call_method(t, d.value(), "getstate", &[])?;
@@ -86,6 +88,7 @@ impl TextIo {
             )));
         };
         self.state().snapshot = snapshot;
+        memory::room(t, text.as_bytes().len())?;
         Ok(text.as_bytes().to_vec())
     }
 
@@ -147,7 +150,8 @@ impl TextIo {
         let out = if s.left().is_empty() {
             text
         } else {
-            let mut out = s.left().to_vec();
+            let mut out = memory::vec(t, s.left().len().saturating_add(text.len()))?;
+            out.extend_from_slice(s.left());
             out.extend_from_slice(&text);
             out
         };
@@ -167,7 +171,7 @@ impl TextIo {
             } else {
                 (wtf8::advance(left, 0, want), want)
             };
-            out.extend_from_slice(&left[..bytes]);
+            memory::append(t, &mut out, &left[..bytes])?;
             s.used += bytes;
             want -= got;
             if want == 0 || !self.read_chunk(t)? {
@@ -215,7 +219,7 @@ impl TextIo {
                 s.used += n;
                 return Ok(o);
             }
-            line.extend_from_slice(&left[..n]);
+            memory::append(t, &mut line, &left[..n])?;
             s.used += n;
             if end || !self.read_chunk(t)? {
                 return Ok(Str::from_vec(t, line));

@@ -131,6 +131,8 @@ fn note(t: &mut Thread, e: Raised, text: String) -> Raised {
 
 impl Run<'_> {
     fn value(&mut self, t: &mut Thread, v: Value, level: usize) -> Res<()> {
+        // What is not a string is short.
+        weft_objects::memory::spare(t, &mut self.out, 64)?;
         if let Some(s) = Str::of(v) {
             return self.string(t, s);
         }
@@ -190,7 +192,7 @@ impl Run<'_> {
 
     fn string(&mut self, t: &mut Thread, s: &Str) -> Res<()> {
         if let Some(ascii) = self.native {
-            push_string(&mut self.out, s.as_bytes(), ascii);
+            push_string(t, &mut self.out, s.as_bytes(), ascii)?;
             return Ok(());
         }
         let r = proto::call(t, self.e.encoder.get(), &[s.value()])?;

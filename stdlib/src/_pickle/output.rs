@@ -2,6 +2,7 @@
 
 use super::ops::*;
 use weft_objects::bytes::Bytes;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 
 /// The bytes of a pickle that is being made.
@@ -116,7 +117,7 @@ impl Output {
                 self.flush(t)?;
                 proto::call(t, write.value(), &[o.value()])?;
             }
-            None => self.buf.extend_from_slice(data),
+            None => memory::append(t, &mut self.buf, data)?,
         }
         Ok(())
     }

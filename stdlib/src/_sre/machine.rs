@@ -484,8 +484,9 @@ fn again<const WIDE: bool>(
 /// Looks after what others ask of the thread.
 #[cold]
 #[inline(never)]
-fn refuel(m: &Machine, t: &mut Thread) -> Res<()> {
-    if m.stack.len() > DEEPEST {
+fn refuel(m: &mut Machine, t: &mut Thread) -> Res<()> {
+    // Between two such looks there are fewer steps, each of which puts one or two there.
+    if m.stack.len() > DEEPEST || m.stack.try_reserve(2 * FUEL as usize).is_err() {
         return Err(t.memory_error());
     }
     if t.interrupted() {

@@ -284,11 +284,13 @@ fn substitute(t: &mut Thread, args: Args<'_>, sig: &SigCell) -> Res<(Obj, usize)
         }
         last = end;
         n += 1;
+        weft_objects::memory::check(t)?;
     }
     if n == 0 {
         return Ok((subject.part(t, 0, run.end), 0));
     }
     out.push_part(t, last, run.end);
+    weft_objects::memory::check(t)?;
     Ok((out.finish(t)?, n as usize))
 }
 

@@ -170,9 +170,22 @@ impl<'a> Output<'a> {
         }
         self.pieces += 1;
         match &mut self.objects {
-            None => self.text.extend_from_slice(&self.subject.raw()[start..end]),
+            None => {
+                let part = &self.subject.raw()[start..end];
+                self.append(t, part);
+            }
             Some(objects) => objects.push(self.subject.part(t, start, end)),
         }
+    }
+
+    /// What there is no memory for is left out: the substitution ends with MemoryError, then.
+    fn append(&mut self, t: &Thread, bytes: &[u8]) {
+        if self.text.capacity() - self.text.len() < bytes.len()
+            && self.text.try_reserve(bytes.len()).is_err()
+        {
+            return weft_gc::reserve::starve(t);
+        }
+        self.text.extend_from_slice(bytes);
     }
 
     pub fn push(&mut self, t: &Thread, o: Obj) {
@@ -180,10 +193,10 @@ impl<'a> Output<'a> {
         if self.objects.is_none() {
             match (Str::of(o.value()), Bytes::of(o.value())) {
                 (Some(s), _) if !self.subject.is_bytes() => {
-                    return self.text.extend_from_slice(s.as_bytes());
+                    return self.append(t, s.as_bytes());
                 }
                 (_, Some(b)) if self.subject.is_bytes() => {
-                    return self.text.extend_from_slice(b.as_slice());
+                    return self.append(t, b.as_slice());
                 }
                 _ => {}
             }

@@ -116,7 +116,11 @@ impl Layout {
     }
 
     /// The values in `s`, which has at least [`Layout::size`] bytes.
-    pub fn unpack(&self, t: &Thread, s: &[u8]) -> Obj {
+    ///
+    /// # Errors
+    /// MemoryError.
+    pub fn unpack(&self, t: &Thread, s: &[u8]) -> Res<Obj> {
+        weft_objects::memory::room_for(t, self.values, 2 * size_of::<Obj>())?;
         let mut values = Vec::with_capacity(self.values);
         for code in &self.codes {
             let s = &s[code.offset..];
@@ -137,7 +141,7 @@ impl Layout {
                 }
             }
         }
-        Tuple::from_vec(t, values)
+        Ok(Tuple::from_vec(t, values))
     }
 
     /// Packs as many values as the format has into `out`, which has [`Layout::size`] bytes.

@@ -3,6 +3,7 @@
 use crate::support::Guarded;
 use weft_objects::cell::fresh;
 use weft_objects::iter::iter_self;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 
 /// One of the four.
@@ -80,9 +81,11 @@ fn next(
     }
     let mut changed = 0;
     if !s.started {
-        s.started = true;
-        let first: Vec<Value> = (0..s.r).map(|i| item(pool, s, i)).collect();
+        let mut first = memory::vec(t, s.r)?;
+        first.extend((0..s.r).map(|i| item(pool, s, i)));
+        memory::room_for(t, s.r, size_of::<Value>())?;
         s.items = first;
+        s.started = true;
     } else {
         match advance(pool, s) {
             Some(from) => {
@@ -102,6 +105,13 @@ fn next(
 
 fn pool_item(pool: &Tuple, s: &State, i: usize) -> Value {
     pool.get(s.indices[i])
+}
+
+/// `r` positions, all the first.
+fn indices(t: &Thread, r: usize) -> Res<Vec<usize>> {
+    let mut all = memory::vec(t, r)?;
+    all.resize(r, 0);
+    Ok(all)
 }
 
 fn count(t: &mut Thread, v: Value, what: &str) -> Res<usize> {
@@ -132,6 +142,7 @@ fn product_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if repeat > 0 {
         for v in args.pos() {
             let items = proto::to_vec(t, *v)?;
+            memory::room_for(t, items.len(), size_of::<Slot>())?;
             pools.push(Tuple::from_vec(t, items));
         }
     }
@@ -148,7 +159,7 @@ fn product_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     let pools = Tuple::from_vec(t, pools);
     let state = State {
         r,
-        indices: vec![0; r],
+        indices: indices(t, r)?,
         finished: empty,
         ..State::default()
     };
@@ -228,7 +239,7 @@ fn with_replacement_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     }
     let state = State {
         r,
-        indices: vec![0; r],
+        indices: indices(t, r)?,
         finished: n == 0 && r > 0,
         ..State::default()
     };

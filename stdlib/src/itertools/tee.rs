@@ -6,6 +6,7 @@ use weft_gc::lock;
 use weft_objects::cell::{fresh, own};
 use weft_objects::gc_slots;
 use weft_objects::iter::iter_self;
+use weft_objects::memory;
 use weft_objects::prelude::*;
 
 const BLOCK: usize = 57;
@@ -197,7 +198,9 @@ pub fn tee(t: &mut Thread, a: &[Value]) -> Res {
     }
     let source = proto::iter(t, a[0])?;
     let name = weft_objects::id!(t, "__copy__");
-    let mut all = Vec::new();
+    // As many places again in the tuple.
+    memory::room_for(t, n as usize, 2 * size_of::<Obj>())?;
+    let mut all = memory::vec(t, n as usize)?;
     let first = if type_of(source.value()).is_subtype(&TEE) {
         // All that are given out are independent of what was given.
         from_iterable(t, source.value())?
@@ -210,6 +213,7 @@ pub fn tee(t: &mut Thread, a: &[Value]) -> Res {
     all.push(first);
     for _ in 1..n {
         all.push(proto::call(t, copy.value(), &[])?);
+        memory::check(t)?;
     }
     Ok(Tuple::from_vec(t, all).into())
 }
