@@ -351,7 +351,7 @@ pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
         return Ok(b.to_vec(t));
     }
     if crate::buffer::is_exporter(v) {
-        let b = crate::buffer::get_any(t, v, false)?;
+        let b = crate::buffer::get_still(t, v)?;
         return Ok(b.to_vec());
     }
     let slots = &type_of(v).slots;
@@ -444,7 +444,7 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
             return Ok(Obj::new(t, a).into());
         }
     }
-    let right = crate::buffer::get_any(t, b, false)?;
+    let right = crate::buffer::get_still(t, b)?;
     let mut out = Vec::with_capacity(left.len() + right.len);
     out.extend_from_slice(left.as_slice());
     if right.is_c_contiguous() {
