@@ -556,7 +556,7 @@ impl Dict {
 
     /// Copies all items of `other` to this empty dict, which nobody else knows yet.
     pub fn fill_from(&self, t: &Thread, other: &Dict) {
-        let _guard = lock(t, &other.header);
+        let guard = lock(t, &other.header);
         let Some(old) = other.table() else { return };
         let n = other.len();
         if n == 0 {
@@ -570,6 +570,9 @@ impl Dict {
         if copy.is_none() {
             old.copy_to(table);
         }
+        // Keys and values are counted when others have the lock already: what the dict had then is there until this thread's next
+        // safepoint (I5).
+        drop(guard);
         for i in 0..table.used() {
             inc(t, Value(table.entry(i).key()));
             inc(t, Value(table.entry(i).value()));

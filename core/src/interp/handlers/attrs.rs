@@ -63,6 +63,12 @@ fn known(s: State, store: u64, id: u32) -> u64 {
     s.t().vm().sites.get(name.ptr() as u64 | store, id)
 }
 
+/// What the dict of `x` has under the instruction's name, or NULL.
+#[inline(always)]
+fn in_dict(s: State, x: Value) -> Value {
+    attr::in_dict(s.t(), x, crate::interp::frames::cache_name(s.f, s.i.c()))
+}
+
 /// Now and then a word that the thread knows goes to the instruction.
 #[inline(always)]
 fn refresh(s: State, w: u64) {
@@ -169,6 +175,12 @@ handlers! {
             return s.tail(get_attr_property);
         }
         if x.is_ptr()
+            && attr::looks_in_dict(type_of(x), w)
+            && let Some(f) = found(s, x, in_dict(s, x))
+        {
+            return f;
+        }
+        if x.is_ptr()
             && let Some(f) = found(s, x, attr::cached(s.t(), x, w))
         {
             return f;
@@ -260,14 +272,16 @@ handlers! {
                         return f;
                     }
                 }
-            } else if flags & weft_gc::Flags::DICT == 0 {
+            } else {
+                let has_dict = flags & weft_gc::Flags::DICT != 0;
                 let ty = type_of(x);
                 let w = known(s, 0, ty.version());
                 if w & 0xff == cache::PROPERTY && s.cache(s.i.c()) & 0xff != cache::PROPERTY {
                     return s.tail(get_attr_property);
                 }
                 let v = match w & 0xff {
-                    cache::CLASS_VALUE => attr::cached_method(ty, w),
+                    cache::DICT if attr::looks_in_dict(ty, w) => in_dict(s, x),
+                    cache::CLASS_VALUE if !has_dict || in_dict(s, x).is_null() => attr::cached_method(ty, w),
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
                     cache::ITEM if w >> 32 == ty.version() as u64 => attr::item(x, w),
                     _ => Value::NULL,
@@ -433,8 +447,13 @@ handlers! {
                 w = known(s, 0, type_of(x).version());
             }
             let holds = match w & 0xff {
-                cache::METHOD => h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0,
-                cache::METHOD_NO_DICT => instance::dict_slot(x).is_some_and(|d| d.get().is_null()),
+                cache::METHOD => {
+                    h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0 || in_dict(s, x).is_null()
+                }
+                cache::METHOD_NO_DICT => {
+                    instance::dict_slot(x).is_some_and(|d| d.get().is_null())
+                        || in_dict(s, x).is_null()
+                }
                 _ => false,
             };
             if holds {
