@@ -1,22 +1,22 @@
 """Every kind of native object, each in the hands of several threads at once, which call whatever methods it has with whatever arguments.
 
-usage: hammer.py [--seed N] [--seconds S] [--threads T] [--only NAME]
+usage: hammer.py [--seed N] [--seconds S] [--threads T] [--only NAME] [--each N] [--any-memory] [--lines N] [--limit S]
 
 Nothing is expected of the calls but that the interpreter survives them: any exception will do, and any answer. Each round is a process
 of its own, so that one that crashes, panics or hangs is named with its seed and the kinds that it had; `--seed` runs it again.
+`--each` has a process go on with so many seeds, where starting one takes long; `--any-memory` sets no limit, for sanitizers;
+`--lines` is how much is shown of what a failed one says, `--limit` how many seconds a round may take at most.
 """
 import argparse
 import faulthandler
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
 import threading
 import time
-
-ROUND = 60
-LIMIT = 30
 
 
 def catalogue():
@@ -221,19 +221,34 @@ def work(seed, shared, values, stop):
             pass
 
 
-def round_(seed, threads, only):
+def kinds_of(seed, makers):
+    return random.Random(seed).sample(sorted(makers), 4)
+
+
+def process(a):
     sys.setrecursionlimit(300)
     sys.unraisablehook = lambda *a: None
     threading.excepthook = lambda *a: None
     os.chdir(__import__("tempfile").mkdtemp())
     import warnings
     warnings.simplefilter("ignore")
-    r = random.Random(seed)
     makers = catalogue()
-    kinds = [only] if only else r.sample(sorted(makers), 4)
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    if not a.any_memory:
+        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    # Files are opened by number, too, and closed.
+    errors = os.dup(2)
+    for seed in range(a.seed, a.seed + a.each):
+        os.dup2(errors, 2)
+        faulthandler.dump_traceback_later(a.limit, exit=True, file=errors)
+        if a.each > 1:
+            os.write(errors, b"seed %d\n" % seed)
+        round_(random.Random(seed), a.threads, makers, [a.only] if a.only else kinds_of(seed, makers))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def round_(r, threads, makers, kinds):
     deadline = time.monotonic() + 0.6
-    faulthandler.dump_traceback_later(LIMIT, exit=True)
     while time.monotonic() < deadline:
         shared = [(k, makers[k]()) for k in kinds]
         values = [0, 1, 2, -1, 3.5, "a", "b", b"ab", None, True, (), (1, 2), [], [1, 2, 3], {}, {"a": 1}, int, str, len, slice(0, 2), lambda *a, **k: 1,
@@ -247,8 +262,6 @@ def round_(seed, threads, only):
         stop.set()
         for t in ts:
             t.join()
-    sys.stdout.flush()
-    os._exit(0)
 
 
 def main():
@@ -257,26 +270,34 @@ def main():
     p.add_argument("--seconds", type=float, default=60)
     p.add_argument("--threads", type=int, default=4)
     p.add_argument("--only")
+    p.add_argument("--each", type=int, default=1)
+    p.add_argument("--any-memory", action="store_true")
+    p.add_argument("--lines", type=int, default=25)
+    p.add_argument("--limit", type=int, default=30)
     p.add_argument("--round", action="store_true")
     a = p.parse_args()
     if a.round:
-        round_(a.seed, a.threads, a.only)
+        process(a)
+    options = ["--threads", str(a.threads), "--each", str(a.each), "--limit", str(a.limit)]
+    options += ["--only", a.only] if a.only else []
+    options += ["--any-memory"] if a.any_memory else []
     end, seed, failed = time.monotonic() + a.seconds, a.seed, 0
     while time.monotonic() < end:
-        cmd = [sys.executable, __file__, "--round", "--seed", str(seed), "--threads", str(a.threads)] + (["--only", a.only] if a.only else [])
+        cmd = [sys.executable, __file__, "--round", "--seed", str(seed)] + options
         try:
-            got = subprocess.run(cmd, capture_output=True, text=True, errors="replace", timeout=ROUND, stdin=subprocess.DEVNULL)
+            got = subprocess.run(cmd, capture_output=True, text=True, errors="replace", timeout=2 * a.limit * a.each, stdin=subprocess.DEVNULL)
             code, err = got.returncode, got.stderr
         except subprocess.TimeoutExpired as e:
             code, err = "still running", (e.stderr or b"").decode(errors="replace")
         # Lists that are fed with themselves: the system has no more memory to give.
-        if code == -6 and err.startswith("memory allocation of"):
+        if code == -6 and re.search("^memory allocation of", err, re.M):
             code = 0
         if code != 0 or "panicked" in err:
             failed += 1
-            kinds = a.only or random.Random(seed).sample(sorted(catalogue()), 4)
-            print("seed %d: %s, with %s\n%s" % (seed, code, kinds, "".join("    | %s\n" % line for line in err.splitlines()[-25:])), flush=True)
-        seed += 1
+            last = max([seed] + [int(line[5:]) for line in err.splitlines() if re.fullmatch("seed [0-9]+", line)])
+            kinds = a.only or kinds_of(last, catalogue())
+            print("seed %d: %s, with %s\n%s" % (last, code, kinds, "".join("    | %s\n" % line for line in err.splitlines()[-a.lines:])), flush=True)
+        seed += a.each
     print("%d rounds, %d failed" % (seed - a.seed, failed))
     sys.exit(failed != 0)
 

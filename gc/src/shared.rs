@@ -389,7 +389,7 @@ pub(crate) fn flush(t: &Thread) {
             if v.is_uncounted() {
                 let h = v.header();
                 if h.owner.load(Relaxed) != crate::header::IMMORTAL
-                    && h.count.load(Acquire) & weft_threads::count::LISTED != 0
+                    && weft_threads::count::is_listed(&h.count)
                     && !h.is_collected()
                 {
                     weft_threads::count::increment(&h.count);

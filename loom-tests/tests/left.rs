@@ -3,6 +3,7 @@
 //! Drives [`weft_threads::Left`] and [`weft_threads::World`] as `gc/src/shared.rs` does.
 #![cfg(loom)]
 
+use std::time::Duration;
 use weft_loom_tests::{fails, holds};
 use weft_threads::breaker_bits::{HANDSHAKE, SETTLE};
 use weft_threads::peer::DETACHED;
@@ -163,6 +164,27 @@ fn whoever_answers_last_settles() {
     };
     holds(3, move || handed_over(1, crowded));
     holds(2, move || handed_over(2, crowded));
+}
+
+/// Sleeping for answers, while an earlier handshake is still being answered. (A model knows no time: who is not woken sleeps for ever.)
+#[test]
+fn who_sleeps_for_answers_is_woken() {
+    holds(4, || {
+        let world = Arc::new(World::new());
+        let me = world.join(|_| Nothing).expect("a free tag");
+        world.attach(&me);
+        let other = world.join(|_| Nothing).expect("a free tag");
+        world.attach(&other);
+        let there = world.clone();
+        let thread = thread::spawn(move || {
+            there.safepoint(&other);
+            there.detach(&other);
+        });
+        world.handshake(&me);
+        let epoch = world.handshake(&me);
+        assert!(world.wait_passed(epoch, Duration::MAX));
+        thread.join().unwrap();
+    });
 }
 
 #[test]

@@ -106,7 +106,12 @@ pub struct Buffer {
     /// `None`: a row of bytes (format `B`).
     pub layout: Option<Arc<Layout>>,
     release: Option<ReleaseFn>,
+    /// The items as they were at one moment, to which `ptr` then points.
+    copy: Option<Box<[u8]>>,
 }
+
+/// A view of more bytes than this is rather looked at as it changes than copied, by who does not mind.
+const LARGE: usize = 1 << 20;
 
 impl Buffer {
     /// A view of `len` bytes at `ptr`, which `obj` keeps in place until `release` is called with it.
@@ -124,6 +129,7 @@ impl Buffer {
             readonly,
             layout: None,
             release,
+            copy: None,
         }
     }
 
@@ -133,8 +139,9 @@ impl Buffer {
         self
     }
 
-    /// The parts, for who releases the view itself.
+    /// The parts, for who releases the view itself, which is none of a copy.
     pub fn into_parts(self) -> (Obj, Option<ReleaseFn>) {
+        assert!(self.copy.is_none());
         let b = std::mem::ManuallyDrop::new(self);
         // SAFETY: each field is moved out or dropped once, as `drop` does not run.
         unsafe {
@@ -162,7 +169,7 @@ impl Buffer {
             .unwrap_or_else(|| Arc::new(Layout::row("B", 1, self.len)))
     }
 
-    /// The memory of a view that is contiguous. Others may write to it meanwhile if the exporter is mutable.
+    /// The memory of a view that is contiguous. Others may write to it meanwhile unless it is [`still`](get_still).
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         debug_assert!(self.is_c_contiguous());
@@ -173,15 +180,68 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
     }
 
-    /// The same, to write to; not of a read-only view.
-    #[inline]
-    pub fn as_mut_bytes(&mut self) -> &mut [u8] {
+    /// Where the memory is written, if other threads may be doing so as well: under this object's lock.
+    fn shared_root(&self, t: &Thread) -> Option<&Header> {
+        let root = crate::memoryview::root(self.obj.value());
+        // SAFETY: kept by `obj`, which cannot be released while this view is there.
+        let h = unsafe { &*root.ptr() };
+        (!h.is_local(t) && crate::bytes::Bytes::of(root).is_none() && self.copy.is_none())
+            .then_some(h)
+    }
+
+    /// So many bytes from there on, at one moment. They lie within the view, which is contiguous.
+    pub fn part(&self, t: &Thread, at: usize, n: usize) -> Vec<u8> {
+        let _guard = self.shared_root(t).map(|h| lock(t, h));
+        self.as_bytes()[at..at + n].to_vec()
+    }
+
+    /// Writes bytes there, which lies within the view, which is contiguous and not read-only.
+    pub fn write(&mut self, t: &Thread, at: usize, bytes: &[u8]) {
         debug_assert!(self.is_c_contiguous() && !self.readonly);
-        if self.len == 0 {
-            return &mut [];
+        assert!(at + bytes.len() <= self.len);
+        let _guard = self.shared_root(t).map(|h| lock(t, h));
+        // SAFETY: within the view, whose memory the exporter keeps; the lock (or that nobody else has the object) keeps others away.
+        // `bytes` may lie in the same memory.
+        unsafe { std::ptr::copy(bytes.as_ptr(), self.ptr.add(at), bytes.len()) };
+    }
+
+    /// Has `f` fill the first `n` bytes, or less, of a view that is contiguous and not read-only: `f` may detach the thread, and
+    /// says how many it has written. Others who look at a shared object see them all at once, unless it is large.
+    pub fn fill<E>(
+        &mut self,
+        t: &mut Thread,
+        n: usize,
+        f: impl FnOnce(&mut Thread, *mut u8) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        assert!(n <= self.len && !self.readonly);
+        if n > LARGE || self.shared_root(t).is_none() {
+            return f(t, self.ptr);
         }
-        // SAFETY: as in `as_bytes`.
-        unsafe { std::slice::from_raw_parts_mut(self.ptr, self.len) }
+        let mut room = vec![0; n];
+        let got = f(t, room.as_mut_ptr())?;
+        self.write(t, 0, &room[..got.min(n)]);
+        Ok(got)
+    }
+
+    /// The view, of a copy if others may be writing to the memory: what is decided by looking at it once holds the next time.
+    fn still(mut self, t: &Thread) -> Buffer {
+        let copy = match self.shared_root(t) {
+            Some(h) if self.len > 0 => {
+                let _guard = lock(t, h);
+                self.to_vec().into_boxed_slice()
+            }
+            _ => return self,
+        };
+        self.ptr = copy.as_ptr().cast_mut();
+        self.copy = Some(copy);
+        if let Some(l) = &self.layout {
+            self.layout = Some(Arc::new(Layout::packed(
+                &l.format,
+                l.itemsize,
+                l.shape.clone(),
+            )));
+        }
+        self
     }
 
     /// A copy of the items in C order.
@@ -235,10 +295,33 @@ pub fn get_any(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
     }
 }
 
-/// A contiguous view to read from.
+/// A view to read from, which does not change: a copy if other threads could write to it.
+pub fn get_still(t: &mut Thread, v: Value) -> Res<Buffer> {
+    let b = get_any(t, v, false)?;
+    Ok(b.still(t))
+}
+
+/// The same, and contiguous.
 pub fn get(t: &mut Thread, v: Value) -> Res<Buffer> {
+    let b = get_live(t, v)?;
+    Ok(b.still(t))
+}
+
+/// A contiguous view of what may change while it is looked at: for who takes each byte as it comes.
+pub fn get_live(t: &mut Thread, v: Value) -> Res<Buffer> {
     let b = get_any(t, v, false)?;
     contiguous(t, b)
+}
+
+/// As [`get_live`] if it is large, and else as [`get`].
+pub fn get_bulk(t: &mut Thread, v: Value) -> Res<Buffer> {
+    get_up_to(t, v, LARGE)
+}
+
+/// As [`get`] if there are not more bytes than this, and else as [`get_live`].
+pub fn get_up_to(t: &mut Thread, v: Value, most: usize) -> Res<Buffer> {
+    let b = get_live(t, v)?;
+    Ok(if b.len > most { b } else { b.still(t) })
 }
 
 /// A contiguous view to write to: `f() argument 2 must be read-write bytes-like object, not bytes`. Without a name, or a

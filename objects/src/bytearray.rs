@@ -358,7 +358,7 @@ fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
     if a.same(b) {
         return Ok(Value::bool(op.of(std::cmp::Ordering::Equal)));
     }
-    let Ok(right) = crate::buffer::get_any(t, b, false) else {
+    let Ok(right) = crate::buffer::get_still(t, b) else {
         t.clear_exc();
         return Ok(Value::NOT_IMPLEMENTED);
     };
@@ -414,7 +414,7 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
     let new = if item.is_null() {
         Vec::new()
     } else if crate::buffer::is_exporter(item) {
-        crate::buffer::get_any(t, item, false)?.to_vec()
+        crate::buffer::get_still(t, item)?.to_vec()
     } else if index::has_index(item) || Str::of(item).is_some() {
         return Err(t.type_error(
             "can assign only bytes, buffers, or iterables of ints in range(0, 256)".into(),
@@ -501,7 +501,7 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
         let (x, y) = (type_of(a).name(), type_of(b).name());
         return Err(t.type_error(format!("can't concat {y} to {x}")));
     }
-    let right = crate::buffer::get_any(t, b, false)?;
+    let right = crate::buffer::get_still(t, b)?;
     let n = ByteArray::this(a).len(t).saturating_add(right.len);
     let mut out = memory::vec(t, n)?;
     ByteArray::this(a).with(t, |s| out.extend_from_slice(s));

@@ -355,7 +355,7 @@ pub fn bytes_from_object(t: &mut Thread, v: Value, what: &str) -> Res<Vec<u8>> {
         return Ok(b.to_vec(t));
     }
     if crate::buffer::is_exporter(v) {
-        let b = crate::buffer::get_any(t, v, false)?;
+        let b = crate::buffer::get_still(t, v)?;
         memory::room(t, b.len)?;
         return Ok(b.to_vec());
     }
@@ -454,7 +454,7 @@ fn concat(t: &mut Thread, a: Value, b: Value) -> Res {
             return Ok(Obj::new(t, a).into());
         }
     }
-    let right = crate::buffer::get_any(t, b, false)?;
+    let right = crate::buffer::get_still(t, b)?;
     let mut out = memory::vec(t, left.len().saturating_add(right.len))?;
     out.extend_from_slice(left.as_slice());
     if right.is_c_contiguous() {

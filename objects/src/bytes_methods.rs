@@ -113,7 +113,7 @@ fn with_self<R>(t: &Thread, v: Value, f: impl FnOnce(&[u8]) -> R) -> R {
 fn hold(t: &mut Thread, v: Value) -> Res<Option<Buffer>> {
     match Bytes::of(v) {
         Some(_) => Ok(None),
-        None => buffer::get(t, v).map(Some),
+        None => buffer::get_any(t, v, false).map(Some),
     }
 }
 
@@ -534,7 +534,7 @@ fn join(t: &mut Thread, a: &[Value]) -> Res {
                 "sequence item {i}: expected a bytes-like object, {got} found"
             )));
         }
-        let b = buffer::get_any(t, item.value(), false)?;
+        let b = buffer::get_still(t, item.value())?;
         if !b.is_c_contiguous() {
             let got = type_of(item.value()).name();
             return Err(t.type_error(format!(

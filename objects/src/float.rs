@@ -119,7 +119,7 @@ pub fn float_from_object(t: &mut Thread, x: Value) -> Res {
     let parsed = if let Some(s) = Str::of(x) {
         parse_float(s.text())
     } else if crate::buffer::is_exporter(x) {
-        let bytes = crate::buffer::get_any(t, x, false)?.to_vec();
+        let bytes = crate::buffer::get_still(t, x)?.to_vec();
         parse_float_bytes(&bytes)
     } else {
         let got = type_of(x).name();

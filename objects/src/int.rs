@@ -323,7 +323,7 @@ fn parse(t: &mut Thread, x: Value, base: u32) -> Res<Option<Value>> {
     let parsed: TextResult<text::Int> = if let Some(s) = Str::of(x) {
         parse_int(s.text(), base, max)
     } else if crate::buffer::is_exporter(x) {
-        let bytes = crate::buffer::get_any(t, x, false)?.to_vec();
+        let bytes = crate::buffer::get_still(t, x)?.to_vec();
         parse_int_bytes(&bytes, base, max)
     } else {
         return Ok(None);

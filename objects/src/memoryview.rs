@@ -54,8 +54,7 @@ pub fn is_memoryview(v: Value) -> bool {
 /// `memoryview(v)`
 pub fn from_object(t: &mut Thread, v: Value) -> Res<Obj> {
     if let Some(m) = MemoryView::of(v) {
-        m.check(t)?;
-        return Ok(m.view(t, m.ptr, m.layout_arc(), m.readonly));
+        return m.view(t, m.ptr, m.layout_arc(), m.readonly);
     }
     if !buffer::is_exporter(v) {
         let got = type_of(v).name();
@@ -76,17 +75,16 @@ pub fn from_buffer(t: &Thread, b: Buffer) -> Obj {
         let p = t.alloc(&MANAGED.head, size_of::<Managed>()) as *mut Managed;
         (*p).exporter.init(t, &(*p).header, exporter.into_value());
         (&raw mut (*p).release).write(release);
+        (*p).views.store(1, Relaxed);
         Obj::from_raw(Value::from_ptr(p as *const Header))
     };
     new_view(t, managed, ptr, layout, readonly)
 }
 
+/// `managed` counts the new view already.
 fn new_view(t: &Thread, managed: Obj, ptr: *mut u8, layout: Arc<Layout>, readonly: bool) -> Obj {
     // SAFETY: `managed` is one; the layout of the object is this type's, and all fields are written.
     unsafe {
-        (*(managed.value().ptr() as *const Managed))
-            .views
-            .fetch_add(1, AcqRel);
         let p = t.alloc(&MEMORYVIEW.head, size_of::<MemoryView>()) as *mut MemoryView;
         (*p).managed.init(t, &(*p).header, managed.into_value());
         (&raw mut (*p).ptr).write(ptr);
@@ -131,10 +129,15 @@ impl MemoryView {
 
     /// ValueError if the view has been released.
     fn check(&self, t: &mut Thread) -> Res<()> {
-        if self.released.load(Acquire) {
-            return Err(t.value_error("operation forbidden on released memoryview object"));
+        match self.released.load(Acquire) {
+            true => Err(Self::gone(t)),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    #[cold]
+    fn gone(t: &mut Thread) -> Raised {
+        t.value_error("operation forbidden on released memoryview object")
     }
 
     fn layout(&self) -> &Layout {
@@ -155,16 +158,46 @@ impl MemoryView {
         unsafe { &*(self.managed.get().ptr() as *const Managed) }
     }
 
-    /// Another view of the same memory.
-    fn view(&self, t: &Thread, ptr: *mut u8, layout: Arc<Layout>, readonly: bool) -> Obj {
-        let managed = Obj::new(t, self.managed.get());
-        new_view(t, managed, ptr, layout, readonly)
+    /// Runs `f`, and nobody releases the view meanwhile. ValueError if somebody has.
+    // Under the view's lock, inside of which the exporter's may be taken, but not the other way round.
+    fn open<R>(&self, t: &mut Thread, f: impl FnOnce(&Thread) -> R) -> Res<R> {
+        {
+            let t = &*t;
+            let _mine = lock(t, &self.header);
+            if !self.released.load(Relaxed) {
+                return Ok(f(t));
+            }
+        }
+        Err(Self::gone(t))
     }
 
-    /// The buffer as long as the borrow lasts, which no Python code can end.
-    fn bytes(&self) -> Vec<u8> {
-        // SAFETY: the view is not released (the caller has checked), so the exporter keeps the memory.
-        unsafe { buffer::gather(self.ptr, self.layout(), self.len) }
+    /// As [`MemoryView::open`], under the exporter's lock.
+    fn touch<R>(&self, t: &mut Thread, f: impl FnOnce() -> R) -> Res<R> {
+        self.open(t, |t| {
+            let exporter = root(self.header.value());
+            // SAFETY: the view is not released, so it keeps the exporter.
+            let _guard = lock(t, unsafe { exporter.header() });
+            f()
+        })
+    }
+
+    /// Another view of the same memory.
+    fn view(&self, t: &mut Thread, ptr: *mut u8, layout: Arc<Layout>, readonly: bool) -> Res<Obj> {
+        let managed = self.open(t, |t| {
+            self.managed().views.fetch_add(1, AcqRel);
+            Obj::new(t, self.managed.get())
+        })?;
+        Ok(new_view(t, managed, ptr, layout, readonly))
+    }
+
+    /// A copy of the items in C order.
+    fn bytes(&self, t: &mut Thread) -> Res<Vec<u8>> {
+        self.gathered(t, self.layout())
+    }
+
+    fn gathered(&self, t: &mut Thread, layout: &Layout) -> Res<Vec<u8>> {
+        // SAFETY: the view is not released, so the exporter keeps the memory.
+        self.touch(t, || unsafe { buffer::gather(self.ptr, layout, self.len) })
     }
 
     /// The items' type, if it is one that can be looked at.
@@ -180,19 +213,19 @@ impl MemoryView {
     }
 
     /// Runs `f` on the item at byte offset `at`, under the exporter's lock.
-    fn with_item<R>(&self, t: &Thread, at: isize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        let exporter = self.managed().exporter.get();
-        // SAFETY: the slot's reference; read since the last safepoint.
-        let _guard = (!exporter.is_null()).then(|| lock(t, unsafe { exporter.header() }));
-        // SAFETY: an offset within the buffer, which the exporter keeps.
-        f(unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(at), self.layout().itemsize) })
+    fn with_item<R>(&self, t: &mut Thread, at: isize, f: impl FnOnce(&mut [u8]) -> R) -> Res<R> {
+        let n = self.layout().itemsize;
+        self.touch(t, || {
+            // SAFETY: an offset within the buffer, which the exporter keeps.
+            f(unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(at), n) })
+        })
     }
 
     fn get(&self, t: &mut Thread, at: isize) -> Res {
         let item = self.item(t)?;
         let mut copy = [0u8; 16];
         let copy = &mut copy[..item.size];
-        self.with_item(t, at, |s| copy.copy_from_slice(&s[..item.size]));
+        self.with_item(t, at, |s| copy.copy_from_slice(&s[..item.size]))?;
         Ok(item.unpack(t, copy).into())
     }
 
@@ -203,10 +236,7 @@ impl MemoryView {
         // Conversion may have run Python code, which may have released the view.
         self.check(t)?;
         match packed {
-            Ok(()) => {
-                self.with_item(t, at, |s| s[..item.size].copy_from_slice(&new[..item.size]));
-                Ok(())
-            }
+            Ok(()) => self.with_item(t, at, |s| s[..item.size].copy_from_slice(&new[..item.size])),
             Err(bad) => {
                 let format = &self.layout().format;
                 Err(match bad {
@@ -271,10 +301,14 @@ impl MemoryView {
 
     /// Gives the buffer back, unless others hold buffers of this view.
     fn release(&self, t: &mut Thread) -> Res<()> {
-        let n = self.exports.load(Acquire);
-        if self.released.load(Acquire) {
-            return Ok(());
-        }
+        let n = {
+            let t = &*t;
+            let _mine = lock(t, &self.header);
+            match self.exports.load(Acquire) {
+                0 if self.released.swap(true, AcqRel) => return Ok(()),
+                n => n,
+            }
+        };
         if n > 0 {
             let s = if n == 1 { "" } else { "s" };
             return Err(t.raise(
@@ -282,7 +316,7 @@ impl MemoryView {
                 format!("memoryview has {n} exported buffer{s}"),
             ));
         }
-        self.release_now(t);
+        self.managed().drop_view(t);
         Ok(())
     }
 
@@ -291,6 +325,20 @@ impl MemoryView {
             self.managed().drop_view(t);
         }
     }
+}
+
+/// What holds the memory that the object exports: under its lock is written there. Of a view that is not released, and cannot be
+/// meanwhile.
+pub(crate) fn root(v: Value) -> Value {
+    let mut v = v;
+    while let Some(m) = MemoryView::of(v) {
+        let exporter = m.managed().exporter.get();
+        if exporter.is_null() {
+            break;
+        }
+        v = exporter;
+    }
+    v
 }
 
 unsafe fn traverse_managed(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -372,7 +420,7 @@ fn export(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
             "memoryview: underlying buffer is not writable",
         ));
     }
-    m.exports.fetch_add(1, AcqRel);
+    m.open(t, |_| m.exports.fetch_add(1, AcqRel))?;
     let release: ReleaseFn = |h| {
         // SAFETY: only buffers of memoryviews have this function.
         unsafe {
@@ -407,12 +455,13 @@ fn hash(t: &mut Thread, v: Value) -> Res<i64> {
     if !matches!(m.layout().format.trim_start_matches('@'), "B" | "b" | "c") {
         return Err(t.value_error("memoryview: hashing is restricted to formats 'B', 'b' or 'c'"));
     }
-    let exporter = Obj::new(t, m.managed().exporter.get());
     // Hashing may run code that would release the view.
     let _held = export(t, v, false)?;
+    let exporter = Obj::new(t, m.managed().exporter.get());
     // The exporter must be hashable itself.
     proto::hash(t, exporter.value())?;
-    let h = crate::text::hash::hash_bytes(*crate::runtime::hash_key(), &m.bytes());
+    let data = m.bytes(t)?;
+    let h = crate::text::hash::hash_bytes(*crate::runtime::hash_key(), &data);
     m.hash.store(h, Relaxed);
     Ok(h)
 }
@@ -442,7 +491,7 @@ fn equal(t: &mut Thread, a: Value, b: Value) -> Res<Option<bool>> {
     if !buffer::is_exporter(b) {
         return Ok(None);
     }
-    let Ok(y) = buffer::get_any(t, b, false) else {
+    let Ok(y) = buffer::get_still(t, b) else {
         t.clear_exc();
         return Ok(None);
     };
@@ -450,7 +499,7 @@ fn equal(t: &mut Thread, a: Value, b: Value) -> Res<Option<bool>> {
     if x.layout().shape != layout.shape {
         return Ok(Some(false));
     }
-    let (p, q) = (x.bytes(), y.to_vec());
+    let (p, q) = (x.bytes(t)?, y.to_vec());
     items_equal(t, x.layout(), &p, &layout, &q).map(Some)
 }
 
@@ -535,10 +584,10 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
     }
     if let Some(s) = crate::slice::Slice::of(key) {
         // The slice's parts may run code that releases this view: another one keeps the buffer.
-        let kept = m.view(t, m.ptr, m.layout_arc(), m.readonly);
+        let kept = m.view(t, m.ptr, m.layout_arc(), m.readonly)?;
         let m = MemoryView::this(kept.value());
         let (ptr, layout) = m.sliced(t, s)?;
-        return Ok(m.view(t, ptr, layout, m.readonly).into());
+        return Ok(m.view(t, ptr, layout, m.readonly)?.into());
     }
     if let Some(k) = Tuple::of(key) {
         if tuple_of(k, index::has_index) {
@@ -588,7 +637,7 @@ fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
             let msg = "memoryview slice assignments are currently restricted to ndim = 1";
             return Err(t.raise(&errors::NOT_IMPLEMENTED_ERROR, msg));
         }
-        let source = buffer::get_any(t, item, false)?;
+        let source = buffer::get_still(t, item)?;
         let (ptr, layout) = m.sliced(t, s)?;
         m.check(t)?;
         return assign(t, m, ptr, &layout, &source);
@@ -626,15 +675,13 @@ fn assign(
     }
     // A copy first, as source and target may overlap.
     let data = source.to_vec();
-    let exporter = m.managed().exporter.get();
-    // SAFETY: the slot's reference; read since the last safepoint.
-    let _guard = (!exporter.is_null()).then(|| lock(t, unsafe { exporter.header() }));
     let mut items = data.chunks_exact(layout.itemsize.max(1));
-    layout.for_each(&mut |at| {
-        if let Some(item) = items.next() {
-            // SAFETY: offsets of the layout lie within the buffer, which the exporter keeps.
-            unsafe { std::ptr::copy_nonoverlapping(item.as_ptr(), ptr.offset(at), item.len()) };
-        }
-    });
-    Ok(())
+    m.touch(t, || {
+        layout.for_each(&mut |at| {
+            if let Some(item) = items.next() {
+                // SAFETY: offsets of the layout lie within the buffer, which the exporter keeps.
+                unsafe { std::ptr::copy_nonoverlapping(item.as_ptr(), ptr.offset(at), item.len()) };
+            }
+        });
+    })
 }

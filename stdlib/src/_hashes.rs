@@ -136,7 +136,7 @@ fn data(t: &mut Thread, v: Value) -> Res<Buffer> {
     if !buffer::is_exporter(v) {
         return Err(t.type_error("object supporting the buffer API required".into()));
     }
-    let b = buffer::get(t, v)?;
+    let b = buffer::get_bulk(t, v)?;
     if b.ndim() > 1 {
         return Err(t.raise(&errors::BUFFER_ERROR, "Buffer must be single dimension"));
     }

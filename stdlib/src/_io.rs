@@ -86,7 +86,7 @@ pub fn bytes_arg(t: &mut Thread, v: Value) -> Res<weft_objects::buffer::Buffer> 
     if Str::of(v).is_some() {
         return Err(t.type_error("a bytes-like object is required, not 'str'".into()));
     }
-    weft_objects::buffer::get(t, v)
+    weft_objects::buffer::get_bulk(t, v)
 }
 
 /// Runs `first`, then `second` whatever came of it; of two exceptions the first is the context of the second.

@@ -251,7 +251,7 @@ fn pack_into(
     let at = place(t, offset, b.len, layout.size, true)?;
     let mut out = memory::zeroed(t, layout.size)?;
     let packed = layout.pack(t, values, &mut out)?;
-    b.as_mut_bytes()[at..at + layout.size].copy_from_slice(&out);
+    b.write(t, at, &out);
     match packed {
         Ok(()) => Ok(Value::NONE),
         Err(msg) => Err(error(t, msg)),
@@ -275,10 +275,11 @@ fn unpack(t: &mut Thread, layout: &Layout, source: Value) -> Res {
 }
 
 fn unpack_from(t: &mut Thread, layout: &Layout, source: Value, offset: Value) -> Res {
-    let b = buffer::get(t, source)?;
+    let b = buffer::get_live(t, source)?;
     let offset = index::size_or(t, offset, 0)?;
     let at = place(t, offset, b.len, layout.size, false)?;
-    Ok(layout.unpack(t, &b.as_bytes()[at..])?.into())
+    let bytes = b.part(t, at, layout.size);
+    Ok(layout.unpack(t, &bytes)?.into())
 }
 
 fn iter_unpack(t: &mut Thread, layout: Arc<Layout>, source: Value) -> Res {
@@ -288,7 +289,7 @@ fn iter_unpack(t: &mut Thread, layout: Arc<Layout>, source: Value) -> Res {
             "cannot iteratively unpack with a struct of length 0",
         ));
     }
-    let b = buffer::get(t, source)?;
+    let b = buffer::get_live(t, source)?;
     if b.len % layout.size != 0 {
         let msg = format!(
             "iterative unpacking requires a buffer of a multiple of {} bytes",
@@ -336,7 +337,7 @@ fn next(t: &mut Thread, v: Value) -> Res {
         return Ok(Value::NULL);
     }
     let view = Obj::new(t, view);
-    let b = buffer::get(t, view.value())?;
+    let b = buffer::get_live(t, view.value())?;
     let at = it.at.load(Relaxed);
     let size = it.layout().size;
     if at + size > b.len {
@@ -345,7 +346,8 @@ fn next(t: &mut Thread, v: Value) -> Res {
         return Ok(Value::NULL);
     }
     it.at.store(at + size, Relaxed);
-    Ok(it.layout().unpack(t, &b.as_bytes()[at..at + size])?.into())
+    let bytes = b.part(t, at, size);
+    Ok(it.layout().unpack(t, &bytes)?.into())
 }
 
 fn length_hint(t: &mut Thread, a: &[Value]) -> Res {
@@ -355,7 +357,7 @@ fn length_hint(t: &mut Thread, a: &[Value]) -> Res {
         return Ok(Value::int(0));
     }
     let view = Obj::new(t, view);
-    let n = buffer::get(t, view.value())?.len;
+    let n = buffer::get_live(t, view.value())?.len;
     let left = n.saturating_sub(it.at.load(Relaxed)) / it.layout().size;
     Ok(Value::int(left as i64))
 }

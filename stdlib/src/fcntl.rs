@@ -93,7 +93,7 @@ fn ioctl(t: &mut Thread, a: &[Value]) -> Res {
     let mutate = support::truth_or(t, a[3], true)?;
     let writable = !is_number(a[2]) && Str::of(a[2]).is_none() && mutate;
     if writable && let Some(mut b) = try_writable(t, a[2])? {
-        return into_buffer(t, fd, request, b.as_mut_bytes());
+        return into_buffer(t, fd, request, &mut b);
     }
     match arg(t, a[2], "ioctl")? {
         Arg::Number(n) => {
@@ -126,19 +126,19 @@ fn try_writable(t: &mut Thread, v: Value) -> Res<Option<buffer::Buffer>> {
     }
 }
 
-fn into_buffer(t: &mut Thread, fd: i32, request: libc::c_ulong, to: &mut [u8]) -> Res {
-    if to.len() > ROOM {
-        let p = to.as_mut_ptr();
+fn into_buffer(t: &mut Thread, fd: i32, request: libc::c_ulong, to: &mut buffer::Buffer) -> Res {
+    if to.len > ROOM {
+        let p = to.ptr;
         // SAFETY: the program says that this is enough room.
         let r = retry_os(t, || unsafe { libc::ioctl(fd, request, p) } as isize)?;
         return Ok(int::from_i64(t, r as i64));
     }
-    let mut room = roomy(to);
+    let n = to.len;
+    let mut room = roomy(&to.part(t, 0, n));
     let p = room.as_mut_ptr();
     // SAFETY: more room than these requests write.
     let r = retry_os(t, || unsafe { libc::ioctl(fd, request, p) } as isize);
-    let n = to.len();
-    to.copy_from_slice(&room[..n]);
+    to.write(t, 0, &room[..n]);
     let r = r?;
     if room[ROOM..] != GUARD {
         return Err(t.raise(&errors::SYSTEM_ERROR, "buffer overflow"));

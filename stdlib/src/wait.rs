@@ -1,6 +1,4 @@
-//! Waiting for other threads, interruptibly: the lock and the event made of words to sleep on.
-//!
-//! The lock is the three-state one of Drepper, "Futexes Are Tricky" (2011).
+//! Waiting for other threads, interruptibly: the lock and the event that sleep on words in memory.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use weft_objects::prelude::*;
@@ -8,92 +6,52 @@ use weft_objects::runtime;
 use weft_threads::event;
 pub use weft_threads::futex::{Wake, sleep_on, wake};
 
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-/// Held, and somebody sleeps.
-const AWAITED: u32 = 2;
-/// Where these are in the word; above them, of a lock that nobody awaits, the tag of the thread that had it last.
-const STATE: u32 = 3;
-const LAST: u32 = 2;
-
 /// A lock that Python programs hold, for as long as they like. Zero: free.
 #[repr(transparent)]
 #[derive(Default)]
-pub struct WaitLock(AtomicU32);
+pub struct WaitLock(weft_threads::WaitLock);
+
+/// In the GIL build, waiters are away from the GIL while they change the word: nobody is alone with it there.
+const ALONE: bool = cfg!(not(feature = "gil"));
+
+fn wake_one(word: &AtomicU32) {
+    wake(word, 1);
+}
 
 impl WaitLock {
     pub const fn new() -> WaitLock {
-        WaitLock(AtomicU32::new(FREE))
+        WaitLock(weft_threads::WaitLock::new())
     }
 
     /// Whether it is held.
     #[inline(always)]
     pub fn is_locked(&self) -> bool {
-        self.0.load(Acquire) & STATE != FREE
+        self.0.is_locked()
     }
 
     /// Takes it if it is free. `alone`: nobody else can reach it.
     #[inline(always)]
     pub fn try_lock(&self, t: &Thread, alone: bool) -> bool {
-        // Without atomics in the usual case of a lock that is this thread's own. (In the GIL build, waiters are away
-        // from the GIL while they change the word.)
-        if alone && cfg!(not(feature = "gil")) {
-            if self.0.load(Relaxed) & STATE != FREE {
-                return false;
-            }
-            self.0.store(HELD, Relaxed);
-            return true;
+        match alone && ALONE {
+            true => self.0.try_lock_alone(),
+            false => self
+                .0
+                .try_lock(t.tag(), &t.pace, cfg!(not(feature = "gil"))),
         }
-        let me = u32::from(t.tag()) << LAST;
-        t.pace.taking();
-        let mut now = self.0.load(Relaxed);
-        if now != me {
-            if now & STATE != FREE {
-                return false;
-            }
-            if now != FREE && cfg!(not(feature = "gil")) {
-                t.pace.taking_over(std::ptr::from_ref(self).addr());
-                now = self.0.load(Relaxed) & !STATE;
-            }
-        }
-        self.0
-            .compare_exchange(now, me | HELD, Acquire, Relaxed)
-            .is_ok()
     }
 
     /// Gives it up. False: it was free.
     #[inline(always)]
     pub fn unlock(&self, alone: bool) -> bool {
-        let now = self.0.load(Relaxed);
-        let last = now & !STATE;
-        if now & STATE != HELD {
-            return self.unlock_slow();
-        }
-        if alone && cfg!(not(feature = "gil")) {
-            self.0.store(last, Relaxed);
-            return true;
-        }
-        match self.0.compare_exchange(now, last, Release, Relaxed) {
-            Ok(_) => true,
-            Err(_) => self.unlock_slow(),
-        }
-    }
-
-    #[cold]
-    fn unlock_slow(&self) -> bool {
-        match self.0.swap(FREE, Release) & STATE {
-            FREE => false,
-            AWAITED => {
-                wake(&self.0, 1);
-                true
-            }
-            _ => true,
+        match alone && ALONE {
+            true => self.0.unlock_alone(wake_one),
+            false => self.0.unlock(wake_one),
         }
     }
 
     /// Makes it free, whoever holds it: in the child of a fork.
     pub fn reset(&self) {
-        self.0.store(FREE, Relaxed);
+        self.0.reset();
     }
 
     /// Waits for it until the deadline. Runs signal handlers meanwhile.
@@ -105,30 +63,20 @@ impl WaitLock {
         if cfg!(not(feature = "gil")) {
             let mut spin = weft_threads::Backoff::new();
             while spin.spin() {
-                if self.0.load(Relaxed) & STATE == FREE && self.try_lock(t, false) {
+                if !self.is_locked() && self.try_lock(t, false) {
                     return Ok(true);
                 }
             }
         }
+        let sleep = |word: &AtomicU32, value| match sleep_on(word, value, deadline) {
+            Wake::Woken => Ok(()),
+            end => Err(end),
+        };
         loop {
-            let end = t.blocking(|| self.wait(deadline));
-            match end {
-                Wake::Woken => return Ok(true),
-                Wake::TimedOut => return Ok(false),
-                Wake::Interrupted => runtime::check_signals(t)?,
-            }
-        }
-    }
-
-    /// Detached: `Woken` when the lock is ours.
-    fn wait(&self, deadline: Option<i64>) -> Wake {
-        loop {
-            if self.0.swap(AWAITED, Acquire) & STATE == FREE {
-                return Wake::Woken;
-            }
-            match sleep_on(&self.0, AWAITED, deadline) {
-                Wake::Woken => {}
-                end => return end,
+            match t.blocking(|| self.0.wait(sleep)) {
+                Ok(()) => return Ok(true),
+                Err(Wake::Interrupted) => runtime::check_signals(t)?,
+                Err(_) => return Ok(false),
             }
         }
     }

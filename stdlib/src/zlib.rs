@@ -126,7 +126,7 @@ fn checksum(
     f: unsafe extern "C" fn(std::ffi::c_ulong, *const u8, usize) -> std::ffi::c_ulong,
 ) -> Res {
     let start = low_bits(t, a[1], default)?;
-    let b = buffer::get(t, a[0])?;
+    let b = buffer::get_bulk(t, a[0])?;
     let bytes = b.as_bytes();
     // SAFETY: the bytes are valid for the call. (A null pointer would mean something else.)
     let sum = || unsafe { f(start.into(), bytes.as_ptr(), bytes.len()) };

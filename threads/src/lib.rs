@@ -16,6 +16,7 @@
 //! | [`parker`] | the one-byte lock in every object |
 //! | [`gil`] | one lock handed over, for the `gil` build |
 //! | [`left`] | what threads leave to others |
+//! | [`wait_lock`] | a lock that is held for long, on whose word threads sleep |
 //! | [`event`] | something that happens once, such as a thread's end |
 //! | [`gate`], `futex` | waiting for what concerns many, and the words to sleep on |
 //! | [`once`] | cells initialised once |
@@ -38,6 +39,7 @@ pub mod retire;
 pub mod stop;
 pub mod sync;
 mod tags;
+pub mod wait_lock;
 pub mod world;
 
 pub use backoff::{Backoff, Pace};
@@ -48,4 +50,5 @@ pub use parker::RawLock;
 pub use peer::{Payload, Peer, breaker_bits};
 pub use retire::Retired;
 pub use stop::Stopped;
+pub use wait_lock::WaitLock;
 pub use world::World;

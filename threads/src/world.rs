@@ -500,7 +500,7 @@ impl<P: Payload> World<P> {
     }
 
     /// Gives the core away until all have answered, for so long at most. Whether they have.
-    // As in `passed_or_tell`.
+    // As in `passed_or_tell`. Who finds that all have answered an earlier epoch has told those that waited, and so itself: once more.
     #[cold]
     pub fn wait_passed(&self, epoch: u64, most: Duration) -> bool {
         let begin = Instant::now();
@@ -509,6 +509,9 @@ impl<P: Payload> World<P> {
             self.moved.fetch_or(WAITERS, AcqRel);
             if self.agreed(&mut registry) >= epoch {
                 return true;
+            }
+            if !self.has_waiters() {
+                continue;
             }
             let left = most.saturating_sub(begin.elapsed());
             if left.is_zero() {

@@ -22,7 +22,7 @@ pub(crate) fn modulo_bytearray(t: &mut Thread, a: Value, b: Value) -> Res {
         return Ok(Value::NOT_IMPLEMENTED);
     };
     let format = format.to_vec(t);
-    let _held = crate::buffer::get(t, a)?;
+    let _held = crate::buffer::get_any(t, a, false)?;
     let out = interpolated(t, &format, b)?;
     Ok(ByteArray::new(t, out).into())
 }
@@ -84,7 +84,7 @@ pub(crate) fn convert_bytes(t: &mut Thread, out: &mut Vec<u8>, r: &Resolved, v: 
         };
         r.write_text(out, Text::of_bytes(bytes.as_slice()))
     } else if crate::buffer::is_exporter(v) {
-        let b = crate::buffer::get_any(t, v, false)?;
+        let b = crate::buffer::get_still(t, v)?;
         r.write_text(out, Text::of_bytes(&b.to_vec()))
     } else {
         let got = type_of(v).name();

@@ -130,14 +130,15 @@ fn to_bytes(t: &mut Thread, a: &[Value]) -> Res {
         _ => return Err(t.value_error("order must be 'C', 'F' or 'A'")),
     };
     if !fortran {
-        return Ok(Bytes::from_vec(t, m.bytes()).into());
+        let v = m.bytes(t)?;
+        return Ok(Bytes::from_vec(t, v).into());
     }
     // The first index fastest: the same walk over the dimensions turned round.
     let mut layout = m.layout().clone();
     layout.shape.reverse();
     layout.strides.reverse();
-    // SAFETY: the same offsets as of the layout itself, which the exporter keeps.
-    let v = unsafe { buffer::gather(m.ptr, &layout, m.len) };
+    // The same offsets as of the layout itself.
+    let v = m.gathered(t, &layout)?;
     Ok(Bytes::from_vec(t, v).into())
 }
 
@@ -146,7 +147,8 @@ fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let _held = super::export(t, a[0], false)?;
     let (sep, group) = crate::bytes_methods::hex_arguments(t, a[1], a[2])?;
     crate::memory::room_for(t, m.len, 4)?;
-    Ok(Str::from_string(t, crate::bytes_methods::to_hex(&m.bytes(), sep, group)).into())
+    let data = m.bytes(t)?;
+    Ok(Str::from_string(t, crate::bytes_methods::to_hex(&data, sep, group)).into())
 }
 
 fn to_list(t: &mut Thread, a: &[Value]) -> Res {
@@ -157,7 +159,7 @@ fn to_list(t: &mut Thread, a: &[Value]) -> Res {
     let items = m.len / item.size.max(1);
     // The objects are what they are; twice the places, for the list and for what it is made from.
     crate::memory::room_for(t, items, 2 * size_of::<Value>())?;
-    let data = m.bytes();
+    let data = m.bytes(t)?;
     Ok(nested(t, item, &m.layout().shape, &data).into())
 }
 
@@ -174,8 +176,7 @@ fn nested(t: &Thread, item: Item, shape: &[usize], data: &[u8]) -> Obj {
 
 fn to_readonly(t: &mut Thread, a: &[Value]) -> Res {
     let m = MemoryView::this(a[0]);
-    m.check(t)?;
-    Ok(m.view(t, m.ptr, m.layout_arc(), true).into())
+    Ok(m.view(t, m.ptr, m.layout_arc(), true)?.into())
 }
 
 fn from_flags(t: &mut Thread, a: &[Value]) -> Res {
@@ -235,7 +236,7 @@ fn cast(t: &mut Thread, a: &[Value]) -> Res {
             Layout::packed(&name, to.size, shape)
         }
     };
-    Ok(m.view(t, m.ptr, Arc::new(layout), m.readonly).into())
+    Ok(m.view(t, m.ptr, Arc::new(layout), m.readonly)?.into())
 }
 
 fn item_of(t: &mut Thread, format: &str, which: &str) -> Res<Item> {

@@ -94,7 +94,7 @@ pub fn decode_text(
     let bytes = match Bytes::of(v) {
         Some(_) => Obj::new(t, v),
         None => {
-            let b = crate::buffer::get_any(t, v, false)?;
+            let b = crate::buffer::get_still(t, v)?;
             Bytes::from_vec(t, b.to_vec())
         }
     };

@@ -400,7 +400,7 @@ fn into_buffer(t: &mut Thread, a: &[Value], method: &str) -> Res {
             "{name}() returned too much data: {want} bytes requested, {n} returned"
         )));
     }
-    b.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+    b.write(t, 0, bytes);
     Ok(Value::int(bytes.len() as i64))
 }
 

@@ -616,7 +616,7 @@ fn read_into(t: &mut Thread, a: &[Value], once: bool) -> Res {
     Ok(match out {
         None => Value::NONE,
         Some(out) => {
-            view.as_mut_bytes()[..out.len()].copy_from_slice(&out);
+            view.write(t, 0, &out);
             Value::int(out.len() as i64)
         }
     })

@@ -176,13 +176,11 @@ fn readlines(t: &mut Thread, a: &[Value]) -> Res {
 fn readinto(t: &mut Thread, a: &[Value]) -> Res {
     this(a[0]).with(t, |_| ())?;
     let mut view = weft_objects::buffer::get_writable(t, a[1], "readinto", 0)?;
-    let n = this(a[0]).with(t, |s| {
-        let len = view.len;
-        let got = s.take(len);
-        view.as_mut_bytes()[..got.len()].copy_from_slice(got);
-        got.len()
-    })?;
-    Ok(Value::int(n as i64))
+    let n = view.len;
+    // A copy first: the view's lock is another one.
+    let got = this(a[0]).with(t, |s| s.take(n).to_vec())?;
+    view.write(t, 0, &got);
+    Ok(Value::int(got.len() as i64))
 }
 
 fn write(t: &mut Thread, a: &[Value]) -> Res {

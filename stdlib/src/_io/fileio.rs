@@ -466,13 +466,18 @@ fn readall(t: &mut Thread, a: &[Value]) -> Res {
 fn readinto(t: &mut Thread, a: &[Value]) -> Res {
     let f = this(a[0]);
     let fd = f.open_for(t, READABLE)?;
-    let b = weft_objects::buffer::get_writable(t, a[1], "readinto", 0)?;
-    let (p, n) = (b.ptr, b.len.min(0x7fff_f000));
-    // SAFETY: the view keeps the memory in place.
-    match retry(t, || unsafe { libc::read(fd, p.cast(), n) })? {
+    let mut b = weft_objects::buffer::get_writable(t, a[1], "readinto", 0)?;
+    let n = b.len.min(0x7fff_f000);
+    let got = b.fill(t, n, |t, p| {
+        // SAFETY: the view keeps the memory in place.
+        let got = retry(t, || unsafe { libc::read(fd, p.cast(), n) });
+        got.map_err(Err)?.map(|n| n as usize).map_err(Ok)
+    });
+    match got {
         Ok(got) => Ok(Value::int(got as i64)),
-        Err(e) if e == libc::EAGAIN || e == libc::EWOULDBLOCK => Ok(Value::NONE),
-        Err(e) => Err(t.os_error(e, None)),
+        Err(Err(raised)) => Err(raised),
+        Err(Ok(e)) if e == libc::EAGAIN || e == libc::EWOULDBLOCK => Ok(Value::NONE),
+        Err(Ok(e)) => Err(t.os_error(e, None)),
     }
 }
 

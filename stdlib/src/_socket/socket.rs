@@ -477,17 +477,20 @@ fn part(t: &mut Thread, b: &buffer::Buffer, v: Value, func: &str, too_large: &st
 
 fn recv_into(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
-    let b = buffer::get_writable(t, a[1], "recv_into", 1)?;
+    let mut b = buffer::get_writable(t, a[1], "recv_into", 1)?;
     let flags = c_int_or(t, a[3], 0)?;
     let too_large = "buffer too small for requested bytes";
     let wanted = part(t, &b, a[2], "recv_into", too_large)?;
     if wanted == 0 {
         return Ok(Value::int(0));
     }
-    let (p, limit) = (b.ptr, s.limit());
-    let n = call(t, s, Wait::Readable, limit, |fd| {
-        // SAFETY: the view keeps so much memory in place.
-        unsafe { libc::recv(fd, p.cast(), wanted, flags) }
+    let limit = s.limit();
+    let n = b.fill(t, wanted, |t, p| {
+        call(t, s, Wait::Readable, limit, |fd| {
+            // SAFETY: the view keeps so much memory in place.
+            unsafe { libc::recv(fd, p.cast(), wanted, flags) }
+        })
+        .map(|n| n as usize)
     })?;
     Ok(Value::int(n as i64))
 }
@@ -523,20 +526,25 @@ fn recvfrom(t: &mut Thread, a: &[Value]) -> Res {
 
 fn recvfrom_into(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
-    let b = buffer::get_writable(t, a[1], "recvfrom_into", 1)?;
+    let mut b = buffer::get_writable(t, a[1], "recvfrom_into", 1)?;
     let flags = c_int_or(t, a[3], 0)?;
     let too_large = "nbytes is greater than the length of the buffer";
     let wanted = part(t, &b, a[2], "recvfrom_into", too_large)?;
-    let (n, address) = receive_from(t, s, b.ptr, wanted, flags)?;
+    let mut from = Address::room();
+    let n = b.fill(t, wanted, |t, p| {
+        let (n, address) = receive_from(t, s, p, wanted, flags)?;
+        from = address;
+        Ok(n)
+    })?;
     let n = support::int_obj(t, n as i64);
-    Ok(Tuple::pair(t, n, address.to_python(t)).into())
+    Ok(Tuple::pair(t, n, from.to_python(t)).into())
 }
 
 // --- sending ---
 
 fn send(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
-    let b = buffer::get(t, a[1])?;
+    let b = buffer::get_bulk(t, a[1])?;
     let flags = c_int_or(t, a[2], 0)?;
     let (p, n, limit) = (b.ptr, b.len, s.limit());
     let n = call(t, s, Wait::Writable, limit, |fd| {
@@ -548,7 +556,7 @@ fn send(t: &mut Thread, a: &[Value]) -> Res {
 
 fn sendall(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
-    let b = buffer::get(t, a[1])?;
+    let b = buffer::get_bulk(t, a[1])?;
     let flags = c_int_or(t, a[2], 0)?;
     let limit = s.limit();
     let mut done = 0;
@@ -570,7 +578,7 @@ fn sendto(t: &mut Thread, a: &[Value]) -> Res {
     } else {
         (c_int(t, a[2])?, a[3])
     };
-    let b = buffer::get(t, a[1])?;
+    let b = buffer::get_bulk(t, a[1])?;
     let to = parse(t, s.family(), to, "sendto")?;
     let (p, n, limit) = (b.ptr, b.len, s.limit());
     let n = call(t, s, Wait::Writable, limit, |fd| {

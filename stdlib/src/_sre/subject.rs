@@ -35,7 +35,8 @@ impl Subject {
             let got = type_of(v).name();
             return Err(t.type_error(format!("expected string or bytes-like object, got '{got}'")));
         }
-        let b = buffer::get(t, v)?;
+        // A lexer comes back to the same bytes again and again: no copy, unless it costs little. Matching takes each byte as it finds it.
+        let b = buffer::get_up_to(t, v, 4096)?;
         Ok(Subject {
             obj: Obj::new(t, v),
             len: b.len,

@@ -127,9 +127,11 @@ fn pread(t: &mut Thread, a: &[Value]) -> Res {
 fn readinto(t: &mut Thread, a: &[Value]) -> Res {
     let fd = fd_arg(t, a[0])?;
     let mut b = buffer::get_writable(t, a[1], "readinto", 2)?;
-    let (p, n) = (b.as_mut_bytes().as_mut_ptr(), b.as_bytes().len().min(MOST));
-    // SAFETY: the view keeps its memory in place.
-    let got = retry_os(t, || unsafe { libc::read(fd, p.cast(), n) })?;
+    let n = b.len.min(MOST);
+    let got = b.fill(t, n, |t, p| {
+        // SAFETY: the view keeps its memory in place.
+        retry_os(t, || unsafe { libc::read(fd, p.cast(), n) }).map(|n| n as usize)
+    })?;
     Ok(Value::int(got as i64))
 }
 
@@ -148,7 +150,7 @@ fn views(
         held.push(if writable {
             buffer::get_writable(t, item.value(), "", 0)?
         } else {
-            buffer::get(t, item.value())?
+            buffer::get_bulk(t, item.value())?
         });
     }
     let parts = held.iter().map(|b| {
@@ -186,7 +188,7 @@ fn writev(t: &mut Thread, a: &[Value]) -> Res {
 
 fn write(t: &mut Thread, a: &[Value]) -> Res {
     let fd = fd_arg(t, a[0])?;
-    let b = buffer::get(t, a[1])?;
+    let b = buffer::get_bulk(t, a[1])?;
     let (p, n) = (b.as_bytes().as_ptr(), b.as_bytes().len().min(MOST));
     // SAFETY: the view keeps its memory in place.
     let n = retry_os(t, || unsafe { libc::write(fd, p.cast(), n) })?;
@@ -195,7 +197,7 @@ fn write(t: &mut Thread, a: &[Value]) -> Res {
 
 fn pwrite(t: &mut Thread, a: &[Value]) -> Res {
     let fd = fd_arg(t, a[0])?;
-    let b = buffer::get(t, a[1])?;
+    let b = buffer::get_bulk(t, a[1])?;
     let at = long(t, a[2])?;
     let (p, n) = (b.as_bytes().as_ptr(), b.as_bytes().len().min(MOST));
     // SAFETY: the view keeps its memory in place.
