@@ -145,7 +145,7 @@ fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let m = MemoryView::this(a[0]);
     let _held = super::export(t, a[0], false)?;
     let (sep, group) = crate::bytes_methods::hex_arguments(t, a[1], a[2])?;
-    Ok(Str::from_string(t, crate::bytes_methods::to_hex(&m.bytes(), sep, group)).into())
+    Ok(Str::from_vec(t, crate::bytes_methods::to_hex(&m.bytes(), sep, group)).into())
 }
 
 fn to_list(t: &mut Thread, a: &[Value]) -> Res {
