@@ -86,7 +86,7 @@ macro_rules! programs {
 }
 
 programs! {
-    calls chains consumers delegation finalization names recursion reraise sharing slots subscripts
+    attribute_caches calls chains consumers delegation finalization names recursion reraise sharing slots subscripts
     tasks thread_safety
 }
 

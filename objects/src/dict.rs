@@ -347,6 +347,15 @@ impl Dict {
         borrowed(t, table.entry(i).value())
     }
 
+    /// The entry of a str key, of a local dict: for who puts another value there at once.
+    #[inline]
+    pub fn place_of(&self, key: &Str) -> Option<&Entry> {
+        let Found::At(i) = self.quick_str(key) else {
+            return None;
+        };
+        self.table().map(|table| table.entry(i))
+    }
+
     /// Sets a str key. Never runs Python. Borrows the value.
     pub fn set_str(&self, t: &Thread, key: &Str, v: Value) {
         let v = Obj::new(t, v).into_value();

@@ -11,9 +11,12 @@ use crate::compile::bytecode::{Instr, XA, XB};
 use std::sync::atomic::Ordering::*;
 use weft_objects::descr::GetSetDescr;
 use weft_objects::frame::Frame;
+use weft_objects::function::Function;
 use weft_objects::instance::{INLINE, Instance};
+use weft_objects::method::Method;
 use weft_objects::method_cache::MethodCache;
 use weft_objects::module::Module;
+use weft_objects::native::{BuiltinFunction, MethodDescr};
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
 use weft_objects::site_cache::SuperKey;
@@ -46,6 +49,10 @@ pub mod cache {
     pub const METHOD_NO_DICT: u64 = 12;
     /// Property whose getter is a Python function: `kind:8 | index:24 | version:32`.
     pub const PROPERTY: u64 = 13;
+    /// Attribute in the dict that an instance has instead of inline slots, which no data descriptor hides: `kind:8 | 0:24 | version:32`.
+    pub const IN_DICT: u64 = 14;
+    /// Method that is bound to the instance: a function's or a built-in's of the class. As METHOD.
+    pub const BOUND: u64 = 15;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -192,8 +199,10 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         return;
     }
     if is_type {
+        // What the metaclass has comes first only if it is a data descriptor.
         if let Some((mc, index)) = entry
-            && mc.value(index).is_null()
+            && (mc.value(index).is_null()
+                || plain_type && !type_of(mc.value(index)).has(tf::HAS_DESCR_SET))
             && let Some((mc, index)) = own
         {
             let found = mc.value(index);
@@ -237,11 +246,56 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
             return;
         }
     }
-    let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
-    if no_dict && !descr.is_null() && !type_of(descr).slots.descr_get.is_set() {
-        let w = version_word(kind::CLASS_VALUE, mc.version, index);
-        remember(t, f, at, 0, mc.version, w);
+    if in_dict(t, v, key).is_some() {
+        if descr.is_null() || !type_of(descr).has(tf::HAS_DESCR_SET) {
+            let w = version_word(kind::IN_DICT, mc.version, 0);
+            remember(t, f, at, 0, mc.version, w);
+        }
+        return;
     }
+    let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
+    if !no_dict || descr.is_null() {
+        return;
+    }
+    let k = if !type_of(descr).slots.descr_get.is_set() {
+        kind::CLASS_VALUE
+    } else if Function::of(descr).is_some() || MethodDescr::of(descr).is_some() {
+        kind::BOUND
+    } else {
+        return;
+    };
+    remember(t, f, at, 0, mc.version, version_word(k, mc.version, index));
+}
+
+/// The attribute in the dict of an instance that has one instead of inline slots.
+#[inline]
+pub fn in_dict<'t>(t: &'t Thread, v: Value, key: &Str) -> Option<Borrowed<'t>> {
+    let d = instance_dict(v)?;
+    d.get_str(t, key)
+}
+
+/// The dict of an instance that has one instead of inline slots.
+#[inline]
+pub fn instance_dict<'a>(v: Value) -> Option<&'a Dict> {
+    // SAFETY: a register's object is alive.
+    if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) && type_of(v).has(tf::INLINE) {
+        Dict::of(Instance::of_unchecked(v).dict.get())
+    } else {
+        None
+    }
+}
+
+/// The method that a BOUND cache word stands for, bound to `v`.
+pub fn bound(t: &Thread, v: Value, w: u64) -> Option<Obj> {
+    let m = cached_method(type_of(v), w);
+    if m.is_null() {
+        return None;
+    }
+    if let Some(native) = MethodDescr::of(m) {
+        let fits = weft_objects::native::accepts(native, v);
+        return fits.then(|| BuiltinFunction::bind(t, native.native, v, Value::NULL));
+    }
+    Some(Method::new(t, m, v))
 }
 
 #[inline(never)]
@@ -305,7 +359,7 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     }
     let key = cache_name(f, i.c());
     if !store_inline(t, f, i, x, key) {
-        learn_member(t, f, i.c(), x, key);
+        learn_set(t, f, i.c(), x, key);
         proto::set_attr_value(t, x, key.header.value(), v)?;
         let v = take_operand(f, i, XB, i.b());
         drop_reg(t, v);
@@ -315,14 +369,22 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     Ok(())
 }
 
-/// Fills a SetAttr cache if the attribute is a slot of the class.
-fn learn_member(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
+/// Fills a SetAttr cache if the attribute is a slot of the class, or in the instance's dict.
+fn learn_set(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
     let ty = type_of(v);
-    if v.is_ptr()
-        && ty.has(tf::GENERIC_SETATTR)
-        && let Some((mc, index)) = ty.lookup_index(t, key)
-        && let Some(w) = member_word(mc, index, true)
-    {
+    if !v.is_ptr() || !ty.has(tf::GENERIC_SETATTR) {
+        return;
+    }
+    let Some((mc, index)) = ty.lookup_index(t, key) else {
+        return;
+    };
+    if let Some(w) = member_word(mc, index, true) {
+        remember(t, f, at, STORE, mc.version, w);
+        return;
+    }
+    let descr = mc.value(index);
+    if instance_dict(v).is_some() && (descr.is_null() || !type_of(descr).has(tf::HAS_DESCR_SET)) {
+        let w = version_word(kind::IN_DICT, mc.version, 0);
         remember(t, f, at, STORE, mc.version, w);
     }
 }

@@ -4,7 +4,7 @@ use super::calls::enter_method;
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
-use crate::interp::frames::{Enter, name};
+use crate::interp::frames::{Enter, cache_name, name};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{self, Instance};
@@ -94,6 +94,19 @@ fn add(s: State, x: Value, w: u64, v: Value) -> *mut Frame {
     s.finish(s.take(XA, s.i.a(), x))
 }
 
+/// Gives the method that a BOUND word stands for, bound to `x`.
+#[cold]
+fn bind(s: State, x: Value, w: u64) -> *mut Frame {
+    let Some(m) = attr::bound(s.t(), x, w) else {
+        return s.tail(get_attr_slow);
+    };
+    refresh(s, w);
+    let x = s.take(XB, s.i.b(), x);
+    let old = s.reg(s.i.a());
+    s.put(s.i.a(), m.into());
+    s.finish2(x, old)
+}
+
 /// Lays down the method that a METHOD word stands for, and self. `None`: not without more ado.
 #[inline(always)]
 fn method(s: State, x: Value, w: u64) -> Option<*mut Frame> {
@@ -167,6 +180,9 @@ handlers! {
         }
         if w & 0xff == cache::PROPERTY {
             return s.tail(get_attr_property);
+        }
+        if w & 0xff == cache::IN_DICT || w & 0xff == cache::BOUND {
+            return s.tail(get_attr_rare);
         }
         if x.is_ptr()
             && let Some(f) = found(s, x, attr::cached(s.t(), x, w))
@@ -260,9 +276,17 @@ handlers! {
                         return f;
                     }
                 }
-            } else if flags & weft_gc::Flags::DICT == 0 {
+            } else if flags & weft_gc::Flags::DICT != 0 {
+                return s.tail(get_attr_dict);
+            } else {
                 let ty = type_of(x);
-                let w = known(s, 0, ty.version());
+                let mut w = s.cache(s.i.c());
+                if w & 0xff != cache::BOUND || w >> 32 != ty.version() as u64 {
+                    w = known(s, 0, ty.version());
+                }
+                if w & 0xff == cache::BOUND {
+                    return bind(s, x, w);
+                }
                 if w & 0xff == cache::PROPERTY && s.cache(s.i.c()) & 0xff != cache::PROPERTY {
                     return s.tail(get_attr_property);
                 }
@@ -278,6 +302,28 @@ handlers! {
                 if let Some(f) = found(s, x, v) {
                     return f;
                 }
+            }
+        }
+        s.tail(get_attr_slow)
+    }
+    get_attr_dict(s) {
+        let x = s.reg(s.i.b());
+        let version = type_of(x).version();
+        let mut w = s.cache(s.i.c());
+        if w & 0xff != cache::IN_DICT || w >> 32 != version as u64 {
+            w = known(s, 0, version);
+        }
+        if matches!(w & 0xff, cache::IN_DICT | cache::CLASS_VALUE)
+            && w >> 32 == version as u64
+            && let Some(d) = attr::instance_dict(x)
+        {
+            let v = match d.get_str(s.t(), cache_name(s.f, s.i.c())) {
+                Some(v) => v.value(),
+                None if w & 0xff == cache::CLASS_VALUE => attr::cached_method(type_of(x), w),
+                None => Value::NULL,
+            };
+            if let Some(f) = found(s, x, v) {
+                return f;
             }
         }
         s.tail(get_attr_slow)
@@ -335,6 +381,9 @@ handlers! {
             if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
                 w = known(s, attr::STORE, version);
             }
+            if w & 0xff == cache::IN_DICT && w >> 32 == version as u64 {
+                return s.tail(set_attr_dict);
+            }
             if w & 0xff == cache::MEMBER
                 && w >> 32 == version as u64
                 // SAFETY: a register's object is alive.
@@ -346,6 +395,18 @@ handlers! {
                 slot.raw().store(v.0, Relaxed);
                 return s.finish2(s.take(XA, s.i.a(), x), old);
             }
+        }
+        s.tail(set_attr_many)
+    }
+    set_attr_dict(s) {
+        let x = s.reg(s.i.a());
+        if let Some(d) = attr::instance_dict(x)
+            && d.header.is_local(s.t())
+            && let Some(value) = d.place_of(cache_name(s.f, s.i.c()))
+            && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
+        {
+            let old = Value(value.set_value(v.0));
+            return s.finish2(s.take(XA, s.i.a(), x), old);
         }
         s.tail(set_attr_many)
     }
@@ -433,8 +494,13 @@ handlers! {
                 w = known(s, 0, type_of(x).version());
             }
             let holds = match w & 0xff {
-                cache::METHOD => h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0,
-                cache::METHOD_NO_DICT => instance::dict_slot(x).is_some_and(|d| d.get().is_null()),
+                cache::METHOD if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0 => true,
+                // The instance's own attributes come first.
+                cache::METHOD | cache::METHOD_NO_DICT => instance::dict_slot(x).is_some_and(|d| {
+                    d.get().is_null()
+                        || Dict::of(d.get())
+                            .is_some_and(|d| d.get_str(s.t(), cache_name(s.f, s.i.c())).is_none())
+                }),
                 _ => false,
             };
             if holds {
