@@ -7,8 +7,8 @@
 //! raw where that is not worth it (stored length = raw length).
 //!
 //! A second blob of the same layout, for `src/precompiled.rs`, holds the compiled code of the modules:
-//! of all of them in an optimised build, else of those that every start needs. It is all raw, as it is
-//! used where it lies.
+//! of all of them in an optimised build, else of those that every start needs; what `layout.txt` names comes
+//! first. It is all raw, as it is used where it lies. A third has what code hardly ever needs.
 
 #[allow(dead_code, unused_imports, clippy::all)]
 #[path = "src/compile/mod.rs"]
@@ -72,22 +72,37 @@ fn main() {
     }
     fs::write(
         out_dir.join("stdlib.blob"),
-        pack(&contents, |len| len >= WORTH_PACKING),
+        pack(&contents, &[], |len| len >= WORTH_PACKING),
     )
     .expect("OUT_DIR can be written");
     lay_out(&out_dir, &contents);
 
     fs::write(out_dir.join("names.txt"), module_names(&contents)).expect("OUT_DIR can be written");
     fixed_address();
+    let (sections, used) = layout();
+    order_text(&out_dir, &sections);
     println!("cargo::rerun-if-changed=src/compile");
     println!("cargo::rerun-if-changed=src/proto_file.rs");
-    let all = env::var("OPT_LEVEL").is_ok_and(|l| !matches!(l.as_str(), "0" | "1"));
+    let all = optimised();
     let wanted = contents
         .into_iter()
         .filter(|(path, _)| path.ends_with(".py") && (all || STARTUP.contains(&path.as_str())))
         .collect();
-    let code = pack(&compile_all(wanted, &out_dir.join("code")), |_| false);
-    fs::write(out_dir.join("code.blob"), code).expect("OUT_DIR can be written");
+    let (mut early, mut late) = (BTreeMap::new(), BTreeMap::new());
+    for (path, code) in compile_all(wanted, &out_dir.join("code")) {
+        let parts = proto_file::parts(&code).expect("just written");
+        early.insert(path.clone(), parts.0.to_vec());
+        late.insert(path, parts.1.to_vec());
+    }
+    let first: Vec<String> = STARTUP
+        .iter()
+        .map(|f| (*f).to_owned())
+        .chain(used)
+        .collect();
+    for (name, parts) in [("code.blob", &early), ("code_late.blob", &late)] {
+        let blob = pack(parts, &first, |_| false);
+        fs::write(out_dir.join(name), blob).expect("OUT_DIR can be written");
+    }
 }
 
 /// Writes the library's files to where modules say that they are (`__file__`), for whoever wants to read them: debuggers,
@@ -135,10 +150,49 @@ fn module_names(files: &BTreeMap<String, Vec<u8>>) -> String {
 
 /// Links the program for a fixed address where that is usual: some twenty thousand words of tables then need no change when it starts.
 fn fixed_address() {
-    let is = |var: &str, value: &str| env::var(var).is_ok_and(|v| v == value);
-    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
+    if linked_by_gnu_rules() {
         println!("cargo::rustc-link-arg-bins=-no-pie");
     }
+}
+
+fn linked_by_gnu_rules() -> bool {
+    let is = |var: &str, value: &str| env::var(var).is_ok_and(|v| v == value);
+    is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu")
+}
+
+fn optimised() -> bool {
+    env::var("OPT_LEVEL").is_ok_and(|l| !matches!(l.as_str(), "0" | "1"))
+}
+
+/// What `layout.txt` names: groups of linker sections, and files of the library, in the order in which they are to lie.
+fn layout() -> (Vec<Vec<String>>, Vec<String>) {
+    println!("cargo::rerun-if-changed=layout.txt");
+    let text = fs::read_to_string("layout.txt").expect("lies beside this file");
+    let mut groups: Vec<Vec<String>> = text
+        .split("\n\n")
+        .map(|group| group.lines().map(str::to_owned).collect())
+        .collect();
+    let files = groups.pop().unwrap_or_default();
+    (groups, files)
+}
+
+/// Has the linker put together what is used: the system maps a program by 16 pages at a time, so it is not to lie scattered among what
+/// is not. Sections that are not there, as they have been renamed or were made part of others, do no harm.
+fn order_text(out_dir: &Path, groups: &[Vec<String>]) {
+    if !linked_by_gnu_rules() || !optimised() {
+        return;
+    }
+    let mut script = String::from("SECTIONS {\n.text.used : {\n");
+    for group in groups {
+        let sections = group.iter();
+        let sections = sections.map(|n| format!(".text.{n} .text.unlikely.{n}\n"));
+        script.push_str(&format!("*({})\n", sections.collect::<String>()));
+    }
+    // What has no names: where the program is entered.
+    script.push_str("*(.text)\n}\n} INSERT BEFORE .text;\n");
+    let file = out_dir.join("layout.ld");
+    fs::write(&file, script).expect("OUT_DIR can be written");
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", file.display());
 }
 
 fn read_all(files: &BTreeMap<String, PathBuf>) -> io::Result<BTreeMap<String, Vec<u8>>> {
@@ -227,37 +281,37 @@ fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -> i
     Ok(())
 }
 
-/// `worth_it` says of which lengths a file is packed.
-fn pack(files: &BTreeMap<String, Vec<u8>>, worth_it: fn(usize) -> bool) -> Vec<u8> {
-    let paths_at = 4 + 20 * files.len();
-    let mut paths = Vec::new();
-    let mut index = u32_le(files.len()).to_vec();
-    let mut data = Vec::new();
+/// `first` are paths whose data come first, `worth_it` says of which lengths a file is packed.
+fn pack(
+    files: &BTreeMap<String, Vec<u8>>,
+    first: &[String],
+    worth_it: fn(usize) -> bool,
+) -> Vec<u8> {
     let names = files.keys().map(String::len).sum::<usize>();
+    let paths_at = 4 + 20 * files.len();
     let data_at = (paths_at + names).next_multiple_of(8);
-    for (path, raw) in files {
-        let packed = if !worth_it(raw.len()) {
-            raw.clone()
-        } else {
-            lz4_flex::block::compress(raw)
+    let mut data = Vec::new();
+    let mut places = BTreeMap::new();
+    let rest = files.keys().map(String::as_str);
+    let rest = rest.filter(|path| !first.iter().any(|f| f == path));
+    for path in first.iter().map(String::as_str).chain(rest) {
+        let Some(raw) = files.get(path).filter(|_| !places.contains_key(path)) else {
+            continue;
         };
-        let stored = if packed.len() < raw.len() - raw.len() / 8 {
-            &packed
-        } else {
-            raw
-        };
-        for n in [
-            paths_at + paths.len(),
-            path.len(),
-            data_at + data.len(),
-            stored.len(),
-            raw.len(),
-        ] {
+        let packed = worth_it(raw.len()).then(|| lz4_flex::block::compress(raw));
+        let packed = packed.filter(|packed| packed.len() < raw.len() - raw.len() / 8);
+        let stored = packed.as_ref().unwrap_or(raw);
+        places.insert(path, (data_at + data.len(), stored.len(), raw.len()));
+        data.extend(stored);
+        data.resize(data.len().next_multiple_of(8), 0);
+    }
+    let mut index = u32_le(files.len()).to_vec();
+    let mut paths = Vec::new();
+    for (path, (at, stored, raw)) in places {
+        for n in [paths_at + paths.len(), path.len(), at, stored, raw] {
             index.extend(u32_le(n));
         }
         paths.extend(path.as_bytes());
-        data.extend(stored);
-        data.resize(data.len().next_multiple_of(8), 0);
     }
     paths.resize(data_at - paths_at, 0);
     [index, paths, data].concat()

@@ -2,6 +2,7 @@
 //! [`crate::compile::verify`] for that.
 
 use crate::compile_api::frozen_set;
+use crate::proto_file::{LENGTH, parts};
 use num_bigint::BigInt;
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -17,29 +18,34 @@ use weft_objects::{complex, float, int, slice};
 
 /// The code object in these bytes. `None` if they are not what [`crate::proto_file::write`] makes.
 pub fn load(t: &mut Thread, bytes: &[u8]) -> Option<Obj> {
-    let (file, at) = File::open(t, bytes, None)?;
+    let parts = parts(bytes)?;
+    let (file, at) = File::open(t, parts, None)?;
     let mut r = Reader::new(&file, None, at);
     let code = r.code(t)?;
-    (r.at == bytes.len()).then_some(code)
+    (r.at == parts.0.len()).then_some(code)
 }
 
-/// The same for bytes that the program holds, with another file name throughout: instructions, positions and long texts are used where
-/// they lie, and most functions are read no further than to their heads before they are called.
-pub fn load_kept(t: &mut Thread, bytes: &'static [u8], filename: &Obj) -> Option<Obj> {
-    let (file, at) = File::open(t, bytes, Some(filename))?;
+/// The same for the two parts that the program holds, with another file name throughout: instructions, positions and long texts are used
+/// where they lie, and most functions are read no further than to their heads before they are called.
+pub fn load_kept(t: &mut Thread, parts: Parts<'static>, filename: &Obj) -> Option<Obj> {
+    let (file, at) = File::open(t, parts, Some(filename))?;
     let file = Arc::new(file);
     Reader::new(&file, Some(&file), at).code(t)
 }
 
 /// The same in memory of its own, for bytes whose code has been given out already.
-pub fn load_copied(t: &mut Thread, bytes: &[u8], filename: &Obj) -> Option<Obj> {
-    let (file, at) = File::open(t, bytes, Some(filename))?;
+pub fn load_copied(t: &mut Thread, parts: Parts, filename: &Obj) -> Option<Obj> {
+    let (file, at) = File::open(t, parts, Some(filename))?;
     Reader::new(&file, None, at).code(t)
 }
+
+/// What [`parts`] gives.
+pub type Parts<'a> = (&'a [u8], &'a [u8]);
 
 /// What all code of a file refers to.
 struct File<'a> {
     bytes: &'a [u8],
+    late: &'a [u8],
     /// Where the places of the names are, and where their text is.
     places: usize,
     text: usize,
@@ -52,21 +58,26 @@ struct File<'a> {
 
 impl<'a> File<'a> {
     /// The file, and where its code is.
-    fn open(t: &Thread, bytes: &'a [u8], filename: Option<&Obj>) -> Option<(File<'a>, usize)> {
+    fn open(
+        t: &Thread,
+        (bytes, late): Parts<'a>,
+        filename: Option<&Obj>,
+    ) -> Option<(File<'a>, usize)> {
         let mut file = File {
             bytes,
-            places: 4,
+            late,
+            places: LENGTH + 4,
             text: 0,
             names: Box::default(),
             filename: weft_objects::names::get(t, ""),
             trusted: filename.is_some(),
         };
-        let n = file.u32(0)?;
+        let n = file.u32(LENGTH)?;
         if n > bytes.len() / 4 {
             return None;
         }
         file.names = (0..n).map(|_| AtomicPtr::new(null_mut())).collect();
-        file.text = 4 + 4 * (n + 1);
+        file.text = file.places + 4 * (n + 1);
         let at = file.text.checked_add(file.u32(file.text - 4)?)?;
         let mut r = Reader::new(&file, None, at);
         let own = r.bytes()?;
@@ -104,6 +115,12 @@ impl<'a> File<'a> {
         self.names[n].store((name as *const Str).cast_mut(), Release);
         Some(name)
     }
+}
+
+/// Bytes that stay, and bytes that do not.
+enum Late<'a> {
+    Kept(&'static [u8]),
+    Passing(&'a [u8]),
 }
 
 struct Reader<'f, 'a> {
@@ -183,6 +200,16 @@ impl<'f, 'a> Reader<'f, 'a> {
     /// The last `n` bytes that were taken, if they stay.
     fn kept(&self, n: usize) -> Option<&'static [u8]> {
         self.kept.map(|f| &f.bytes[self.at - n..self.at])
+    }
+
+    /// What lies in the second part.
+    fn late(&mut self) -> Option<Late<'a>> {
+        let (at, n) = (self.small::<usize>()?, self.small::<usize>()?);
+        let range = at..at.checked_add(n)?;
+        Some(match self.kept {
+            Some(file) => Late::Kept(file.late.get(range)?),
+            None => Late::Passing(self.file.late.get(range)?),
+        })
     }
 
     fn word(&mut self) -> Option<u64> {
@@ -306,10 +333,9 @@ impl<'f, 'a> Reader<'f, 'a> {
     }
 
     fn positions(&mut self) -> Option<Positions> {
-        let packed = self.bytes()?;
-        Some(Positions::packed(match self.kept(packed.len()) {
-            Some(packed) => Packed::Kept(packed),
-            None => Packed::Own(packed.into()),
+        Some(Positions::packed(match self.late()? {
+            Late::Kept(packed) => Packed::Kept(packed),
+            Late::Passing(packed) => Packed::Own(packed.into()),
         }))
     }
 
@@ -389,6 +415,7 @@ impl<'f, 'a> Reader<'f, 'a> {
             }
             b'r' => self.name_obj(t)?,
             b'u' => self.text(t)?,
+            b'U' => self.long_text(t)?,
             b's' => Bytes::new(t, self.bytes()?),
             b'(' => {
                 let items = self.items(t, item)?;
@@ -409,12 +436,22 @@ impl<'f, 'a> Reader<'f, 'a> {
     fn text(&mut self, t: &Thread) -> Option<Obj> {
         let chars = self.small()?;
         let bytes = self.bytes()?;
-        match self.kept(bytes.len()) {
-            Some(bytes) => Some(Str::from_static(t, Text { bytes, chars })),
-            None => wtf8::validate(bytes)
-                .is_ok()
-                .then(|| Str::from_wtf8(t, bytes)),
-        }
+        let text = self.kept(bytes.len());
+        text_of(t, chars, text.map_or(Late::Passing(bytes), Late::Kept))
+    }
+
+    fn long_text(&mut self, t: &Thread) -> Option<Obj> {
+        let chars = self.small()?;
+        text_of(t, chars, self.late()?)
+    }
+}
+
+fn text_of(t: &Thread, chars: usize, bytes: Late) -> Option<Obj> {
+    match bytes {
+        Late::Kept(bytes) => Some(Str::from_static(t, Text { bytes, chars })),
+        Late::Passing(bytes) => wtf8::validate(bytes)
+            .is_ok()
+            .then(|| Str::from_wtf8(t, bytes)),
     }
 }
 
@@ -451,6 +488,12 @@ mod tests {
                 Const::Float(-0.0),
                 Const::Str(b"\xed\xa0\x80".as_slice().into()),
                 Const::Str(b"a_name".as_slice().into()),
+                Const::Str(
+                    "a text that is \u{fc}ber all limits "
+                        .repeat(3)
+                        .as_bytes()
+                        .into(),
+                ),
                 Const::Tuple(vec![Const::None, Const::FrozenSet(vec![Const::True])]),
                 Const::Slice(Box::new([Const::Int(1), Const::None, Const::Ellipsis])),
                 Const::Code(Box::new(inner)),

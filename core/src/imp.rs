@@ -133,7 +133,7 @@ pub fn module(t: &mut Thread) -> Res<Obj> {
 }
 
 /// Begins every cached code file. Changes with the bytecode: the low half with its format, the high half is a line end.
-const PYC_TOKEN: i64 = 0x0a0d_0000 | 0x5704;
+const PYC_TOKEN: i64 = 0x0a0d_0000 | 0x5705;
 
 const FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("extension_suffixes", "()", |t, _| Ok(List::new(t).into())),

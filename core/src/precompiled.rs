@@ -1,6 +1,6 @@
 //! Compiled code of the embedded library's modules, made by `build.rs`. It holds for code that is compiled without `-O`.
 
-use crate::code_load;
+use crate::code_load::{self, Parts};
 use parking_lot::Mutex;
 use std::cell::UnsafeCell;
 use weft_objects::prelude::*;
@@ -17,6 +17,9 @@ static ALIGNED: Aligned = Aligned(UnsafeCell::new(*include_bytes!(concat!(
     env!("OUT_DIR"),
     "/code.blob"
 ))));
+
+/// The second parts of the files (see `proto_file.rs`), which nobody writes.
+static LATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/code_late.blob"));
 
 fn blob() -> &'static [u8] {
     // SAFETY: as above; the program's memory stays.
@@ -40,23 +43,31 @@ fn take(file: &[u8]) -> bool {
 /// Bytes of an index entry; see `build.rs` for the layout.
 const ENTRY: usize = 20;
 
-fn number(at: usize) -> usize {
+fn number(blob: &[u8], at: usize) -> usize {
     let mut bytes = [0; 4];
-    bytes.copy_from_slice(&blob()[at..at + 4]);
+    bytes.copy_from_slice(&blob[at..at + 4]);
     u32::from_le_bytes(bytes) as usize
 }
 
-fn field(i: usize, field: usize) -> usize {
-    number(4 + i * ENTRY + field * 4)
+/// The path of the `i`th file.
+fn path(i: usize) -> &'static [u8] {
+    field(blob(), i, 0)
 }
 
-fn path(i: usize) -> &'static [u8] {
-    let at = field(i, 0);
-    &blob()[at..at + field(i, 1)]
+/// Its data.
+fn data(blob: &'static [u8], i: usize) -> &'static [u8] {
+    field(blob, i, 2)
+}
+
+/// What lies where the `n`th number of the index entry says, as long as the next one says.
+fn field(blob: &'static [u8], i: usize, n: usize) -> &'static [u8] {
+    let entry = 4 + i * ENTRY + n * 4;
+    let at = number(blob, entry);
+    &blob[at..at + number(blob, entry + 4)]
 }
 
 fn find(wanted: &[u8]) -> Option<usize> {
-    let (mut low, mut high) = (0, number(0));
+    let (mut low, mut high) = (0, number(blob(), 0));
     while low < high {
         let middle = low.midpoint(high);
         match path(middle).cmp(wanted) {
@@ -70,19 +81,18 @@ fn find(wanted: &[u8]) -> Option<usize> {
 
 /// The compiled code of the library's file at this path, if there is one in the program, with this file name.
 pub fn code(t: &mut Thread, file: &str, filename: &Obj) -> Option<Obj> {
-    let bytes = bytes(file)?;
-    if take(bytes) {
-        code_load::load_kept(t, bytes, filename)
+    let parts = parts(file)?;
+    if take(parts.0) {
+        code_load::load_kept(t, parts, filename)
     } else {
-        code_load::load_copied(t, bytes, filename)
+        code_load::load_copied(t, parts, filename)
     }
 }
 
-/// Nothing is packed: code is used where it lies in the program.
-fn bytes(file: &str) -> Option<&'static [u8]> {
+/// Nothing is packed: code is used where it lies in the program. Both files have the same paths.
+fn parts(file: &str) -> Option<Parts<'static>> {
     let i = find(file.as_bytes())?;
-    let (at, stored) = (field(i, 2), field(i, 3));
-    blob().get(at..at + stored)
+    Some((data(blob(), i), data(LATE, i)))
 }
 
 #[cfg(test)]
@@ -95,8 +105,8 @@ mod tests {
             "importlib/_bootstrap.py",
             "importlib/_bootstrap_external.py",
         ] {
-            assert!(!bytes(file).expect(file).is_empty());
+            assert!(!parts(file).expect(file).0.is_empty());
         }
-        assert!(bytes("no/such/file.py").is_none());
+        assert!(parts("no/such/file.py").is_none());
     }
 }

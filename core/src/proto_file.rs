@@ -1,9 +1,13 @@
 //! What the compiler writes, as bytes: for cached code files and for the library inside the program. [`crate::code_load`] makes code
 //! objects of them.
 //!
-//! First the names, each once: their number, where each begins and ends, their text. Then the file name; then the code, which refers
-//! to names by number, and in which code is a constant like others. A code object begins with what is asked of one that does not run;
-//! the length of the rest comes before that, so that it can be read when it is needed.
+//! Two parts, the length of the first in front of it (a `u32` that it includes). What is hardly ever looked at makes the second, so
+//! that it does not lie between what is: positions, and long texts, which are mostly documentation. The first refers to them by place
+//! and length.
+//!
+//! The first: the names, each once: their number, where each begins and ends, their text. Then the file name; then the code, which
+//! refers to names by number, and in which code is a constant like others. A code object begins with what is asked of one that does not
+//! run; the length of the rest comes before that, so that it can be read when it is needed.
 //!
 //! Numbers are LEB128 variable-length integers, signed ones zigzagged, or where said little-endian `u32`; text and lists come with
 //! their lengths. Instructions begin at a multiple of eight, so that they can be run where they lie.
@@ -18,12 +22,27 @@ pub fn write(p: &CodeProto) -> Vec<u8> {
     names.of_proto(p);
     let mut w = Writer {
         out: Vec::with_capacity(p.instrs.len() * 12 + 256),
-        numbers: HashMap::new(),
+        ..Writer::default()
     };
+    w.u32(0);
     w.names(&names.all);
     w.bytes(p.filename.as_bytes());
     w.proto(p);
+    let length = (w.out.len() as u32).to_le_bytes();
+    w.out[..LENGTH].copy_from_slice(&length);
+    w.out.append(&mut w.late);
     w.out
+}
+
+/// Bytes that say how long the first part is.
+pub const LENGTH: usize = 4;
+/// Texts of fewer bytes are copied when they become objects (see `Str::from_static`), so they are always looked at.
+const LONG_TEXT: usize = 80;
+
+/// The two parts.
+pub fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = u32::from_le_bytes(bytes.get(..LENGTH)?.try_into().ok()?);
+    bytes.split_at_checked(length as usize)
 }
 
 /// All that is interned, in the order in which it is met.
@@ -72,8 +91,11 @@ fn has_set(c: &Const) -> bool {
     }
 }
 
+#[derive(Default)]
 struct Writer<'a> {
     out: Vec<u8>,
+    /// The second part.
+    late: Vec<u8>,
     /// The number of each name.
     numbers: HashMap<&'a [u8], u64>,
 }
@@ -94,6 +116,13 @@ impl<'a> Writer<'a> {
     fn bytes(&mut self, b: &[u8]) {
         self.number(b.len() as u64);
         self.out.extend_from_slice(b);
+    }
+
+    /// The same in the second part.
+    fn late(&mut self, b: &[u8]) {
+        self.number(self.late.len() as u64);
+        self.number(b.len() as u64);
+        self.late.extend_from_slice(b);
     }
 
     fn u32(&mut self, n: usize) {
@@ -163,12 +192,12 @@ impl<'a> Writer<'a> {
         p.consts.iter().for_each(|c| self.constant(c));
     }
 
-    /// Each as its difference from the one before, all in front of them by their length in bytes: they are unpacked when needed.
+    /// Each as its difference from the one before: they are unpacked when needed.
     fn positions(&mut self, all: &[Position]) {
         let mut last = Position::default();
         let mut w = Writer {
             out: Vec::with_capacity(all.len() * 4),
-            numbers: HashMap::new(),
+            ..Writer::default()
         };
         for p in all {
             w.signed(i64::from(p.line) - i64::from(last.line));
@@ -177,7 +206,7 @@ impl<'a> Writer<'a> {
             w.signed(i64::from(p.end_col) - i64::from(p.col));
             last = *p;
         }
-        self.bytes(&w.out);
+        self.late(&w.out);
     }
 
     fn constants(&mut self, tag: u8, items: &'a [Const]) {
@@ -215,10 +244,11 @@ impl<'a> Writer<'a> {
                 self.name(s);
             }
             Const::Str(s) => {
-                self.out.push(b'u');
+                let long = s.len() >= LONG_TEXT;
+                self.out.push(if long { b'U' } else { b'u' });
                 let continues = |b: &&u8| **b & 0xc0 == 0x80;
                 self.number((s.len() - s.iter().filter(continues).count()) as u64);
-                self.bytes(s);
+                if long { self.late(s) } else { self.bytes(s) }
             }
             Const::Bytes(b) => {
                 self.out.push(b's');

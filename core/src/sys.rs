@@ -300,12 +300,10 @@ fn getrefcount(t: &mut Thread, a: &[Value]) -> Res {
     if h.is_immortal() {
         return Ok(Value::int(IMMORTAL_COUNT));
     }
-    let word = i64::from(h.count.load(Relaxed));
-    // A shared object's word has two flags above the count.
     Ok(Value::int(if h.is_local(t) {
-        word
+        i64::from(h.count.load(Relaxed))
     } else {
-        word & 0x3fff_ffff
+        weft_gc::references(t, h)
     }))
 }
 

@@ -7,15 +7,20 @@
 use crate::destroy::Pending;
 use crate::header::{Flags, Header, TypeFlags};
 use crate::heap::{PagePtr, for_each_block, is_free, orphan_pages, page_of};
-use crate::mark::{ALIVE, Kind, View, each_word};
+use crate::mark::{ALIVE, Kind, MANY, View, each_word, short};
 use crate::obj::Obj;
 use crate::thread::{State, Thread, multithreaded, world};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use weft_threads::count::COUNT_MASK;
 
 /// Container bytes that a thread makes before its first collection.
 pub(crate) const FIRST_LIMIT: usize = 6 << 20;
+
+/// Bytes that a thread makes at most beyond as many as are alive.
+const MOST_EXTRA: usize = 64 << 20;
 
 /// Shared objects that are worth stopping the world for.
 const SHARED_FIRST: usize = 100_000;
@@ -26,7 +31,7 @@ static SHARED_LIMIT: AtomicUsize = AtomicUsize::new(SHARED_FIRST);
 /// A thread's collector state.
 #[derive(Default)]
 pub struct GcState {
-    running: Cell<bool>,
+    pub(crate) running: Cell<bool>,
     /// Threads that were running finalizers when the last collection began, and how far they are when these are done.
     pub(crate) running_elsewhere: RefCell<Vec<(Arc<State>, u32)>>,
 }
@@ -61,9 +66,13 @@ pub fn collect_if_due(t: &mut Thread) {
     t.heap.release_if_many(alive);
     t.heap.grown.set(0);
     // The work is proportional to what is alive, so a run is due when half as much again has been made; as much, if there is little
-    // garbage (objects are taken to have 64 bytes).
-    let worth = stats.found * 64 * 16 >= alive;
-    let limit = if worth { alive / 2 } else { alive };
+    // garbage (objects are taken to have 64 bytes); more yet, if there is next to none, as while a program builds what it is going to use.
+    let garbage = stats.found * 64;
+    let limit = match alive {
+        _ if garbage * 16 >= alive => alive / 2,
+        _ if garbage * 64 >= alive => alive,
+        _ => alive + alive.min(MOST_EXTRA),
+    };
     t.heap.limit.set(limit.max(FIRST_LIMIT));
     if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
         let (stats, (_, all)) = run(t, true);
@@ -118,17 +127,23 @@ fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
         // the lock. The world is stopped so that no thread can leave meanwhile.
         world().stop(&peer, |stopped| {
             let threads: Vec<&Thread> = stopped.peers().map(|p| p.payload().thread()).collect();
+            crate::fought::make_peace(t, threads.iter().copied());
             crate::verify::verify(&threads);
             let mut pages = orphan_pages();
             for other in &threads {
                 // SAFETY: the world is stopped.
                 pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
             }
-            if shared {
-                Collection::new(t, pages, Kind::Shared(tags_of(&threads))).collect(&threads)
-            } else {
-                Collection::new(t, pages, Kind::Local).collect(&threads)
+            let kind = match shared {
+                true => Kind::Shared(tags_of(&threads)),
+                false => Kind::Local,
+            };
+            let result = Collection::new(t, pages, kind).collect(&threads);
+            // What died with the garbage, as in `gather`.
+            if cfg!(not(feature = "gil")) {
+                t.settle(true);
             }
+            result
         })
     } else {
         if !multithreaded() {
@@ -225,17 +240,25 @@ impl<'a> Collection<'a> {
     /// Of candidates that nothing has reached yet: marks those that have more references than the others hold, and what they reach.
     fn mark_counted(&self) {
         let rest = self.unmarked();
+        let mut large = HashMap::new();
         for &h in &rest {
             // SAFETY: not freed before the end of the collection.
             each_word(unsafe { &*h }, |v| {
-                if v.is_counted()
-                    // SAFETY: what an object refers to that has not been freed.
-                    && let Some(s) = self.view.scratch(unsafe { v.header() })
-                    && s.load(Relaxed) != ALIVE
-                {
-                    let n = s.load(Relaxed);
-                    debug_assert!(n > 0, "an object has more references than its count");
-                    s.store(n.saturating_sub(1), Relaxed);
+                if !v.is_counted() {
+                    return;
+                }
+                // SAFETY: what an object refers to that has not been freed.
+                let to = unsafe { v.header() };
+                let Some(s) = self.view.scratch(to) else {
+                    return;
+                };
+                match s.load(Relaxed) {
+                    ALIVE => {}
+                    MANY => s.store(one_less(&mut large, to), Relaxed),
+                    n => {
+                        debug_assert!(n > 0, "an object has more references than its count");
+                        s.store(n.saturating_sub(1), Relaxed);
+                    }
                 }
             });
         }
@@ -342,6 +365,16 @@ impl<'a> Collection<'a> {
             self.t.heap.free(p);
         }
     }
+}
+
+/// Of a count that is too large for a scratch word: takes one away, and gives the scratch word.
+#[cold]
+fn one_less(large: &mut HashMap<*const Header, u32>, h: &Header) -> u16 {
+    let left = large
+        .entry(h)
+        .or_insert_with(|| h.count.load(Relaxed) & COUNT_MASK);
+    *left -= 1;
+    short(*left)
 }
 
 /// What the thread's registers hold, which stand still, whether they count it or not.

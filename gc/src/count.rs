@@ -2,6 +2,7 @@
 //!
 //! The shared protocol (LISTED and DIRTY flags) lives in [`weft_threads::count`] and is modelled in `loom-tests/tests/handshake.rs`.
 
+use crate::fought;
 use crate::header::{Flags, Header, IMMORTAL};
 use crate::thread::Thread;
 use crate::value::Value;
@@ -22,11 +23,11 @@ pub(crate) fn inc_ptr(t: &Thread, h: &Header) {
     if h.owner.load(Relaxed) == t.tag() {
         let n = h.count.load(Relaxed) + 1;
         h.count.store(n, Relaxed);
-        if n >= shared::SATURATED {
+        if n >= shared::FULL {
             saturate(t, h);
         }
     } else {
-        inc_shared(h);
+        inc_shared(t, h);
     }
 }
 
@@ -40,10 +41,15 @@ fn saturate(t: &Thread, h: &Header) {
 
 #[cold]
 #[inline(never)]
-fn inc_shared(h: &Header) {
-    if h.owner.load(Relaxed) != IMMORTAL {
-        shared::increment(&h.count);
+fn inc_shared(t: &Thread, h: &Header) {
+    if h.owner.load(Relaxed) == IMMORTAL {
+        return;
     }
+    if shared::is_fought(&h.count) {
+        return fought::note(t, h, 1);
+    }
+    shared::increment(&h.count);
+    fought::changed(t, h);
 }
 
 /// Gives up one counted reference; destroys the object if it was the last one to a local object.
@@ -70,6 +76,9 @@ fn dec_shared(t: &Thread, h: &Header) {
     if h.owner.load(Relaxed) == IMMORTAL {
         return;
     }
+    if shared::is_fought(&h.count) {
+        return fought::note(t, h, -1);
+    }
     // Zero is not yet death: registers of other threads may hold uncounted references (I5).
     if shared::decrement(&h.count) {
         if h.is_collected() {
@@ -79,8 +88,9 @@ fn dec_shared(t: &Thread, h: &Header) {
         if h.has_flag(Flags::DYING) {
             return;
         }
-        crate::shared::list(t, h);
+        return crate::shared::list(t, h);
     }
+    fought::changed(t, h);
 }
 
 /// A register word for the reference `v` that lies in a slot: counted if the object is local, uncounted if it is shared or
@@ -95,7 +105,7 @@ pub fn to_reg(t: &Thread, v: Value) -> Value {
     if h.owner.load(Relaxed) == t.tag() {
         let n = h.count.load(Relaxed) + 1;
         h.count.store(n, Relaxed);
-        if n >= shared::SATURATED {
+        if n >= shared::FULL {
             saturate(t, h);
         }
         Value(v.0 & !8)
@@ -114,7 +124,7 @@ pub fn to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
     let h = unsafe { v.header() };
     if h.owner.load(Relaxed) == t.tag() {
         let n = h.count.load(Relaxed) + 1;
-        if n >= shared::SATURATED {
+        if n >= shared::FULL {
             return None;
         }
         h.count.store(n, Relaxed);
@@ -135,7 +145,7 @@ pub fn slot_to_reg_fast(t: &Thread, v: Value) -> Option<Value> {
     let h = unsafe { &*(v.0 as *const Header) };
     if h.owner.load(Relaxed) == t.tag() {
         let n = h.count.load(Relaxed) + 1;
-        if n >= shared::SATURATED {
+        if n >= shared::FULL {
             return None;
         }
         h.count.store(n, Relaxed);
@@ -160,7 +170,7 @@ pub fn to_heap(v: Value) -> Value {
 fn count_uncounted(v: Value) -> Value {
     // SAFETY: an uncounted register word is valid until the next safepoint (I5).
     let h = unsafe { v.header() };
-    inc_shared(h);
+    inc_shared(Thread::current(), h);
     v.bare()
 }
 

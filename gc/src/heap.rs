@@ -8,6 +8,7 @@
 
 use crate::block::{Free, OWN, REMOTE, RemoteList};
 use crate::header::{Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
+use crate::spread::{Spread, free_blocks};
 use crate::thread::Thread;
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -46,8 +47,8 @@ pub(crate) struct Page {
     size: usize,
     /// Blocks freed by other threads.
     pub(crate) remote: RemoteList,
-    /// Scratch of the collectors: one word a block, while they run.
-    pub(crate) scratch: UnsafeCell<Vec<AtomicU32>>,
+    /// Scratch of the collectors: a short word for each block, while they run.
+    pub(crate) scratch: UnsafeCell<Vec<AtomicU16>>,
     /// For `release.rs`: blocks on the free list.
     pub(crate) unused: Cell<u32>,
 }
@@ -182,13 +183,12 @@ impl Heap {
             if n == 0 {
                 return false;
             }
-            let mut head = self.free[class].get();
+            let mut spread = Spread::new(&*page);
             for i in (0..n).rev() {
                 let p = (page as *mut u8).add(bump + i * block) as *mut Free;
-                (*p).set_next(head, OWN);
-                head = p;
+                spread.push(p, i, false);
             }
-            self.free[class].set(head);
+            self.free[class].set(spread.before(self.free[class].get()));
             (*page).bump.store((bump + n * block) as u32, Release);
             self.grow(t, n * block, (*page).leaf);
         }
@@ -251,16 +251,7 @@ impl Heap {
                 .store(self as *const Heap as *mut Heap, Release);
             (*self.pages.get()).push(page);
             // What was on the ended thread's free list. Blocks on their way to the remote list are told apart by their links.
-            let mut head = self.free[class].get();
-            let mut found = 0;
-            for_each_block(page.0, |p| {
-                let p = p as *mut Free;
-                if (*p).is_own() {
-                    (*p).set_next(head, OWN);
-                    head = p;
-                    found += 1;
-                }
-            });
+            let (head, found) = free_blocks(page.0, self.free[class].get());
             self.grow(t, found * (*page.0).block_size(), (*page.0).leaf);
             self.free[class].set(head);
             self.take_remote(&*page.0, class);

@@ -11,13 +11,15 @@ use crate::header::{Flags, Header, IMMORTAL};
 use crate::heap::{Page, PagePtr, block_index, for_each_block, is_free, page_of};
 use crate::value::Value;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::*};
 use weft_threads::count::{COUNT_MASK, LISTED};
 
 /// Scratch word of a block: reached by marking (or no candidate at all).
-pub(crate) const ALIVE: u32 = u32::MAX;
+pub(crate) const ALIVE: u16 = u16::MAX;
 /// The same, but not yet gone on from, and on no stack. Counts are less.
-const REACHED: u32 = u32::MAX - 1;
+const REACHED: u16 = u16::MAX - 1;
+/// Stands for all counts from here on. Scratch words are short, as there is one for each of many objects.
+pub(crate) const MANY: u16 = u16::MAX - 2;
 /// Objects on a stack that is too long.
 const TOO_LONG: usize = 1 << 15;
 /// Objects taken off the stack in advance.
@@ -101,7 +103,7 @@ impl View {
 
     /// The scratch word of a container in view.
     #[inline]
-    pub(crate) fn scratch<'h>(&self, h: &'h Header) -> Option<&'h AtomicU32> {
+    pub(crate) fn scratch<'h>(&self, h: &'h Header) -> Option<&'h AtomicU16> {
         if !self.in_view(h) || !h.is_container() {
             return None;
         }
@@ -124,7 +126,7 @@ impl View {
         }
     }
 
-    /// Gives every container a scratch word: its count if it is a candidate.
+    /// Gives every container a scratch word: its count, or [`MANY`], if it is a candidate.
     pub(crate) fn survey(&self, pool: Option<&rayon::ThreadPool>) -> Survey {
         let all = |pages: &[PagePtr]| {
             let mut found = Survey::default();
@@ -164,7 +166,7 @@ impl View {
                     }
                     let visible = self.in_view(h);
                     if visible && self.is_candidate(h) {
-                        word = h.count.load(Relaxed) & COUNT_MASK;
+                        word = short(h.count.load(Relaxed) & COUNT_MASK);
                     } else if visible || h.is_immortal() {
                         // No candidate: its type, and what else it does not count, is in use all the same.
                         let ty = h.ty();
@@ -181,7 +183,7 @@ impl View {
                         }
                     }
                 }
-                words.push(AtomicU32::new(word));
+                words.push(AtomicU16::new(word));
             });
         }
     }
@@ -277,7 +279,7 @@ impl View {
     }
 
     /// Goes on until the stack is empty; `give` takes something off one that is long.
-    fn drain<const MANY: bool>(
+    fn drain<const SEVERAL: bool>(
         &self,
         mut stack: Vec<*const Header>,
         give: &mut dyn FnMut(&mut Vec<*const Header>),
@@ -298,7 +300,7 @@ impl View {
             // SAFETY: reached from what is alive.
             let h = unsafe { &*next[first] };
             (first, len) = ((first + 1) % AHEAD, len - 1);
-            if !self.claim::<MANY>(h) {
+            if !self.claim::<SEVERAL>(h) {
                 continue;
             }
             let ty = &h.ty().header;
@@ -313,7 +315,7 @@ impl View {
                     stack.push(v.ptr());
                 }
             });
-            if MANY && stack.len() > LONG {
+            if SEVERAL && stack.len() > LONG {
                 give(&mut stack);
             }
         }
@@ -321,20 +323,25 @@ impl View {
 
     /// Marks a container that is (still) a candidate. False: it is none.
     #[inline]
-    fn claim<const MANY: bool>(&self, h: &Header) -> bool {
+    fn claim<const SEVERAL: bool>(&self, h: &Header) -> bool {
         let Some(s) = self.scratch(h) else {
             return false;
         };
         if s.load(Relaxed) == ALIVE {
             return false;
         }
-        if MANY {
+        if SEVERAL {
             // Relaxed: only who is first matters, and what is reached was there before.
             return s.swap(ALIVE, Relaxed) != ALIVE;
         }
         s.store(ALIVE, Relaxed);
         true
     }
+}
+
+/// A count as a scratch word.
+pub(crate) fn short(count: u32) -> u16 {
+    u16::try_from(count).map_or(MANY, |n| n.min(MANY))
 }
 
 /// Threads for a collection with the world stopped, if there is enough to do. They end with it, so that a fork finds none.

@@ -4,11 +4,12 @@
 //! A page may go when all blocks that were ever handed out are on the owner's free list. A block that another thread is just freeing is
 //! on no list yet, and so keeps its page; once it is on the page's remote list, that thread is done with the page.
 
-use crate::block::{Free, OWN};
+use crate::block::Free;
 use crate::heap::CLASSES;
 use crate::heap::{
     BIG, Heap, ORPHANS, PAGE, Page, PagePtr, block_count, drop_page, for_each_block,
 };
+use crate::spread::free_blocks;
 use std::ptr::null_mut;
 
 /// Empty pages that a heap keeps of each class, for what comes next.
@@ -93,13 +94,7 @@ impl Heap {
                 if (*p.0).unused.get() == 0 {
                     continue;
                 }
-                for_each_block(p.0, |b| {
-                    let b = b.cast::<Free>();
-                    if (*b).is_own() {
-                        (*b).set_next(list.get(), OWN);
-                        list.set(b);
-                    }
-                });
+                list.set(free_blocks(p.0, list.get()).0);
             }
         }
     }

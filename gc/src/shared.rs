@@ -15,7 +15,7 @@ use weft_threads::Left;
 use weft_threads::count::{Settled, settle};
 
 /// Candidates that are worth a handshake of their own.
-const ENOUGH: usize = 1000;
+const ENOUGH: usize = 1024;
 /// How long a collection waits for other threads' finalizers at most: they may be waiting for something without saying so.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Retired memory that is worth one, in bytes.
@@ -55,9 +55,11 @@ static LEFT: Left<Batch> = Left::new();
 //
 // As each handshake then costs a change of threads for each, they come no closer than this, in nanoseconds.
 const APART: u64 = 1_000_000;
-/// A thread that has not answered by then is busy with something else, or the machine is.
+/// A thread that has not answered by then has no core yet, or is busy with something else: see [`wait_for`].
 const SHORT: Duration = Duration::from_micros(500);
-/// After so many handshakes in a row of which that was true nobody sleeps for such a thread's sake, until all have answered once.
+/// Nobody sleeps longer than this.
+const LONG: Duration = Duration::from_millis(4);
+/// After so many handshakes in a row for which sleeping has not helped nobody sleeps, until all have answered one.
 const PATIENT: u32 = 4;
 static LATE: AtomicU32 = AtomicU32::new(0);
 /// The last of them.
@@ -83,7 +85,7 @@ fn nanos() -> u64 {
 #[cold]
 fn make_way(epoch: u64) -> bool {
     let late = LATE.load(Relaxed);
-    if world().passed(epoch) || late < PATIENT && world().wait_passed(epoch, SHORT) {
+    if world().passed(epoch) || late < PATIENT && wait_for(epoch) {
         if late > 0 {
             LATE.store(0, Relaxed);
         }
@@ -95,10 +97,30 @@ fn make_way(epoch: u64) -> bool {
     false
 }
 
+/// Sleeps until all have answered, as long as those that have not are waiting for a core. Whether all have.
+fn wait_for(epoch: u64) -> bool {
+    let begin = Instant::now();
+    let mut had = None;
+    while begin.elapsed() < LONG {
+        if world().wait_passed(epoch, SHORT) {
+            return true;
+        }
+        let mut has = 0;
+        world().each_late(epoch, |late| has += late.processor_time());
+        if had.is_some_and(|had| has > had + SHORT.as_nanos() as u64 / 4) {
+            // One of them runs, and looks at no breaker: in a long native operation, or in the system.
+            return false;
+        }
+        had = Some(has);
+    }
+    false
+}
+
 /// After answering a handshake: whether this thread should settle what others have asked for.
 #[cold]
-pub(crate) fn answered() -> bool {
-    crowded() && make_way(world().epoch()) && !LEFT.is_empty()
+pub(crate) fn answered(t: &Thread) -> bool {
+    // Not for the newest handshake, which this thread may have to answer yet.
+    crowded() && make_way(t.peer().acked()) && !LEFT.is_empty()
 }
 
 /// Puts a candidate, whose LISTED flag this thread has just set, on the thread's list.
@@ -109,7 +131,7 @@ pub(crate) fn list(t: &Thread, h: &Header) {
     // SAFETY: `h` is an object of its type.
     let prompt =
         h.has_flag(Flags::WEAKREFS) || h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) });
-    if prompt || waiting.objects.len() >= ENOUGH {
+    if prompt || waiting.objects.len().is_multiple_of(ENOUGH) {
         t.peer().raise(crate::breaker_bits::SETTLE);
     }
 }
@@ -136,8 +158,12 @@ impl Thread {
 
     /// At a safepoint: asks for a handshake for what waits, and settles what has waited long enough. Objects that die may leave
     /// finalizers pending.
-    pub fn settle(&mut self, all: bool) {
-        let t = &*self;
+    pub fn settle(&self, all: bool) {
+        let t = self;
+        if !all && t.too_soon() {
+            t.peer().raise(crate::breaker_bits::SETTLE);
+            return;
+        }
         // SAFETY: only this thread touches its batches.
         unsafe { (*t.batches.get()).extend(LEFT.take()) };
         let mut level = 0;
@@ -153,17 +179,19 @@ impl Thread {
                     break;
                 }
                 let batch = t.ask(std::mem::take(waiting));
+                let epoch = batch.epoch;
                 // What somebody waits for, here and now, is settled here.
-                if crowded() && !all {
-                    ASKED.store(nanos(), Relaxed);
-                    let epoch = batch.epoch;
+                if all || !crowded() {
+                    // SAFETY: as above.
+                    unsafe { (*t.batches.get()).push_back(batch) };
+                } else {
                     LEFT.put([batch]);
+                }
+                if crowded() {
+                    ASKED.store(nanos(), Relaxed);
                     make_way(epoch);
                     // SAFETY: as above.
                     unsafe { (*t.batches.get()).extend(LEFT.take()) };
-                } else {
-                    // SAFETY: as above.
-                    unsafe { (*t.batches.get()).push_back(batch) };
                 }
             }
             let mut progress = false;
@@ -206,6 +234,13 @@ impl Thread {
         }
     }
 
+    /// Whether all there is to do is to ask for a handshake, and too early for that.
+    fn too_soon(&self) -> bool {
+        // SAFETY: only this thread touches its batches.
+        let idle = unsafe { (*self.batches.get()).is_empty() };
+        idle && crowded() && nanos() < ASKED.load(Relaxed) + APART && LEFT.is_empty()
+    }
+
     fn ask(&self, waiting: Waiting) -> Batch {
         let asked = stats::begin();
         Batch {
@@ -233,12 +268,14 @@ impl Thread {
         LEFT.leave(world(), self.peer(), batches.into_iter().chain(last));
     }
 
-    /// Takes over what other threads have listed: they may be away, and what is dead is to be found dead now.
+    /// Takes over what other threads have listed: they may be away, and what is dead is to be found dead now. Settles it while they
+    /// stand still: all answer at once then, and nobody takes the core meanwhile.
     pub(crate) fn gather(&mut self) {
         let peer = self.peer().clone();
         let t = &*self;
         let (mut running, mut pending) = (Vec::new(), Vec::new());
         world().stop(&peer, |stopped| {
+            crate::fought::make_peace(t, stopped.peers().map(|p| p.payload().thread()));
             // SAFETY: the world is stopped, so nobody else touches these lists.
             let (mine, batches) = unsafe { (&mut *t.waiting.get(), &mut *t.batches.get()) };
             for peer in stopped.peers() {
@@ -266,6 +303,7 @@ impl Thread {
                 // SAFETY: as above.
                 batches.extend(unsafe { (*other.batches.get()).drain(..) });
             }
+            t.settle(true);
         });
         pending.into_iter().for_each(|p| self.push_pending(p));
         self.gc.running_elsewhere.replace(running);

@@ -39,6 +39,9 @@ struct Totals {
     died_by_type: ByType,
     contended: u64,
     contended_by_type: ByType,
+    /// Atomic changes of shared counts, by type, about.
+    counted: ByType,
+    fought: ByType,
     local: Times,
     /// The processor's time for these, in nanoseconds.
     local_cpu: u64,
@@ -136,12 +139,17 @@ pub(crate) struct Span(u64);
 
 /// The processor's time that this thread has had, in nanoseconds.
 pub(crate) fn cpu() -> u64 {
+    time_of(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// What a clock of the system says, in nanoseconds; 0 if there is none of that number (any more).
+pub(crate) fn time_of(clock: libc::clockid_t) -> u64 {
     let mut t = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: writes to `t` alone.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
+    unsafe { libc::clock_gettime(clock, &mut t) };
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
 
@@ -260,6 +268,19 @@ pub(crate) fn contended(h: &Header) {
     count(&mut totals.contended_by_type, h);
 }
 
+/// So many atomic changes of shared counts were made, the last of them to this object's.
+pub(crate) fn counted(h: &Header, changes: u64) {
+    let name = NAME.get().map_or_else(String::new, |f| f(h.ty()));
+    *TOTALS.lock().counted.entry(name).or_default() += changes;
+}
+
+/// An object's count is fought over from now on.
+pub(crate) fn fought(h: &Header) {
+    if on() {
+        count(&mut TOTALS.lock().fought, h);
+    }
+}
+
 /// How a shared object whose count had been zero was settled.
 #[cold]
 pub(crate) fn settled(h: &Header, verdict: weft_threads::count::Settled) {
@@ -307,6 +328,12 @@ pub fn report(t: &Thread) -> String {
     totals.waits.show("times away", &mut out);
     by_type("shared objects destroyed", &totals.died_by_type, &mut out);
     by_type("waited for", &totals.contended_by_type, &mut out);
+    by_type(
+        "atomic changes of counts (about)",
+        &totals.counted,
+        &mut out,
+    );
+    by_type("counts that were fought over", &totals.fought, &mut out);
     out
 }
 

@@ -12,7 +12,7 @@ use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::*};
 use std::sync::{LazyLock, OnceLock};
 use weft_threads::{Payload, Peer, World, breaker_bits};
 
@@ -20,9 +20,28 @@ use weft_threads::{Payload, Peer, World, breaker_bits};
 pub struct ThreadPayload {
     thread: AtomicPtr<Thread>,
     pub(crate) finishing: Finishing,
+    /// The system's number for the clock of the processor's time that the thread has had; 0 before it has begun.
+    clock: AtomicI32,
 }
 
 impl ThreadPayload {
+    /// The processor's time that the thread has had, in nanoseconds; 0 if it is not known.
+    pub(crate) fn processor_time(&self) -> u64 {
+        match self.clock.load(Relaxed) {
+            0 => 0,
+            clock => crate::stats::time_of(clock),
+        }
+    }
+
+    /// Of the calling thread, whose payload this is.
+    fn find_clock(&self) {
+        let mut clock = 0;
+        // SAFETY: the calling thread exists; writes to `clock` alone.
+        if unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) } == 0 {
+            self.clock.store(clock, Relaxed);
+        }
+    }
+
     /// The thread's state. Only the thread itself, or who holds it still, may look.
     pub fn thread(&self) -> &Thread {
         // SAFETY: set before the peer is registered for others, valid until it leaves the world.
@@ -169,6 +188,9 @@ pub struct Thread {
     pub(crate) serving: UnsafeCell<Vec<VecDeque<Pending>>>,
     pub(crate) waiting: UnsafeCell<Waiting>,
     pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
+    /// What it has changed of counts that are fought over; and how many shared counts it has changed otherwise.
+    pub(crate) ledger: weft_threads::ledger::Ledger,
+    pub(crate) count_changes: Cell<u32>,
     /// It waits to be told that all have answered.
     pub(crate) asked: Cell<bool>,
     pub gc: crate::collect::GcState,
@@ -206,6 +228,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
     let peer = WORLD.join(|_| ThreadPayload {
         thread: AtomicPtr::new(null_mut()),
         finishing: Finishing::new(),
+        clock: AtomicI32::new(0),
     })?;
     // In the GIL build every object is local to every thread: one tag for all.
     let tag = if cfg!(feature = "gil") { 1 } else { peer.tag() };
@@ -225,6 +248,8 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         serving: UnsafeCell::default(),
         waiting: UnsafeCell::default(),
         batches: UnsafeCell::default(),
+        ledger: Default::default(),
+        count_changes: Cell::new(0),
         asked: Cell::new(false),
         gc: Default::default(),
         stats: Stats::default(),
@@ -267,6 +292,7 @@ impl Thread {
     /// Makes this the calling thread's state and attaches it.
     pub fn enter(&mut self) {
         self.born.set(crate::stats::begin());
+        self.peer.payload().find_clock();
         CURRENT.set(self);
         self.attach();
     }
@@ -286,6 +312,7 @@ impl Thread {
 
     /// Leaves all that it owns to the other threads.
     fn bequeath(&self) {
+        crate::fought::settle_ledger(self);
         self.abandon_waiting();
         if cfg!(not(feature = "gil")) {
             self.publish_all();
@@ -379,7 +406,7 @@ impl Thread {
         }
         if bits & breaker_bits::HANDSHAKE != 0 {
             bits &= !breaker_bits::HANDSHAKE;
-            if crate::shared::answered() {
+            if crate::shared::answered(self) {
                 bits |= breaker_bits::SETTLE;
             }
         }
@@ -394,6 +421,7 @@ impl Thread {
         if bits & breaker_bits::SETTLE != 0 {
             self.peer.take(breaker_bits::SETTLE);
             self.settle(false);
+            crate::fought::truce(self);
             bits &= !breaker_bits::SETTLE;
         }
         bits
@@ -406,6 +434,7 @@ pub fn fork<R>(t: &Thread, fork: impl FnOnce() -> R, in_child: impl Fn(&R) -> bo
     WORLD.stop(&t.peer, |stopped| {
         let result = WORLD.fork(&t.peer, fork, &in_child);
         if in_child(&result) {
+            t.peer.payload().find_clock();
             for peer in stopped.peers() {
                 let gone = peer.payload().thread.load(Acquire);
                 if !Arc::ptr_eq(peer, &t.peer) && !gone.is_null() {

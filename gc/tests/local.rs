@@ -308,7 +308,7 @@ fn a_count_that_is_full_makes_immortal() {
         parent
             .header()
             .count
-            .store(weft_threads::count::SATURATED - 1, Relaxed);
+            .store(weft_threads::count::FULL - 1, Relaxed);
         std::mem::forget(parent.clone());
         assert!(parent.header().is_immortal());
         if cfg!(not(feature = "gil")) {
@@ -357,5 +357,33 @@ fn garbage_asks_to_be_collected() {
         }
         assert!(most < 400_000, "{most} objects alive at once");
         assert!(t.stats.collections.get() > 1);
+    });
+}
+
+#[test]
+fn counts_beyond_a_scratch_word() {
+    run(|t| {
+        // One that refers to itself and to which very many others refer, each in a cycle of its own.
+        let hub = node(t);
+        set(t, &hub, 0, hub.clone());
+        for _ in 0..70_000 {
+            let n = node(t);
+            set(t, &n, 0, n.clone());
+            set(t, &n, 1, hub.clone());
+        }
+        assert!(hub.header().count.load(Relaxed) > u32::from(u16::MAX));
+        let kept = hub.clone();
+        drop(hub);
+        collect(t);
+        assert_eq!(live(), 1, "what is referred to from outside stays");
+        assert_eq!(kept.header().count.load(Relaxed), 2);
+        for _ in 0..70_000 {
+            let n = node(t);
+            set(t, &n, 0, n.clone());
+            set(t, &n, 1, kept.clone());
+        }
+        drop(kept);
+        collect(t);
+        assert_eq!(live(), 0);
     });
 }

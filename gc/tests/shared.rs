@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use weft_gc::{
-    Obj, Pending, SHARED, Thread, Value, collect, collect_local, dec, share, to_heap, to_reg,
+    Obj, Pending, SHARED, Thread, Value, collect, collect_local, dec, references, share, to_heap,
+    to_reg,
 };
 use weft_threads::count::LISTED;
 
@@ -337,6 +338,48 @@ fn pages_are_adopted() {
     });
 }
 
+fn lines(o: &Obj, size: u64) -> std::ops::RangeInclusive<u64> {
+    let at = o.value().ptr() as u64;
+    at / 64..=(at + size - 1) / 64
+}
+
+#[test]
+fn what_is_made_in_a_row_shares_no_cache_line() {
+    run(|t| {
+        for size in [32, 48, 80, 112] {
+            // The first ones take what others have left behind.
+            let all: Vec<Obj> = (0..2000).map(|_| node_of(t, &NODE, size)).collect();
+            for row in all[all.len() - 32..].chunks(8) {
+                for (i, a) in row.iter().enumerate() {
+                    for b in &row[..i] {
+                        let (a, b) = (lines(a, size as u64), lines(b, size as u64));
+                        assert!(a.end() < b.start() || b.end() < a.start(), "{size} bytes");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_made_on_an_adopted_page_stays_clear_of_what_lives_there() {
+    const SIZE: usize = 1040;
+    run(|t| {
+        let (say, hear) = channel();
+        let h = start(t, move |t| {
+            let mut all: Vec<Obj> = (0..48).map(|_| node_of(t, &NODE, SIZE)).collect();
+            say.send(Sent::new(t, all.swap_remove(20))).unwrap();
+        });
+        join(t, h);
+        let kept = hear.recv().unwrap().take();
+        let made: Vec<Obj> = (0..50).map(|_| node_of(t, &NODE, SIZE)).collect();
+        for made in &made {
+            let (a, b) = (lines(&kept, SIZE as u64), lines(made, SIZE as u64));
+            assert!(a.end() < b.start() || b.end() < a.start());
+        }
+    });
+}
+
 /// Threads come and go, adopting pages, while others free objects on these pages.
 #[test]
 fn adoption_against_remote_frees() {
@@ -447,6 +490,59 @@ fn local_collections_beside_each_other() {
             join(t, h);
         }
         for g in &GLOBALS {
+            g.clear(t);
+        }
+        drain(t);
+    });
+}
+
+/// Threads take and drop references to the same objects, until these are kept in ledgers; peace is made in between. No reference is
+/// lost, and what nobody has any more dies.
+#[test]
+fn counts_that_are_fought_over() {
+    static OBJECTS: [Global; 4] = [const { Global::new() }; 4];
+    static FOUGHT: AtomicUsize = AtomicUsize::new(0);
+    run(|t| {
+        for g in &OBJECTS {
+            g.put(t, pair(t, Some(&node(t)), None));
+        }
+        let work = |seed: usize| {
+            move |t: &mut Thread| {
+                let mut held: Vec<Obj> = Vec::new();
+                for i in 0..times(20_000) {
+                    let g = &OBJECTS[(i / 500 + seed) % 4];
+                    let o = Obj::own(to_heap(to_reg(t, g.get())));
+                    held.extend((0..5).map(|_| o.clone()));
+                    if weft_threads::count::is_fought(&o.header().count) {
+                        FOUGHT.fetch_add(1, Relaxed);
+                        assert!(references(t, o.header()) > -2048 * 3);
+                    }
+                    if i % 20 == 0 {
+                        held.truncate(i % 7);
+                    }
+                    if i % 5000 == seed {
+                        g.put(t, pair(t, Some(&node(t)), None));
+                    }
+                    if i % 3000 == 7 {
+                        collect(t);
+                    }
+                    assert_eq!(as_node(o.value()).field.load(Relaxed), 42);
+                    poll(t);
+                }
+            }
+        };
+        let threads: Vec<_> = (0..3).map(|seed| start(t, work(seed))).collect();
+        for h in threads {
+            join(t, h);
+        }
+        if cfg!(not(any(feature = "gil", miri))) {
+            assert!(FOUGHT.load(Relaxed) > 0, "nothing was fought over");
+        }
+        collect(t);
+        for g in &OBJECTS {
+            let o = Obj::new(t, g.get());
+            assert_eq!(references(t, o.header()), 2, "one here, one there");
+            drop(o);
             g.clear(t);
         }
         drain(t);

@@ -9,10 +9,13 @@ use loom::sync::{
     },
 };
 use loom::thread;
+use std::time::Duration;
 use weft_loom_tests::heap::{Heap, REAL, Steps, Thread, drain};
 use weft_loom_tests::{fails, holds};
 use weft_threads::breaker_bits::SETTLE;
 use weft_threads::count::{COUNT_MASK, DEAD, DIRTY, LISTED, Settled};
+use weft_threads::gate::Gate;
+use weft_threads::sync::Mutex;
 use weft_threads::{Payload, World};
 
 /// A reader has the object in a register while its only reference is dropped.
@@ -283,4 +286,64 @@ fn the_last_to_answer_says_so() {
 #[test]
 fn broken_asking_without_waiting() {
     fails(3, || told(1, |me, epoch| me.world.passed(epoch)));
+}
+
+/// Who sleeps until all have answered wakes; there is no time here that would wake it.
+#[test]
+fn who_sleeps_is_woken_by_the_last_answer() {
+    for others in [1, 2] {
+        holds(if others == 1 { 5 } else { 2 }, move || {
+            told(others, |me, epoch| {
+                me.world.wait_passed(epoch, Duration::from_secs(1))
+            })
+        });
+    }
+}
+
+/// A gate, and what is waited for: `look` says whether it has happened and which number the gate had.
+fn gate(look: fn(&Mutex<bool>, &Gate) -> (bool, u32), opened_within: bool) {
+    let shared = Arc::new((Mutex::new(false), Gate::new()));
+    let other = Arc::clone(&shared);
+    let opener = thread::spawn(move || {
+        let mut happened = other.0.lock();
+        if opened_within {
+            other.1.open();
+        }
+        *happened = true;
+        drop(happened);
+        if !opened_within {
+            other.1.open();
+        }
+    });
+    loop {
+        match look(&shared.0, &shared.1) {
+            (true, _) => break,
+            (false, number) => shared.1.wait(number, None),
+        }
+    }
+    opener.join().unwrap();
+}
+
+fn look(happened: &Mutex<bool>, gate: &Gate) -> (bool, u32) {
+    let happened = happened.lock();
+    (*happened, gate.number())
+}
+
+#[test]
+fn the_gate_opens_after_what_is_waited_for() {
+    holds(8, || gate(look, false));
+    holds(8, || gate(look, true));
+}
+
+#[test]
+fn broken_the_number_taken_after_looking() {
+    fails(3, || {
+        gate(
+            |happened, gate| {
+                let happened = *happened.lock();
+                (happened, gate.number())
+            },
+            false,
+        )
+    });
 }

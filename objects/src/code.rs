@@ -363,6 +363,11 @@ impl Code {
         i as i64 * 2 + 2
     }
 
+    /// The instruction that has this number, or that the mark with it stands before.
+    pub fn at_offset(offset: i32) -> Option<usize> {
+        usize::try_from(offset - 1).ok().map(|n| n / 2)
+    }
+
     /// Lines without code that are passed before an instruction: its number, and the line.
     pub fn marks(&self) -> impl Iterator<Item = (usize, u32)> {
         let body = self.body();

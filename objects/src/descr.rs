@@ -212,7 +212,11 @@ fn member_set(t: &mut Thread, d: Value, obj: Value, new: Value) -> Res<()> {
     // SAFETY: `obj` is an object of the owner, not an immediate.
     let header = unsafe { obj.header() };
     let deleting = new.is_null();
-    let old = m.slot(obj).replace(t, header, new);
+    let old = {
+        // An exchange needs no lock; but who stores in turn with others waits for the lock at its pace, and for a cache line at every store.
+        let _guard = lock(t, header);
+        m.slot(obj).replace(t, header, new)
+    };
     let was_empty = old.is_null();
     t.drop_value(old);
     if deleting && was_empty && !m.none_if_empty {

@@ -347,15 +347,6 @@ impl Dict {
         borrowed(t, table.entry(i).value())
     }
 
-    /// The entry of a str key, of a local dict: for who puts another value there at once.
-    #[inline]
-    pub fn place_of(&self, key: &Str) -> Option<&Entry> {
-        let Found::At(i) = self.quick_str(key) else {
-            return None;
-        };
-        self.table().map(|table| table.entry(i))
-    }
-
     /// Sets a str key. Never runs Python. Borrows the value.
     pub fn set_str(&self, t: &Thread, key: &Str, v: Value) {
         let v = Obj::new(t, v).into_value();
@@ -565,7 +556,7 @@ impl Dict {
 
     /// Copies all items of `other` to this empty dict, which nobody else knows yet.
     pub fn fill_from(&self, t: &Thread, other: &Dict) {
-        let _guard = lock(t, &other.header);
+        let guard = lock(t, &other.header);
         let Some(old) = other.table() else { return };
         let n = other.len();
         if n == 0 {
@@ -579,6 +570,9 @@ impl Dict {
         if copy.is_none() {
             old.copy_to(table);
         }
+        // Keys and values are counted when others have the lock already: what the dict had then is there until this thread's next
+        // safepoint (I5).
+        drop(guard);
         for i in 0..table.used() {
             inc(t, Value(table.entry(i).key()));
             inc(t, Value(table.entry(i).value()));

@@ -539,18 +539,35 @@ impl List {
 
     /// New references to all items, as they are at one moment.
     pub fn to_vec(&self, t: &Thread) -> Vec<Obj> {
-        let _guard = lock(t, &self.header);
-        self.words().map(|v| Obj::new(t, v)).collect()
+        if self.header.is_local(t) {
+            return self.words().map(|v| Obj::new(t, v)).collect();
+        }
+        let words: Vec<Value> = {
+            let _guard = lock(t, &self.header);
+            self.words().collect()
+        };
+        // Counted when others have the lock already: what was in the list then is there until this thread's next safepoint (I5).
+        words.into_iter().map(|v| Obj::new(t, v)).collect()
     }
 
     /// A new list of the items that `start:stop:step` selects, as they are at one moment.
     pub fn slice(&self, t: &Thread, start: isize, stop: isize, step: isize) -> Obj {
-        let _guard = lock(t, &self.header);
+        let guard = lock(t, &self.header);
         let (start, step, n) = slice::select(start, stop, step, self.len());
         if n == 0 {
             return List::new(t);
         }
         let (words, mut at) = (self.raw_words(), start);
+        if step == 1 && !self.header.is_local(t) {
+            let made = Self::from_words(t, n, |i| {
+                // SAFETY: as below.
+                Value(unsafe { *words.offset(start + i as isize) })
+            });
+            // As in `to_vec`.
+            drop(guard);
+            List::of_obj(&made).words().for_each(|v| inc_item(t, v));
+            return made;
+        }
         if step == 1 {
             return Self::from_words(t, n, |i| {
                 // SAFETY: as below.

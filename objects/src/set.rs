@@ -395,7 +395,7 @@ impl Set {
 
     /// Copies all keys of `other` to this empty set, which nobody else knows yet.
     pub fn fill_from(&self, t: &Thread, other: &Set) {
-        let _guard = lock(t, &other.header);
+        let guard = lock(t, &other.header);
         let (Some(old), n) = (other.table(), other.len()) else {
             return;
         };
@@ -403,6 +403,8 @@ impl Set {
             return;
         }
         let new = old.duplicate(n);
+        // The keys are counted when others have the lock already: what the set had then is there until this thread's next safepoint (I5).
+        drop(guard);
         // SAFETY: just made.
         let table = unsafe { new.as_ref() };
         for i in 0..table.places() {

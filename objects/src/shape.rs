@@ -192,14 +192,23 @@ impl Type {
     /// without looking at the instance.
     fn note_shadow(&self, t: &Thread, name: &Str) {
         self.shadow_bits.fetch_or(shadow_bit(name), Release);
-        let mut set = SHADOWED.lock();
-        let names = set.entry(self as *const Type as usize).or_default();
-        if !names.contains(&(name as *const Str as u64)) {
-            names.push(name as *const Str as u64);
-            drop(set);
-            if self.lookup(t, name).is_some() {
-                self.modified(t);
-            }
+        if self.is_noted(name) {
+            return;
+        }
+        let mut note = Box::new(Noted {
+            name: name as *const Str as u64,
+            next: self.shadows.load(Acquire),
+        });
+        // Release: who finds the note finds what is in it.
+        while let Err(now) =
+            self.shadows
+                .compare_exchange_weak(note.next, &raw mut *note, Release, Acquire)
+        {
+            note.next = now;
+        }
+        Box::leak(note);
+        if self.lookup(t, name).is_some() {
+            self.modified(t);
         }
     }
 
@@ -211,10 +220,16 @@ impl Type {
 
     #[inline(never)]
     fn is_noted(&self, name: &Str) -> bool {
-        SHADOWED
-            .lock()
-            .get(&(self as *const Type as usize))
-            .is_some_and(|n| n.contains(&(name as *const Str as u64)))
+        let name = name as *const Str as u64;
+        let mut p = self.shadows.load(Acquire);
+        // SAFETY: notes stay as they are until the class dies.
+        while let Some(note) = unsafe { p.as_ref() } {
+            if note.name == name {
+                return true;
+            }
+            p = note.next;
+        }
+        false
     }
 
     /// Whether there have been instances of the class, or of one below it, with attributes in slots.
@@ -234,9 +249,17 @@ impl Type {
 
     /// The class is dying.
     pub fn forget_shadows(&self) {
-        SHADOWED.lock().remove(&(self as *const Type as usize));
+        let mut p = self.shadows.swap(std::ptr::null_mut(), AcqRel);
+        while !p.is_null() {
+            // SAFETY: nobody can reach the class any more, and each note was leaked once.
+            p = unsafe { Box::from_raw(p) }.next;
+        }
     }
 }
 
-static SHADOWED: Mutex<std::collections::BTreeMap<usize, Vec<u64>>> =
-    Mutex::new(std::collections::BTreeMap::new());
+/// A name that instances of a class have had in a slot; one of a list that only grows.
+pub(crate) struct Noted {
+    /// The address of the interned name.
+    name: u64,
+    next: *mut Noted,
+}

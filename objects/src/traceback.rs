@@ -1,7 +1,9 @@
 //! Traceback objects, and the printing of exceptions where the `traceback` module cannot be had.
 
 use crate::cell::{counted, fresh, or_none, own};
+use crate::code::Code;
 use crate::errors::{Exception, is_exception};
+use crate::frame::FrameObject;
 use crate::gc_slots;
 use crate::prelude::*;
 use std::fmt::Write;
@@ -15,8 +17,12 @@ pub struct Traceback {
     pub next: Slot,
     pub frame: Slot,
     pub lasti: AtomicI32,
-    pub lineno: AtomicI32,
+    /// [`UNKNOWN`]: it has not been asked for.
+    lineno: AtomicI32,
 }
+
+/// A line that follows from `lasti`, once somebody wants to know: most exceptions are handled without a look at their tracebacks.
+const UNKNOWN: i32 = -1;
 
 impl Traceback {
     /// Takes over `next` (a register word or NULL).
@@ -33,6 +39,23 @@ impl Traceback {
     pub fn of<'a>(v: Value) -> Option<&'a Traceback> {
         crate::cast_exact(v, &TRACEBACK)
     }
+
+    /// The line, unless the frame does not say.
+    pub fn line(&self, t: &Thread) -> Option<i32> {
+        let known = self.lineno.load(Relaxed);
+        if known != UNKNOWN {
+            return Some(known);
+        }
+        let frame = own(t, &self.frame)?;
+        let code = FrameObject::of(frame.value())?.code()?;
+        let line = match self.lasti.load(Relaxed) {
+            0 => code.body().first_line,
+            lasti => code.line(Code::at_offset(lasti)?),
+        };
+        let line = i32::try_from(line).ok()?;
+        self.lineno.store(line, Relaxed);
+        Some(line)
+    }
 }
 
 pub fn is_traceback(v: Value) -> bool {
@@ -41,12 +64,12 @@ pub fn is_traceback(v: Value) -> bool {
 
 /// Adds a step to the pending exception's traceback: it leaves `frame`.
 #[cold]
-pub fn push(t: &Thread, frame: Obj, lasti: i32, lineno: i32) {
+pub fn push(t: &Thread, frame: Obj, lasti: i32) {
     let Some(e) = Exception::of(t.exc.get()) else {
         return;
     };
     let next = counted(t, e.traceback.get());
-    let tb = Traceback::new(t, next, frame, lasti, lineno);
+    let tb = Traceback::new(t, next, frame, lasti, UNKNOWN);
     e.set_traceback(t, Some(tb));
 }
 
@@ -133,8 +156,9 @@ pub static TRACEBACK: Type = Type::builtin(
             GetSetDef::ro("tb_lasti", |_, v| {
                 Ok(Value::int(i64::from(this(v).lasti.load(Relaxed))))
             }),
-            GetSetDef::ro("tb_lineno", |_, v| {
-                Ok(Value::int(i64::from(this(v).lineno.load(Relaxed))))
+            GetSetDef::ro("tb_lineno", |t, v| {
+                let line = this(v).line(t).map(i64::from);
+                Ok(line.map_or(Value::NONE, Value::int))
             }),
         ],
         ..Spec::EMPTY
@@ -253,7 +277,7 @@ fn print_steps(t: &mut Thread, tb: Obj, indent: &str, out: &mut String) {
             break;
         };
         let frame = own(t, &s.frame);
-        let line = s.lineno.load(Relaxed);
+        let line = s.line(t).unwrap_or(UNKNOWN);
         step = own(t, &s.next);
         let found = frame.map(|f| place(t, f.value()));
         let (file, name) = match found {

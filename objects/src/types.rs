@@ -64,6 +64,8 @@ pub struct Type {
     pub root_shape: AtomicU32,
     /// A bit for each name that [`Type::is_shadowed`] is true of, by its address.
     pub(crate) shadow_bits: AtomicU64,
+    /// These names.
+    pub(crate) shadows: AtomicPtr<crate::shape::Noted>,
     /// The method cache, NULL after each change of the class or a base.
     pub mcache: AtomicPtr<MethodCache>,
     pub slots: Slots,
@@ -112,6 +114,7 @@ impl Type {
             state: AtomicU8::new(0),
             root_shape: AtomicU32::new(0),
             shadow_bits: AtomicU64::new(0),
+            shadows: AtomicPtr::new(std::ptr::null_mut()),
             mcache: AtomicPtr::new(std::ptr::null_mut()),
             slots: Slots::empty(),
             static_flags: tf::BASE | tf::IMMUTABLE | tf::SOLID,

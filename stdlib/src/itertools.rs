@@ -309,7 +309,10 @@ fn count_new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
 fn count_next(t: &mut Thread, v: Value) -> Res {
     let i = it(v);
     if i.b.get().is_null() {
-        return Ok(Value::int(i.n.take_next(i.header.is_local(t)) as i64));
+        let local = i.header.is_local(t);
+        // The step itself needs no lock; but who counts in turn with others waits for the lock at its pace.
+        let _guard = (!local).then(|| lock(t, &i.header));
+        return Ok(Value::int(i.n.take_next(local) as i64));
     }
     loop {
         let Some(now) = own(t, &i.a) else {

@@ -1,4 +1,4 @@
-//! Waiting for other threads, interruptibly: words in memory to sleep on, and the lock and the event made of them.
+//! Waiting for other threads, interruptibly: the lock and the event made of words to sleep on.
 //!
 //! The lock is the three-state one of Drepper, "Futexes Are Tricky" (2011).
 
@@ -6,109 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use weft_objects::prelude::*;
 use weft_objects::runtime;
 use weft_threads::event;
-
-/// Why a sleep ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wake {
-    /// Somebody woke us, or the word had changed already.
-    Woken,
-    TimedOut,
-    /// A signal came.
-    Interrupted,
-}
-
-/// Sleeps while the word has this value, until somebody wakes us, the deadline (of the monotonic clock, in nanoseconds) or a signal.
-#[cfg(target_os = "linux")]
-pub fn sleep_on(word: &AtomicU32, value: u32, deadline: Option<i64>) -> Wake {
-    let mut ts = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let mut timeout: *const libc::timespec = std::ptr::null();
-    if let Some(d) = deadline {
-        let d = d.max(0);
-        ts.tv_sec = (d / 1_000_000_000) as _;
-        ts.tv_nsec = (d % 1_000_000_000) as _;
-        timeout = &ts;
-    }
-    // SAFETY: the word lives while we look at it; FUTEX_WAIT_BITSET takes an absolute time.
-    let r = unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word as *const AtomicU32,
-            libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG,
-            value,
-            timeout,
-            std::ptr::null::<u32>(),
-            u32::MAX,
-        )
-    };
-    if r == 0 {
-        return Wake::Woken;
-    }
-    match crate::support::errno() {
-        libc::ETIMEDOUT => Wake::TimedOut,
-        libc::EINTR => Wake::Interrupted,
-        _ => Wake::Woken,
-    }
-}
-
-/// Wakes up to `n` that sleep on the word.
-#[cfg(target_os = "linux")]
-pub fn wake(word: &AtomicU32, n: i32) {
-    // SAFETY: the address is only a key here.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word as *const AtomicU32,
-            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-            n,
-        )
-    };
-}
-
-#[cfg(not(target_os = "linux"))]
-mod portable {
-    use super::*;
-    use parking_lot::{Condvar, Mutex};
-    use std::time::Duration;
-
-    static PLACES: [(Mutex<()>, Condvar); 64] = [const { (Mutex::new(()), Condvar::new()) }; 64];
-
-    fn place(word: &AtomicU32) -> &'static (Mutex<()>, Condvar) {
-        &PLACES[(word as *const AtomicU32 as usize >> 4) % 64]
-    }
-
-    /// As on Linux, but signals are noticed by looking for them now and then.
-    pub fn sleep_on(word: &AtomicU32, value: u32, deadline: Option<i64>) -> Wake {
-        let (lock, cond) = place(word);
-        let mut guard = lock.lock();
-        if word.load(SeqCst) != value {
-            return Wake::Woken;
-        }
-        let slice = Duration::from_millis(20);
-        let left = match deadline {
-            Some(d) => Duration::from_nanos((d - crate::time::monotonic_ns()).max(0) as u64),
-            None => slice,
-        };
-        if left.is_zero() {
-            return Wake::TimedOut;
-        }
-        match cond.wait_for(&mut guard, left.min(slice)).timed_out() {
-            true if left <= slice && deadline.is_some() => Wake::TimedOut,
-            true => Wake::Interrupted,
-            false => Wake::Woken,
-        }
-    }
-
-    pub fn wake(word: &AtomicU32, _n: i32) {
-        let (lock, cond) = place(word);
-        drop(lock.lock());
-        cond.notify_all();
-    }
-}
-#[cfg(not(target_os = "linux"))]
-pub use portable::{sleep_on, wake};
+pub use weft_threads::futex::{Wake, sleep_on, wake};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;

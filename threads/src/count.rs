@@ -22,7 +22,9 @@ pub const LISTED: u32 = 1 << 31;
 pub const DIRTY: u32 = 1 << 30;
 /// The count proper.
 pub const COUNT_MASK: u32 = (1 << 30) - 1;
-/// A count from here on is immortal: it is never brought to zero again.
+/// A count that reaches this becomes immortal.
+pub const FULL: u32 = 1 << 27;
+/// An immortal count: it is never brought to zero again.
 pub const SATURATED: u32 = 1 << 29;
 /// Where an immortal count is put, far from both ends, so that increments and decrements that are
 /// under way change nothing.
@@ -30,6 +32,14 @@ const MIDDLE: u32 = SATURATED | 1 << 28;
 /// What settling leaves in the word of an object that is to be destroyed. No other object has it:
 /// a saturated object is never listed.
 pub const DEAD: u32 = LISTED | DIRTY | MIDDLE;
+
+/// Threads fight over the count: it has been raised by [`RAISED`], and they keep ledgers of it (see [`crate::ledger`]). Tells only as
+/// long as the count is not saturated.
+const FOUGHT: u32 = 1 << 28;
+/// Far from both ends of the counts that have FOUGHT and not SATURATED.
+const RAISED: u32 = FOUGHT | FULL;
+/// Counts from here on are let alone.
+const HIGH: u32 = 1 << 20;
 
 /// What becomes of a listed object after a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +74,7 @@ pub fn is_saturated(c: &AtomicU32) -> bool {
 #[inline]
 pub fn increment(c: &AtomicU32) {
     let old = c.fetch_add(1, Relaxed);
-    if old & (LISTED | SATURATED) != 0 {
+    if old & (LISTED | SATURATED | FULL) != 0 {
         increment_slow(c, old);
     }
 }
@@ -72,9 +82,9 @@ pub fn increment(c: &AtomicU32) {
 #[cold]
 #[inline(never)]
 fn increment_slow(c: &AtomicU32, old: u32) {
-    if old & SATURATED != 0 {
+    if old & SATURATED != 0 || old & (FOUGHT | FULL) == FULL {
         c.store(MIDDLE, Relaxed);
-    } else {
+    } else if old & LISTED != 0 {
         c.fetch_or(DIRTY, Relaxed);
     }
 }
@@ -139,6 +149,50 @@ pub fn settle(c: &AtomicU32) -> Settled {
     }
 }
 
+/// Whether changes of the count belong into the ledgers.
+// Relaxed: who does not see it yet changes the word, which is as good.
+#[inline]
+pub fn is_fought(c: &AtomicU32) -> bool {
+    c.load(Relaxed) & (FOUGHT | SATURATED) == FOUGHT
+}
+
+/// The count, without what it has been raised by and without flags.
+pub fn references(c: &AtomicU32) -> u32 {
+    let raised = if is_fought(c) { RAISED } else { 0 };
+    (c.load(Relaxed) & COUNT_MASK).wrapping_sub(raised)
+}
+
+/// Raises the count of an object that the caller has. True: the caller must see to it that peace is made, some time after its next
+/// safepoint.
+// What is listed may be about to die, and is none to fight over. Otherwise the count is above zero, and stays so.
+pub fn fight(c: &AtomicU32) -> bool {
+    let now = c.load(Relaxed);
+    (1..HIGH).contains(&(now & !DIRTY))
+        && c.compare_exchange(now, now + RAISED, Relaxed, Relaxed)
+            .is_ok()
+}
+
+/// Adds what a ledger says to a count that is, or was, fought over.
+// Release and acquire: as in `decrement`.
+pub fn settle_ledger(c: &AtomicU32, by: i32) {
+    let old = c.fetch_add(by as u32, AcqRel);
+    if old & SATURATED != 0 {
+        c.store(MIDDLE, Relaxed);
+    }
+}
+
+/// The count is what it should be again. With the world stopped, after all ledgers have been settled.
+///
+/// True: as from [`decrement`].
+#[must_use = "a listed object must be put on a list"]
+pub fn make_peace(c: &AtomicU32) -> bool {
+    if !is_fought(c) {
+        return false;
+    }
+    let now = c.fetch_sub(RAISED, AcqRel) - RAISED;
+    now & COUNT_MASK == 0 && decrement_slow(c, now + 1)
+}
+
 /// Counts one more reference unless the object is dead: for who has it from a weak reference.
 ///
 /// The word itself must be kept readable by the caller (a lock that destruction takes as well, or a
@@ -188,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn fought_over() {
+        let c = AtomicU32::new(2);
+        assert!(fight(&c) && !fight(&c));
+        assert!(is_fought(&c) && references(&c) == 2);
+        // More are given up than the word knows of: the others are in ledgers.
+        assert!((0..5).all(|_| !decrement(&c)));
+        assert!(try_increment(&c));
+        settle_ledger(&c, 3);
+        assert_eq!(references(&c), 1);
+        settle_ledger(&c, -1);
+        assert!(make_peace(&c) && is_listed(&c) && !make_peace(&c));
+        assert!(!fight(&c), "listed");
+        assert_eq!(settle(&c), Settled::Dead);
+        assert!(!is_fought(&c));
+        let c = AtomicU32::new(DIRTY | 1);
+        assert!(fight(&c) && !make_peace(&c));
+        assert_eq!(c.load(Relaxed), DIRTY | 1);
+    }
+
+    #[test]
     fn lingering_dirty_still_lists() {
         let c = AtomicU32::new(DIRTY | 1);
         assert!(decrement(&c));
@@ -197,7 +271,9 @@ mod tests {
 
     #[test]
     fn saturation_is_for_good() {
-        let c = AtomicU32::new(SATURATED - 1);
+        let c = AtomicU32::new(FULL - 1);
+        increment(&c);
+        assert!(!is_saturated(&c) && !is_fought(&c) && !fight(&c));
         increment(&c);
         for _ in 0..10 {
             assert!(!decrement(&c));

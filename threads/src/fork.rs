@@ -21,8 +21,9 @@ impl<P: Payload> World<P> {
             let result = fork();
             if in_child(&result) {
                 registry.peers.retain(|peer| std::ptr::eq(&**peer, me));
+                self.forget_held_up();
                 self.set_moved();
-                self.agreed(&registry);
+                self.agreed(&mut registry);
             }
             result
         })
@@ -36,10 +37,11 @@ impl<P: Payload> World<P> {
     pub fn after_fork_child(&self, me: &Peer<P>) {
         let mut registry = self.registry();
         registry.peers.retain(|peer| std::ptr::eq(&**peer, me));
+        self.forget_held_up();
         registry.stopper = registry
             .stopper
             .filter(|address| *address == std::ptr::from_ref(me).addr());
         self.set_moved();
-        self.agreed(&registry);
+        self.agreed(&mut registry);
     }
 }

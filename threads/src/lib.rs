@@ -11,11 +11,13 @@
 //! | [`world`] | all threads: joining, attaching, safepoints, handshakes |
 //! | [`stop`] | stopping the world |
 //! | [`count`] | the count word of a shared object and the zero-count protocol |
+//! | [`ledger`] | counts that threads would fight over |
 //! | [`retire`] | memory that is freed after a handshake |
 //! | [`parker`] | the one-byte lock in every object |
 //! | [`gil`] | one lock handed over, for the `gil` build |
 //! | [`left`] | what threads leave to others |
 //! | [`event`] | something that happens once, such as a thread's end |
+//! | [`gate`], `futex` | waiting for what concerns many, and the words to sleep on |
 //! | [`once`] | cells initialised once |
 //! | [`fork`] | surviving `fork` |
 
@@ -23,7 +25,11 @@ mod backoff;
 pub mod count;
 pub mod event;
 pub mod fork;
+#[cfg(not(loom))]
+pub mod futex;
+pub mod gate;
 pub mod gil;
+pub mod ledger;
 pub mod left;
 pub mod once;
 pub mod parker;

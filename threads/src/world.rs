@@ -10,6 +10,7 @@
 //!   before it goes away.
 //! - Nobody waits for another thread with the registry lock in hand.
 
+use crate::gate::Gate;
 use crate::peer::{DETACHED, HELD, Payload, Peer, REQUESTS, breaker_bits::*};
 use crate::retire::Orphans;
 use crate::sync::{
@@ -38,11 +39,11 @@ pub struct World<P> {
     /// A thread that a stopper may be waiting for has come to rest.
     reached: Condvar,
     /// The world goes on.
-    resumed: Condvar,
+    resumed: Gate,
+    /// How many threads wait for that: a hint.
+    held_up: std::sync::atomic::AtomicU32,
     /// `minimum` has been raised.
-    answered: Condvar,
-    /// Threads that wait for that. Changed under the lock, and so no part of any protocol.
-    sleepers: std::sync::atomic::AtomicU32,
+    answered: Gate,
     pub(crate) orphans: Orphans,
 }
 
@@ -58,6 +59,56 @@ pub(crate) struct Registry<P> {
     tags: Tags,
     /// The address of the peer that is stopping the world.
     pub(crate) stopper: Option<usize>,
+    /// Nobody stops it before that.
+    pub(crate) rest: Option<Instant>,
+    /// Threads sleep until `minimum` is raised.
+    sleepers: bool,
+    /// Which gates are to be opened once the lock is free.
+    open: Gates,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Gates {
+    resumed: bool,
+    answered: bool,
+}
+
+/// The registry, locked. Who waits for what happens under the lock is woken when it is free.
+pub(crate) struct Held<'a, P> {
+    world: &'a World<P>,
+    registry: Option<MutexGuard<'a, Registry<P>>>,
+}
+
+impl<P> std::ops::Deref for Held<'_, P> {
+    type Target = Registry<P>;
+    fn deref(&self) -> &Registry<P> {
+        self.registry
+            .as_ref()
+            .expect("taken out only by those who consume it")
+    }
+}
+
+impl<P> std::ops::DerefMut for Held<'_, P> {
+    fn deref_mut(&mut self) -> &mut Registry<P> {
+        self.registry
+            .as_mut()
+            .expect("taken out only by those who consume it")
+    }
+}
+
+impl<P> Drop for Held<'_, P> {
+    fn drop(&mut self) {
+        if let Some(mut registry) = self.registry.take() {
+            let open = std::mem::take(&mut registry.open);
+            drop(registry);
+            if open.resumed {
+                self.world.resumed.open();
+            }
+            if open.answered {
+                self.world.answered.open();
+            }
+        }
+    }
 }
 
 impl<P: Payload> Default for World<P> {
@@ -79,11 +130,17 @@ impl<P: Payload> World<P> {
                     peers: Vec::new(),
                     tags: Tags::new(),
                     stopper: None,
+                    rest: None,
+                    sleepers: false,
+                    open: Gates {
+                        resumed: false,
+                        answered: false,
+                    },
                 }),
                 reached: Condvar::new(),
-                resumed: Condvar::new(),
-                answered: Condvar::new(),
-                sleepers: std::sync::atomic::AtomicU32::new(0),
+                resumed: Gate::new(),
+                held_up: std::sync::atomic::AtomicU32::new(0),
+                answered: Gate::new(),
                 orphans: Orphans::new(),
             }
         }
@@ -97,11 +154,11 @@ impl<P: Payload> World<P> {
     /// answered all handshakes so far: it has no registers yet. Never waits for a stopped world
     /// (an attached thread may register another): the new thread's `attach` does.
     pub fn join(&self, make: impl FnOnce(u16) -> P) -> Option<Arc<Peer<P>>> {
-        let tag = self.registry.lock().tags.take()?;
+        let tag = self.registry().tags.take()?;
         let claim = Claim { world: self, tag };
         let payload = make(tag);
         std::mem::forget(claim);
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         let held = registry.stopper.is_some();
         // Relaxed: written under this lock only.
         let epoch = self.epoch.load(Relaxed);
@@ -123,9 +180,10 @@ impl<P: Payload> World<P> {
     /// thread owned outlive it.
     pub fn leave_keeping_tag(&self, peer: &Arc<Peer<P>>) {
         debug_assert!(!peer.is_attached());
-        let mut registry = self.registry.lock();
+        let mut registry = self.registry();
         while peer.is_held() {
-            registry = self.resumed.wait(registry);
+            self.wait_resumed(registry);
+            registry = self.registry();
         }
         registry.peers.retain(|other| !Arc::ptr_eq(other, peer));
         self.set_moved();
@@ -133,25 +191,25 @@ impl<P: Payload> World<P> {
 
     /// Makes a tag available to new threads.
     pub fn free_tag(&self, tag: u16) {
-        self.registry.lock().tags.free(tag);
+        self.registry().tags.free(tag);
     }
 
     /// Gives `peer` a new tag, so that all it owned belongs to nobody. The old tag is never given
     /// to anyone again. `None` if tags have run out. To be called by the thread itself.
     pub fn retag(&self, peer: &Peer<P>) -> Option<u16> {
-        let tag = self.registry.lock().tags.take()?;
+        let tag = self.registry().tags.take()?;
         peer.set_tag(tag);
         Some(tag)
     }
 
     /// The threads that are registered at this moment.
     pub fn peers(&self) -> Vec<Arc<Peer<P>>> {
-        self.registry.lock().peers.clone()
+        self.registry().peers.clone()
     }
 
     /// How many threads are registered.
     pub fn len(&self) -> usize {
-        self.registry.lock().peers.len()
+        self.registry().peers.len()
     }
 
     /// Whether no thread is registered.
@@ -181,12 +239,14 @@ impl<P: Payload> World<P> {
     #[cold]
     #[inline(never)]
     fn attach_slow(&self, peer: &Peer<P>) {
-        let mut registry = self.registry.lock();
         loop {
             let now = peer.breaker().load(Relaxed);
             if now & (HELD | STOP) != 0 {
-                // Both are cleared under the lock that we hold, before `resumed` is notified.
-                registry = self.resumed.wait(registry);
+                // Both are cleared under the lock, before the gate is opened.
+                let registry = self.registry();
+                if peer.breaker().load(Relaxed) & (HELD | STOP) != 0 {
+                    self.wait_resumed(registry);
+                }
             } else if peer
                 .breaker()
                 .compare_exchange(now, now & !DETACHED, Acquire, Relaxed)
@@ -221,7 +281,7 @@ impl<P: Payload> World<P> {
         let now = self.settle_into(peer, DETACHED);
         if now & STOP != 0 {
             // The stopper checks and waits under the lock, so it is not past its check.
-            let _registry = self.registry.lock();
+            let _registry = self.registry();
             self.reached.notify_all();
         }
         if now & SETTLE != 0 {
@@ -262,8 +322,7 @@ impl<P: Payload> World<P> {
                 self.tell();
                 answered = HANDSHAKE;
             } else if now & STOP != 0 {
-                let registry = self.registry.lock();
-                drop(self.park(peer, registry));
+                self.park(peer, self.registry());
             } else {
                 return now & REQUESTS | answered;
             }
@@ -271,22 +330,35 @@ impl<P: Payload> World<P> {
     }
 
     /// The thread comes to rest until the world goes on, if it is being stopped.
-    pub(crate) fn park<'a>(
-        &'a self,
-        peer: &Peer<P>,
-        mut registry: MutexGuard<'a, Registry<P>>,
-    ) -> MutexGuard<'a, Registry<P>> {
-        if registry.stopper.is_some() {
-            self.settle_into(peer, HELD);
-            if self.has_waiters() {
-                self.agreed(&registry);
+    // Acquire at last: pairs with the release by which the stopper lets go. The lock is not taken again: see [`Gate`].
+    pub(crate) fn park<'a>(&'a self, peer: &Peer<P>, mut registry: Held<'a, P>) {
+        if registry.stopper.is_none() {
+            return;
+        }
+        self.settle_into(peer, HELD);
+        if self.has_waiters() {
+            self.agreed(&mut registry);
+        }
+        self.reached.notify_all();
+        loop {
+            self.wait_resumed(registry);
+            if peer.breaker().load(Acquire) & HELD == 0 {
+                return;
             }
-            self.reached.notify_all();
-            while peer.is_held() {
-                registry = self.resumed.wait(registry);
+            registry = self.registry();
+            if !peer.is_held() {
+                return;
             }
         }
-        registry
+    }
+
+    /// Waits until the world goes on, or for less long.
+    fn wait_resumed(&self, registry: Held<'_, P>) {
+        let number = self.resumed.number();
+        self.held_up.fetch_add(1, Relaxed);
+        drop(registry);
+        self.resumed.wait(number, None);
+        self.held_up.fetch_sub(1, Relaxed);
     }
 
     // ---- handshakes ----
@@ -301,7 +373,7 @@ impl<P: Payload> World<P> {
     /// have: see [`World::passed`]. The caller's own are flushed at once, and those of threads that
     /// are away are flushed by the caller. Waits for nobody.
     pub fn handshake(&self, me: &Peer<P>) -> u64 {
-        let registry = self.registry.lock();
+        let mut registry = self.registry();
         // Release: whoever reads the new epoch (in `answer`) sees what the caller listed or
         // unlinked before.
         let epoch = self.epoch.fetch_add(1, AcqRel) + 1;
@@ -316,7 +388,7 @@ impl<P: Payload> World<P> {
         me.payload().flush();
         self.ack(me, epoch);
         if self.has_waiters() {
-            self.agreed(&registry);
+            self.agreed(&mut registry);
         }
         epoch
     }
@@ -388,13 +460,13 @@ impl<P: Payload> World<P> {
         {
             return false;
         }
-        self.agreed(&self.registry.lock()) >= epoch
+        self.agreed(&mut self.registry()) >= epoch
     }
 
     /// The epoch that every registered thread has answered. Tells those who wait for that, if it is another one than before.
     // The minimum is written under the lock only, and never lowered: new threads start at the newest epoch. So whoever raises it
     // finds all that wait, and who begins to wait later has seen it.
-    pub(crate) fn agreed(&self, registry: &Registry<P>) -> u64 {
+    pub(crate) fn agreed(&self, registry: &mut Registry<P>) -> u64 {
         let answered = registry.peers.iter().map(|peer| peer.acked()).min();
         let minimum = answered.unwrap_or_else(|| self.epoch.load(Relaxed));
         if minimum > self.minimum.load(Relaxed) {
@@ -408,9 +480,7 @@ impl<P: Payload> World<P> {
                     peer.raise(SETTLE);
                 }
             }
-            if self.sleepers.load(Relaxed) > 0 {
-                self.answered.notify_all();
-            }
+            registry.open.answered = std::mem::take(&mut registry.sleepers);
         }
         minimum
     }
@@ -419,10 +489,10 @@ impl<P: Payload> World<P> {
     // Whoever answers changes the same word by a read-modify-write: after this one, and then sees that somebody waits; or before it,
     // and then the look that follows sees the answer.
     pub fn passed_or_tell(&self, me: &Peer<P>, epoch: u64) -> bool {
-        let registry = self.registry.lock();
+        let mut registry = self.registry();
         me.set_waiting(true);
         self.moved.fetch_or(WAITERS, AcqRel);
-        let passed = self.agreed(&registry) >= epoch;
+        let passed = self.agreed(&mut registry) >= epoch;
         if passed {
             me.set_waiting(false);
         }
@@ -434,19 +504,33 @@ impl<P: Payload> World<P> {
     #[cold]
     pub fn wait_passed(&self, epoch: u64, most: Duration) -> bool {
         let begin = Instant::now();
-        let mut registry = self.registry.lock();
         loop {
+            let mut registry = self.registry();
             self.moved.fetch_or(WAITERS, AcqRel);
-            if self.agreed(&registry) >= epoch {
+            if self.agreed(&mut registry) >= epoch {
                 return true;
             }
             let left = most.saturating_sub(begin.elapsed());
             if left.is_zero() {
                 return false;
             }
-            self.sleepers.fetch_add(1, Relaxed);
-            (registry, _) = self.answered.wait_timeout(registry, left);
-            self.sleepers.fetch_sub(1, Relaxed);
+            registry.sleepers = true;
+            let number = self.answered.number();
+            drop(registry);
+            self.answered.wait(number, Some(left));
+            if self.minimum.load(Acquire) >= epoch {
+                return true;
+            }
+        }
+    }
+
+    /// Calls `f` for what is kept of each thread that runs and has not answered.
+    #[cold]
+    pub fn each_late(&self, epoch: u64, mut f: impl FnMut(&P)) {
+        for peer in &self.registry().peers {
+            if peer.is_attached() && peer.acked() < epoch {
+                f(peer.payload());
+            }
         }
     }
 
@@ -458,7 +542,7 @@ impl<P: Payload> World<P> {
     /// The same, and has them told.
     fn tell(&self) {
         if self.has_waiters() {
-            self.agreed(&self.registry.lock());
+            self.agreed(&mut self.registry());
         }
     }
 
@@ -472,7 +556,7 @@ impl<P: Payload> World<P> {
     // and passes it on: see `detach_slow`.
     #[cold]
     pub fn pass_on(&self, me: &Peer<P>) {
-        let registry = self.registry.lock();
+        let registry = self.registry();
         let mut others = registry.peers.iter().filter(|p| !std::ptr::eq(&***p, me));
         if others.any(|p| p.is_attached() && p.raise(SETTLE) & DETACHED == 0) {
             return;
@@ -484,19 +568,30 @@ impl<P: Payload> World<P> {
 
     // ---- for the other modules of this crate ----
 
-    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry<P>> {
-        self.registry.lock()
+    pub(crate) fn registry(&self) -> Held<'_, P> {
+        Held {
+            world: self,
+            registry: Some(self.registry.lock()),
+        }
     }
 
-    pub(crate) fn wait_reached<'a>(
-        &self,
-        registry: MutexGuard<'a, Registry<P>>,
-    ) -> MutexGuard<'a, Registry<P>> {
-        self.reached.wait(registry)
+    /// Waits for a thread to come to rest.
+    pub(crate) fn wait_reached<'a>(&self, mut registry: Held<'a, P>) -> Held<'a, P> {
+        registry.registry = registry
+            .registry
+            .take()
+            .map(|guard| self.reached.wait(guard));
+        registry
     }
 
-    pub(crate) fn notify_resumed(&self) {
-        self.resumed.notify_all();
+    /// The world goes on as soon as the lock is free. Whether threads wait for that.
+    pub(crate) fn set_resumed(&self, registry: &mut Registry<P>) -> bool {
+        registry.open.resumed = true;
+        self.held_up.load(Relaxed) > 0
+    }
+
+    pub(crate) fn forget_held_up(&self) {
+        self.held_up.store(0, Relaxed);
     }
 
     /// Has the minimum computed anew by whoever asks next.

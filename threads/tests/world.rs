@@ -217,6 +217,44 @@ fn a_panic_while_stopped_lets_the_world_go_on() {
     assert!(!other.is_held());
 }
 
+#[test]
+fn who_is_stopped_again_and_again_runs_in_between() {
+    const TIMES: u32 = 50;
+    let world = World::new();
+    let done = AtomicBool::new(false);
+    let (me, other) = (
+        world.join(registers).unwrap(),
+        world.join(registers).unwrap(),
+    );
+    world.attach(&other);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                poll(&world, &other);
+            }
+            world.detach(&other);
+        });
+        world.attach(&me);
+        let _ends = Ends(&done);
+        let mut stood = Duration::ZERO;
+        let begin = Instant::now();
+        for _ in 0..TIMES {
+            world.stop(&me, |_| {
+                let begin = Instant::now();
+                while begin.elapsed() < Duration::from_micros(100) {}
+                stood += begin.elapsed();
+            });
+        }
+        // Somebody was held up each time: between two stops the world goes on for four times as long as it stood still.
+        let (whole, least) = (begin.elapsed(), Duration::from_micros(400) * (TIMES - 1));
+        assert!(
+            whole > stood + least,
+            "{whole:?}, of which it stood still for {stood:?}"
+        );
+        world.detach(&me);
+    });
+}
+
 static FREED: AtomicU64 = AtomicU64::new(0);
 
 unsafe fn count_freed(pointer: *mut ()) {

@@ -49,8 +49,8 @@ pub mod cache {
     pub const METHOD_NO_DICT: u64 = 12;
     /// Property whose getter is a Python function: `kind:8 | index:24 | version:32`.
     pub const PROPERTY: u64 = 13;
-    /// Attribute in the dict that an instance has instead of inline slots, which no data descriptor hides: `kind:8 | 0:24 | version:32`.
-    pub const IN_DICT: u64 = 14;
+    /// Attribute in the dict of an instance, of whose class no data descriptor comes before that: `kind:8 | 0:24 | version:32`.
+    pub const DICT: u64 = 14;
     /// Method that is bound to the instance: a function's or a built-in's of the class. As METHOD.
     pub const BOUND: u64 = 15;
 }
@@ -75,6 +75,21 @@ pub fn cached(t: &Thread, v: Value, w: u64) -> Value {
         kind::MODULE => cached_module(t, v, w),
         _ => Value::NULL,
     }
+}
+
+/// Whether a DICT cache word holds good for instances of the class.
+#[inline(always)]
+pub fn looks_in_dict(ty: &Type, w: u64) -> bool {
+    w & 0xff == kind::DICT && w >> 32 == ty.version() as u64
+}
+
+/// What the dict of `v` has under the name, or NULL.
+#[inline]
+pub fn in_dict(t: &Thread, v: Value, name: &Str) -> Value {
+    weft_objects::instance::dict_slot(v)
+        .and_then(|slot| Dict::of(slot.get()))
+        .and_then(|d| d.get_str(t, name))
+        .map_or(Value::NULL, |v| v.value())
 }
 
 /// The slot that a MEMBER cache word stands for, in an instance of the class that it holds good for.
@@ -246,11 +261,16 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
             return;
         }
     }
-    if in_dict(t, v, key).is_some() {
-        if descr.is_null() || !type_of(descr).has(tf::HAS_DESCR_SET) {
-            let w = version_word(kind::IN_DICT, mc.version, 0);
-            remember(t, f, at, 0, mc.version, w);
-        }
+    if (descr.is_null() || !type_of(descr).has(tf::HAS_DESCR_SET)) && !in_dict(t, v, key).is_null()
+    {
+        remember(
+            t,
+            f,
+            at,
+            0,
+            mc.version,
+            version_word(kind::DICT, mc.version, 0),
+        );
         return;
     }
     let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
@@ -265,24 +285,6 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         return;
     };
     remember(t, f, at, 0, mc.version, version_word(k, mc.version, index));
-}
-
-/// The attribute in the dict of an instance that has one instead of inline slots.
-#[inline]
-pub fn in_dict<'t>(t: &'t Thread, v: Value, key: &Str) -> Option<Borrowed<'t>> {
-    let d = instance_dict(v)?;
-    d.get_str(t, key)
-}
-
-/// The dict of an instance that has one instead of inline slots.
-#[inline]
-pub fn instance_dict<'a>(v: Value) -> Option<&'a Dict> {
-    // SAFETY: a register's object is alive.
-    if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) && type_of(v).has(tf::INLINE) {
-        Dict::of(Instance::of_unchecked(v).dict.get())
-    } else {
-        None
-    }
 }
 
 /// The method that a BOUND cache word stands for, bound to `v`.
@@ -358,8 +360,11 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         return unbound_local(t, f, i.a());
     }
     let key = cache_name(f, i.c());
-    if !store_inline(t, f, i, x, key) {
-        learn_set(t, f, i.c(), x, key);
+    if let Some(d) = dict_to_store_in(t, f, i.c(), x, key) {
+        let v = own_operand(t, f, i, XB, i.b());
+        d.set_str_own(t, key, v);
+    } else if !store_inline(t, f, i, x, key) {
+        learn_member(t, f, i.c(), x, key);
         proto::set_attr_value(t, x, key.header.value(), v)?;
         let v = take_operand(f, i, XB, i.b());
         drop_reg(t, v);
@@ -369,22 +374,36 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     Ok(())
 }
 
-/// Fills a SetAttr cache if the attribute is a slot of the class, or in the instance's dict.
-fn learn_set(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
-    let ty = type_of(v);
-    if !v.is_ptr() || !ty.has(tf::GENERIC_SETATTR) {
-        return;
+/// The dict of the instance that the attribute goes into. Fills the cache.
+fn dict_to_store_in<'a>(
+    t: &Thread,
+    f: *mut Frame,
+    at: usize,
+    x: Value,
+    key: &Str,
+) -> Option<&'a Dict> {
+    let ty = type_of(x);
+    let d = Dict::of(weft_objects::instance::dict_slot(x)?.get())?;
+    if looks_in_dict(ty, cache(f, at).load(Relaxed)) {
+        return Some(d);
     }
-    let Some((mc, index)) = ty.lookup_index(t, key) else {
-        return;
-    };
-    if let Some(w) = member_word(mc, index, true) {
-        remember(t, f, at, STORE, mc.version, w);
-        return;
-    }
+    let (mc, index) = ty.lookup_index(t, key)?;
     let descr = mc.value(index);
-    if instance_dict(v).is_some() && (descr.is_null() || !type_of(descr).has(tf::HAS_DESCR_SET)) {
-        let w = version_word(kind::IN_DICT, mc.version, 0);
+    if !ty.has(tf::GENERIC_SETATTR) || !descr.is_null() && type_of(descr).has(tf::HAS_DESCR_SET) {
+        return None;
+    }
+    cache(f, at).store(version_word(kind::DICT, mc.version, 0), Relaxed);
+    Some(d)
+}
+
+/// Fills a SetAttr cache if the attribute is a slot of the class.
+fn learn_member(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
+    let ty = type_of(v);
+    if v.is_ptr()
+        && ty.has(tf::GENERIC_SETATTR)
+        && let Some((mc, index)) = ty.lookup_index(t, key)
+        && let Some(w) = member_word(mc, index, true)
+    {
         remember(t, f, at, STORE, mc.version, w);
     }
 }

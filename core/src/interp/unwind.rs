@@ -39,7 +39,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             if note {
                 let o = weft_objects::frame::object_of(t, f);
                 let offset = Code::offset(at) as i32;
-                weft_objects::traceback::push(t, o, offset, code.line(at) as i32);
+                weft_objects::traceback::push(t, o, offset);
             }
             if watches_exceptions() {
                 fire::exception(t, f, if note { event::RAISE } else { event::RERAISE });

@@ -4,7 +4,7 @@ use super::calls::enter_method;
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
-use crate::interp::frames::{Enter, cache_name, name};
+use crate::interp::frames::{Enter, name};
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{self, Instance};
@@ -61,6 +61,12 @@ fn known(s: State, store: u64, id: u32) -> u64 {
     // SAFETY: a running frame's code is alive, and has a name for each of these caches.
     let name = unsafe { *(*(*s.f).code).cache_names().add(s.i.c()) };
     s.t().vm().sites.get(name.ptr() as u64 | store, id)
+}
+
+/// What the dict of `x` has under the instruction's name, or NULL.
+#[inline(always)]
+fn in_dict(s: State, x: Value) -> Value {
+    attr::in_dict(s.t(), x, crate::interp::frames::cache_name(s.f, s.i.c()))
 }
 
 /// Now and then a word that the thread knows goes to the instruction.
@@ -181,8 +187,11 @@ handlers! {
         if w & 0xff == cache::PROPERTY {
             return s.tail(get_attr_property);
         }
-        if w & 0xff == cache::IN_DICT || w & 0xff == cache::BOUND {
-            return s.tail(get_attr_rare);
+        if x.is_ptr()
+            && attr::looks_in_dict(type_of(x), w)
+            && let Some(f) = found(s, x, in_dict(s, x))
+        {
+            return f;
         }
         if x.is_ptr()
             && let Some(f) = found(s, x, attr::cached(s.t(), x, w))
@@ -276,22 +285,22 @@ handlers! {
                         return f;
                     }
                 }
-            } else if flags & weft_gc::Flags::DICT != 0 {
-                return s.tail(get_attr_dict);
             } else {
+                let has_dict = flags & weft_gc::Flags::DICT != 0;
                 let ty = type_of(x);
                 let mut w = s.cache(s.i.c());
                 if w & 0xff != cache::BOUND || w >> 32 != ty.version() as u64 {
                     w = known(s, 0, ty.version());
                 }
-                if w & 0xff == cache::BOUND {
+                if w & 0xff == cache::BOUND && (!has_dict || in_dict(s, x).is_null()) {
                     return bind(s, x, w);
                 }
                 if w & 0xff == cache::PROPERTY && s.cache(s.i.c()) & 0xff != cache::PROPERTY {
                     return s.tail(get_attr_property);
                 }
                 let v = match w & 0xff {
-                    cache::CLASS_VALUE => attr::cached_method(ty, w),
+                    cache::DICT if attr::looks_in_dict(ty, w) => in_dict(s, x),
+                    cache::CLASS_VALUE if !has_dict || in_dict(s, x).is_null() => attr::cached_method(ty, w),
                     cache::MEMBER if w >> 32 == ty.version() as u64 => attr::member(x, w).get(),
                     cache::ITEM if w >> 32 == ty.version() as u64 => attr::item(x, w),
                     _ => Value::NULL,
@@ -302,28 +311,6 @@ handlers! {
                 if let Some(f) = found(s, x, v) {
                     return f;
                 }
-            }
-        }
-        s.tail(get_attr_slow)
-    }
-    get_attr_dict(s) {
-        let x = s.reg(s.i.b());
-        let version = type_of(x).version();
-        let mut w = s.cache(s.i.c());
-        if w & 0xff != cache::IN_DICT || w >> 32 != version as u64 {
-            w = known(s, 0, version);
-        }
-        if matches!(w & 0xff, cache::IN_DICT | cache::CLASS_VALUE)
-            && w >> 32 == version as u64
-            && let Some(d) = attr::instance_dict(x)
-        {
-            let v = match d.get_str(s.t(), cache_name(s.f, s.i.c())) {
-                Some(v) => v.value(),
-                None if w & 0xff == cache::CLASS_VALUE => attr::cached_method(type_of(x), w),
-                None => Value::NULL,
-            };
-            if let Some(f) = found(s, x, v) {
-                return f;
             }
         }
         s.tail(get_attr_slow)
@@ -381,9 +368,6 @@ handlers! {
             if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
                 w = known(s, attr::STORE, version);
             }
-            if w & 0xff == cache::IN_DICT && w >> 32 == version as u64 {
-                return s.tail(set_attr_dict);
-            }
             if w & 0xff == cache::MEMBER
                 && w >> 32 == version as u64
                 // SAFETY: a register's object is alive.
@@ -395,18 +379,6 @@ handlers! {
                 slot.raw().store(v.0, Relaxed);
                 return s.finish2(s.take(XA, s.i.a(), x), old);
             }
-        }
-        s.tail(set_attr_many)
-    }
-    set_attr_dict(s) {
-        let x = s.reg(s.i.a());
-        if let Some(d) = attr::instance_dict(x)
-            && d.header.is_local(s.t())
-            && let Some(value) = d.place_of(cache_name(s.f, s.i.c()))
-            && let Some(v) = s.own_heap(XB, s.i.b(), s.reg(s.i.b()))
-        {
-            let old = Value(value.set_value(v.0));
-            return s.finish2(s.take(XA, s.i.a(), x), old);
         }
         s.tail(set_attr_many)
     }
@@ -494,13 +466,13 @@ handlers! {
                 w = known(s, 0, type_of(x).version());
             }
             let holds = match w & 0xff {
-                cache::METHOD if h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0 => true,
-                // The instance's own attributes come first.
-                cache::METHOD | cache::METHOD_NO_DICT => instance::dict_slot(x).is_some_and(|d| {
-                    d.get().is_null()
-                        || Dict::of(d.get())
-                            .is_some_and(|d| d.get_str(s.t(), cache_name(s.f, s.i.c())).is_none())
-                }),
+                cache::METHOD => {
+                    h.flags.load(Relaxed) & weft_gc::Flags::DICT == 0 || in_dict(s, x).is_null()
+                }
+                cache::METHOD_NO_DICT => {
+                    instance::dict_slot(x).is_some_and(|d| d.get().is_null())
+                        || in_dict(s, x).is_null()
+                }
                 _ => false,
             };
             if holds {

@@ -672,7 +672,7 @@ fn raised_at(t: &Thread, f: *mut Frame, code: &Code, exc: Value) -> Option<(u32,
     if !tb.frame.get().same(unsafe { (*f).object }) {
         return None;
     }
-    let line = tb.lineno.load(Relaxed) as u32;
+    let line = tb.line(t)? as u32;
     Some((line, i64::from(tb.lasti.load(Relaxed))))
 }
 
