@@ -86,7 +86,8 @@ macro_rules! programs {
 }
 
 programs! {
-    calls chains consumers delegation exhaustion finalization in_dict names recursion reraise sharing slots subscripts
+    attribute_caches calls chains consumers delegation exhaustion finalization in_dict names recursion reraise sharing slots
+    subscripts
     tasks thread_safety
 }
 

@@ -155,6 +155,17 @@ pub fn refs_of(t: &Thread, h: &Header) -> Vec<Obj> {
     found
 }
 
+/// The oldest weak reference to `h` that is itself alive and that `accept` is true of.
+pub fn find_ref(t: &Thread, h: &Header, accept: impl Fn(&Header) -> bool) -> Option<Obj> {
+    let mut found = None;
+    for_each_ref(h, &mut |w| {
+        if found.is_none() && accept(w) && counted_up(t, w) {
+            found = Some(Obj::from_raw(w.value()));
+        }
+    });
+    found
+}
+
 /// The referent of `h`, if `h` is a weak reference to a live object.
 pub(crate) fn target_of<'a>(h: &Header) -> Option<&'a Header> {
     if h.ty().gc_flags.load(Relaxed) & WEAK_TYPE == 0 {

@@ -10,7 +10,7 @@ use crate::types::type_flags;
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering::*};
 use weft_gc::{Flags, MAX_BLOCK};
 
-pub use crate::bytes_methods::{hex_arguments, to_hex};
+pub use crate::bytes_methods::{hex_arguments, hex_digit, to_hex};
 
 pub mod format;
 pub mod iter;
@@ -68,6 +68,26 @@ impl Bytes {
             return made;
         }
         Self::outside(t, &BYTES, v)
+    }
+
+    /// `n` bytes, which `write` fills; zeros before that.
+    pub fn filled(t: &Thread, n: usize, write: impl FnOnce(&mut [u8])) -> Obj {
+        if !(2..=INLINE).contains(&n) {
+            let mut v = vec![0; n];
+            write(&mut v);
+            return Self::from_vec(t, v);
+        }
+        // SAFETY: all of the struct and the bytes after it are written here, before anybody else knows of them.
+        unsafe {
+            let p = t.alloc_uninit(&BYTES.head, size_of::<Bytes>() + n, true) as *mut Bytes;
+            (&raw mut (*p).hash).write(AtomicI64::new(0));
+            (&raw mut (*p).len).write(n);
+            let to = p.add(1) as *mut u8;
+            to.write_bytes(0, n);
+            let made = Obj::from_raw(Value::from_ptr(p as *const Header));
+            write(std::slice::from_raw_parts_mut(to, n));
+            made
+        }
     }
 
     /// `a + b`

@@ -714,39 +714,57 @@ pub fn hex_arguments(t: &mut Thread, sep: Value, group: Value) -> Res<(Option<u8
 }
 
 /// `bytes.hex`: groups are counted from the right, or from the left if `group` is negative.
-pub fn to_hex(s: &[u8], sep: Option<u8>, group: i32) -> String {
+pub fn to_hex(s: &[u8], sep: Option<u8>, group: i32) -> Vec<u8> {
     let size = group.unsigned_abs() as usize;
+    let Some(sep) = sep.filter(|_| size > 0) else {
+        let mut out = vec![0; s.len() * 2];
+        fill_hex(s, &mut out);
+        return out;
+    };
     let mut out = Vec::with_capacity(s.len() * 3);
     for (i, b) in s.iter().enumerate() {
-        if let Some(sep) = sep
-            && i > 0
-            && size > 0
-            && (if group > 0 { s.len() - i } else { i }).is_multiple_of(size)
-        {
+        if i > 0 && (if group > 0 { s.len() - i } else { i }).is_multiple_of(size) {
             out.push(sep);
         }
         out.push(HEX[usize::from(b >> 4)]);
         out.push(HEX[usize::from(b & 15)]);
     }
-    // Only hexadecimal digits and an ASCII separator were pushed.
-    String::from_utf8(out).unwrap_or_default()
+    out
+}
+
+/// Writes two digits for each byte.
+fn fill_hex(s: &[u8], out: &mut [u8]) {
+    for (pair, b) in out.as_chunks_mut::<2>().0.iter_mut().zip(s) {
+        *pair = [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]];
+    }
+}
+
+/// What a hexadecimal digit stands for; 0xFF for other characters.
+#[inline(always)]
+pub fn hex_digit(b: u8) -> u8 {
+    static VALUES: [u8; 256] = {
+        let mut values = [0xFF; 256];
+        let mut i = 0;
+        while i < 16 {
+            values[HEX[i].to_ascii_lowercase() as usize] = i as u8;
+            values[HEX[i].to_ascii_uppercase() as usize] = i as u8;
+            i += 1;
+        }
+        values
+    };
+    VALUES[usize::from(b)]
 }
 
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
     memory::room_for(t, with_self(t, a[0], <[u8]>::len), 3)?;
     if a[1].is_null()
         && let Some(b) = Bytes::exact(a[0])
-        && let Some(made) = Str::ascii_filled(t, b.len() * 2, |out| {
-            for (pair, b) in out.chunks_exact_mut(2).zip(b.as_slice()) {
-                pair[0] = HEX[usize::from(b >> 4)];
-                pair[1] = HEX[usize::from(b & 15)];
-            }
-        })
+        && let Some(made) = Str::ascii_filled(t, b.len() * 2, |out| fill_hex(b.as_slice(), out))
     {
         return Ok(made.into());
     }
     let _held = hold(t, a[0])?;
     let (sep, group) = hex_arguments(t, a[1], a[2])?;
     let text = with_self(t, a[0], |s| to_hex(s, sep, group));
-    Ok(Str::from_string(t, text).into())
+    Ok(Str::from_vec(t, text).into())
 }

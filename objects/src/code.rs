@@ -95,6 +95,11 @@ impl Deref for CodeBody {
 }
 
 impl CodeBody {
+    /// The parts, if they have been made: for who may not allocate.
+    pub fn made(&self) -> Option<&CodeParts> {
+        self.parts.get().map(|p| &**p)
+    }
+
     fn new(h: CodeHead, parts: OnceLock<Box<CodeParts>>, source: Option<Box<Source>>) -> CodeBody {
         CodeBody {
             name: h.name,

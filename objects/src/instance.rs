@@ -166,7 +166,12 @@ impl Instance {
         if !d.is_null() {
             return Obj::new(t, d);
         }
-        let made = Dict::with_capacity(t, 8);
+        let names = if self.is_inline() {
+            Shape::by_id(self.shape.load(Acquire)).len as usize
+        } else {
+            0
+        };
+        let made = Dict::with_capacity(t, (names + 2).max(8));
         let _guard = lock(t, &self.header);
         let d = self.dict.get();
         if !d.is_null() {

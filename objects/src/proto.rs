@@ -1050,6 +1050,21 @@ fn recursive_is_instance(t: &mut Thread, o: Value, c: &Type) -> Res<bool> {
     }
 }
 
+/// `o.__class__`, or its type if it has none.
+///
+/// # Errors
+/// What looking for it raises.
+pub fn class_of(t: &mut Thread, o: Value) -> Res<Obj> {
+    let ty = type_of(o);
+    if !ty.has(tf::GENERIC_GETATTR) || defines_class(t, o) {
+        let said = get_attr_opt(t, o, crate::id!(t, "__class__"))?;
+        if let Some(class) = said {
+            return Ok(class);
+        }
+    }
+    Ok(Obj::new(t, type_of(o).value()))
+}
+
 fn defines_class(t: &Thread, o: Value) -> bool {
     if !type_of(o).is_heap() {
         return false;

@@ -133,8 +133,9 @@ pub fn forget_slots(t: &mut Thread) {
         }
     });
     weft_gc::for_each_object(t, &mut |h| {
-        if let Some(code) = Code::of(h.value()) {
-            for word in &code.body().caches {
+        // Code whose parts are not there yet has learnt nothing; making them now would allocate while the heap is walked.
+        if let Some(parts) = Code::of(h.value()).and_then(|code| code.body().made()) {
+            for word in &parts.caches {
                 // Words about globals have no kind: some are lost, and learnt again.
                 if matches!(word.load(Relaxed) & 0xff, SLOT | ADD_SLOT) {
                     word.store(0, Relaxed);

@@ -329,7 +329,7 @@ impl Str {
     }
 
     #[inline]
-    fn latin1(t: &Thread, b: u8) -> Obj {
+    pub(crate) fn latin1(t: &Thread, b: u8) -> Obj {
         let p = LATIN1[b as usize].load(Acquire);
         if !p.is_null() {
             return Obj::from_raw(Value::from_ptr(p as *const Header));

@@ -162,6 +162,9 @@ fn part(t: &Thread, s: &Str, piece: &[u8]) -> Obj {
         return s.to_exact(t);
     }
     if s.is_ascii() {
+        if let [b] = *piece {
+            return Str::latin1(t, b);
+        }
         return Str::from_text(
             t,
             Text {
@@ -238,7 +241,25 @@ fn search_arguments<'a>(t: &mut Thread, a: &[Value], f: &str) -> Res<SearchArgum
 }
 
 /// `find` and `rfind`: the index, or -1; and whether there is one.
+#[inline]
 fn position(t: &mut Thread, a: &[Value], f: &str, last: bool) -> Res<(Value, bool)> {
+    // The usual case.
+    let s = Str::this(a[0]);
+    if a[2].is_null()
+        && !last
+        && s.is_ascii()
+        && let Some(sub) = Str::exact(a[1])
+        && a[3].is_null()
+    {
+        return Ok(match search::find(s.as_bytes(), sub.as_bytes()) {
+            Some(at) => (Value::int(at as i64), true),
+            None => (Value::int(-1), false),
+        });
+    }
+    position_in(t, a, f, last)
+}
+
+fn position_in(t: &mut Thread, a: &[Value], f: &str, last: bool) -> Res<(Value, bool)> {
     let (sub, hay) = search_arguments(t, a, f)?;
     let none = (Value::int(-1), false);
     let Some((start, from, hay)) = hay else {
@@ -399,7 +420,7 @@ fn split(t: &mut Thread, a: &[Value], right: bool) -> Res {
         match (sep, right) {
             (Some(sep), false) => search::split(hay, sep.as_bytes(), max, emit),
             (Some(sep), true) => search::rsplit(hay, sep.as_bytes(), max, emit),
-            (None, false) => search::split_whitespace(hay, max, emit),
+            (None, false) => search::split_whitespace(hay, s.is_ascii(), max, emit),
             (None, true) => search::rsplit_whitespace(hay, max, emit),
         }
     }

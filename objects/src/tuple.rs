@@ -243,6 +243,17 @@ impl Tuple {
         crate::cast_exact(v, &TUPLE)
     }
 
+    /// The tuple, if `v` is one that is compared as tuples are, also of a subclass.
+    #[inline]
+    pub fn plain<'a>(v: Value) -> Option<&'a Tuple> {
+        Tuple::exact(v).or_else(|| {
+            let inherited = type_of(v).slots.compare.get().map(|f| f as usize);
+            // SAFETY: only tuples have this slot.
+            (inherited == Some(compare as *const () as usize))
+                .then(|| unsafe { &*(v.ptr() as *const Tuple) })
+        })
+    }
+
     /// As [`Tuple::of`] where `v` is known to be one: `self` of a method.
     #[inline(always)]
     pub fn this<'a>(v: Value) -> &'a Tuple {

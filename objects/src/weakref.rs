@@ -73,11 +73,12 @@ fn make(t: &Thread, ty: &Type, target: Value, callback: Value) -> Res<Obj> {
     // SAFETY: the type can be referred to, so it is an object's.
     let h = unsafe { target.header() };
     if callback.is_null() && !ty.is_heap() && h.has_flag(weft_gc::Flags::WEAKREFS) {
-        for r in weak::refs_of(t, h) {
-            let old = this(r.value());
-            if type_of(r.value()).is(ty) && old.head.has_callback.load(Acquire) == 0 {
-                return Ok(r);
-            }
+        let plain = |w: &Header| {
+            let old = this(w.value());
+            type_of(w.value()).is(ty) && old.head.has_callback.load(Acquire) == 0
+        };
+        if let Some(known) = weak::find_ref(t, h, plain) {
+            return Ok(known);
         }
     }
     // SAFETY: `ty` is one of the three types or a subclass of REF.
@@ -108,7 +109,8 @@ const REFERABLE: &[&str] = &[
 
 /// Whether `ty` is one of those types.
 pub fn is_referable(ty: &Type) -> bool {
-    ty.static_module() == "builtins" && REFERABLE.contains(&ty.name().as_str())
+    ty.is(&crate::types::TYPE)
+        || ty.static_module() == "builtins" && REFERABLE.contains(&ty.name().as_str())
 }
 
 /// Whether weak references to `v` can be made.

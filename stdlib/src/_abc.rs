@@ -21,6 +21,52 @@ struct AbcData {
     negative: Slot,
     /// [`COUNTER`] when `negative` was last valid.
     version: AtomicU64,
+    /// Answers that the sets have given: see [`AbcData::known`].
+    answers: [AtomicU64; ANSWERS],
+}
+
+const ANSWERS: usize = 8;
+
+impl AbcData {
+    /// The word that says of a version of a class what the answer is. A version never belongs to another class, nor to this one once it
+    /// has changed. "No" holds good until the next registration.
+    fn answer(version: u32, yes: bool, now: u64) -> u64 {
+        let when = if yes { 0 } else { now & 0x7fff_ffff };
+        u64::from(version) << 32 | when << 1 | u64::from(yes)
+    }
+
+    fn place(&self, version: u32) -> &AtomicU64 {
+        &self.answers[version as usize % ANSWERS]
+    }
+
+    /// What is known of the class without looking into the sets.
+    #[inline]
+    fn known(&self, class: Value) -> Option<bool> {
+        let version = Type::of(class)?.version();
+        let word = self.place(version).load(Relaxed);
+        if version == 0 {
+            None
+        } else if word == Self::answer(version, true, 0) {
+            Some(true)
+        } else {
+            let no = word == Self::answer(version, false, COUNTER.load(Acquire));
+            no.then_some(false)
+        }
+    }
+
+    /// Notes an answer that held good when [`COUNTER`] was `now` and the class had this version.
+    fn note(&self, version: u32, yes: bool, now: u64) {
+        if version != 0 {
+            let word = Self::answer(version, yes, now);
+            self.place(version).store(word, Relaxed);
+        }
+    }
+
+    fn forget_answers(&self) {
+        for word in &self.answers {
+            word.store(0, Relaxed);
+        }
+    }
 }
 
 /// Grows with each registration, which makes all negative caches invalid.
@@ -243,18 +289,22 @@ fn abc_instancecheck(t: &mut Thread, a: &[Value]) -> Res {
     let (class, instance) = (a[0], a[1]);
     let o = data_of(t, class)?;
     let d = data(&o);
-    let sub = match proto::get_attr_opt(t, instance, id!(t, "__class__"))? {
-        Some(sub) => sub,
-        None => Obj::new(t, type_of(instance).value()),
-    };
+    let sub = proto::class_of(t, instance)?;
+    if type_of(instance).value().same(sub.value())
+        && let Some(known) = d.known(sub.value())
+    {
+        return Ok(Value::bool(known));
+    }
+    let version = Type::of(sub.value()).map_or(0, Type::version);
     if remembers(t, &d.cache, sub.value())? {
+        d.note(version, true, 0);
         return Ok(Value::TRUE);
     }
     let ty = Obj::new(t, type_of(instance).value());
     if ty.value().same(sub.value()) {
-        if d.version.load(Acquire) == COUNTER.load(Acquire)
-            && remembers(t, &d.negative, sub.value())?
-        {
+        let now = COUNTER.load(Acquire);
+        if d.version.load(Acquire) == now && remembers(t, &d.negative, sub.value())? {
+            d.note(version, false, now);
             return Ok(Value::FALSE);
         }
         return subclass_check(t, class, sub.value()).map(Value::bool);
@@ -272,7 +322,12 @@ fn abc_subclasscheck(t: &mut Thread, a: &[Value]) -> Res {
     }
     let o = data_of(t, class)?;
     let d = data(&o);
+    if let Some(known) = d.known(sub) {
+        return Ok(Value::bool(known));
+    }
+    let version = Type::of(sub).map_or(0, Type::version);
     if remembers(t, &d.cache, sub)? {
+        d.note(version, true, 0);
         return Ok(Value::TRUE);
     }
     let now = COUNTER.load(Acquire);
@@ -280,6 +335,7 @@ fn abc_subclasscheck(t: &mut Thread, a: &[Value]) -> Res {
         empty(t, &d.negative);
         d.version.store(now, Release);
     } else if remembers(t, &d.negative, sub)? {
+        d.note(version, false, now);
         return Ok(Value::FALSE);
     }
     let known = decide(t, d, class, sub)?;
@@ -345,6 +401,7 @@ fn reset_registry(t: &mut Thread, a: &[Value]) -> Res {
 
 fn reset_caches(t: &mut Thread, a: &[Value]) -> Res {
     let o = data_of(t, a[0])?;
+    data(&o).forget_answers();
     empty(t, &data(&o).cache);
     empty(t, &data(&o).negative);
     Ok(Value::NONE)

@@ -1,8 +1,10 @@
 //! `binascii`: conversions between binary data and ASCII text.
 
+mod base64;
+
 use std::sync::OnceLock;
 use weft_objects::buffer::{self, Buffer};
-use weft_objects::bytes::{Bytes, hex_arguments, to_hex};
+use weft_objects::bytes::{Bytes, hex_arguments, hex_digit, to_hex};
 use weft_objects::memory;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
@@ -79,18 +81,18 @@ fn error(t: &mut Thread, msg: impl Into<String>) -> Raised {
 }
 
 /// ASCII data: a buffer, or a str of ASCII characters only.
-enum Ascii {
-    Text(Vec<u8>),
+enum Ascii<'a> {
+    Text(&'a [u8]),
     Buffer(Buffer),
 }
 
-impl Ascii {
-    fn new(t: &mut Thread, v: Value) -> Res<Ascii> {
+impl<'a> Ascii<'a> {
+    fn new(t: &mut Thread, v: Value) -> Res<Ascii<'a>> {
         if let Some(s) = Str::of(v) {
             if !s.is_ascii() {
                 return Err(t.value_error("string argument should contain only ASCII characters"));
             }
-            return Ok(Ascii::Text(s.as_bytes().to_vec()));
+            return Ok(Ascii::Text(s.as_bytes()));
         }
         if !buffer::is_exporter(v) {
             let got = type_of(v).name();
@@ -180,86 +182,12 @@ fn b2a_uu(t: &mut Thread, a: &[Value]) -> Res {
     Ok(Bytes::from_vec(t, out).into())
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn base64_digit(b: u8) -> Option<u8> {
-    Some(match b {
-        b'A'..=b'Z' => b - b'A',
-        b'a'..=b'z' => b - b'a' + 26,
-        b'0'..=b'9' => b - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
-}
-
 fn a2b_base64(t: &mut Thread, a: &[Value]) -> Res {
     let data = Ascii::new(t, a[0])?;
     let strict = flag(t, a[1], false)?;
-    match base64_decode(data.as_bytes(), strict) {
+    match base64::decode(data.as_bytes(), strict) {
         Ok(out) => Ok(Bytes::from_vec(t, out).into()),
         Err(msg) => Err(error(t, msg)),
-    }
-}
-
-/// Leniently, characters that are no digits are skipped, and so is padding before more of them.
-fn base64_decode(s: &[u8], strict: bool) -> Result<Vec<u8>, String> {
-    if strict && s.first() == Some(&b'=') {
-        return Err("Leading padding not allowed".into());
-    }
-    let mut out = Vec::with_capacity(s.len() / 4 * 3);
-    let (mut phase, mut left, mut pads, mut padding) = (0, 0u8, 0, false);
-    for &b in s {
-        if b == b'=' {
-            padding = true;
-            if strict && (phase == 0 || phase + pads >= 4) {
-                return Err("Excess padding not allowed".into());
-            }
-            if phase >= 2 {
-                pads += 1;
-            }
-            continue;
-        }
-        let Some(digit) = base64_digit(b) else {
-            if strict {
-                return Err("Only base64 data is allowed".into());
-            }
-            continue;
-        };
-        if strict && padding {
-            return Err(match phase + pads {
-                4 => "Excess data after padding".into(),
-                _ => "Discontinuous padding not allowed".into(),
-            });
-        }
-        pads = 0;
-        match phase {
-            0 => left = digit,
-            1 => {
-                out.push(left << 2 | digit >> 4);
-                left = digit & 0x0F;
-            }
-            2 => {
-                out.push(left << 4 | digit >> 2);
-                left = digit & 3;
-            }
-            _ => {
-                out.push(left << 6 | digit);
-                left = 0;
-            }
-        }
-        phase = (phase + 1) % 4;
-    }
-    match phase {
-        0 => Ok(out),
-        1 => {
-            let digits = out.len() / 3 * 4 + 1;
-            Err(format!(
-                "Invalid base64-encoded string: number of data characters ({digits}) cannot be 1 more than a multiple of 4"
-            ))
-        }
-        _ if phase + pads >= 4 => Ok(out),
-        _ => Err("Incorrect padding".into()),
     }
 }
 
@@ -267,22 +195,15 @@ fn b2a_base64(t: &mut Thread, a: &[Value]) -> Res {
     let data = buffer::get(t, a[0])?;
     let newline = flag(t, a[1], true)?;
     let s = data.as_bytes();
-    let mut out = memory::vec(t, s.len().div_ceil(3) * 4 + 1)?;
-    for three in s.chunks(3) {
-        let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
-        let n = at(0) << 16 | at(1) << 8 | at(2);
-        for i in 0..4 {
-            out.push(if i <= three.len() {
-                BASE64[(n >> (18 - 6 * i) & 63) as usize]
-            } else {
-                b'='
-            });
+    let n = base64::encoded_len(s.len());
+    memory::room_for(t, s.len(), 2)?;
+    Ok(Bytes::filled(t, n + usize::from(newline), |out| {
+        base64::encode(s, &mut out[..n]);
+        if let Some(end) = out.get_mut(n) {
+            *end = b'\n';
         }
-    }
-    if newline {
-        out.push(b'\n');
-    }
-    Ok(Bytes::from_vec(t, out).into())
+    })
+    .into())
 }
 
 fn unhex(t: &mut Thread, a: &[Value]) -> Res {
@@ -291,22 +212,26 @@ fn unhex(t: &mut Thread, a: &[Value]) -> Res {
     if !s.len().is_multiple_of(2) {
         return Err(error(t, "Odd-length string"));
     }
-    let digit = |b: u8| (b as char).to_digit(16);
-    let mut out = memory::vec(t, s.len() / 2)?;
-    for pair in s.chunks_exact(2) {
-        match (digit(pair[0]), digit(pair[1])) {
-            (Some(high), Some(low)) => out.push((high << 4 | low) as u8),
-            _ => return Err(error(t, "Non-hexadecimal digit found")),
+    memory::room(t, s.len() / 2)?;
+    let mut wrong = false;
+    let made = Bytes::filled(t, s.len() / 2, |out| {
+        for (byte, &[high, low]) in out.iter_mut().zip(s.as_chunks::<2>().0) {
+            let (high, low) = (hex_digit(high), hex_digit(low));
+            wrong |= (high | low) & 0x80 != 0;
+            *byte = high << 4 | low;
         }
+    });
+    if wrong {
+        return Err(error(t, "Non-hexadecimal digit found"));
     }
-    Ok(Bytes::from_vec(t, out).into())
+    Ok(made.into())
 }
 
 fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let data = buffer::get(t, a[0])?;
     let (sep, group) = hex_arguments(t, a[1], a[2])?;
     memory::room_for(t, data.len, 3)?;
-    Ok(Bytes::from_vec(t, to_hex(data.as_bytes(), sep, group).into_bytes()).into())
+    Ok(Bytes::from_vec(t, to_hex(data.as_bytes(), sep, group)).into())
 }
 
 /// The low bits of an int argument.
@@ -556,24 +481,6 @@ mod tests {
         assert_eq!(
             crc32_update(crc32_update(0, b"1234"), b"56789"),
             0xCBF4_3926
-        );
-    }
-
-    #[test]
-    fn base64() {
-        assert_eq!(base64_decode(b"YWJj\nZA==\n", false).unwrap(), b"abcd");
-        assert_eq!(
-            base64_decode(b"YQ", false).unwrap_err(),
-            "Incorrect padding"
-        );
-        assert!(base64_decode(b"YWJjZ", false).unwrap_err().contains("(5)"));
-        assert_eq!(
-            base64_decode(b"YQ==YQ==", true).unwrap_err(),
-            "Excess data after padding"
-        );
-        assert_eq!(
-            base64_decode(b"Y Q==", true).unwrap_err(),
-            "Only base64 data is allowed"
         );
     }
 

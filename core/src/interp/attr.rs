@@ -11,9 +11,12 @@ use crate::compile::bytecode::{Instr, XA, XB};
 use std::sync::atomic::Ordering::*;
 use weft_objects::descr::GetSetDescr;
 use weft_objects::frame::Frame;
+use weft_objects::function::Function;
 use weft_objects::instance::{INLINE, Instance};
+use weft_objects::method::Method;
 use weft_objects::method_cache::MethodCache;
 use weft_objects::module::Module;
+use weft_objects::native::{BuiltinFunction, MethodDescr};
 use weft_objects::prelude::*;
 use weft_objects::shape::Shape;
 use weft_objects::site_cache::SuperKey;
@@ -48,6 +51,8 @@ pub mod cache {
     pub const PROPERTY: u64 = 13;
     /// Attribute in the dict of an instance, of whose class no data descriptor comes before that: `kind:8 | 0:24 | version:32`.
     pub const DICT: u64 = 14;
+    /// Method that is bound to the instance: a function's or a built-in's of the class. As METHOD.
+    pub const BOUND: u64 = 15;
 }
 
 /// The class attribute that a METHOD, CLASS_VALUE or TYPE cache word stands for, or NULL if the class has changed.
@@ -209,8 +214,10 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         return;
     }
     if is_type {
+        // What the metaclass has comes first only if it is a data descriptor.
         if let Some((mc, index)) = entry
-            && mc.value(index).is_null()
+            && (mc.value(index).is_null()
+                || plain_type && !type_of(mc.value(index)).has(tf::HAS_DESCR_SET))
             && let Some((mc, index)) = own
         {
             let found = mc.value(index);
@@ -267,10 +274,30 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         return;
     }
     let no_dict = ty.dict_offset.load(Relaxed) == 0 || ty.has(tf::INLINE) && !ty.is_shadowed(key);
-    if no_dict && !descr.is_null() && !type_of(descr).slots.descr_get.is_set() {
-        let w = version_word(kind::CLASS_VALUE, mc.version, index);
-        remember(t, f, at, 0, mc.version, w);
+    if !no_dict || descr.is_null() {
+        return;
     }
+    let k = if !type_of(descr).slots.descr_get.is_set() {
+        kind::CLASS_VALUE
+    } else if Function::of(descr).is_some() || MethodDescr::of(descr).is_some() {
+        kind::BOUND
+    } else {
+        return;
+    };
+    remember(t, f, at, 0, mc.version, version_word(k, mc.version, index));
+}
+
+/// The method that a BOUND cache word stands for, bound to `v`.
+pub fn bound(t: &Thread, v: Value, w: u64) -> Option<Obj> {
+    let m = cached_method(type_of(v), w);
+    if m.is_null() {
+        return None;
+    }
+    if let Some(native) = MethodDescr::of(m) {
+        let fits = weft_objects::native::accepts(native, v);
+        return fits.then(|| BuiltinFunction::bind(t, native.native, v, Value::NULL));
+    }
+    Some(Method::new(t, m, v))
 }
 
 #[inline(never)]

@@ -67,10 +67,18 @@ pub fn quick_eq(a: Value, b: Value) -> Option<bool> {
     compare(a, b, 8)
 }
 
+#[inline(always)]
 fn compare(a: Value, b: Value, depth: u32) -> Option<bool> {
     if a.same(b) {
         return Some(true);
     }
+    if a.both_ints(b) {
+        return Some(false);
+    }
+    compare_others(a, b, depth)
+}
+
+fn compare_others(a: Value, b: Value, depth: u32) -> Option<bool> {
     match (a.is_ptr(), b.is_ptr()) {
         (true, true) => compare_objects(a, b, depth),
         (false, false) => Some(compare_words(a, b)),
@@ -86,7 +94,7 @@ fn compare_objects(a: Value, b: Value, depth: u32) -> Option<bool> {
             None => Tuple::exact(b).map(|_| false),
         };
     }
-    if let (Some(x), Some(y)) = (Tuple::exact(a), Tuple::exact(b)) {
+    if let (Some(x), Some(y)) = (Tuple::plain(a), Tuple::plain(b)) {
         return if depth > 0 {
             compare_tuples(x, y, depth - 1)
         } else {

@@ -148,7 +148,7 @@ fn hex(t: &mut Thread, a: &[Value]) -> Res {
     let (sep, group) = crate::bytes_methods::hex_arguments(t, a[1], a[2])?;
     crate::memory::room_for(t, m.len, 4)?;
     let data = m.bytes(t)?;
-    Ok(Str::from_string(t, crate::bytes_methods::to_hex(&data, sep, group)).into())
+    Ok(Str::from_vec(t, crate::bytes_methods::to_hex(&data, sep, group)).into())
 }
 
 fn to_list(t: &mut Thread, a: &[Value]) -> Res {

@@ -220,17 +220,31 @@ pub fn rsplit<'a>(hay: &'a [u8], sep: &[u8], max: usize, mut emit: impl FnMut(&'
 
 /// `str.split(None, max)`; pieces from the left. The last keeps its trailing whitespace when `max`
 /// cut it off.
-pub fn split_whitespace<'a>(hay: &'a [u8], max: usize, emit: impl FnMut(&'a [u8])) {
-    if hay.is_ascii() {
-        split_blank_bytes(hay, max, |b| is_space(u32::from(b)), emit);
+pub fn split_whitespace<'a>(hay: &'a [u8], ascii: bool, max: usize, emit: impl FnMut(&'a [u8])) {
+    if ascii {
+        split_blank_bytes(hay, max, is_str_blank, emit);
     } else {
         split_blank_code_points(hay, max, emit);
     }
 }
 
+/// Whether an ASCII character is whitespace to `str`.
+#[inline(always)]
+fn is_str_blank(b: u8) -> bool {
+    const BLANKS: u64 = 0x1f << 0x1c | 0x1f << 0x09;
+    b <= 0x20 && BLANKS >> b & 1 != 0
+}
+
+/// Whether a byte is whitespace to `bytes`.
+#[inline(always)]
+fn is_bytes_blank(b: u8) -> bool {
+    const BLANKS: u64 = 1 << 0x20 | 0x1f << 0x09;
+    b <= 0x20 && BLANKS >> b & 1 != 0
+}
+
 /// `bytes.split(None, max)`.
 pub fn split_whitespace_bytes<'a>(hay: &'a [u8], max: usize, emit: impl FnMut(&'a [u8])) {
-    split_blank_bytes(hay, max, is_ascii_space, emit);
+    split_blank_bytes(hay, max, is_bytes_blank, emit);
 }
 
 #[inline]
@@ -240,19 +254,23 @@ fn split_blank_bytes<'a>(
     blank: impl Fn(u8) -> bool,
     mut emit: impl FnMut(&'a [u8]),
 ) {
-    let mut rest = hay;
+    let mut at = 0;
     let mut pieces = 0;
     loop {
-        let Some(start) = rest.iter().position(|&b| !blank(b)) else {
-            return;
-        };
-        rest = &rest[start..];
-        if pieces == max {
-            return emit(rest);
+        while at < hay.len() && blank(hay[at]) {
+            at += 1;
         }
-        let end = rest.iter().position(|&b| blank(b)).unwrap_or(rest.len());
-        emit(&rest[..end]);
-        rest = &rest[end..];
+        if at == hay.len() {
+            return;
+        }
+        if pieces == max {
+            return emit(&hay[at..]);
+        }
+        let start = at;
+        while at < hay.len() && !blank(hay[at]) {
+            at += 1;
+        }
+        emit(&hay[start..at]);
         pieces += 1;
     }
 }
@@ -434,17 +452,20 @@ mod tests {
         assert_eq!(pieces(|e| rsplit(b"a--b--c", b"--", 1, e)), ["c", "a--b"]);
         assert_eq!(pieces(|e| rsplit(b"a,b", b",", all, e)), ["b", "a"]);
         assert_eq!(
-            pieces(|e| split_whitespace(b" a  b\x1cc ", all, e)),
+            pieces(|e| split_whitespace(b" a  b\x1cc ", true, all, e)),
             ["a", "b", "c"]
         );
         assert_eq!(
-            pieces(|e| split_whitespace(b" a  b c ", 1, e)),
+            pieces(|e| split_whitespace(b" a  b c ", true, 1, e)),
             ["a", "b c "]
         );
         let s = "\u{2003}é a\u{85}b \u{3000}".as_bytes();
-        assert_eq!(pieces(|e| split_whitespace(s, all, e)), ["é", "a", "b"]);
         assert_eq!(
-            pieces(|e| split_whitespace(s, 1, e)),
+            pieces(|e| split_whitespace(s, false, all, e)),
+            ["é", "a", "b"]
+        );
+        assert_eq!(
+            pieces(|e| split_whitespace(s, false, 1, e)),
             ["é", "a\u{85}b \u{3000}"]
         );
         assert_eq!(pieces(|e| rsplit_whitespace(s, 1, e)), ["b", "\u{2003}é a"]);
@@ -460,7 +481,7 @@ mod tests {
             pieces(|e| split_whitespace_bytes(b"a\x1cb c", all, e)),
             ["a\x1cb", "c"]
         );
-        assert!(pieces(|e| split_whitespace(b"  ", all, e)).is_empty());
+        assert!(pieces(|e| split_whitespace(b"  ", true, all, e)).is_empty());
     }
 
     #[test]

@@ -211,15 +211,34 @@ pub fn translate<E>(
 
 /// `bytes.translate`: drops the bytes of `delete`, maps the rest by `table`.
 pub fn translate_bytes(bytes: &[u8], table: Option<&[u8; 256]>, delete: &[u8]) -> Vec<u8> {
+    if delete.is_empty() {
+        return match table {
+            Some(table) => bytes.iter().map(|&b| table[usize::from(b)]).collect(),
+            None => bytes.to_vec(),
+        };
+    }
     let mut dropped = [false; 256];
     for &b in delete {
         dropped[usize::from(b)] = true;
     }
-    bytes
-        .iter()
-        .filter(|&&b| !dropped[usize::from(b)])
-        .map(|&b| table.map_or(b, |table| table[usize::from(b)]))
-        .collect()
+    match table {
+        Some(table) => keep(bytes, &dropped, |b| table[usize::from(b)]),
+        None => keep(bytes, &dropped, |b| b),
+    }
+}
+
+/// What `f` makes of the bytes that are not dropped.
+#[inline(always)]
+fn keep(bytes: &[u8], dropped: &[bool; 256], f: impl Fn(u8) -> u8) -> Vec<u8> {
+    let mut out = vec![0; bytes.len()];
+    let mut n = 0;
+    // Each byte is written where the next one to keep belongs.
+    for &b in bytes {
+        out[n] = f(b);
+        n += usize::from(!dropped[usize::from(b)]);
+    }
+    out.truncate(n);
+    out
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The code words that `re` compiles patterns to: their numbers, and what single characters they stand for.
 
+use std::sync::OnceLock;
 use weft_objects::text::unidata;
 
 /// Changes with the code words; `re` compares it.
@@ -216,6 +217,19 @@ pub fn set_has_folded(set: &[u32], fold: Fold, c: u32) -> bool {
 }
 
 fn search_set(set: &[u32], hit: impl Fn(&[u32]) -> bool) -> bool {
+    let mut answer = false;
+    let rest = walk_set(set, |item, found| {
+        let hit = hit(item);
+        answer = found;
+        hit
+    });
+    rest.unwrap_or(answer)
+}
+
+/// Calls `f` with each item and whether what the item has is in the set, until it gives true. What is in no item is in the set if the
+/// result says so; `None` if `f` has given true.
+#[inline(always)]
+fn walk_set(set: &[u32], mut f: impl FnMut(&[u32], bool) -> bool) -> Option<bool> {
     let mut i = 0;
     let mut found = true;
     while let Some(&op) = set.get(i) {
@@ -231,12 +245,94 @@ fn search_set(set: &[u32], hit: impl Fn(&[u32]) -> bool) -> bool {
             Op::BIGCHARSET => 66 + 8 * set[i + 1] as usize,
             _ => break,
         };
-        if hit(&set[i..i + size]) {
-            return found;
+        if f(&set[i..i + size], found) {
+            return None;
         }
         i += size;
     }
-    !found
+    Some(!found)
+}
+
+/// Characters below 256, a bit for each.
+pub type Low = [u64; 4];
+
+fn low_where(f: impl Fn(u32) -> bool) -> Low {
+    let mut low = [0; 4];
+    for c in (0..256).filter(|&c| f(c)) {
+        low[c as usize / 64] |= 1 << (c % 64);
+    }
+    low
+}
+
+fn low_has(low: &Low, c: u32) -> bool {
+    low[c as usize / 64] >> (c % 64) & 1 != 0
+}
+
+/// Those that are the literal `code` apart from case.
+pub fn literal_low(code: u32, fold: Fold) -> Low {
+    match lower_table(fold) {
+        Some(lower) => low_where(|c| lower[c as usize] == code),
+        None => low_where(|c| is_folded(code, fold, c)),
+    }
+}
+
+/// Those of a set, apart from case.
+pub fn set_low(set: &[u32], fold: Fold) -> Low {
+    let Some(lower) = lower_table(fold) else {
+        return low_where(|c| set_has_folded(set, fold, c));
+    };
+    let (mut low, mut open) = ([0; 4], [u64::MAX; 4]);
+    let rest = walk_set(set, |item, found| {
+        let hits = item_low(item);
+        for k in 0..4 {
+            if found {
+                low[k] |= hits[k] & open[k];
+            }
+            open[k] &= !hits[k];
+        }
+        false
+    });
+    if rest == Some(true) {
+        (0..4).for_each(|k| low[k] |= open[k]);
+    }
+    if fold == Fold::None {
+        return low;
+    }
+    low_where(|c| match lower[c as usize] {
+        l if l < 256 => low_has(&low, l),
+        l => set_has(set, l),
+    })
+}
+
+/// Those of one item of a set.
+fn item_low(item: &[u32]) -> Low {
+    match item[0] {
+        Op::CATEGORY => category_low(item[1]),
+        Op::CHARSET => {
+            std::array::from_fn(|k| u64::from(item[1 + 2 * k]) | u64::from(item[2 + 2 * k]) << 32)
+        }
+        _ => low_where(|c| item_has(item, c)),
+    }
+}
+
+fn category_low(code: u32) -> Low {
+    static KNOWN: [OnceLock<Low>; 18] = [const { OnceLock::new() }; 18];
+    let work_out = || low_where(|c| category(code, c));
+    // What is a word may depend on the locale.
+    let known = KNOWN.get(code as usize).filter(|_| !matches!(code, 8 | 9));
+    known.map_or_else(work_out, |known| *known.get_or_init(work_out))
+}
+
+/// The lower-case characters of those below 256, unless that depends on the locale.
+fn lower_table(fold: Fold) -> Option<&'static [u32; 256]> {
+    static TABLES: [OnceLock<[u32; 256]>; 3] = [const { OnceLock::new() }; 3];
+    let at = match fold {
+        Fold::None => 0,
+        Fold::Ascii => 1,
+        Fold::Unicode => 2,
+        Fold::Locale => return None,
+    };
+    Some(TABLES[at].get_or_init(|| std::array::from_fn(|c| fold.lower(c as u32))))
 }
 
 /// Whether one item of a set has a character.
@@ -266,4 +362,51 @@ fn in_blocks(words: &[u32], c: u32) -> bool {
 /// Whether `c` is the literal `code` apart from case.
 pub fn is_folded(code: u32, fold: Fold, c: u32) -> bool {
     code == fold.lower(c) || fold == Fold::Locale && (code == c || code == fold.upper(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn low_characters_of_sets() {
+        let charset: Vec<u32> = [Op::CHARSET]
+            .into_iter()
+            .chain((0..8).map(|i| i * 0x1234_5677))
+            .collect();
+        let range = vec![Op::RANGE, 0x42, 0x5a];
+        let wide = vec![Op::RANGE, 0xd0, 0x1_0000];
+        let cased = vec![Op::RANGE_UNI_IGNORE, 0x61, 0xe9];
+        let space = vec![Op::CATEGORY, 12];
+        let no_word = vec![Op::CATEGORY, 15];
+        let literal = vec![Op::LITERAL, 0x178];
+        let not = vec![Op::NEGATE];
+        for set in [
+            vec![],
+            range.clone(),
+            [not.clone(), charset.clone(), space.clone()].concat(),
+            [wide.clone(), not.clone(), range.clone(), literal.clone()].concat(),
+            [literal, no_word, cased.clone(), vec![Op::FAILURE]].concat(),
+            [not, cased, wide, charset, space].concat(),
+        ] {
+            for fold in [Fold::None, Fold::Ascii, Fold::Locale, Fold::Unicode] {
+                let low = set_low(&set, fold);
+                for c in 0..256 {
+                    assert_eq!(
+                        low_has(&low, c),
+                        set_has_folded(&set, fold, c),
+                        "{set:?} {fold:?} {c}"
+                    );
+                }
+            }
+        }
+        for fold in [Fold::None, Fold::Ascii, Fold::Locale, Fold::Unicode] {
+            for code in [0x41, 0x61, 0xe9, 0xff, 0x178, 0x3bc] {
+                let low = literal_low(code, fold);
+                for c in 0..256 {
+                    assert_eq!(low_has(&low, c), is_folded(code, fold, c));
+                }
+            }
+        }
+    }
 }

@@ -189,14 +189,19 @@ impl Program {
         }
     }
 
-    pub fn low_of(&self, kind: Kind) -> [u64; 4] {
-        let mut low = [0; 4];
-        for c in 0..256 {
-            if self.matches(kind, c) {
-                low[c as usize / 64] |= 1 << (c % 64);
+    /// The characters below 256 that are what `kind` says.
+    pub fn low_of(&self, kind: Kind) -> code::Low {
+        match kind {
+            Kind::Any => [u64::MAX; 4],
+            Kind::Line => [!(1 << b'\n'), u64::MAX, u64::MAX, u64::MAX],
+            Kind::Literal { code, fold, not } => {
+                let low = code::literal_low(code, fold);
+                if not { low.map(|w| !w) } else { low }
+            }
+            Kind::Set { at, end, fold } => {
+                code::set_low(&self.words[at as usize..end as usize], fold)
             }
         }
-        low
     }
 
     /// Finds what follows each repeated character.

@@ -100,6 +100,19 @@ fn add(s: State, x: Value, w: u64, v: Value) -> *mut Frame {
     s.finish(s.take(XA, s.i.a(), x))
 }
 
+/// Gives the method that a BOUND word stands for, bound to `x`.
+#[cold]
+fn bind(s: State, x: Value, w: u64) -> *mut Frame {
+    let Some(m) = attr::bound(s.t(), x, w) else {
+        return s.tail(get_attr_slow);
+    };
+    refresh(s, w);
+    let x = s.take(XB, s.i.b(), x);
+    let old = s.reg(s.i.a());
+    s.put(s.i.a(), m.into());
+    s.finish2(x, old)
+}
+
 /// Lays down the method that a METHOD word stands for, and self. `None`: not without more ado.
 #[inline(always)]
 fn method(s: State, x: Value, w: u64) -> Option<*mut Frame> {
@@ -275,7 +288,13 @@ handlers! {
             } else {
                 let has_dict = flags & weft_gc::Flags::DICT != 0;
                 let ty = type_of(x);
-                let w = known(s, 0, ty.version());
+                let mut w = s.cache(s.i.c());
+                if w & 0xff != cache::BOUND || w >> 32 != ty.version() as u64 {
+                    w = known(s, 0, ty.version());
+                }
+                if w & 0xff == cache::BOUND && (!has_dict || in_dict(s, x).is_null()) {
+                    return bind(s, x, w);
+                }
                 if w & 0xff == cache::PROPERTY && s.cache(s.i.c()) & 0xff != cache::PROPERTY {
                     return s.tail(get_attr_property);
                 }

@@ -245,6 +245,28 @@ handlers! {
         }
         s.tail(call_slow)
     }
+    call_defaults(s) {
+        // SAFETY: the registers of a call lie in a row, and the callee is a function.
+        unsafe {
+            let p = s.r.add(s.i.b());
+            let callee = *p;
+            let func = &*(callee.ptr() as *const Function);
+            let no_self = s.i.arg() != 0 || (*p.add(1)).is_null();
+            let n = s.i.c() + usize::from(!no_self);
+            let base = p.add(1 + usize::from(no_self));
+            if let Some(values) = left_out(s, func, base, n) {
+                for (k, v) in values.iter().enumerate() {
+                    *base.add(n + k) = weft_gc::to_reg(s.t(), *v);
+                }
+                if no_self {
+                    *p = Value::NULL;
+                    *p.add(1) = callee;
+                }
+                return push_frame(s, callee, func, func.code(), base, n + values.len());
+            }
+        }
+        s.tail(call_slow)
+    }
     #[cold]
     call_slow(s) {
         s.save();
@@ -395,11 +417,24 @@ unsafe fn enter(
     unsafe {
         let code = func.code();
         if !fits(s, code, base, n) {
-            return s.tail(call_slow);
+            return s.tail(call_defaults);
         }
         lay();
         push_frame(s, callee, func, code, base, n)
     }
+}
+
+/// The values of the parameters that a call with `n` positional arguments leaves out, if that is all that is to be bound, there is room
+/// for the frame, and nothing is asked of the thread.
+#[inline(always)]
+fn left_out(s: State, func: &Function, base: *mut Value, n: usize) -> Option<&[Value]> {
+    let code = func.code();
+    let argcount = code.call_key() as u32 as usize;
+    let defaults = Tuple::exact(func.defaults.get())?.values();
+    if n >= argcount || n + defaults.len() < argcount || !fits(s, code, base, argcount) {
+        return None;
+    }
+    Some(&defaults[defaults.len() - (argcount - n)..])
 }
 
 /// Whether the `n` arguments from `base` on are all that the code needs, and there is room for its frame, and nothing is asked of the
