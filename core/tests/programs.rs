@@ -86,7 +86,7 @@ macro_rules! programs {
 }
 
 programs! {
-    calls chains consumers delegation exhaustion finalization in_dict names recursion reraise sharing slots subscripts
+    calls chains consumers delegation finalization in_dict names recursion reraise sharing slots subscripts
     tasks thread_safety
 }
 
