@@ -11,6 +11,8 @@ ROUNDS = scaled(40)
 seen = []
 signal.signal(signal.SIGUSR1, lambda *a: seen.append(a[0]))
 signal.signal(signal.SIGALRM, lambda *a: seen.append(a[0]))
+# Who starts this in the background of a shell has interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Thing:
