@@ -347,7 +347,14 @@ unsafe fn restore_object(t: &Thread, f: *mut Frame, g: &Generator) {
     }
 }
 
-/// Enters a generator from the loop of its consumer. False: it is finished.
+/// Whether a generator could be entered. What it yields next comes out of its frame only if that has been pushed.
+#[must_use = "without its frame the generator must not be run on"]
+pub enum Entered {
+    Frame,
+    Finished,
+}
+
+/// Enters a generator from the loop of its consumer.
 #[inline]
 pub fn enter_generator(
     t: &mut Thread,
@@ -356,14 +363,17 @@ pub fn enter_generator(
     gv: Value,
     dst: u32,
     v: Value,
-) -> Res<bool> {
-    if t.interrupted() {
-        weft_objects::runtime::safepoint(t)?;
+) -> Res<Entered> {
+    if t.interrupted()
+        && let Err(e) = weft_objects::runtime::safepoint(t)
+    {
+        drop_reg(t, v);
+        return Err(e);
     }
     match g.begin(t) {
         Ok(state) => {
             push_generator(t, g, gv, state, 0, dst, v)?;
-            Ok(true)
+            Ok(Entered::Frame)
         }
         Err(RUNNING) => {
             drop_reg(t, v);
@@ -371,7 +381,7 @@ pub fn enter_generator(
         }
         Err(_) => {
             drop_reg(t, v);
-            Ok(false)
+            Ok(Entered::Finished)
         }
     }
 }
@@ -683,14 +693,17 @@ pub enum Sent {
 #[inline(never)]
 pub fn send(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Sent> {
     let receiver = reg(f, i.b());
-    let v = take_reg(f, i.a());
+    let mut v = take_reg(f, i.a());
     if let Some(g) = Generator::of(receiver)
         && !type_of(receiver).is(&generator::ASYNC_GENERATOR)
     {
         let plain = g.state.load(Relaxed) != CREATED || v.is_none();
         if plain && g.state.load(Relaxed) < RUNNING {
-            enter_generator(t, f, g, receiver, i.a() as u32, v)?;
-            return Ok(Sent::Frame);
+            match enter_generator(t, f, g, receiver, i.a() as u32, v)? {
+                Entered::Frame => return Ok(Sent::Frame),
+                // Somebody else has run it to its end meanwhile, and the value is gone.
+                Entered::Finished => v = Value::NONE,
+            }
         }
         return match resume(t, receiver, Resume::Send(v))? {
             Outcome::Yielded(v) => {

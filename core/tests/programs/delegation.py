@@ -1,7 +1,8 @@
 """`yield from` and `await`: what goes in and out through a chain of them, and what can be seen of it from inside."""
+import signal
 import sys
 
-from _checks import check, names, raises, run, same, says
+from _checks import alone, check, names, raises, run, same, says
 
 
 def leaf(log):
@@ -293,6 +294,46 @@ def case_the_inner_one_is_advanced_by_others():
     same([next(g), next(n), next(g)], [0, 1, 2])
     n.close()
     same(list(g), ["after", "after"])
+
+
+@alone
+def case_ended_by_a_signal_handler_on_the_way_in():
+    """A handler ends the innermost generator while it is about to be entered: the delegation is over, and nothing runs on."""
+    # (CPython 3.14.10 crashes here.)
+    def count():
+        n = 0
+        while True:
+            yield n
+            n += 1
+
+    def over(sub):
+        yield from sub
+        yield "over"
+
+    ended = []
+
+    def end(*_):
+        try:
+            inner.close()
+        except ValueError:
+            return  # it was running
+        ended.append(inner)
+
+    inner, rounds = None, 0
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+        while rounds < 300:
+            inner, seen = count(), []
+            for n in over(over(inner)):
+                seen.append(n)
+            same(seen[-2:], ["over", "over"])
+            same(seen[:-2], list(range(len(seen) - 2)))
+            check(inner.gi_frame is None)
+            rounds += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def case_tracebacks_tell_the_chain():

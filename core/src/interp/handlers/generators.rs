@@ -4,7 +4,7 @@ use super::calls::left;
 use super::iteration::exhausted;
 use super::{State, handlers};
 use crate::compile::bytecode::{Instr, XB};
-use crate::interp::flow::{self, Sent};
+use crate::interp::flow::{self, Entered, Sent};
 use crate::interp::frames;
 use crate::interp::globals;
 use std::sync::atomic::Ordering::*;
@@ -233,9 +233,9 @@ handlers! {
         let g = unsafe { &*(it.ptr() as *const Generator) };
         s.save();
         match flow::enter_generator(s.t(), s.f, g, it, s.i.b() as u32, Value::NONE) {
-            Ok(true) => s.f.wrapping_add(1),
+            Ok(Entered::Frame) => s.f.wrapping_add(1),
             // Read again: a handshake may have counted the register.
-            Ok(false) => exhausted(s, s.reg(s.i.a())),
+            Ok(Entered::Finished) => exhausted(s, s.reg(s.i.a())),
             Err(_) => super::raise(s.t(), s.f),
         }
     }
