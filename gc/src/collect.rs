@@ -131,8 +131,9 @@ pub fn collect(t: &mut Thread) -> CollectStats {
     }
     if cfg!(not(feature = "gil")) && world().len() > 1 {
         t.gather();
+    } else {
+        t.settle(true);
     }
-    t.settle(true);
     let mut stats = CollectStats::default();
     t.gc.saving.set(SAVE_ALL.load(Relaxed));
     // The shared collection of a thread that is the only one takes its local objects along.
@@ -144,7 +145,6 @@ pub fn collect(t: &mut Thread) -> CollectStats {
         let shared = run(t, true).0;
         stats.found += shared.found;
         stats.finalizers += shared.finalizers;
-        t.settle(true);
     }
     t.gc.saving.set(false);
     t.heap.release();
@@ -419,6 +419,12 @@ impl<'a> Collection<'a> {
         }
         // An instance may be freed after its type: nothing looks at types any more.
         for p in garbage {
+            // SAFETY: not freed yet.
+            let count = unsafe { &(*p).count };
+            debug_assert!(
+                !weft_threads::count::is_fought(count),
+                "peace is still to be made"
+            );
             self.t.heap.free(p);
         }
     }

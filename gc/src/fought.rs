@@ -6,10 +6,9 @@ use crate::header::{Flags, Header};
 use crate::stats;
 use crate::thread::{Thread, world};
 use parking_lot::Mutex;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
-use std::time::Instant;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
 use weft_threads::count;
+use weft_threads::futex::monotonic;
 use weft_threads::ledger::Suspects;
 
 /// One of so many changes of shared counts is looked at.
@@ -17,15 +16,14 @@ const LOOKS: u32 = 32;
 /// No more objects than this at a time: they die only when peace is made.
 const MOST: usize = 1024;
 /// Peace is made at least so often while the thread has anything to settle, in nanoseconds.
-const TRUCE: u64 = 1_000_000_000;
+const TRUCE: i64 = 1_000_000_000;
 
 static SUSPECTS: Suspects = Suspects::new();
 static FOUGHT: Mutex<Vec<Ptr>> = Mutex::new(Vec::new());
 /// The length of that.
 static HOW_MANY: AtomicUsize = AtomicUsize::new(0);
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-/// When peace was made last, in nanoseconds since then.
-static PEACE: AtomicU64 = AtomicU64::new(0);
+/// When peace was made last, by the monotonic clock in nanoseconds.
+static PEACE: AtomicI64 = AtomicI64::new(0);
 
 struct Ptr(*const Header);
 // SAFETY: the header of a shared object, alive until peace is made, by atomics alone.
@@ -115,7 +113,7 @@ pub(crate) fn truce(t: &Thread) {
 
 #[cold]
 fn truce_slow(t: &Thread) {
-    let (now, last) = (START.elapsed().as_nanos() as u64, PEACE.load(Relaxed));
+    let (now, last) = (monotonic(), PEACE.load(Relaxed));
     if now >= last + TRUCE && PEACE.compare_exchange(last, now, Relaxed, Relaxed).is_ok() {
         let peer = t.peer().clone();
         world().stop(&peer, |stopped| {

@@ -9,10 +9,11 @@ use crate::stats::{self, Span};
 use crate::thread::{Thread, world};
 use std::collections::VecDeque;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 use weft_threads::Left;
 use weft_threads::count::{Settled, settle};
+use weft_threads::futex::monotonic;
 
 /// Candidates that are worth a handshake of their own.
 const ENOUGH: usize = 1024;
@@ -54,7 +55,7 @@ static LEFT: Left<Batch> = Left::new();
 // slice.) Who has asked may be the last to have a core again, so whoever answers last settles.
 //
 // As each handshake then costs a change of threads for each, they come no closer than this, in nanoseconds.
-const APART: u64 = 1_000_000;
+const APART: i64 = 1_000_000;
 /// A thread that has not answered by then has no core yet, or is busy with something else: see [`wait_for`].
 const SHORT: Duration = Duration::from_micros(500);
 /// Nobody sleeps longer than this.
@@ -65,9 +66,8 @@ static LATE: AtomicU32 = AtomicU32::new(0);
 /// The last of them.
 static LATE_EPOCH: AtomicU64 = AtomicU64::new(0);
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-/// When the last handshake in a crowd was asked for, in nanoseconds since [`START`].
-static ASKED: AtomicU64 = AtomicU64::new(0);
+/// When the last handshake in a crowd was asked for, by the monotonic clock in nanoseconds.
+static ASKED: AtomicI64 = AtomicI64::new(0);
 
 /// Whether more threads run than there are cores, as far as is known.
 fn crowded() -> bool {
@@ -75,10 +75,6 @@ fn crowded() -> bool {
         LazyLock::new(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
     let crowd = world().crowd();
     crowd > 1 && crowd > *CORES
-}
-
-fn nanos() -> u64 {
-    START.elapsed().as_nanos() as u64
 }
 
 /// Lets those go first who have still to answer a handshake. Whether all have.
@@ -174,7 +170,7 @@ impl Thread {
             // SAFETY: as above.
             let waiting = unsafe { &mut *t.waiting.get() };
             if (idle || all) && !waiting.is_empty() {
-                soon = !all && crowded() && nanos() < ASKED.load(Relaxed) + APART;
+                soon = !all && crowded() && monotonic() < ASKED.load(Relaxed) + APART;
                 if soon {
                     break;
                 }
@@ -188,7 +184,7 @@ impl Thread {
                     LEFT.put([batch]);
                 }
                 if crowded() {
-                    ASKED.store(nanos(), Relaxed);
+                    ASKED.store(monotonic(), Relaxed);
                     make_way(epoch);
                     // SAFETY: as above.
                     unsafe { (*t.batches.get()).extend(LEFT.take()) };
@@ -238,7 +234,7 @@ impl Thread {
     fn too_soon(&self) -> bool {
         // SAFETY: only this thread touches its batches.
         let idle = unsafe { (*self.batches.get()).is_empty() };
-        idle && crowded() && nanos() < ASKED.load(Relaxed) + APART && LEFT.is_empty()
+        idle && crowded() && monotonic() < ASKED.load(Relaxed) + APART && LEFT.is_empty()
     }
 
     fn ask(&self, waiting: Waiting) -> Batch {

@@ -15,7 +15,7 @@ const LINE: usize = 64;
 /// A free list in the making.
 pub(crate) struct Spread {
     parts: [Part; 3],
-    /// Neighbours can share a line, and are changed after they have been made.
+    /// Neighbours can share a line.
     apart: bool,
 }
 
@@ -33,7 +33,7 @@ impl Spread {
         };
         Spread {
             parts: [none; 3],
-            apart: !page.leaf && !page.block_size().is_multiple_of(LINE),
+            apart: !page.block_size().is_multiple_of(LINE),
         }
     }
 

@@ -34,11 +34,15 @@ impl ThreadPayload {
     }
 
     /// Of the calling thread, whose payload this is.
+    // Elsewhere it stays unknown, and a thread that is late is taken to be waiting for a core, for as long as anybody sleeps for that.
     fn find_clock(&self) {
-        let mut clock = 0;
-        // SAFETY: the calling thread exists; writes to `clock` alone.
-        if unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) } == 0 {
-            self.clock.store(clock, Relaxed);
+        #[cfg(target_os = "linux")]
+        {
+            let mut clock = 0;
+            // SAFETY: the calling thread exists; writes to `clock` alone.
+            if unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) } == 0 {
+                self.clock.store(clock, Relaxed);
+            }
         }
     }
 

@@ -348,8 +348,12 @@ fn what_is_made_in_a_row_shares_no_cache_line() {
     run(|t| {
         for size in [32, 48, 80, 112] {
             // The first ones take what others have left behind.
-            let all: Vec<Obj> = (0..2000).map(|_| node_of(t, &NODE, size)).collect();
-            for row in all[all.len() - 32..].chunks(8) {
+            let nodes: Vec<Obj> = (0..2000).map(|_| node_of(t, &NODE, size)).collect();
+            let leaves: Vec<Obj> = (0..2000).map(|_| leaf_of(t, &LEAF, size)).collect();
+            for row in [nodes, leaves]
+                .iter()
+                .flat_map(|all| all[all.len() - 32..].chunks(8))
+            {
                 for (i, a) in row.iter().enumerate() {
                     for b in &row[..i] {
                         let (a, b) = (lines(a, size as u64), lines(b, size as u64));

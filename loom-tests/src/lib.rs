@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+use weft_threads::sync::{Condvar, Mutex, atomic::AtomicU32};
+
 pub mod heap;
 
 fn builder(preemptions: usize) -> loom::model::Builder {
@@ -80,5 +82,32 @@ impl<T: Copy> Watched<T> {
     pub fn set(&self, new: T) {
         // SAFETY: see above.
         self.0.with_mut(|value| unsafe { *value = new });
+    }
+}
+
+/// Stands in for the system's sleeping on a word: who sleeps and who wakes look at the word under one lock.
+#[derive(Default)]
+pub struct Queue {
+    lock: Mutex<()>,
+    woken: Condvar,
+}
+
+impl Queue {
+    /// Sleeps while the word has this value. Acquire and release come from the lock, as in the system.
+    pub fn sleep_on(&self, word: &AtomicU32, value: u32) {
+        let guard = self.lock.lock();
+        if word.load(Relaxed) == value {
+            drop(self.woken.wait(guard));
+        }
+    }
+
+    pub fn wake_one(&self) {
+        drop(self.lock.lock());
+        self.woken.notify_one();
+    }
+
+    pub fn wake_all(&self) {
+        drop(self.lock.lock());
+        self.woken.notify_all();
     }
 }

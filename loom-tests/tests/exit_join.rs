@@ -3,37 +3,16 @@
 //! Drives the event and the world of `threads` themselves. Sleeping on a word is the system's: a queue with the same contract stands in.
 #![cfg(loom)]
 
-use weft_loom_tests::{Watched, fails, holds};
+use weft_loom_tests::{Queue, Watched, fails, holds};
 use weft_threads::event::{AWAITED, Event};
 use weft_threads::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::*};
-use weft_threads::sync::{Arc, Condvar, Mutex, thread};
+use weft_threads::sync::{Arc, thread};
 use weft_threads::{Payload, Peer, World};
 
 struct Nothing;
 
 impl Payload for Nothing {
     fn flush(&self) {}
-}
-
-/// As the system's: sleeping and waking look at the word under one lock.
-#[derive(Default)]
-struct Queue {
-    lock: Mutex<()>,
-    woken: Condvar,
-}
-
-impl Queue {
-    fn sleep_on(&self, word: &AtomicU32, value: u32) {
-        let guard = self.lock.lock();
-        // Acquire and release come from the lock, as in the system.
-        if word.load(Relaxed) == value {
-            drop(self.woken.wait(guard));
-        }
-    }
-    fn wake(&self) {
-        drop(self.lock.lock());
-        self.woken.notify_all();
-    }
 }
 
 struct Ending {
@@ -55,7 +34,7 @@ impl Ending {
     }
 
     fn set(&self) {
-        self.done.set(|_| self.queue.wake());
+        self.done.set(|_| self.queue.wake_all());
     }
 
     /// As `Event::wait` of the library: away while it sleeps.
@@ -130,7 +109,7 @@ fn broken_looking_for_sleepers_first() {
             let sleepers = word.load(Acquire) == AWAITED;
             word.store(1, Release);
             if sleepers {
-                e.queue.wake();
+                e.queue.wake_all();
             }
         };
         joined(1, set, Event::await_it)
@@ -142,7 +121,7 @@ fn broken_set_relaxed() {
     fails(3, || {
         let set = |e: &Ending| {
             if e.done.word().swap(1, Relaxed) == AWAITED {
-                e.queue.wake();
+                e.queue.wake_all();
             }
         };
         joined(1, set, Event::await_it)

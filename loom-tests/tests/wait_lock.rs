@@ -4,30 +4,10 @@
 #![cfg(loom)]
 
 use std::convert::Infallible;
-use weft_loom_tests::{Watched, fails, holds};
+use weft_loom_tests::{Queue, Watched, fails, holds};
 use weft_threads::sync::atomic::{AtomicU32, Ordering::*};
-use weft_threads::sync::{Arc, Condvar, Mutex, thread};
+use weft_threads::sync::{Arc, thread};
 use weft_threads::{Pace, WaitLock};
-
-/// As the system's: sleeping and waking look at the word under one lock, and wake one.
-#[derive(Default)]
-struct Queue {
-    lock: Mutex<()>,
-    woken: Condvar,
-}
-
-impl Queue {
-    fn sleep_on(&self, word: &AtomicU32, value: u32) {
-        let guard = self.lock.lock();
-        if word.load(Relaxed) == value {
-            drop(self.woken.wait(guard));
-        }
-    }
-    fn wake_one(&self) {
-        drop(self.lock.lock());
-        self.woken.notify_one();
-    }
-}
 
 struct Guarded {
     lock: WaitLock,

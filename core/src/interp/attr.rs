@@ -392,7 +392,14 @@ fn dict_to_store_in<'a>(
     if !ty.has(tf::GENERIC_SETATTR) || !descr.is_null() && type_of(descr).has(tf::HAS_DESCR_SET) {
         return None;
     }
-    cache(f, at).store(version_word(kind::DICT, mc.version, 0), Relaxed);
+    remember(
+        t,
+        f,
+        at,
+        STORE,
+        mc.version,
+        version_word(kind::DICT, mc.version, 0),
+    );
     Some(d)
 }
 
