@@ -22,7 +22,7 @@ const REACHED: u16 = u16::MAX - 1;
 /// Stands for all counts from here on. Scratch words are short, as there is one for each of many objects.
 pub(crate) const MANY: u16 = u16::MAX - 2;
 /// Objects on a stack that is too long.
-const TOO_LONG: usize = 1 << 15;
+const TOO_LONG: usize = 1 << 13;
 /// Objects taken off the stack in advance.
 const AHEAD: usize = 16;
 /// A stack that is longer than this is shared with other cores.
@@ -358,8 +358,11 @@ impl View {
             if !ty.is_immortal() && self.is_unmarked(ty) {
                 stack.push(ty);
             }
+            let mut last = Value::NULL;
             each_word(h, |v| {
-                if v.is_ptr() {
+                // Lists often hold the same thing many times.
+                if v.is_ptr() && v != last {
+                    last = v;
                     if stack.len() >= TOO_LONG {
                         self.note(stack);
                     }
