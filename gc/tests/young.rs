@@ -86,6 +86,8 @@ fn finalized_garbage_is_found_again() {
         as_node(a.value()).finalizer.store(true, Relaxed);
         let witness = node(t);
         set(t, &a, 1, witness.clone());
+        // It outlives one collection, and would be old after the one that finds it.
+        collections(t, 1);
         drop(a);
         let count = || witness.header().count.load(Relaxed);
         collections(t, 1);
