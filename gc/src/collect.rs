@@ -1,8 +1,8 @@
 //! The two cycle collectors, both by trial deletion and marking over containers.
 //!
-//! The *local* one runs in its own thread over its own local objects, with no pause for others: I2 and I3 make the local
-//! heap closed. Mostly it looks at the young ones only (see `young.rs`). The *shared* one stops the world and takes the threads' uncounted registers as further roots. Instances do not
-//! count their type, so marking also follows the type of every object that is alive.
+//! The *local* one runs in its own thread over its own local objects, with no pause for others: I2 and I3 make the local heap closed.
+//! Mostly it looks at the young ones only (see `young.rs`). The *shared* one stops the world and takes the threads' uncounted registers as
+//! further roots. Instances do not count their type, so marking also follows the type of every object that is alive.
 
 use crate::destroy::Pending;
 use crate::header::{Flags, Header, TypeFlags};
