@@ -1,6 +1,6 @@
 //! Calls and returns of plain Python functions, calls of simple natives; the rest is in [`super::super::calls`].
 
-use super::{State, handlers};
+use super::{State, generators, handlers};
 use crate::compile::bytecode::{DISCARD, Instr};
 use crate::interp::calls;
 use crate::interp::flow::{self, Left};
@@ -370,25 +370,36 @@ handlers! {
     #[cold]
     return_k_slow(s) {
         // SAFETY: the innermost frame.
-        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
-        if entry && clear_locals(s) {
-            return leave_loop(s, s.konst(s.i.b()));
+        let flags = unsafe { (*s.f).flags };
+        let v = s.konst(s.i.b());
+        if flags == Frame::BELOW | Frame::ENTRY && clear_locals(s) {
+            return leave_loop(s, v);
+        }
+        if flags == Frame::GENERATOR
+            && let Some(next) = generators::leave(s, v)
+        {
+            return next;
         }
         s.save();
-        leave_slow(s, s.konst(s.i.b()))
+        leave_slow(s, v)
     }
-    #[cold]
     return_entry(s) {
         let a = s.i.a();
         let v = s.reg(a);
         // SAFETY: the innermost frame.
-        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
-        if v.is_null() || !entry {
+        let flags = unsafe { (*s.f).flags };
+        if v.is_null() {
             return s.tail(return_slow);
         }
         s.put(a, Value::NULL);
-        if clear_locals(s) {
-            return leave_loop(s, v);
+        if flags == Frame::BELOW | Frame::ENTRY {
+            if clear_locals(s) {
+                return leave_loop(s, v);
+            }
+        } else if flags == Frame::GENERATOR
+            && let Some(next) = generators::leave(s, v)
+        {
+            return next;
         }
         s.put(a, v);
         s.tail(return_slow)
