@@ -61,6 +61,10 @@ pub struct CollectStats {
 }
 
 impl GcState {
+    /// The thread's pages have so many bytes more of containers that are alive.
+    pub(crate) fn adopted(&self, bytes: usize) {
+        self.alive.set(self.alive.get() + bytes);
+    }
     /// Whether automatic collection is on, for all threads.
     pub fn enabled() -> bool {
         ENABLED.load(Relaxed)
