@@ -888,13 +888,18 @@ pub fn yield_from(t: &mut Thread, v: Value) -> Res {
     if crate::generator::state_of(t, g) != SUSPENDED {
         return Ok(Value::NONE);
     }
-    let Ok(state) = g.begin(t) else {
-        return Ok(Value::NONE);
+    let state = match g.look(t) {
+        Ok(SUSPENDED) => SUSPENDED,
+        Ok(state) => {
+            g.end(state);
+            return Ok(Value::NONE);
+        }
+        Err(_) => return Ok(Value::NONE),
     };
     // SAFETY: a suspended generator's pc is behind the Yield that suspended it.
     let word = unsafe { (*g.pc.get().sub(1)).load(Relaxed) };
     let found = DELEGATE.get().and_then(|f| f(word)).and_then(|r| {
-        // SAFETY: between `begin` and `end`.
+        // SAFETY: between `look` and `end`.
         unsafe { g.registers() }.get(r).copied()
     });
     let found = found
@@ -910,6 +915,9 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
     let Some(g) = Generator::of(v) else {
         return Ok(Value::NONE);
     };
+    if let Some(o) = crate::frame::object_of_suspended(t, g) {
+        return Ok(o.into());
+    }
     if crate::generator::state_of(t, g) == RUNNING {
         let vm = t.vm();
         let mut f = vm.frame_top();
@@ -920,9 +928,8 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
                 return Ok(crate::frame::object_of(t, f).into());
             }
         }
-        return Ok(Value::NONE);
     }
-    crate::frame::object_of_suspended(t, g)
+    Ok(Value::NONE)
 }
 
 /// Warns that a coroutine was never awaited: by the function of `warnings` for this, or without it.

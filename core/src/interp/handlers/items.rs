@@ -67,6 +67,8 @@ fn dict_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
         s.save();
         drop_reg(s.t(), gone[0]);
         drop_reg(s.t(), gone[1]);
+        drop_reg(s.t(), old);
+        return Some(s.settled());
     }
     Some(s.finish(old))
 }

@@ -335,10 +335,7 @@ impl State {
     /// The instruction has been done by an out-of-line function: what has died in it is finalized before the next one.
     #[inline(always)]
     pub fn settled(self) -> *mut Frame {
-        let t = self.t();
-        if t.interrupted() && super::run::may_finalize(t) {
-            weft_objects::runtime::run_pending(t);
-        }
+        super::run::finalize(self.t());
         self.f
     }
 }
@@ -390,8 +387,11 @@ where
     };
     s.save();
     match g(s.t(), f, s.i) {
-        Ok(true) => s.jump(s.i.off16()).back(),
-        Ok(false) => f,
+        Ok(true) => {
+            s.jump(s.i.off16()).back();
+            s.settled()
+        }
+        Ok(false) => s.settled(),
         Err(_) => raise(s.t(), f),
     }
 }
@@ -493,6 +493,7 @@ unsafe fn drop_two(
         (*f).pc = pc;
         super::run::drop_reg(&mut *t, Value(x));
         super::run::drop_reg(&mut *t, Value(y));
+        super::run::finalize(&mut *t);
     }
     f
 }
