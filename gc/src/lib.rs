@@ -45,8 +45,8 @@ pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;
 pub use thread::{
-    Registers, Thread, ThreadPayload, before_publishing, discard_state, fork, multithreaded,
-    spawn_state, world,
+    Registers, Thread, ThreadPayload, before_publishing, discard_state, fork, held_above,
+    multithreaded, spawn_state, world,
 };
 pub use value::Value;
 pub use verify::verify_enabled;

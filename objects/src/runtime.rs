@@ -198,6 +198,21 @@ impl Vm {
             }
         }
     }
+    /// Calls `held` with the code of each running frame: its function may have been given another one since. (Frames that are hidden are
+    /// generators', which hold theirs.)
+    fn running_code(&self, held: &mut dyn FnMut(Value)) {
+        let mut f = self.frame_top.get();
+        while f > self.frames {
+            f = f.wrapping_sub(1);
+            // SAFETY: from the top down, all records that have been written.
+            unsafe {
+                held((*f).code().header.value());
+                if (*f).flags & Frame::CHAINED != 0 {
+                    f = f.wrapping_sub((*f).instance.as_int() as usize);
+                }
+            }
+        }
+    }
     /// One past the innermost record.
     #[inline(always)]
     pub fn frame_top(&self) -> *mut Frame {
@@ -474,6 +489,7 @@ const THREAD_FRAMES: usize = 1 << 17;
 /// The main thread's state, entered, with `stack` bytes of machine stack.
 pub fn main_thread(stack: usize) -> Box<Thread> {
     weft_gc::before_publishing(crate::generator::Generator::forget_chains);
+    weft_gc::held_above(|t, f| t.vm().running_code(f));
     let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
     let memory = FrameMemory::new(MAIN_FRAMES).expect("memory for the first thread");
     t.set_ext(Box::into_raw(Vm::new(stack, memory, Interpreter::main())) as *mut ());
