@@ -4,8 +4,8 @@
 use crate::cell::{fresh, own};
 use crate::gc_slots;
 use crate::generator::{
-    ASYNC_GENERATOR, COROUTINE, FINISHED, GENERATOR, Generator, Outcome, RUNNING, Resume, SUSPENDED,
-    resume, state_of, thrown,
+    ASYNC_GENERATOR, COROUTINE, FINISHED, GENERATOR, Generator, Outcome, RUNNING, Resume,
+    SUSPENDED, resume, state_of, thrown,
 };
 use crate::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering::*};

@@ -182,8 +182,7 @@ impl FrameObject {
     pub fn set_generator(&self, t: &Thread, g: Value) {
         let _guard = weft_gc::lock(t, &self.header);
         let p = if g.is_null() { 0 } else { g.ptr() as u64 };
-        self.generator
-            .store(p, Relaxed);
+        self.generator.store(p, Relaxed);
     }
 
     /// Gives a local register another value. What it held is kept as long as the frame object: native code that the frame has called

@@ -356,12 +356,7 @@ pub enum Entered {
 
 /// Enters a generator that `for` takes items from.
 #[inline]
-pub fn enter_generator(
-    t: &mut Thread,
-    g: &Generator,
-    gv: Value,
-    dst: u32,
-) -> Res<Entered> {
+pub fn enter_generator(t: &mut Thread, g: &Generator, gv: Value, dst: u32) -> Res<Entered> {
     if t.interrupted() {
         weft_objects::runtime::safepoint(t)?;
     }

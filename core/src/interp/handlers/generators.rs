@@ -222,10 +222,7 @@ handlers! {
         s.save();
         match flow::send(s.t(), s.f, s.i) {
             Ok(Sent::Yielded) => s.settled(),
-            Ok(Sent::Finished) => {
-                s.jump(s.i.off16()).back();
-                s.settled()
-            }
+            Ok(Sent::Finished) => s.jump(s.i.off16()).settled_behind(),
             Ok(Sent::Frame) => s.f.wrapping_add(1),
             Err(_) => super::raise(s.t(), s.f),
         }

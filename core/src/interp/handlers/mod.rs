@@ -178,6 +178,14 @@ impl State {
             Value::NONE
         }
     }
+    /// Takes the word out of register `n`, after something may have passed a safepoint since it was looked at: a handshake may have
+    /// counted it.
+    #[inline(always)]
+    pub fn take_again(self, n: usize) -> Value {
+        let v = self.reg(n);
+        self.put(n, Value::NULL);
+        v
+    }
     /// Saves the pc: before anything that may look at frames.
     #[inline(always)]
     pub fn save(self) {
@@ -338,6 +346,12 @@ impl State {
         super::run::finalize(self.t());
         self.f
     }
+    /// As [`State::settled`], after a jump.
+    #[inline(always)]
+    pub fn settled_behind(self) -> *mut Frame {
+        self.save();
+        self.settled()
+    }
 }
 
 /// An instruction without a fast path (`g` captures nothing, so it is no argument to the machine).
@@ -387,10 +401,7 @@ where
     };
     s.save();
     match g(s.t(), f, s.i) {
-        Ok(true) => {
-            s.jump(s.i.off16()).back();
-            s.settled()
-        }
+        Ok(true) => s.jump(s.i.off16()).settled_behind(),
         Ok(false) => s.settled(),
         Err(_) => raise(s.t(), f),
     }
