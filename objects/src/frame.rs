@@ -433,6 +433,12 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     }
 }
 
+/// The generator that a frame object leads to (`f_generator`, its registers): whoever can reach the one finds the other shared.
+pub fn leads_to(h: &Header) -> Option<&Header> {
+    // SAFETY: the one type that says so; a local object, whose thread asks, and so does what happens to the generator.
+    unsafe { (*(h as *const Header as *const FrameObject)).generator() }.map(|g| &g.header)
+}
+
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying frame object.
     let o = unsafe { &*(h as *const FrameObject) };
@@ -670,7 +676,7 @@ pub static FRAME: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.gc_flags(TypeFlags::UNCOUNTED)
+.gc_flags(TypeFlags::UNCOUNTED | TypeFlags::LEADS_ON)
 .final_()
 .no_new();
 

@@ -489,6 +489,7 @@ const THREAD_FRAMES: usize = 1 << 17;
 /// The main thread's state, entered, with `stack` bytes of machine stack.
 pub fn main_thread(stack: usize) -> Box<Thread> {
     weft_gc::before_publishing(crate::generator::Generator::forget_chains);
+    weft_gc::published_with(crate::frame::leads_to);
     weft_gc::held_above(|t, f| t.vm().running_code(f));
     let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
     let memory = FrameMemory::new(MAIN_FRAMES).expect("memory for the first thread");
