@@ -531,7 +531,7 @@ fn one_less(large: &mut HashMap<*const Header, u32>, h: &Header) -> u16 {
     short(*left)
 }
 
-/// What the thread's registers hold, which stand still, whether they count it or not.
+/// What the thread's registers hold, which stand still, whether they count it or not, and what it runs.
 fn registers(t: &Thread, roots: &mut Vec<*const Header>) {
     let mut p = t.regs.base();
     while p < t.regs.top() {
@@ -543,4 +543,5 @@ fn registers(t: &Thread, roots: &mut Vec<*const Header>) {
             p = p.add(1);
         }
     }
+    crate::thread::each_held_above(t, &mut |v| roots.push(v.ptr()));
 }

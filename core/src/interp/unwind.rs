@@ -3,7 +3,7 @@
 use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::monitor::fire;
-use super::run::drop_reg;
+use super::run::{drop_reg, finalize};
 use crate::compile::bytecode::{Instr, Op, RESTORE, XA, XB, XC};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -71,6 +71,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 if watches_exceptions() && !fire::handled(t, f, reg(f, depth)) {
                     continue;
                 }
+                finalize(t);
                 return Some(f);
             }
             if watches_exceptions() {

@@ -34,7 +34,7 @@ handlers! {
     end_async_for(s) {
         s.save();
         match flow::end_async_for(s.t(), s.f, s.i) {
-            Ok(true) => s.f,
+            Ok(true) => s.settled(),
             Ok(false) => reraise(s.t(), s.f),
             Err(_) => super::raise(s.t(), s.f),
         }

@@ -360,8 +360,8 @@ handlers! {
     send_slow(s) {
         s.save();
         match flow::send(s.t(), s.f, s.i) {
-            Ok(Sent::Yielded) => s.f,
-            Ok(Sent::Finished) => s.jump(s.i.off16()).back(),
+            Ok(Sent::Yielded) => s.settled(),
+            Ok(Sent::Finished) => s.jump(s.i.off16()).settled_behind(),
             Ok(Sent::Frame) => s.f.wrapping_add(1),
             Err(_) => super::raise(s.t(), s.f),
         }
@@ -371,7 +371,7 @@ handlers! {
         // SAFETY: `for_iter` has looked at the type.
         let g = unsafe { &*(it.ptr() as *const Generator) };
         s.save();
-        match flow::enter_generator(s.t(), s.f, g, it, s.i.b() as u32, Value::NONE) {
+        match flow::enter_generator(s.t(), g, it, s.i.b() as u32) {
             Ok(Entered::Frame) => s.f.wrapping_add(1),
             // Read again: a handshake may have counted the register.
             Ok(Entered::Finished) => exhausted(s, s.reg(s.i.a())),
