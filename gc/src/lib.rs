@@ -39,7 +39,7 @@ pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
-pub use publish::{publish, share};
+pub use publish::{publish, share, share_for_good};
 pub use shared::wait_for_finalizers;
 pub use slot::Slot;
 #[cfg(feature = "gil")]

@@ -454,7 +454,7 @@ pub static FUNCTION: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.gc_flags(TypeFlags::COLLECTED_IF_SHARED | TypeFlags::UNCOUNTED)
+.gc_flags(TypeFlags::UNCOUNTED)
 .flags(crate::types::type_flags::METHOD_DESCRIPTOR)
 .dict_at(std::mem::offset_of!(Function, dict))
 .final_();
