@@ -566,6 +566,7 @@ pub fn compile_object(
     if !(-1..=2).contains(&optimize) {
         return Err(t.value_error("compile(): invalid optimize value"));
     }
+    weft_objects::audit::tell(t, "compile", &[source, filename])?;
     let filename = path_text(t, filename)?;
     let ast_only = flags & cf::ONLY_AST != 0;
     let kind = match mode {

@@ -66,9 +66,14 @@ fn loaded(t: &mut Thread, name: &Str) -> Res<Option<Obj>> {
 
 /// The module of this full name: from `sys.modules`, else found and loaded.
 fn load(t: &mut Thread, name: &Str) -> Res<Obj> {
-    if let Some(m) = loaded(t, name)? {
+    while let Some(m) = loaded(t, name)? {
         ensure_initialized(t, &m, name)?;
-        return Ok(m);
+        // The other thread's import may have failed meanwhile: then the module is no longer there, or another one is.
+        if !weft_gc::multithreaded()
+            || loaded(t, name)?.is_some_and(|now| now.value().same(m.value()))
+        {
+            return Ok(m);
+        }
     }
     if name.is_empty() {
         return Err(t.value_error("Empty module name"));

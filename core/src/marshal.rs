@@ -3,6 +3,7 @@
 use crate::compile_api;
 use num_bigint::{BigInt, Sign};
 use std::collections::HashMap;
+use weft_objects::audit;
 use weft_objects::bytes::Bytes;
 use weft_objects::code::Code;
 use weft_objects::memory;
@@ -60,6 +61,7 @@ fn dumps(t: &mut Thread, v: Value, version: Value, allow_code: Value) -> Res {
         i64::from(support::c_int(t, version)?)
     };
     let allow_code = support::truth_or(t, allow_code, true)?;
+    audit::tell(t, "marshal.dumps", &[v, Value::int(version)])?;
     let mut w = Writer {
         out: Vec::new(),
         version,
@@ -335,6 +337,7 @@ impl Writer {
 
 fn load(t: &mut Thread, a: &[Value]) -> Res {
     let allow_code = support::truth_or(t, a[1], true)?;
+    audit::tell(t, "marshal.load", &[])?;
     let mut r = Reader {
         source: Source::File(Obj::new(t, a[0])),
         refs: Vec::new(),
@@ -350,6 +353,10 @@ fn load(t: &mut Thread, a: &[Value]) -> Res {
 fn loads(t: &mut Thread, a: &[Value]) -> Res {
     let allow_code = support::truth_or(t, a[1], true)?;
     let bytes = buffer::get(t, a[0])?.to_vec();
+    if audit::wanted() {
+        let told = Bytes::from_vec(t, bytes.clone());
+        audit::tell(t, "marshal.loads", &[told.value()])?;
+    }
     let mut r = Reader {
         source: Source::Bytes(bytes, 0),
         refs: Vec::new(),

@@ -377,6 +377,8 @@ fn getframe(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn getframemodulename(t: &mut Thread, a: &[Value]) -> Res {
+    let depth = if a[0].is_null() { Value::int(0) } else { a[0] };
+    hooks::audit(t, "sys._getframemodulename", &[depth])?;
     let Some(f) = frame_at(t, a[0])? else {
         return Ok(Value::NONE);
     };

@@ -23,8 +23,8 @@ pub mod Flags {
     /// For the type that owns the object to use as it likes.
     pub const USER1: u8 = 16;
     pub const USER2: u8 = 32;
-    /// As [`super::TypeFlags::COLLECTED_IF_SHARED`], for this object (a dict that is some function's globals). Set by
-    /// [`crate::keep_globals`] alone.
+    /// As [`super::TypeFlags::COLLECTED`] once it is shared, for this object alone: a dict that is some function's globals
+    /// ([`crate::keep_globals`]), a function of a module or a class ([`crate::share_for_good`]).
     pub const COLLECTED: u8 = 64;
     /// Frozen by `gc.freeze`: the collectors leave it alone.
     pub const FROZEN: u8 = 128;
@@ -49,12 +49,10 @@ pub mod TypeFlags {
     /// Objects hold references: they lie on pages that the collectors walk.
     pub const CONTAINER: u32 = 1;
     /// Objects are freed by the collectors alone, never when their count falls to zero (types, code,
-    /// modules, functions): their counts may leave out references.
+    /// modules): their counts may leave out references.
     pub const COLLECTED: u32 = 2;
     /// Objects may have a finalizer: `finalize` is asked before destruction.
     pub const FINALIZE: u32 = 4;
-    /// As COLLECTED once the object is shared (functions).
-    pub const COLLECTED_IF_SHARED: u32 = 8;
     /// Objects may hold uncounted references (see [`crate::keep`]).
     pub const UNCOUNTED: u32 = 16;
     /// Objects lead to another one without referring to it (see [`crate::published_with`]).
@@ -125,8 +123,7 @@ impl Header {
     /// Whether the object, which is shared, is freed by the collectors alone.
     #[inline]
     pub fn is_collected(&self) -> bool {
-        self.ty().gc_flags.load(Relaxed) & (TypeFlags::COLLECTED | TypeFlags::COLLECTED_IF_SHARED)
-            != 0
+        self.ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0
             || self.has_flag(Flags::COLLECTED)
     }
 

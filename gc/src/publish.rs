@@ -2,6 +2,7 @@
 
 use crate::barrier::{self, Node};
 use crate::header::{Flags, Header, TypeFlags};
+use crate::obj::Obj;
 use crate::thread::Thread;
 use crate::value::Value;
 use std::sync::OnceLock;
@@ -20,6 +21,17 @@ pub fn share(t: &Thread, v: Value) {
             publish(t, h);
         }
     }
+}
+
+/// As [`share`], for an object that is there to stay and that many threads will hold, such as a function of a module: the collectors
+/// alone free it, so that who holds it need not count it ([`crate::keep`]). It must be new, so that nobody has counted it down to zero.
+pub fn share_for_good(t: &Thread, o: &Obj) {
+    if cfg!(feature = "gil") {
+        return;
+    }
+    // SAFETY: the caller holds the object.
+    unsafe { o.value().header() }.set_flag(Flags::COLLECTED);
+    share(t, o.value());
 }
 
 /// Marks the local object and every local object that it reaches as shared.

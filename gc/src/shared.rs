@@ -230,6 +230,18 @@ impl Thread {
         }
     }
 
+    /// Before the thread waits for something from outside: settles what it has listed, if no other thread runs, which would have to
+    /// answer. What is listed may lead to something with a finalizer, though it has none itself, and the next occasion may be long
+    /// in coming. Finalizers may be left pending.
+    #[inline]
+    pub fn settle_alone(&mut self) {
+        // SAFETY: only this thread touches its list.
+        let none = unsafe { (*self.waiting.get()).objects.is_empty() };
+        if !none && world().is_alone(self.peer()) {
+            crate::weak::settle_soon(self);
+        }
+    }
+
     /// Whether all there is to do is to ask for a handshake, and too early for that.
     fn too_soon(&self) -> bool {
         // SAFETY: only this thread touches its batches.

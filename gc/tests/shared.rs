@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use weft_gc::{
-    Obj, Pending, SHARED, Thread, Value, collect, collect_local, dec, references, share, to_heap,
-    to_reg,
+    Obj, Pending, SHARED, Thread, Value, collect, collect_local, dec, references, share,
+    share_for_good, to_heap, to_reg,
 };
 use weft_threads::count::LISTED;
 
@@ -239,13 +239,15 @@ fn shared_cycles_are_collected_unless_a_register_has_them() {
 }
 
 #[test]
-fn shared_functions_are_collected() {
+fn what_is_shared_for_good_is_collected() {
     two(|t, _| {
-        let f = node_of(t, &FUNCTION, 0);
-        drop(f);
-        assert_eq!(live(), 0, "local: prompt");
-        let f = node_of(t, &FUNCTION, 0);
+        let f = node(t);
         share(t, f.value());
+        drop(f);
+        t.settle(true);
+        assert_eq!(live(), 0, "shared as others are: dies by its count");
+        let f = node(t);
+        share_for_good(t, &f);
         let g = f.clone();
         drop((f, g));
         t.settle(true);

@@ -192,6 +192,8 @@ fn put(t: &mut Thread, f: Value, slot: &Slot, v: Value) -> Res<()> {
 }
 
 fn set_code(t: &mut Thread, f: Value, v: Value) -> Res<()> {
+    let name = crate::id!(t, "__code__").value();
+    crate::audit::tell(t, "object.__setattr__", &[f, name, v])?;
     let Some(c) = Code::of(v) else {
         return Err(t.type_error("__code__ must be set to a code object".into()));
     };
@@ -226,6 +228,8 @@ fn set_str(t: &mut Thread, f: Value, slot: &Slot, v: Value, name: &str) -> Res<(
 }
 
 fn set_defaults(t: &mut Thread, f: Value, v: Value) -> Res<()> {
+    let name = crate::id!(t, "__defaults__").value();
+    crate::audit::tell(t, "object.__setattr__", &[f, name, v])?;
     let v = if v.is_none() { Value::NULL } else { v };
     if !v.is_null() && Tuple::of(v).is_none() {
         return Err(t.type_error("__defaults__ must be set to a tuple object".into()));
@@ -454,7 +458,7 @@ pub static FUNCTION: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.gc_flags(TypeFlags::COLLECTED_IF_SHARED | TypeFlags::UNCOUNTED)
+.gc_flags(TypeFlags::UNCOUNTED)
 .flags(crate::types::type_flags::METHOD_DESCRIPTOR)
 .dict_at(std::mem::offset_of!(Function, dict))
 .final_();

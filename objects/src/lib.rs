@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod async_generator;
+pub mod audit;
 pub mod buffer;
 pub mod bytearray;
 pub mod bytes;

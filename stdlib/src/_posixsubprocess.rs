@@ -3,6 +3,7 @@
 use crate::posix::fork_with;
 use crate::support::{self, c_int, fs_encode};
 use std::ffi::CString;
+use weft_objects::audit;
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
 
@@ -311,6 +312,7 @@ fn fork_exec(t: &mut Thread, a: &[Value]) -> Res {
         }
     }
     let plan = plan(t, a)?;
+    audit::tell(t, "_posixsubprocess.fork_exec", &[a[1], a[0], a[5]])?;
     let run = || {
         // SAFETY: the child goes on to `exec` or ends.
         unsafe {

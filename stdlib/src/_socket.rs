@@ -3,6 +3,7 @@
 use crate::support::{self, add, c_int, c_int_or, int_obj};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering::*};
+use weft_objects::audit;
 use weft_objects::prelude::*;
 use weft_objects::runtime::SharedObj;
 use weft_objects::{float, int};
@@ -89,6 +90,7 @@ fn swap32(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn gethostname(t: &mut Thread, _a: &[Value]) -> Res {
+    audit::tell(t, "socket.gethostname", &[])?;
     let mut name = [0u8; 1025];
     // SAFETY: room for a name and a zero.
     if unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) } < 0 {

@@ -8,6 +8,7 @@ use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use weft_objects::audit;
 use weft_objects::cell::fresh;
 use weft_objects::interpreter::{self, DAEMON_THREADS, PerInterpreter, THREADS};
 use weft_objects::prelude::*;
@@ -660,6 +661,7 @@ fn start_new_thread(t: &mut Thread, a: &[Value]) -> Res {
     if !a[2].is_null() && Dict::of(a[2]).is_none() {
         return Err(t.type_error("optional 3rd arg must be a dictionary".into()));
     }
+    audit::tell(t, "_thread.start_new_thread", &[a[0], a[1], a[2]])?;
     let s = Arc::new(State::default());
     start(t, a[0], a[1], a[2], &s)?;
     // Nobody will join it.
@@ -679,6 +681,8 @@ fn start_joinable_thread(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.type_error("'handle' must be a _ThreadHandle".into()));
     };
     let daemon = support::truth_or(t, a[2], true)?;
+    let told = [a[0], Value::int(daemon.into()), a[1]];
+    audit::tell(t, "_thread.start_joinable_thread", &told)?;
     if daemon && !interpreter::current(t).allows(DAEMON_THREADS) {
         let msg = "daemon threads are disabled in this (sub)interpreter";
         return Err(t.runtime_error(msg));

@@ -5,6 +5,7 @@
 use crate::support::{self, add, add_ints, int_obj};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::*};
 use weft_gc::{Flags, GcState, for_each_object, world};
+use weft_objects::audit;
 use weft_objects::frame::Frame;
 use weft_objects::int;
 use weft_objects::interpreter::PerInterpreter;
@@ -151,6 +152,8 @@ fn bury(t: &mut Thread) {
 }
 
 fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
+    let asked = if a[0].is_null() { Value::NONE } else { a[0] };
+    audit::tell(t, "gc.get_objects", &[asked])?;
     if let Some(generation) = support::given_some(t, a[0]) {
         let n = proto::index_i64(t, generation.value())?;
         if n < 0 {
@@ -182,6 +185,7 @@ fn traverse(h: &Header, f: &mut dyn FnMut(Value)) {
 }
 
 fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {
+    audit::tell(t, "gc.get_referrers", &[a[0]])?;
     let targets: Vec<u64> = Tuple::of(a[0]).map_or_else(Vec::new, |x| {
         x.values().iter().map(|v| v.bare().0).collect()
     });
@@ -241,6 +245,7 @@ fn is_object(v: Value) -> bool {
 }
 
 fn get_referents(t: &mut Thread, a: &[Value]) -> Res {
+    audit::tell(t, "gc.get_referents", &[a[0]])?;
     let mut found = Vec::new();
     let objects = Tuple::of(a[0]).map_or_else(Vec::new, |x| x.to_vec(t));
     let me = t.peer().clone();

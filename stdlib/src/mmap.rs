@@ -2,6 +2,7 @@
 
 use crate::support::{self, Guarded, add, add_ints, c_int, c_int_or};
 use std::sync::atomic::{AtomicUsize, Ordering::*};
+use weft_objects::audit;
 use weft_objects::buffer::{self, Buffer};
 use weft_objects::bytes::Bytes;
 use weft_objects::cell;
@@ -188,6 +189,12 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
     if offset < 0 {
         return Err(t.overflow_error("memory mapped offset must be positive"));
     }
+    let length = int::from_i64(t, len as i64);
+    audit::tell(
+        t,
+        "mmap.__new__",
+        &[a[0], length, Value::int(access.into()), a[5]],
+    )?;
     let (mut flags, prot, access) = modes(t, flags, prot, access)?;
     let mut len = len as usize;
     let mut own = -1;

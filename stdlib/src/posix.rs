@@ -22,6 +22,7 @@ mod xattr;
 
 use crate::support::{self, Path, PathOrFd, errno};
 use std::ffi::CString;
+use weft_objects::audit;
 use weft_objects::bytes::Bytes;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
@@ -36,6 +37,15 @@ fn call(t: &mut Thread, f: impl FnOnce() -> isize) -> Result<isize, i32> {
         let r = f();
         if r == -1 { Err(errno()) } else { Ok(r) }
     })
+}
+
+/// A `dir_fd` as audit hooks see it.
+fn at_dir(v: Value) -> Value {
+    if v.is_null() || v.is_none() {
+        Value::int(-1)
+    } else {
+        v
+    }
 }
 
 /// As [`call`], raising OSError.

@@ -30,6 +30,11 @@ impl Deadline {
 /// Makes a system call that waits until `deadline`, detached, again after each interruption once the signals' handlers have run.
 /// `f` gives -1 on error.
 fn wait(t: &mut Thread, deadline: Deadline, mut f: impl FnMut(Deadline) -> i32) -> Res<i32> {
+    // What is dead may hold what another side waits to see closed.
+    t.settle_alone();
+    if t.has_pending() {
+        runtime::run_pending(t);
+    }
     loop {
         let (n, e) = t.blocking(|| {
             let n = f(deadline);

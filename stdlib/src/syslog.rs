@@ -3,6 +3,7 @@
 use crate::support::{self, add_ints, c_int, c_int_or};
 use parking_lot::Mutex;
 use std::ffi::CString;
+use weft_objects::audit;
 use weft_objects::prelude::*;
 use weft_objects::runtime;
 
@@ -43,6 +44,24 @@ fn open(t: &mut Thread, ident: Option<CString>, options: i32, facility: i32) {
     state.open = true;
 }
 
+/// As [`open`], unless an audit hook objects.
+fn opened(t: &mut Thread, ident: Option<CString>, options: i32, facility: i32) -> Res<()> {
+    if audit::wanted() {
+        let shown = match &ident {
+            Some(i) => Str::new(t, &i.to_string_lossy()),
+            None => Obj::from_raw(Value::NONE),
+        };
+        let args = [
+            shown.value(),
+            Value::int(options.into()),
+            Value::int(facility.into()),
+        ];
+        audit::tell(t, "syslog.openlog", &args)?;
+    }
+    open(t, ident, options, facility);
+    Ok(())
+}
+
 fn openlog(t: &mut Thread, a: &[Value]) -> Res {
     let ident = if a[0].is_null() || a[0].is_none() {
         program(t)
@@ -51,7 +70,7 @@ fn openlog(t: &mut Thread, a: &[Value]) -> Res {
     };
     let options = c_int_or(t, a[1], 0)?;
     let facility = c_int_or(t, a[2], libc::LOG_USER)?;
-    open(t, ident, options, facility);
+    opened(t, ident, options, facility)?;
     Ok(Value::NONE)
 }
 
@@ -61,10 +80,12 @@ fn syslog(t: &mut Thread, a: &[Value]) -> Res {
     } else {
         (c_int(t, a[0])?, text(t, a[1], "syslog", 2)?)
     };
+    let said = if a[1].is_null() { a[0] } else { a[1] };
+    audit::tell(t, "syslog.syslog", &[Value::int(priority.into()), said])?;
     let is_open = t.blocking(|| STATE.lock().open);
     if !is_open {
         let ident = program(t);
-        open(t, ident, 0, libc::LOG_USER);
+        opened(t, ident, 0, libc::LOG_USER)?;
     }
     t.blocking(|| {
         let _ident_stays = STATE.lock();
@@ -75,6 +96,7 @@ fn syslog(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn closelog(t: &mut Thread, _a: &[Value]) -> Res {
+    audit::tell(t, "syslog.closelog", &[])?;
     t.blocking(|| {
         let mut state = STATE.lock();
         if state.open {
@@ -92,6 +114,7 @@ fn setlogmask(t: &mut Thread, a: &[Value]) -> Res {
         fn setlogmask(mask: i32) -> i32;
     }
     let mask = c_int(t, a[0])?;
+    audit::tell(t, "syslog.setlogmask", &[a[0]])?;
     // SAFETY: always callable.
     Ok(Value::int(unsafe { setlogmask(mask) }.into()))
 }

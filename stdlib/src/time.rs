@@ -2,6 +2,7 @@
 
 use crate::support::{self, add, add_ints, float_obj, int_obj, none};
 use std::ffi::{CStr, CString};
+use weft_objects::audit;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
 use weft_objects::{float, int, runtime};
@@ -112,6 +113,7 @@ fn clock_settime_ns(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn sleep(t: &mut Thread, a: &[Value]) -> Res {
+    audit::tell(t, "time.sleep", &[a[0]])?;
     let ns = support::nanos(t, a[0])?;
     if ns < 0 {
         return Err(t.value_error("sleep length must be non-negative"));

@@ -554,6 +554,13 @@ impl<P: Payload> World<P> {
         self.crowd.load(Relaxed)
     }
 
+    /// Whether all other threads are away just now, so that none has to be waited for.
+    pub fn is_alone(&self, me: &Peer<P>) -> bool {
+        let registry = self.registry();
+        let mut others = registry.peers.iter().filter(|p| !std::ptr::eq(&***p, me));
+        !others.any(|p| p.is_attached())
+    }
+
     /// Has another thread settle, which comes to a safepoint soon. If all are away, the first that is back.
     // One exchange tells whether the thread was away. If it was not, and goes away after that, it sees the request as it does so,
     // and passes it on: see `detach_slow`.

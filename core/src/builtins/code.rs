@@ -2,6 +2,7 @@
 
 use super::frame_of;
 use crate::compile_api::{compile_object, source_text};
+use weft_objects::audit;
 use weft_objects::cell::Cell;
 use weft_objects::code::Code;
 use weft_objects::function::{Function, run_class_body};
@@ -168,6 +169,7 @@ fn eval(t: &mut Thread, a: &[Value]) -> Res {
         Some(_) => Obj::new(t, source),
         None => compiled(t, source, "eval")?,
     };
+    audit::tell(t, "exec", &[code.value()])?;
     run(t, code.value(), &globals, &locals)
 }
 
@@ -191,6 +193,7 @@ fn exec(t: &mut Thread, a: &[Value]) -> Res {
     let done = match Code::of(source) {
         Some(c) => {
             check_closure(t, c, closure)?;
+            audit::tell(t, "exec", &[source])?;
             if given(closure) {
                 exec_with_closure(t, source, &globals, &locals, closure)?
             } else {
@@ -204,6 +207,7 @@ fn exec(t: &mut Thread, a: &[Value]) -> Res {
         }
         None => {
             let code = compiled(t, source, "exec")?;
+            audit::tell(t, "exec", &[code.value()])?;
             run(t, code.value(), &globals, &locals)?
         }
     };

@@ -160,11 +160,11 @@ pub fn make_function(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
             }
         }
     }
-    // Functions of modules and classes are shared from birth, so that calling them counts nothing: like the classes, they are there to
-    // stay, and freed by the shared collector.
+    // Functions of modules and classes are shared from birth, so that calling and binding them counts nothing: like the classes, they are
+    // there to stay, and freed by the shared collector.
     // SAFETY: the running frame.
     if unsafe { !(*f).namespace.is_null() } {
-        weft_gc::share(t, o.value());
+        weft_gc::share_for_good(t, &o);
     }
     set_reg(t, f, i.a(), o.into_value());
     Ok(())

@@ -1,11 +1,9 @@
 //! The hooks of `sys`: showing values and exceptions, `breakpoint()`, audit hooks.
 
-use parking_lot::Mutex;
 use weft_objects::code::Code;
 use weft_objects::errors::Exception;
-use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
-use weft_objects::runtime::{SharedObj, sys_attr};
+use weft_objects::runtime::sys_attr;
 use weft_objects::traceback::Traceback;
 use weft_objects::{int, runtime, traceback};
 
@@ -184,6 +182,14 @@ pub fn print_uncaught(t: &mut Thread) {
         return;
     };
     let ty = Obj::new(t, type_of(exc.value()).value());
+    let told = [hook.value(), ty.value(), exc.value(), tb.value()];
+    if audit(t, "sys.excepthook", &told).is_err() {
+        let refused = t.exc_matches(&errors::RUNTIME_ERROR);
+        t.clear_exc();
+        if refused {
+            return;
+        }
+    }
     if proto::call(t, hook.value(), &[ty.value(), exc.value(), tb.value()]).is_ok() {
         return;
     }
@@ -273,25 +279,7 @@ fn call_with(t: &mut Thread, f: Value, args: Value, kwargs: Value) -> Res {
 
 // --- audit hooks ---
 
-static AUDIT: PerInterpreter<Mutex<Vec<SharedObj>>> =
-    PerInterpreter::new(Mutex::new(Vec::new()), Default::default);
-
-/// Tells the audit hooks of an event.
-///
-/// # Errors
-/// What a hook raises.
-pub fn audit(t: &mut Thread, event: &str, args: &[Value]) -> Res<()> {
-    let hooks: Vec<Obj> = AUDIT.of(t).lock().iter().map(|h| h.get(t)).collect();
-    if hooks.is_empty() {
-        return Ok(());
-    }
-    let event = Str::intern(t, event);
-    let args = Tuple::from_slice(t, args);
-    for hook in hooks {
-        proto::call(t, hook.value(), &[event.value(), args.value()])?;
-    }
-    Ok(())
-}
+pub use weft_objects::audit::tell as audit;
 
 /// `sys.audit(event, *args)`
 pub fn sys_audit(t: &mut Thread, a: &[Value]) -> Res {
@@ -318,8 +306,7 @@ pub fn addaudithook(t: &mut Thread, a: &[Value]) -> Res {
         return Err(Raised::new_unchecked());
     }
     let hook = Obj::new(t, a[0]);
-    let hook = SharedObj::new(t, hook);
-    AUDIT.of(t).lock().push(hook);
+    weft_objects::audit::add(t, hook);
     Ok(Value::NONE)
 }
 

@@ -3,7 +3,7 @@ import asyncio
 import gc
 import threading
 
-from _checks import check, raises, run, same, says
+from _checks import alone, check, raises, run, same, says
 
 
 def finish(main):
@@ -216,6 +216,40 @@ def case_futures_of_other_classes():
         else:
             check(False)
 
+    finish(main())
+
+
+@alone
+def case_dead_before_the_next_wait():
+    # What the loop has done with is let go before it waits again, however it hangs together, and whatever threads there have been.
+    class Noisy:
+        def __init__(self, n):
+            self.n = n
+
+        def __del__(self):
+            died.append(self.n)
+
+    died = []
+
+    async def fails(noisy):
+        raise ZeroDivisionError
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: died.append(context["message"][-10:]))
+        loop.call_soon(lambda noisy: None, Noisy(1))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        same(died, [1])
+        asyncio.Task(fails(Noisy(2)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        same(died[1], " retrieved")
+        del died[:]
+
+    other = threading.Thread(target=int)
+    other.start()
+    other.join()
     finish(main())
 
 

@@ -63,7 +63,6 @@ pub static NODE: TypeHead = TypeHead {
     has_finalizer: Some(has_finalizer),
     ..container(0)
 };
-pub static FUNCTION: TypeHead = container(TypeFlags::COLLECTED_IF_SHARED);
 pub static WEAK: TypeHead = TypeHead {
     traverse: Some(traverse_weak),
     clear: Some(clear_weak),

@@ -12,7 +12,7 @@ fn this<'a>(v: Value) -> &'a Type {
 }
 
 /// TypeError unless the attribute of the class may be set to the value (NULL: deleted).
-pub(super) fn check_assignable(t: &Thread, ty: &Type, value: Value, name: &str) -> Res<()> {
+pub(super) fn check_assignable(t: &mut Thread, ty: &Type, value: Value, name: &str) -> Res<()> {
     let of = super::c_name(t, ty);
     if ty.has(tf::IMMUTABLE) {
         return Err(t.type_error(format!(
@@ -23,6 +23,10 @@ pub(super) fn check_assignable(t: &Thread, ty: &Type, value: Value, name: &str) 
         return Err(t.type_error(format!(
             "cannot delete '{name}' attribute of immutable type '{of}'"
         )));
+    }
+    if crate::audit::wanted() {
+        let name = Str::intern(t, name).value();
+        crate::audit::tell(t, "object.__setattr__", &[ty.value(), name, value])?;
     }
     Ok(())
 }

@@ -441,6 +441,8 @@ pub fn set_class(t: &mut Thread, v: Value, cls: Value) -> Res<()> {
         );
         return Err(t.type_error(msg));
     };
+    let name = crate::id!(t, "__class__").value();
+    crate::audit::tell(t, "object.__setattr__", &[v, name, cls])?;
     let old = type_of(v);
     let module = |ty: &Type| ty.is_subtype(&crate::module::MODULE);
     if (new.has(tf::IMMUTABLE) || old.has(tf::IMMUTABLE)) && !(module(new) && module(old)) {

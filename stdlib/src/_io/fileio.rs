@@ -4,6 +4,7 @@ use super::base::{IoBase, RAW_IO_BASE, closed_error, finalize};
 use super::{offset_arg, size_arg, unsupported};
 use crate::support::{self, PathOrFd, retry, retry_os};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering::*};
+use weft_objects::audit;
 use weft_objects::bytes::Bytes;
 use weft_objects::memory;
 use weft_objects::prelude::*;
@@ -245,6 +246,10 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     };
     let closefd = support::truth_or(t, a[2], true)?;
     let (open, flags) = parse_mode(t, &mode)?;
+    if audit::wanted() {
+        let (mode, open) = (Str::new(t, &mode), Value::int(open.into()));
+        audit::tell(t, "open", &[a[0], mode.value(), open])?;
+    }
     f.flags
         .store(flags | if closefd { CLOSEFD } else { 0 }, Relaxed);
     let fd = if int::is_int(a[0]) {

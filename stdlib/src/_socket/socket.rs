@@ -5,6 +5,7 @@ use super::{DEFAULT_TIMEOUT, message, timeout_arg, timeout_value};
 use crate::support::{self, c_int, c_int_or};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::*};
 use std::time::{Duration, Instant};
+use weft_objects::audit;
 use weft_objects::buffer;
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
@@ -193,6 +194,8 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     let kind = c_int_or(t, a[1], -1)?;
     let protocol = c_int_or(t, a[2], -1)?;
     let s = Socket::this(v);
+    let told = [family, kind, protocol].map(|n| Value::int(n.into()));
+    audit::tell(t, "socket.__new__", &[v, told[0], told[1], told[2]])?;
     if !a[3].is_null() && !a[3].is_none() {
         return adopt(t, s, a[3], [family, kind, protocol]);
     }
@@ -342,6 +345,7 @@ fn accept(t: &mut Thread, a: &[Value]) -> Res {
 fn bind(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
     let address = parse(t, s.family(), a[1], "bind")?;
+    audit::tell(t, "socket.bind", &[a[0], a[1]])?;
     let fd = s.fd();
     // SAFETY: an address with its length.
     support::retry_os(t, || unsafe {
@@ -386,6 +390,7 @@ fn connect_to(t: &mut Thread, s: &Socket, address: &Address) -> Res<Result<(), i
 fn connect(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
     let address = parse(t, s.family(), a[1], "connect")?;
+    audit::tell(t, "socket.connect", &[a[0], a[1]])?;
     match connect_to(t, s, &address)? {
         Ok(()) => Ok(Value::NONE),
         Err(libc::EWOULDBLOCK) if s.timeout() > 0 => Err(timed_out(t)),
@@ -396,6 +401,7 @@ fn connect(t: &mut Thread, a: &[Value]) -> Res {
 fn connect_ex(t: &mut Thread, a: &[Value]) -> Res {
     let s = Socket::this(a[0]);
     let address = parse(t, s.family(), a[1], "connect_ex")?;
+    audit::tell(t, "socket.connect", &[a[0], a[1]])?;
     let e = connect_to(t, s, &address)?.err().unwrap_or(0);
     Ok(Value::int(e.into()))
 }

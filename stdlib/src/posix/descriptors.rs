@@ -16,6 +16,7 @@ fn open(t: &mut Thread, a: &[Value]) -> Res {
     let flags = support::c_int(t, a[1])? | libc::O_CLOEXEC;
     let mode = support::c_int_or(t, a[2], 0o777)? as libc::c_uint;
     let dir = dir_fd(t, a[3])?;
+    audit::tell(t, "open", &[a[0], Value::NONE, Value::int(flags.into())])?;
     match retry(
         t,
         // SAFETY: the path is ours.
@@ -230,6 +231,7 @@ fn sync(t: &mut Thread, _a: &[Value]) -> Res {
 fn ftruncate(t: &mut Thread, a: &[Value]) -> Res {
     let fd = fd_arg(t, a[0])?;
     let n = long(t, a[1])?;
+    audit::tell(t, "os.truncate", &[a[0], a[1]])?;
     // SAFETY: always callable.
     retry_os(t, || unsafe { libc::ftruncate(fd, n) } as isize)?;
     Ok(Value::NONE)
@@ -239,6 +241,7 @@ fn lockf(t: &mut Thread, a: &[Value]) -> Res {
     let fd = fd_arg(t, a[0])?;
     let how = support::c_int(t, a[1])?;
     let n = long(t, a[2])?;
+    audit::tell(t, "os.lockf", &[a[0], a[1], a[2]])?;
     // SAFETY: always callable.
     call_os(t, || unsafe { libc::lockf(fd, how, n) } as isize)?;
     Ok(Value::NONE)

@@ -143,6 +143,7 @@ fn text(t: &Thread, name: &[u8], is_bytes: bool) -> Obj {
 
 fn listdir(t: &mut Thread, a: &[Value]) -> Res {
     let p = Target::parse(t, a[0], "listdir")?;
+    audit::tell(t, "os.listdir", &[a[0]])?;
     let r = t.blocking(|| {
         let mut dir = Dir::open(&p)?;
         let mut found = Vec::new();
@@ -273,6 +274,7 @@ fn finalize_scan(t: &mut Thread, v: Value) -> Res<()> {
 
 fn scandir(t: &mut Thread, a: &[Value]) -> Res {
     let p = Target::parse(t, a[0], "scandir")?;
+    audit::tell(t, "os.scandir", &[a[0]])?;
     let dir = match t.blocking(|| Dir::open(&p)) {
         Ok(dir) => dir,
         Err(e) => return Err(t.os_error(e, p.name())),

@@ -53,6 +53,7 @@ fn checked_name(t: &mut Thread, v: Value) -> Res<CString> {
 fn putenv(t: &mut Thread, a: &[Value]) -> Res {
     let name = checked_name(t, a[0])?;
     let v = fs_string(t, a[1])?;
+    audit::tell(t, "os.putenv", &[a[0], a[1]])?;
     let os = std::ffi::OsStr::from_bytes;
     // SAFETY: Rust's readers of the environment hold the same lock; C's are as safe as in any program that has `setenv`.
     unsafe { std::env::set_var(os(name.as_bytes()), os(v.as_bytes())) };
@@ -61,6 +62,7 @@ fn putenv(t: &mut Thread, a: &[Value]) -> Res {
 
 fn unsetenv(t: &mut Thread, a: &[Value]) -> Res {
     let name = checked_name(t, a[0])?;
+    audit::tell(t, "os.unsetenv", &[a[0]])?;
     // SAFETY: as in `putenv`.
     unsafe { std::env::remove_var(std::ffi::OsStr::from_bytes(name.as_bytes())) };
     Ok(Value::NONE)

@@ -137,6 +137,7 @@ pub fn refuse_isolated(t: &Thread, what: u32, shown: &str) -> Res<()> {
 fn fork(t: &mut Thread, _a: &[Value]) -> Res {
     refuse_isolated(t, interpreter::FORK, "fork")?;
     refuse_at_end(t, "can't fork")?;
+    audit::tell(t, "os.fork", &[])?;
     // SAFETY: the world stands still, and the child cleans up after the threads that it has not.
     match fork_with(t, || unsafe { libc::fork() }) {
         Ok(pid) => {
@@ -151,6 +152,7 @@ fn fork(t: &mut Thread, _a: &[Value]) -> Res {
 
 fn forkpty(t: &mut Thread, _a: &[Value]) -> Res {
     refuse_isolated(t, interpreter::FORK, "fork")?;
+    audit::tell(t, "os.forkpty", &[])?;
     let mut master = -1;
     let null = std::ptr::null_mut();
     // SAFETY: as in `fork`; the number is ours, the rest is not asked for.

@@ -9,6 +9,11 @@ fn mode_or(t: &mut Thread, v: Value, default: i32) -> Res<libc::mode_t> {
 fn mkdir(t: &mut Thread, a: &[Value]) -> Res {
     let (p, dir) = path_and_dir(t, a[0], a[2], "mkdir")?;
     let mode = mode_or(t, a[1], 0o777)?;
+    audit::tell(
+        t,
+        "os.mkdir",
+        &[a[0], Value::int(mode.into()), at_dir(a[2])],
+    )?;
     // SAFETY: the path is ours.
     call_on(
         t,
@@ -19,6 +24,7 @@ fn mkdir(t: &mut Thread, a: &[Value]) -> Res {
 
 fn rmdir(t: &mut Thread, a: &[Value]) -> Res {
     let (p, dir) = path_and_dir(t, a[0], a[1], "rmdir")?;
+    audit::tell(t, "os.rmdir", &[a[0], at_dir(a[1])])?;
     // SAFETY: the path is ours.
     call_on(
         t,
@@ -29,6 +35,7 @@ fn rmdir(t: &mut Thread, a: &[Value]) -> Res {
 
 fn remove_file(t: &mut Thread, a: &[Value], func: &str) -> Res {
     let (p, dir) = path_and_dir(t, a[0], a[1], func)?;
+    audit::tell(t, "os.remove", &[a[0], at_dir(a[1])])?;
     // SAFETY: the path is ours.
     call_on(
         t,
@@ -53,6 +60,7 @@ fn about_both(t: &mut Thread, src: &Path, dst: &Path, r: Result<isize, i32>) -> 
 
 fn do_rename(t: &mut Thread, a: &[Value], func: &str) -> Res {
     let (src, dst, from, to) = two_paths(t, a, func)?;
+    audit::tell(t, "os.rename", &[a[0], a[1], at_dir(a[2]), at_dir(a[3])])?;
     // SAFETY: the paths are ours.
     let r = call(
         t,
@@ -63,6 +71,7 @@ fn do_rename(t: &mut Thread, a: &[Value], func: &str) -> Res {
 
 fn link(t: &mut Thread, a: &[Value]) -> Res {
     let (src, dst, from, to) = two_paths(t, a, "link")?;
+    audit::tell(t, "os.link", &[a[0], a[1], at_dir(a[2]), at_dir(a[3])])?;
     let follow = support::truth_or(t, a[4], true)?;
     let flags = if follow { libc::AT_SYMLINK_FOLLOW } else { 0 };
     // SAFETY: the paths are ours.
@@ -77,6 +86,7 @@ fn symlink(t: &mut Thread, a: &[Value]) -> Res {
     let src = support::path(t, a[0], "symlink", "src")?;
     let dst = support::path(t, a[1], "symlink", "dst")?;
     let dir = dir_fd(t, a[3])?;
+    audit::tell(t, "os.symlink", &[a[0], a[1], at_dir(a[3])])?;
     // SAFETY: the paths are ours.
     let r = call(
         t,
@@ -161,6 +171,7 @@ fn makedev(t: &mut Thread, a: &[Value]) -> Res {
 fn truncate(t: &mut Thread, a: &[Value]) -> Res {
     let p = support::path_or_fd(t, a[0], "truncate", "path", true)?;
     let length = long(t, a[1])?;
+    audit::tell(t, "os.truncate", &[a[0], a[1]])?;
     let name = target_name(t, &p);
     // SAFETY: the path is ours.
     call_on(t, name, || unsafe {
@@ -173,6 +184,7 @@ fn truncate(t: &mut Thread, a: &[Value]) -> Res {
 
 fn chdir(t: &mut Thread, a: &[Value]) -> Res {
     let p = support::path_or_fd(t, a[0], "chdir", "path", true)?;
+    audit::tell(t, "os.chdir", &[a[0]])?;
     let name = target_name(t, &p);
     // SAFETY: the path is ours.
     call_on(t, name, || unsafe {
@@ -185,6 +197,7 @@ fn chdir(t: &mut Thread, a: &[Value]) -> Res {
 
 fn fchdir(t: &mut Thread, a: &[Value]) -> Res {
     let fd = support::fileno(t, a[0])?;
+    audit::tell(t, "os.chdir", &[a[0]])?;
     // SAFETY: always callable.
     support::retry_os(t, || unsafe { libc::fchdir(fd) } as isize)?;
     Ok(Value::NONE)

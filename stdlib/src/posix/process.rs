@@ -111,6 +111,7 @@ fn execve(t: &mut Thread, a: &[Value]) -> Res {
 
 fn system(t: &mut Thread, a: &[Value]) -> Res {
     let command = fs_string(t, a[0])?;
+    audit::tell(t, "os.system", &[a[0]])?;
     // SAFETY: the text is ours.
     Ok(Value::int(i64::from(
         t.blocking(|| unsafe { libc::system(command.as_ptr()) }),
@@ -119,6 +120,7 @@ fn system(t: &mut Thread, a: &[Value]) -> Res {
 
 fn kill(t: &mut Thread, a: &[Value]) -> Res {
     let (pid, signal) = (support::c_int(t, a[0])?, support::c_int(t, a[1])?);
+    audit::tell(t, "os.kill", &[a[0], a[1]])?;
     // SAFETY: always callable.
     done(t, unsafe { libc::kill(pid, signal) })?;
     // It may have been for this process.
@@ -128,6 +130,7 @@ fn kill(t: &mut Thread, a: &[Value]) -> Res {
 
 fn killpg(t: &mut Thread, a: &[Value]) -> Res {
     let (group, signal) = (support::c_int(t, a[0])?, support::c_int(t, a[1])?);
+    audit::tell(t, "os.killpg", &[a[0], a[1]])?;
     // SAFETY: always callable.
     done(t, unsafe { libc::killpg(group, signal) })?;
     weft_objects::runtime::check_signals(t)?;

@@ -194,6 +194,7 @@ fn chmod(t: &mut Thread, a: &[Value]) -> Res {
     let p = support::path_or_fd(t, a[0], "chmod", "path", true)?;
     let mode = support::c_int(t, a[1])? as libc::mode_t;
     let dir = dir_fd(t, a[2])?;
+    audit::tell(t, "os.chmod", &[a[0], a[1], at_dir(a[2])])?;
     let follow = support::truth_or(t, a[3], true)?;
     let r = match &p {
         PathOrFd::Fd(fd) => {
@@ -230,6 +231,7 @@ fn chmod(t: &mut Thread, a: &[Value]) -> Res {
 fn fchmod(t: &mut Thread, a: &[Value]) -> Res {
     let fd = support::c_int(t, a[0])?;
     let mode = support::c_int(t, a[1])? as libc::mode_t;
+    audit::tell(t, "os.chmod", &[a[0], a[1], Value::int(-1)])?;
     // SAFETY: always callable.
     support::retry_os(t, || unsafe { libc::fchmod(fd, mode) } as isize)?;
     Ok(Value::NONE)
@@ -269,6 +271,7 @@ fn chown(t: &mut Thread, a: &[Value]) -> Res {
     let p = support::path_or_fd(t, a[0], "chown", "path", true)?;
     let (uid, gid) = (id(t, a[1], "uid")?, id(t, a[2], "gid")?);
     let dir = dir_fd(t, a[3])?;
+    audit::tell(t, "os.chown", &[a[0], a[1], a[2], at_dir(a[3])])?;
     let follow = support::truth_or(t, a[4], true)?;
     let name = target_name(t, &p);
     match &p {
@@ -289,6 +292,7 @@ fn chown(t: &mut Thread, a: &[Value]) -> Res {
 fn lchown(t: &mut Thread, a: &[Value]) -> Res {
     let p = support::path(t, a[0], "lchown", "path")?;
     let (uid, gid) = (id(t, a[1], "uid")?, id(t, a[2], "gid")?);
+    audit::tell(t, "os.chown", &[a[0], a[1], a[2], Value::int(-1)])?;
     // SAFETY: the path is ours.
     call_on(
         t,
@@ -300,6 +304,7 @@ fn lchown(t: &mut Thread, a: &[Value]) -> Res {
 fn fchown(t: &mut Thread, a: &[Value]) -> Res {
     let fd = support::c_int(t, a[0])?;
     let (uid, gid) = (id(t, a[1], "uid")?, id(t, a[2], "gid")?);
+    audit::tell(t, "os.chown", &[a[0], a[1], a[2], Value::int(-1)])?;
     // SAFETY: always callable.
     support::retry_os(t, || unsafe { libc::fchown(fd, uid, gid) } as isize)?;
     Ok(Value::NONE)
@@ -383,6 +388,7 @@ fn utime(t: &mut Thread, a: &[Value]) -> Res {
     let p = support::path_or_fd(t, a[0], "utime", "path", true)?;
     let times = two_times(t, a[1], a[2])?;
     let dir = dir_fd(t, a[3])?;
+    audit::tell(t, "os.utime", &[a[0], a[1], a[2], at_dir(a[3])])?;
     let follow = support::truth_or(t, a[4], true)?;
     let name = target_name(t, &p);
     match &p {

@@ -47,6 +47,7 @@ fn ask(t: &mut Thread, target: &Target, f: impl FnOnce(*mut u8, usize) -> isize)
 fn getxattr(t: &mut Thread, a: &[Value]) -> Res {
     let target = Target::parse(t, a[0], a[2], "getxattr")?;
     let name = fs_string(t, a[1])?;
+    audit::tell(t, "os.getxattr", &[a[0], a[1]])?;
     // SAFETY: path, name and buffer are ours.
     let v = ask(t, &target, |p, n| unsafe {
         match &target.p {
@@ -65,6 +66,11 @@ fn setxattr(t: &mut Thread, a: &[Value]) -> Res {
     let name = fs_string(t, a[1])?;
     let v = buffer::get(t, a[2])?;
     let flags = support::c_int_or(t, a[3], 0)?;
+    audit::tell(
+        t,
+        "os.setxattr",
+        &[a[0], a[1], a[2], Value::int(flags.into())],
+    )?;
     let (p, n) = (v.as_bytes().as_ptr(), v.as_bytes().len());
     let about = target.name(t);
     // SAFETY: path and name are ours, the view keeps its memory in place.
@@ -83,6 +89,7 @@ fn setxattr(t: &mut Thread, a: &[Value]) -> Res {
 fn removexattr(t: &mut Thread, a: &[Value]) -> Res {
     let target = Target::parse(t, a[0], a[2], "removexattr")?;
     let name = fs_string(t, a[1])?;
+    audit::tell(t, "os.removexattr", &[a[0], a[1]])?;
     let about = target.name(t);
     // SAFETY: path and name are ours.
     call_on(t, about, || unsafe {
