@@ -40,11 +40,7 @@ pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
-<<<<<<< HEAD
-pub use publish::{publish, published_with, share};
-=======
-pub use publish::{publish, share, share_for_good};
->>>>>>> befb76f08b4c3a8c1cfe431e413c0368e5f76a6b
+pub use publish::{publish, published_with, share, share_for_good};
 pub use shared::wait_for_finalizers;
 pub use slot::Slot;
 #[cfg(feature = "gil")]
