@@ -186,7 +186,7 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 fn get(t: &mut Thread, a: &[Value]) -> Res {
     let default = if a[2].is_null() { Value::NONE } else { a[2] };
     let found = lookup(t, frame_of(a[0]), a[1])?;
-    Ok(found.map_or(default, Obj::into_value))
+    Ok(found.unwrap_or_else(|| Obj::new(t, default)).into())
 }
 
 fn set_default(t: &mut Thread, a: &[Value]) -> Res {

@@ -297,7 +297,7 @@ fn var_new(t: &mut Thread, _cls: Value, args: Args<'_>) -> Res {
 fn var_repr(t: &mut Thread, v: Value) -> Res {
     let (name, default) = (own(t, &var(v).name), own(t, &var(v).default));
     let mut out = b"<ContextVar name=".to_vec();
-    let r = proto::repr(t, name.map_or(Value::NONE, Obj::into_value))?;
+    let r = proto::repr(t, name.as_ref().map_or(Value::NONE, Obj::value))?;
     errors::append(&mut out, &r);
     if let Some(d) = default {
         out.extend_from_slice(b" default=");

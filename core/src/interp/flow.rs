@@ -531,16 +531,15 @@ fn ended(t: &mut Thread, raising: bool) -> Res<Outcome> {
 /// Throws into a suspended generator whose running flag has been taken: into what it delegates to, if it does.
 fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
     // SAFETY: a suspended generator's pc is behind a Yield; its registers are ours while we have the flag.
-    let (i, receiver) = unsafe {
+    let receiver = unsafe {
         let i = Instr((*g.pc.get().sub(1)).load(Relaxed));
         let receiver = if i.arg() & 1 == 1 {
             g.registers().get(i.c()).copied()
         } else {
             None
         };
-        (i, receiver.filter(|v| !v.is_null()).map(|v| Obj::new(t, v)))
+        receiver.filter(|v| !v.is_null()).map(|v| Obj::new(t, v))
     };
-    let _ = i;
     let Some(receiver) = receiver else {
         return throw_here(t, g, gv, exc);
     };

@@ -64,6 +64,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                     }
                     p = p.add(1);
                 }
+                finalize(t);
                 ENTERED.set((f as usize, h.target as usize, place(t, f, at)));
                 let exc = t.exc.replace(Value::NULL);
                 set_reg(t, f, depth, exc);
@@ -71,7 +72,6 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 if watches_exceptions() && !fire::handled(t, f, reg(f, depth)) {
                     continue;
                 }
-                finalize(t);
                 return Some(f);
             }
             if watches_exceptions() {

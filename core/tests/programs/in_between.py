@@ -237,6 +237,15 @@ def case_a_generator_has_one_frame_object():
         check(len(frames) == 1, "one frame object, not %d" % len(frames))
 
 
+def case_a_default_that_is_given_back():
+    for n in range(100):
+        kept = ["kept", n]
+        same(sys._getframe().f_locals.get("nothing", kept), ["kept", n])
+        same(sys._getframe().f_locals.get("nothing", ["made", n]), ["made", n])
+        same(churn()[2][1], [1])
+        same(kept, ["kept", n])
+
+
 def case_a_frame_object_leads_to_its_generator():
     def gen():
         x = [1]

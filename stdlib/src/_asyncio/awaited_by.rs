@@ -36,21 +36,22 @@ pub fn discard(t: &mut Thread, v: Value, waiter: Value) -> Res<()> {
     let (Some(f), Some(_)) = (Future::of(v), Future::of(waiter)) else {
         return Ok(());
     };
-    // It is nearly always the only one.
-    let now = f.awaited_by.get();
-    if now.is_null() {
-        return Ok(());
-    }
-    if !now.same(waiter) {
-        let now = Obj::new(t, now);
-        if Set::exact(now.value()).is_some() {
-            Set::of_obj(&now).remove(t, waiter)?;
+    loop {
+        // It is nearly always the only one.
+        let Some(now) = own(t, &f.awaited_by) else {
+            return Ok(());
+        };
+        if !now.value().same(waiter) {
+            if Set::exact(now.value()).is_some() {
+                Set::of_obj(&now).remove(t, waiter)?;
+            }
+            return Ok(());
         }
-        return Ok(());
+        // Else it is one of several by now.
+        if replace(t, f, Some(&now), Value::NULL) {
+            return Ok(());
+        }
     }
-    let now = Obj::new(t, now);
-    replace(t, f, Some(&now), Value::NULL);
-    Ok(())
 }
 
 /// Stores the word if `now` is still there. False: another thread has been faster, and the reference is dropped.
