@@ -410,7 +410,7 @@ fn frames_of(t: &Thread, other: &Thread) -> Option<Obj> {
             let o = frame::object_of(t, f);
             weft_gc::share(t, o.value());
             if let Some(fo) = FrameObject::of(o.value()) {
-                fo.thread_tag.set(other as *const Thread as u64);
+                fo.thread_tag.store(other as *const Thread as u64, Relaxed);
                 fo.lasti.store((*f).instr() as u64, Relaxed);
                 if let Some(back) = outer.take() {
                     fo.back.set(t, &fo.header, back.into_value());

@@ -61,6 +61,10 @@ pub struct CollectStats {
 }
 
 impl GcState {
+    /// The thread's pages have so many bytes more of containers that are alive.
+    pub(crate) fn adopted(&self, bytes: usize) {
+        self.alive.set(self.alive.get() + bytes);
+    }
     /// Whether automatic collection is on, for all threads.
     pub fn enabled() -> bool {
         ENABLED.load(Relaxed)
@@ -527,7 +531,7 @@ fn one_less(large: &mut HashMap<*const Header, u32>, h: &Header) -> u16 {
     short(*left)
 }
 
-/// What the thread's registers hold, which stand still, whether they count it or not.
+/// What the thread's registers hold, which stand still, whether they count it or not, and what it runs.
 fn registers(t: &Thread, roots: &mut Vec<*const Header>) {
     let mut p = t.regs.base();
     while p < t.regs.top() {
@@ -539,4 +543,5 @@ fn registers(t: &Thread, roots: &mut Vec<*const Header>) {
             p = p.add(1);
         }
     }
+    crate::thread::each_held_above(t, &mut |v| roots.push(v.ptr()));
 }

@@ -55,6 +55,8 @@ pub mod TypeFlags {
     pub const FINALIZE: u32 = 4;
     /// Objects may hold uncounted references (see [`crate::keep`]).
     pub const UNCOUNTED: u32 = 16;
+    /// Objects lead to another one without referring to it (see [`crate::published_with`]).
+    pub const LEADS_ON: u32 = 32;
 }
 
 /// Visits each counted reference of an object.

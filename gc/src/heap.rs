@@ -267,6 +267,7 @@ impl Heap {
             // What was on the ended thread's free list. Blocks on their way to the remote list are told apart by their links.
             let (head, found) = free_blocks(page.0, self.free[class].get());
             self.rejuvenate(page.0);
+            t.gc.adopted((*page.0).age.alive());
             self.grow(t, found * (*page.0).block_size(), (*page.0).leaf);
             self.free[class].set(head);
             self.take_remote(&*page.0, class);

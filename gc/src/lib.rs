@@ -40,14 +40,14 @@ pub use header::{Flags, Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 pub use heap::{MAX_BLOCK, any_object, for_each_object, live_objects};
 pub use lock::{Locked, lock};
 pub use obj::{Borrowed, Obj};
-pub use publish::{publish, share, share_for_good};
+pub use publish::{publish, published_with, share, share_for_good};
 pub use shared::wait_for_finalizers;
 pub use slot::Slot;
 #[cfg(feature = "gil")]
 pub use thread::gil;
 pub use thread::{
-    Registers, Thread, ThreadPayload, before_publishing, discard_state, fork, multithreaded,
-    spawn_state, world,
+    Registers, Thread, ThreadPayload, before_publishing, discard_state, fork, held_above,
+    multithreaded, spawn_state, world,
 };
 pub use value::Value;
 pub use verify::verify_enabled;

@@ -1,10 +1,11 @@
 //! Publication: the move local → shared of an object and all that it reaches (I1, I3). Model: `loom-tests/tests/publication.rs`.
 
 use crate::barrier::{self, Node};
-use crate::header::{Flags, Header};
+use crate::header::{Flags, Header, TypeFlags};
 use crate::obj::Obj;
 use crate::thread::Thread;
 use crate::value::Value;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering::*};
 
 /// Publishes what `v` refers to, if that is a local object. Call before storing it where other threads can reach it.
@@ -58,6 +59,15 @@ pub(crate) fn publish_reached(t: &Thread, root: &Header) {
     }
 }
 
+type PublishedWith = fn(&Header) -> Option<&Header>;
+static PUBLISHED_WITH: OnceLock<PublishedWith> = OnceLock::new();
+
+/// `f` gives what objects of types with [`TypeFlags::LEADS_ON`] lead to besides what they refer to: it is published with them, so that who
+/// can reach the one finds the other shared. To be said once, before anything runs.
+pub fn published_with(f: PublishedWith) {
+    let _ = PUBLISHED_WITH.set(f);
+}
+
 impl Node for Header {
     fn owner(&self) -> &AtomicU16 {
         &self.owner
@@ -91,6 +101,11 @@ impl Node for Header {
         }
         if let Some(target) = crate::weak::target_of(self) {
             f(target);
+        }
+        if self.ty().gc_flags.load(Relaxed) & TypeFlags::LEADS_ON != 0
+            && let Some(other) = PUBLISHED_WITH.get().and_then(|with| with(self))
+        {
+            f(other);
         }
     }
 }

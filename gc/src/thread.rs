@@ -217,6 +217,25 @@ pub fn before_publishing(f: fn(&Thread)) {
     let _ = BEFORE_PUBLISHING.set(f);
 }
 
+/// What a thread's layers above refer to besides its registers: see [`held_above`].
+type HeldAbove = fn(&Thread, &mut dyn FnMut(Value));
+static HELD_ABOVE: OnceLock<HeldAbove> = OnceLock::new();
+
+/// `f` gives what the layers above refer to for a thread without counting it, for collections, while that thread stands still. To be
+/// said once, before anything runs.
+pub fn held_above(f: HeldAbove) {
+    let _ = HELD_ABOVE.set(f);
+}
+
+/// Calls `f` with each of these for `t`.
+pub(crate) fn each_held_above(t: &Thread, f: &mut dyn FnMut(Value)) {
+    if let Some(held) = HELD_ABOVE.get()
+        && !t.ext().is_null()
+    {
+        held(t, f);
+    }
+}
+
 /// Makes the state of a new thread, detached, with room for `registers` registers. `None`: too many threads, or no
 /// memory. A state that is never entered is given to [`discard_state`].
 ///

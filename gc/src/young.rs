@@ -113,6 +113,10 @@ impl Age {
         }
     }
 
+    pub(crate) fn alive(&self) -> usize {
+        self.alive.get()
+    }
+
     /// So many bytes are alive now. Gives how many were.
     pub(crate) fn count(&self, alive: usize) -> usize {
         self.alive.replace(alive)

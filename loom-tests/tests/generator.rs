@@ -11,7 +11,7 @@ mod barrier;
 mod turn;
 
 use barrier::Word;
-use turn::{CREATED, FINISHED, RUNNING, SUSPENDED, begin, end, reveal};
+use turn::{CREATED, FINISHED, RUNNING, SUSPENDED, begin, end, look, reveal, seen};
 use weft_loom_tests::{Watched, fails, holds};
 use weft_threads::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
 use weft_threads::sync::{Arc, thread};
@@ -274,5 +274,39 @@ fn a_suspended_chain_is_published() {
         chain_yields(|[outermost, ..]| {
             outermost.shared.exchange(1, || ());
         })
+    });
+}
+
+/// One thread looks at the registers while another one runs the generator, which it must not be refused for that.
+fn looked_at(steps: Steps, look: fn(&AtomicU8, bool) -> Result<u8, u8>) {
+    let g = Generator::new(SUSPENDED);
+    let other = {
+        let g = g.clone();
+        thread::spawn(move || {
+            if let Ok(state) = look(&g.state, false) {
+                assert!(g.registers.get() < 2);
+                (steps.end)(&g.state, state);
+            }
+        })
+    };
+    assert_eq!(g.next(steps, false), Some(Some(0)), "refused");
+    other.join().unwrap();
+    assert_eq!(seen(&g.state), SUSPENDED);
+}
+
+#[test]
+fn who_looks_is_waited_for() {
+    holds(4, || looked_at(REAL, look));
+}
+
+#[test]
+fn broken_looking_as_if_running() {
+    fails(3, || looked_at(REAL, begin));
+}
+
+#[test]
+fn broken_looking_without_saying_so() {
+    fails(3, || {
+        looked_at(REAL, |state, _| Ok(state.load(Relaxed)));
     });
 }

@@ -4,8 +4,8 @@
 use crate::cell::{fresh, own};
 use crate::gc_slots;
 use crate::generator::{
-    ASYNC_GENERATOR, COROUTINE, FINISHED, GENERATOR, Generator, Outcome, Resume, SUSPENDED, resume,
-    thrown,
+    ASYNC_GENERATOR, COROUTINE, FINISHED, GENERATOR, Generator, Outcome, RUNNING, Resume,
+    SUSPENDED, resume, state_of, thrown,
 };
 use crate::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering::*};
@@ -110,7 +110,7 @@ fn init_hooks(t: &mut Thread, v: Value) -> Res<()> {
     let Some(g) = Generator::of(v) else {
         return Ok(());
     };
-    if g.hooks_inited.replace(true) {
+    if g.hooks_inited.swap(true, Relaxed) {
         return Ok(());
     }
     let finalizer = t.vm().asyncgen_finalizer.get();
@@ -171,7 +171,7 @@ fn unwrap(t: &mut Thread, g: &Generator, r: Res<Outcome>) -> Res<Outcome> {
                     let held = Obj::own(v);
                     let value = to_reg(t, w.value.get());
                     drop(held);
-                    g.async_running.set(false);
+                    g.async_running.store(false, Release);
                     Ok(Outcome::Returned(value))
                 }
                 None => Ok(Outcome::Yielded(v)),
@@ -181,17 +181,24 @@ fn unwrap(t: &mut Thread, g: &Generator, r: Res<Outcome>) -> Res<Outcome> {
             if t.exc_matches(&errors::STOP_ASYNC_ITERATION)
                 || t.exc_matches(&errors::GENERATOR_EXIT)
             {
-                g.closed.set(true);
+                g.closed.store(true, Relaxed);
             }
-            g.async_running.set(false);
+            at_rest(g);
             r
         }
     }
 }
 
-/// Before the first step: nobody else may be running the generator.
+/// An awaitable's work has ended. Unless it was refused because another thread runs the generator: whose that is says so.
+fn at_rest(g: &Generator) {
+    if g.state.load(Acquire) != RUNNING {
+        g.async_running.store(false, Release);
+    }
+}
+
+/// Before the first step: this awaitable is the one that runs the generator from here on, and there is no other one.
 fn start(t: &Thread, s: &Step, g: &Generator, what: &str) -> Res<()> {
-    if g.async_running.get() {
+    if g.async_running.swap(true, Acquire) {
         s.set_state(CLOSED);
         return Err(t.runtime_error(format!(
             "{what}(): asynchronous generator is already running"
@@ -214,9 +221,8 @@ fn asend_send(t: &mut Thread, v: Value, arg: Value) -> Res<Outcome> {
             }
             s.set_state(ITER);
         }
-        _ => {}
+        _ => g.async_running.store(true, Relaxed),
     }
-    g.async_running.set(true);
     let r = resume(t, go.value(), Resume::Send(arg.into_value()));
     let r = unwrap(t, g, r);
     if !matches!(r, Ok(Outcome::Yielded(_))) {
@@ -234,7 +240,6 @@ fn asend_throw(t: &mut Thread, v: Value, exc: Obj) -> Res<Outcome> {
         INIT => {
             start(t, s, g, "anext")?;
             s.set_state(ITER);
-            g.async_running.set(true);
         }
         _ => {}
     }
@@ -260,19 +265,19 @@ fn athrow_end(t: &mut Thread, s: &Step, g: &Generator, r: Res<Outcome>) -> Res<O
             if crate::cast_exact::<Wrapped>(v, &ASYNC_GEN_WRAPPED_VALUE).is_some() =>
         {
             drop(Obj::own(v));
-            g.async_running.set(false);
+            g.async_running.store(false, Release);
             s.set_state(CLOSED);
             Err(t.runtime_error("async generator ignored GeneratorExit"))
         }
         Ok(Outcome::Yielded(v)) => Ok(Outcome::Yielded(v)),
         Ok(Outcome::Returned(r)) => {
             drop(Obj::own(r));
-            g.async_running.set(false);
+            g.async_running.store(false, Release);
             s.set_state(CLOSED);
             Ok(Outcome::Returned(Value::NONE))
         }
         Err(e) => {
-            g.async_running.set(false);
+            at_rest(g);
             s.set_state(CLOSED);
             if t.exc_matches(&errors::STOP_ASYNC_ITERATION)
                 || t.exc_matches(&errors::GENERATOR_EXIT)
@@ -303,17 +308,18 @@ fn athrow_send(t: &mut Thread, v: Value, arg: Value) -> Res<Outcome> {
     }
     let closing = s.value.get().is_null();
     start(t, s, g, if closing { "aclose" } else { "athrow" })?;
-    if g.closed.get() {
+    if g.closed.load(Relaxed) {
+        g.async_running.store(false, Release);
         s.set_state(CLOSED);
         return Err(t.raise_args(&errors::STOP_ASYNC_ITERATION, Vec::new()));
     }
     if !arg.is_none() {
+        g.async_running.store(false, Release);
         return Err(t.runtime_error("can't send non-None value to a just-started coroutine"));
     }
     s.set_state(ITER);
-    g.async_running.set(true);
     let exc = if closing {
-        g.closed.set(true);
+        g.closed.store(true, Relaxed);
         Ok(errors::new_exception(
             t,
             &errors::GENERATOR_EXIT,
@@ -352,7 +358,6 @@ fn athrow_throw(t: &mut Thread, v: Value, exc: Obj) -> Res<Outcome> {
                 },
             )?;
             s.set_state(ITER);
-            g.async_running.set(true);
         }
         _ => {}
     }
@@ -504,7 +509,7 @@ fn is_coroutine(v: Value) -> bool {
 /// TypeError if `v` cannot be awaited; RuntimeError for a coroutine that is awaited already.
 pub fn get_awaitable(t: &mut Thread, v: Value, kind: u8) -> Res {
     if is_coroutine(v) {
-        let suspended = Generator::of(v).is_some_and(|g| g.state.load(Acquire) == SUSPENDED);
+        let suspended = Generator::of(v).is_some_and(|g| state_of(t, g) == SUSPENDED);
         if suspended && type_of(v).is(&COROUTINE) {
             let inner = Obj::own(crate::runtime::yield_from(t, v)?);
             if !inner.value().is_none() {

@@ -784,7 +784,7 @@ impl Dict {
     /// A name for the current set of keys: until it changes, [`Dict::index_of_str`] gives the same, and no key is
     /// added. 0: there is none.
     #[inline]
-    pub fn keys_id(&self, t: &Thread) -> u32 {
+    fn keys_id(&self, t: &Thread) -> u32 {
         match self.table().map(Table::keys_id) {
             Some(id) if id != NO_ID => id,
             _ => self.name_keys(t),
@@ -804,11 +804,19 @@ impl Dict {
     }
 
     /// Where a str key is in the order of entries.
-    pub fn index_of_str(&self, key: &Str) -> Option<u32> {
+    fn index_of_str(&self, key: &Str) -> Option<u32> {
         match self.quick_str(key) {
             Found::At(i) => Some(i),
             _ => None,
         }
+    }
+
+    /// The name of the set of keys, and where in it the key is, if it is. `None`: the keys are changing, or have no name. (What is asked for
+    /// in two steps may be about two sets.)
+    pub fn place_of_str(&self, t: &Thread, key: &Str) -> Option<(u32, Option<u32>)> {
+        let id = self.keys_id(t);
+        let index = self.index_of_str(key);
+        (id != 0 && self.has_keys_id(id)).then_some((id, index))
     }
 
     /// The value at an index that belongs to a name of the set of keys, if that is still its name and the key is there.

@@ -2,8 +2,8 @@
 
 use crate::code::{Code, LOCAL_FAST, LOCAL_HIDDEN};
 use crate::prelude::*;
-use std::cell::{Cell, UnsafeCell};
-use std::sync::atomic::AtomicU64;
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, keep, keep_globals};
 
 /// The record of a running function. Frames lie in an array of the thread, registers on the register stack.
@@ -90,12 +90,12 @@ pub struct FrameObject {
     pub extra: Slot,
     pub trace: Slot,
     /// Not `f_trace_lines`.
-    pub no_lines: Cell<bool>,
+    pub no_lines: AtomicBool,
     /// `f_trace_opcodes`.
-    pub trace_opcodes: Cell<bool>,
-    /// The running frame's record and thread, or 0 when it has ended.
+    pub trace_opcodes: AtomicBool,
+    /// The running frame's record and thread, or 0 when it has ended. The thread is written first, and read last.
     pub record: AtomicU64,
-    pub thread_tag: Cell<u64>,
+    pub thread_tag: AtomicU64,
     /// The address of the generator whose frame this is, as long as it may run: not counted, and looked at under the object's lock.
     /// A generator that dies takes it out.
     generator: AtomicU64,
@@ -113,8 +113,8 @@ impl FrameObject {
 
     /// The running frame, if it is one of this thread's.
     pub fn running(&self, t: &Thread) -> Option<*mut Frame> {
-        let p = self.record.load(std::sync::atomic::Ordering::Acquire);
-        if p == 0 || self.thread_tag.get() != t as *const Thread as u64 {
+        let p = self.record.load(Acquire);
+        if p == 0 || self.thread_tag.load(Relaxed) != t as *const Thread as u64 {
             None
         } else {
             Some(p as *mut Frame)
@@ -135,15 +135,16 @@ impl FrameObject {
                 std::slice::from_raw_parts_mut((*frame).base, n)
             }));
         }
-        if self.record.load(std::sync::atomic::Ordering::Acquire) != 0 {
+        let _guard = weft_gc::lock(t, &self.header);
+        // Under the lock, as the end of the frame is.
+        if self.record.load(Acquire) != 0 {
             return None;
         }
-        let _guard = weft_gc::lock(t, &self.header);
         // SAFETY: under the lock.
         if let Some(g) = unsafe { self.generator() } {
-            match g.begin(t) {
+            match g.look(t) {
                 Ok(state) => {
-                    // SAFETY: between `begin` and `end`.
+                    // SAFETY: between `look` and `end`.
                     let registers = unsafe { g.registers() };
                     let n = n.min(registers.len());
                     // SAFETY: so many words have been written.
@@ -164,17 +165,24 @@ impl FrameObject {
     /// # Safety
     /// Only under the object's lock.
     unsafe fn generator<'a>(&self) -> Option<&'a crate::generator::Generator> {
-        let p = self.generator.load(std::sync::atomic::Ordering::Relaxed);
+        let p = self.generator.load(Relaxed);
         // SAFETY: a generator takes its address out, under the lock, before it dies.
         unsafe { (p as *const crate::generator::Generator).as_ref() }
+    }
+
+    /// The generator whose frame this is, if that is alive and may still run.
+    fn owner(&self, t: &Thread) -> Option<Obj> {
+        let _guard = weft_gc::lock(t, &self.header);
+        // SAFETY: under the lock.
+        let g = unsafe { self.generator() }?;
+        weft_gc::weak::own_if_alive(t, &g.header)
     }
 
     /// Says whose frame this is, or that it is nobody's any more (NULL).
     pub fn set_generator(&self, t: &Thread, g: Value) {
         let _guard = weft_gc::lock(t, &self.header);
         let p = if g.is_null() { 0 } else { g.ptr() as u64 };
-        self.generator
-            .store(p, std::sync::atomic::Ordering::Relaxed);
+        self.generator.store(p, Relaxed);
     }
 
     /// Gives a local register another value. What it held is kept as long as the frame object: native code that the frame has called
@@ -208,7 +216,7 @@ impl FrameObject {
         match self.running(t) {
             // SAFETY: a running frame of this thread.
             Some(f) => unsafe { (*f).instr() },
-            None => self.lasti.load(std::sync::atomic::Ordering::Relaxed) as usize,
+            None => self.lasti.load(Relaxed) as usize,
         }
     }
 
@@ -250,9 +258,8 @@ pub fn object_of(t: &Thread, f: *mut Frame) -> Obj {
         if !(*f).generator.is_null() {
             o.set_generator(t, (*f).generator);
         }
-        o.record
-            .store(f as u64, std::sync::atomic::Ordering::Release);
-        o.thread_tag.set(t as *const Thread as u64);
+        o.thread_tag.store(t as *const Thread as u64, Relaxed);
+        o.record.store(f as u64, Release);
         let obj = Obj::from_raw(Value::from_ptr(h));
         (*f).object = obj.clone().into_value();
         (*f).flags |= Frame::OBJECT;
@@ -271,12 +278,11 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
             return;
         };
         fo.set_generator(t, Value::NULL);
-        if !o.header().is_local(t)
-            || o.header().count.load(std::sync::atomic::Ordering::Relaxed) > 1
-        {
+        let mut saved = Vec::new();
+        if !o.header().is_local(t) || o.header().count.load(Relaxed) > 1 {
             if (*f).namespace.is_null() {
                 let n = (*f).code().nlocals as usize;
-                let mut saved = Vec::with_capacity(n);
+                saved.reserve_exact(n);
                 for i in 0..n {
                     let v = to_heap(std::mem::replace(&mut *(*f).base.add(i), Value::NULL));
                     if !fo.header.is_local(t) {
@@ -284,7 +290,6 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
                     }
                     saved.push(v);
                 }
-                *fo.saved.get() = saved;
                 // A generator's, from when it was suspended.
                 fo.locals.set(t, &fo.header, Value::NULL);
             } else {
@@ -296,9 +301,11 @@ pub fn detach_object(t: &Thread, f: *mut Frame) {
                 fo.back.set(t, &fo.header, back.into_value());
             }
         }
-        fo.lasti
-            .store((*f).instr() as u64, std::sync::atomic::Ordering::Relaxed);
-        fo.record.store(0, std::sync::atomic::Ordering::Release);
+        fo.lasti.store((*f).instr() as u64, Relaxed);
+        let _guard = weft_gc::lock(t, &fo.header);
+        // Under the lock, with which others look at it. There was nothing in it.
+        *fo.saved.get() = saved;
+        fo.record.store(0, Release);
     }
 }
 
@@ -426,6 +433,12 @@ unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     }
 }
 
+/// The generator that a frame object leads to (`f_generator`, its registers): whoever can reach the one finds the other shared.
+pub fn leads_to(h: &Header) -> Option<&Header> {
+    // SAFETY: the one type that says so; a local object, whose thread asks, and so does what happens to the generator.
+    unsafe { (*(h as *const Header as *const FrameObject)).generator() }.map(|g| &g.header)
+}
+
 unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying frame object.
     let o = unsafe { &*(h as *const FrameObject) };
@@ -514,7 +527,7 @@ fn set_trace(t: &mut Thread, v: Value, x: Value) -> Res<()> {
         Obj::new(t, x).into_value()
     };
     o.trace.set(t, &o.header, x);
-    if !x.is_null() && o.trace_opcodes.get() {
+    if !x.is_null() && o.trace_opcodes.load(Relaxed) {
         report_opcodes(t, o);
     }
     Ok(())
@@ -526,8 +539,8 @@ fn set_trace_opcodes(t: &mut Thread, v: Value, x: Value) -> Res<()> {
         return Err(t.raise(&errors::ATTRIBUTE_ERROR, msg));
     }
     let o = of(v);
-    o.trace_opcodes.set(flag(t, x)?);
-    if !o.trace.get().is_null() || !o.trace_opcodes.get() {
+    o.trace_opcodes.store(flag(t, x)?, Relaxed);
+    if !o.trace.get().is_null() || !o.trace_opcodes.load(Relaxed) {
         report_opcodes(t, o);
     }
     Ok(())
@@ -535,7 +548,7 @@ fn set_trace_opcodes(t: &mut Thread, v: Value, x: Value) -> Res<()> {
 
 fn report_opcodes(t: &Thread, o: &FrameObject) {
     if let (Some(code), Some(f)) = (o.code(), OPCODES.get()) {
-        f(t, code, o.trace_opcodes.get());
+        f(t, code, o.trace_opcodes.load(Relaxed));
     }
 }
 
@@ -578,18 +591,13 @@ fn set_lineno(t: &mut Thread, v: Value, x: Value) -> Res<()> {
 
 fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
     let o = of(a[0]);
-    if o.running(t).is_some() {
+    if o.record.load(Acquire) != 0 {
         return Err(t.runtime_error("cannot clear an executing frame"));
     }
-    let generator = {
-        let _guard = weft_gc::lock(t, &o.header);
-        // SAFETY: under the lock.
-        unsafe { o.generator() }.map(|g| Obj::new(t, g.header.value()))
-    };
-    if let Some(v) = generator
+    if let Some(v) = o.owner(t)
         && let Some(g) = crate::generator::Generator::of(v.value())
     {
-        match g.state.load(std::sync::atomic::Ordering::Acquire) {
+        match crate::generator::state_of(t, g) {
             crate::generator::SUSPENDED => {
                 return Err(t.runtime_error("cannot clear a suspended frame"));
             }
@@ -597,7 +605,7 @@ fn frame_clear(t: &mut Thread, a: &[Value]) -> Res {
             _ => {}
         }
     }
-    t.drop_value(o.locals.take_local());
+    t.drop_value(o.locals.take());
     let saved = {
         let _guard = weft_gc::lock(t, &o.header);
         // SAFETY: under the lock.
@@ -644,27 +652,23 @@ pub static FRAME: Type = Type::builtin(
                 set_lineno,
             ),
             GetSetDef::ro("f_generator", |t, v| {
-                let o = of(v);
-                let _guard = weft_gc::lock(t, &o.header);
-                // SAFETY: under the lock.
-                let g = unsafe { o.generator() };
-                Ok(g.map_or(Value::NONE, |g| Obj::new(t, g.header.value()).into()))
+                Ok(of(v).owner(t).map_or(Value::NONE, Obj::into_value))
             }),
             GetSetDef::rw("f_trace", get_trace, set_trace),
             GetSetDef::rw(
                 "f_trace_lines",
-                |_, v| Ok(Value::bool(!of(v).no_lines.get())),
+                |_, v| Ok(Value::bool(!of(v).no_lines.load(Relaxed))),
                 |t, v, x| {
                     if x.is_null() {
                         return Err(t.type_error("can't delete numeric/char attribute".into()));
                     }
-                    of(v).no_lines.set(!flag(t, x)?);
+                    of(v).no_lines.store(!flag(t, x)?, Relaxed);
                     Ok(())
                 },
             ),
             GetSetDef::rw(
                 "f_trace_opcodes",
-                |_, v| Ok(Value::bool(of(v).trace_opcodes.get())),
+                |_, v| Ok(Value::bool(of(v).trace_opcodes.load(Relaxed))),
                 set_trace_opcodes,
             ),
         ],
@@ -672,47 +676,44 @@ pub static FRAME: Type = Type::builtin(
     },
 )
 .gc(traverse, clear)
-.gc_flags(TypeFlags::UNCOUNTED)
+.gc_flags(TypeFlags::UNCOUNTED | TypeFlags::LEADS_ON)
 .final_()
 .no_new();
 
-/// The frame object of a suspended generator (or one that has not begun).
-pub fn object_of_suspended(t: &mut Thread, g: &crate::generator::Generator) -> Res {
+/// The frame object of a suspended generator (or one that has not begun), as it is now. `None`: it runs, or has ended.
+pub fn object_of_suspended(t: &Thread, g: &crate::generator::Generator) -> Option<Obj> {
+    // Whose turn it is to run it is whose turn it is to give it a frame object: there is only one.
+    let state = g.look(t).ok()?;
     let old = g.frame.get();
     let o = if old.is_null() {
-        // SAFETY: zeroed slots are empty.
-        let p = unsafe { t.alloc(&FRAME.head, size_of::<FrameObject>()) } as *mut FrameObject;
-        // SAFETY: just made.
-        let o = unsafe { &*p };
-        let (globals, builtins) = match crate::function::Function::of(g.func.get()) {
-            Some(f) => (f.globals.get(), f.builtins.get()),
-            None => (Value::NULL, Value::NULL),
-        };
-        o.code.keep(t, &o.header, keep(t, g.code.get()));
-        o.globals.keep(t, &o.header, keep(t, globals));
-        o.builtins.keep(t, &o.header, keep(t, builtins));
-        let obj = Obj::from_raw(Value::from_ptr(&o.header));
-        o.set_generator(t, g.header.value());
-        g.frame.set(t, &g.header, obj.clone().into_value());
-        obj
+        let o = fresh_object(t, g);
+        g.frame.set(t, &g.header, o.clone().into_value());
+        o
     } else {
         Obj::new(t, old)
     };
-    let Some(fo) = FrameObject::of(o.value()) else {
-        return Ok(o.into());
-    };
-    look_again(t, fo, g);
-    Ok(o.into())
+    if let Some(fo) = FrameObject::of(o.value()) {
+        let first = g.code().body().instrs.as_ptr() as usize;
+        let at = ((g.pc.get() as usize - first) / 8).saturating_sub(1);
+        fo.lasti.store(at as u64, Relaxed);
+    }
+    g.end(state);
+    Some(o)
 }
 
-/// Brings the frame object of a generator up to date, if that is suspended.
-fn look_again(t: &Thread, fo: &FrameObject, g: &crate::generator::Generator) {
-    let Ok(state) = g.begin(t) else {
-        return;
+/// A frame object for a generator that has none, which nobody else can reach yet.
+fn fresh_object(t: &Thread, g: &crate::generator::Generator) -> Obj {
+    // SAFETY: zeroed slots are empty.
+    let p = unsafe { t.alloc(&FRAME.head, size_of::<FrameObject>()) } as *mut FrameObject;
+    // SAFETY: just made.
+    let o = unsafe { &*p };
+    let (globals, builtins) = match crate::function::Function::of(g.func.get()) {
+        Some(f) => (f.globals.get(), f.builtins.get()),
+        None => (Value::NULL, Value::NULL),
     };
-    let first = g.code().body().instrs.as_ptr() as usize;
-    let at = ((g.pc.get() as usize - first) / 8).saturating_sub(1);
-    fo.lasti
-        .store(at as u64, std::sync::atomic::Ordering::Relaxed);
-    g.end(state);
+    o.code.keep(t, &o.header, keep(t, g.code.get()));
+    o.globals.keep(t, &o.header, keep(t, globals));
+    o.builtins.keep(t, &o.header, keep(t, builtins));
+    o.set_generator(t, g.header.value());
+    Obj::from_raw(Value::from_ptr(&o.header))
 }

@@ -8,7 +8,7 @@ use crate::function::hooks;
 use crate::prelude::*;
 use crate::turn;
 use std::cell::{Cell, UnsafeCell};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering::*};
 use weft_gc::{TypeFlags, keep};
 
 pub use crate::turn::{CREATED, FINISHED, RUNNING, SUSPENDED};
@@ -30,9 +30,10 @@ pub struct Generator {
     /// Hooks of an asynchronous generator.
     pub finalizer: Slot,
     pub state: AtomicU8,
-    pub hooks_inited: Cell<bool>,
-    pub closed: Cell<bool>,
-    pub async_running: Cell<bool>,
+    pub hooks_inited: AtomicBool,
+    pub closed: AtomicBool,
+    /// One of the awaitables of an asynchronous generator is at work.
+    pub async_running: AtomicBool,
     /// The next instruction.
     pub pc: Cell<*const AtomicU64>,
     /// Whose `yield from` or `await` has entered it last as part of a chain (see [`Chain`]); NULL: none.
@@ -228,9 +229,9 @@ impl Generator {
             (&raw mut (*p).origin).write(Slot::empty());
             (&raw mut (*p).finalizer).write(Slot::empty());
             (&raw mut (*p).state).write(AtomicU8::new(CREATED));
-            (&raw mut (*p).hooks_inited).write(Cell::new(false));
-            (&raw mut (*p).closed).write(Cell::new(false));
-            (&raw mut (*p).async_running).write(Cell::new(false));
+            (&raw mut (*p).hooks_inited).write(AtomicBool::new(false));
+            (&raw mut (*p).closed).write(AtomicBool::new(false));
+            (&raw mut (*p).async_running).write(AtomicBool::new(false));
             (&raw mut (*p).pc).write(Cell::new(pc));
             (&raw mut (*p).delegator).write(AtomicPtr::new(std::ptr::null_mut()));
             (&raw mut (*p).chain).write(Cell::new(Chain::NONE));
@@ -269,6 +270,13 @@ impl Generator {
     pub fn begin(&self, t: &Thread) -> Result<u8, u8> {
         self.enter_alone(t);
         turn::begin(&self.state, self.header.is_local(t))
+    }
+
+    /// Takes the right to look at its registers and at what else its frame will have, which others wait for: no safepoint and no lock
+    /// until [`Generator::end`] with the state that this gives. `Err`: it runs, or has ended.
+    pub fn look(&self, t: &Thread) -> Result<u8, u8> {
+        self.enter_alone(t);
+        turn::look(&self.state, self.header.is_local(t))
     }
 
     /// The delegator, which is alive while the chain that it belongs to runs.
@@ -360,7 +368,7 @@ impl Generator {
     /// The saved registers.
     ///
     /// # Safety
-    /// Only between `begin` and `end`, or for a dying generator, or with nobody able to run it.
+    /// Only between `begin` or `look` and `end`, or for a dying generator, or with nobody able to run it.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn registers(&self) -> &mut Registers {
@@ -470,14 +478,14 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 
 /// Whether it is a coroutine that nobody has begun to run.
 pub fn is_unawaited(v: Value) -> bool {
-    type_of(v).is(&COROUTINE) && of(v).state.load(Relaxed) == CREATED
+    type_of(v).is(&COROUTINE) && turn::seen(&of(v).state) == CREATED
 }
 
 /// A suspended generator is closed before it dies, so that its `finally` blocks run. One without handlers has nothing to run.
 unsafe fn has_finalizer(h: *const Header) -> bool {
     // SAFETY: a generator.
     let g = unsafe { &*(h as *const Generator) };
-    match g.state.load(Relaxed) {
+    match turn::seen(&g.state) {
         SUSPENDED => {
             // SAFETY: the code object outlives its generators.
             let b = g.code().body();
@@ -588,14 +596,18 @@ fn gen_throw(t: &mut Thread, a: &[Value]) -> Res {
 
 /// `close()`.
 pub fn close(t: &mut Thread, v: Value) -> Res {
-    match of(v).state.load(Acquire) {
+    let g = of(v);
+    match turn::seen(&g.state) {
         FINISHED => return Ok(Value::NONE),
-        CREATED => {
-            if of(v).begin(t).is_ok() {
+        CREATED => match g.begin(t) {
+            Ok(CREATED) => {
                 finish(t, v);
+                return Ok(Value::NONE);
             }
-            return Ok(Value::NONE);
-        }
+            // Somebody has begun to run it since.
+            Ok(state) => g.end(state),
+            Err(_) => {}
+        },
         _ => {}
     }
     let exit = errors::instance_of(t, &errors::GENERATOR_EXIT, None);
@@ -626,12 +638,12 @@ pub fn finish(t: &Thread, v: Value) {
     // SAFETY: the caller has the running flag, and dropping references runs no Python that could look at the state.
     unsafe { g.registers() }.clear(t);
     g.end(FINISHED);
-    t.drop_value(g.handled.take_local());
+    t.drop_value(g.handled.take());
 }
 
 fn finalize(t: &mut Thread, v: Value) -> Res<()> {
     let g = of(v);
-    if g.state.load(Relaxed) == CREATED {
+    if turn::seen(&g.state) == CREATED {
         if type_of(v).is(&COROUTINE) {
             crate::runtime::warn_unawaited(t, v);
         }
@@ -639,7 +651,7 @@ fn finalize(t: &mut Thread, v: Value) -> Res<()> {
     }
     if type_of(v).is(&ASYNC_GENERATOR) {
         let f = g.finalizer.get();
-        if !f.is_null() && !f.is_none() && !g.closed.get() {
+        if !f.is_null() && !f.is_none() && !g.closed.load(Relaxed) {
             let f = Obj::new(t, f);
             return proto::call(t, f.value(), &[v]).map(drop);
         }
@@ -683,7 +695,7 @@ fn get_yield_from(t: &mut Thread, v: Value) -> Res {
 /// Its state, also if it is hidden in a chain that runs.
 pub fn state_of(t: &Thread, g: &Generator) -> u8 {
     t.vm().reveal();
-    g.state.load(Acquire)
+    turn::seen(&g.state)
 }
 
 fn get_running(t: &mut Thread, v: Value) -> Res {
@@ -909,7 +921,7 @@ pub static ASYNC_GENERATOR: Type = Type::builtin(
             GetSetDef::ro("ag_code", get_code),
             GetSetDef::ro("ag_frame", get_frame),
             GetSetDef::ro("ag_running", |_, v| {
-                Ok(Value::bool(of(v).async_running.get()))
+                Ok(Value::bool(of(v).async_running.load(Relaxed)))
             }),
             GetSetDef::ro("ag_suspended", get_suspended),
             GetSetDef::ro("ag_await", get_yield_from),

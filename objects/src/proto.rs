@@ -597,7 +597,12 @@ pub fn to_vec(t: &mut Thread, iterable: Value) -> Res<Vec<Obj>> {
         loop {
             match steps.next(t)? {
                 v if v.is_null() => return Ok(items),
-                v => memory::push(t, &mut items, Obj::own(v))?,
+                v => {
+                    if let Err(e) = memory::push(t, &mut items, Obj::own(v)) {
+                        steps.pause(t);
+                        return Err(e);
+                    }
+                }
             }
         }
     }

@@ -198,6 +198,21 @@ impl Vm {
             }
         }
     }
+    /// Calls `held` with the code of each running frame: its function may have been given another one since. (Frames that are hidden are
+    /// generators', which hold theirs.)
+    fn running_code(&self, held: &mut dyn FnMut(Value)) {
+        let mut f = self.frame_top.get();
+        while f > self.frames {
+            f = f.wrapping_sub(1);
+            // SAFETY: from the top down, all records that have been written.
+            unsafe {
+                held((*f).code().header.value());
+                if (*f).flags & Frame::CHAINED != 0 {
+                    f = f.wrapping_sub((*f).instance.as_int() as usize);
+                }
+            }
+        }
+    }
     /// One past the innermost record.
     #[inline(always)]
     pub fn frame_top(&self) -> *mut Frame {
@@ -474,6 +489,8 @@ const THREAD_FRAMES: usize = 1 << 17;
 /// The main thread's state, entered, with `stack` bytes of machine stack.
 pub fn main_thread(stack: usize) -> Box<Thread> {
     weft_gc::before_publishing(crate::generator::Generator::forget_chains);
+    weft_gc::published_with(crate::frame::leads_to);
+    weft_gc::held_above(|t, f| t.vm().running_code(f));
     let mut t = weft_gc::spawn_state(None, MAIN_REGISTERS).expect("the first thread");
     let memory = FrameMemory::new(MAIN_FRAMES).expect("memory for the first thread");
     t.set_ext(Box::into_raw(Vm::new(stack, memory, Interpreter::main())) as *mut ());
@@ -888,13 +905,18 @@ pub fn yield_from(t: &mut Thread, v: Value) -> Res {
     if crate::generator::state_of(t, g) != SUSPENDED {
         return Ok(Value::NONE);
     }
-    let Ok(state) = g.begin(t) else {
-        return Ok(Value::NONE);
+    let state = match g.look(t) {
+        Ok(SUSPENDED) => SUSPENDED,
+        Ok(state) => {
+            g.end(state);
+            return Ok(Value::NONE);
+        }
+        Err(_) => return Ok(Value::NONE),
     };
     // SAFETY: a suspended generator's pc is behind the Yield that suspended it.
     let word = unsafe { (*g.pc.get().sub(1)).load(Relaxed) };
     let found = DELEGATE.get().and_then(|f| f(word)).and_then(|r| {
-        // SAFETY: between `begin` and `end`.
+        // SAFETY: between `look` and `end`.
         unsafe { g.registers() }.get(r).copied()
     });
     let found = found
@@ -910,6 +932,9 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
     let Some(g) = Generator::of(v) else {
         return Ok(Value::NONE);
     };
+    if let Some(o) = crate::frame::object_of_suspended(t, g) {
+        return Ok(o.into());
+    }
     if crate::generator::state_of(t, g) == RUNNING {
         let vm = t.vm();
         let mut f = vm.frame_top();
@@ -920,9 +945,8 @@ pub fn generator_frame(t: &mut Thread, v: Value) -> Res {
                 return Ok(crate::frame::object_of(t, f).into());
             }
         }
-        return Ok(Value::NONE);
     }
-    crate::frame::object_of_suspended(t, g)
+    Ok(Value::NONE)
 }
 
 /// Warns that a coroutine was never awaited: by the function of `warnings` for this, or without it.

@@ -3,32 +3,72 @@
 //! Written against [`weft_threads::sync`], because `loom-tests/tests/generator.rs` drives this very file.
 
 use weft_threads::sync::atomic::{AtomicU8, Ordering::*};
+use weft_threads::sync::thread;
 
 /// States of a generator.
 pub const CREATED: u8 = 0;
 pub const SUSPENDED: u8 = 1;
 pub const RUNNING: u8 = 2;
 pub const FINISHED: u8 = 3;
+/// Somebody looks at its registers while it does not run: for a moment, in which that thread does nothing else.
+const LOOKED_AT: u8 = 4;
 
 /// Takes the right to run it. Gives the state before; `Err`: the state that it cannot be run in. `alone`: nobody else can reach it.
-// Acquire: sees what whoever ran it last has written.
 #[inline(always)]
 pub fn begin(state: &AtomicU8, alone: bool) -> Result<u8, u8> {
+    take(state, alone, RUNNING)
+}
+
+/// Takes the right to look at its registers, as [`begin`]; until [`end`] with the same state. Whoever wants to run it meanwhile waits
+/// rather than hears that it runs: so there must be no safepoint and no lock between, but one that nobody else can reach yet.
+#[inline(always)]
+pub fn look(state: &AtomicU8, alone: bool) -> Result<u8, u8> {
+    take(state, alone, LOOKED_AT)
+}
+
+// Acquire: sees what whoever ran it last has written.
+#[inline(always)]
+fn take(state: &AtomicU8, alone: bool, to: u8) -> Result<u8, u8> {
     let mut s = state.load(Relaxed);
     if alone {
         if s >= RUNNING {
             return Err(s);
         }
-        state.store(RUNNING, Relaxed);
+        state.store(to, Relaxed);
         return Ok(s);
     }
     loop {
+        if s == LOOKED_AT {
+            s = seen(state);
+            continue;
+        }
         if s >= RUNNING {
             return Err(s);
         }
-        match state.compare_exchange_weak(s, RUNNING, Acquire, Relaxed) {
+        match state.compare_exchange_weak(s, to, Acquire, Relaxed) {
             Ok(s) => return Ok(s),
             Err(now) => s = now,
+        }
+    }
+}
+
+/// The state, once nobody looks.
+#[inline(always)]
+pub fn seen(state: &AtomicU8) -> u8 {
+    match state.load(Acquire) {
+        LOOKED_AT => wait(state),
+        s => s,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wait(state: &AtomicU8) -> u8 {
+    loop {
+        thread::yield_now();
+        match state.load(Acquire) {
+            LOOKED_AT => {}
+            s => return s,
         }
     }
 }

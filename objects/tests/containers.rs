@@ -156,8 +156,9 @@ fn dicts(t: &mut Thread) {
         weft_objects::names::get(t, "y"),
     );
     d.set_str(t, x, Value::int(1));
-    let id = d.keys_id(t);
-    let at = d.index_of_str(x).unwrap();
+    let (id, at) = d.place_of_str(t, x).unwrap();
+    let at = at.unwrap();
+    assert_eq!(d.place_of_str(t, y), Some((id, None)));
     assert_eq!(d.value_at(t, id, at).unwrap().value(), Value::int(1));
     d.set_at(t, id, at, Value::int(2)).unwrap();
     assert_eq!(d.get_str(t, x).unwrap().value(), Value::int(2));

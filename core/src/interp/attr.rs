@@ -233,8 +233,7 @@ fn learn_get(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
         return;
     }
     if let Some(m) = Module::exact(v) {
-        if let Some(index) = m.dict().index_of_str(key) {
-            let id = m.dict().keys_id(t);
+        if let Some((id, Some(index))) = m.dict().place_of_str(t, key) {
             cache(f, at).store(version_word(kind::MODULE, id, index as usize), Relaxed);
         }
         return;
@@ -363,7 +362,7 @@ pub fn set(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     if let Some(d) = dict_to_store_in(t, f, i.c(), x, key) {
         let v = own_operand(t, f, i, XB, i.b());
         d.set_str_own(t, key, v);
-    } else if !store_inline(t, f, i, x, key) {
+    } else if !store_inline(t, f, i, x, key)? {
         learn_member(t, f, i.c(), x, key);
         proto::set_attr_value(t, x, key.header.value(), v)?;
         let v = take_operand(f, i, XB, i.b());
@@ -416,30 +415,27 @@ fn learn_member(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str) {
 }
 
 /// Stores into an inline slot and teaches the cache. False: not that simple.
-fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) -> bool {
+fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) -> Res<bool> {
     let ty = type_of(x);
     if !x.is_ptr() || !ty.has(tf::INLINE) || !ty.has(tf::GENERIC_SETATTR) {
-        return false;
+        return Ok(false);
     }
     if ty
         .lookup(t, key)
         .is_some_and(|d| type_of(d.value()).has(tf::HAS_DESCR_SET))
     {
-        return false;
+        return Ok(false);
     }
     let o = Instance::of_unchecked(x);
     if !o.is_inline() {
-        return false;
+        return Ok(false);
     }
     let before = Shape::by_id(o.shape.load(Acquire));
     let v = own_operand(t, f, i, XB, i.b());
-    if o.set(t, key, v).is_err() {
-        t.clear_exc();
-        return false;
-    }
+    o.set(t, key, v)?;
     let after = Shape::by_id(o.shape.load(Acquire));
     let Some(slot) = before.find(key).or_else(|| after.find(key)) else {
-        return true;
+        return Ok(true);
     };
     if o.is_inline() && slot < 256 && after.id < 1 << 24 {
         let w = if before.id == after.id {
@@ -447,11 +443,11 @@ fn store_inline(t: &mut Thread, f: *mut Frame, i: Instr, x: Value, key: &Str) ->
         } else if after.len == before.len + 1 {
             kind::ADD_SLOT | (slot as u64) << 8 | (before.id as u64) << 16 | (after.id as u64) << 40
         } else {
-            return true;
+            return Ok(true);
         };
         remember(t, f, i.c(), STORE, before.id, w);
     }
-    true
+    Ok(true)
 }
 
 pub fn delete(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
@@ -521,9 +517,8 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         learn_get(t, f, i.c(), v, key);
     }
     if let Some(m) = Module::exact(v)
-        && let Some(index) = m.dict().index_of_str(key)
+        && let Some((id, Some(index))) = m.dict().place_of_str(t, key)
     {
-        let id = m.dict().keys_id(t);
         cache(f, i.c()).store(version_word(kind::MODULE, id, index as usize), Relaxed);
     }
     let v = take_operand(f, i, XB, i.b());

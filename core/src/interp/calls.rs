@@ -1042,6 +1042,16 @@ pub fn enter_above(t: &mut Thread, func: Value, args: &[Value], dst: usize) -> R
     pushed.map(|()| true)
 }
 
+/// A safepoint before a call by native code, which need not hold what it calls and gives: it is held until it lies in registers.
+#[cold]
+#[inline(never)]
+fn safepoint_holding(t: &mut Thread, callee: Value, args: Args<'_>) -> Res<Vec<Obj>> {
+    let all = args.all().iter().copied().chain([callee, args.names()]);
+    let held = all.filter(|v| v.is_ptr()).map(|v| Obj::new(t, v)).collect();
+    weft_objects::runtime::safepoint(t)?;
+    Ok(held)
+}
+
 /// The hook for calls of Python functions by native code.
 pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
     let Some(func) = Function::of(callee) else {
@@ -1052,9 +1062,10 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
     if top.wrapping_add(2 + args.all().len() + code.nregs as usize) > t.regs.limit() {
         return Err(super::frames::too_deep(t));
     }
-    if t.interrupted() {
-        weft_objects::runtime::safepoint(t)?;
-    }
+    let held = match t.interrupted() {
+        true => Some(safepoint_holding(t, callee, args)?),
+        false => None,
+    };
     let _guard = t.enter_recursive("")?;
     let own = to_reg(t, callee);
     let n = args.all().len();
@@ -1066,6 +1077,7 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
                 *top.add(1 + k) = to_reg(t, *v);
             }
         }
+        drop(held);
         let base = top.wrapping_add(1);
         if let Err(e) = push(t, own, code, base, n, Frame::BELOW | Frame::ENTRY, 0) {
             clear_beyond(t, top, 1 + n);
@@ -1074,7 +1086,7 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
         return run(t);
     }
     lay_down(t, top, own, args);
-    match call_function(
+    let entered = call_function(
         t,
         top,
         func,
@@ -1083,7 +1095,9 @@ pub fn call_from_native(t: &mut Thread, callee: Value, args: Args<'_>) -> Res {
         args.names(),
         Frame::BELOW | Frame::ENTRY,
         0,
-    ) {
+    );
+    drop(held);
+    match entered {
         Ok(_) => run(t),
         Err(e) => {
             clear_beyond(t, top, 2 + n + code.nlocals as usize);

@@ -341,7 +341,7 @@ unsafe fn restore_object(t: &Thread, f: *mut Frame, g: &Generator) {
         (*f).object = o;
         (*f).flags |= Frame::OBJECT;
         if let Some(fo) = FrameObject::of(o) {
-            fo.thread_tag.set(t as *const Thread as u64);
+            fo.thread_tag.store(t as *const Thread as u64, Relaxed);
             fo.record.store(f as u64, Release);
         }
     }
@@ -354,35 +354,19 @@ pub enum Entered {
     Finished,
 }
 
-/// Enters a generator from the loop of its consumer.
+/// Enters a generator that `for` takes items from.
 #[inline]
-pub fn enter_generator(
-    t: &mut Thread,
-    _f: *mut Frame,
-    g: &Generator,
-    gv: Value,
-    dst: u32,
-    v: Value,
-) -> Res<Entered> {
-    if t.interrupted()
-        && let Err(e) = weft_objects::runtime::safepoint(t)
-    {
-        drop_reg(t, v);
-        return Err(e);
+pub fn enter_generator(t: &mut Thread, g: &Generator, gv: Value, dst: u32) -> Res<Entered> {
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
     }
     match g.begin(t) {
         Ok(state) => {
-            push_generator(t, g, gv, state, 0, dst, v)?;
+            push_generator(t, g, gv, state, 0, dst, Value::NONE)?;
             Ok(Entered::Frame)
         }
-        Err(RUNNING) => {
-            drop_reg(t, v);
-            Err(running_error(t, gv))
-        }
-        Err(_) => {
-            drop_reg(t, v);
-            Ok(Entered::Finished)
-        }
+        Err(RUNNING) => Err(running_error(t, gv)),
+        Err(_) => Ok(Entered::Finished),
     }
 }
 
@@ -401,7 +385,15 @@ pub fn resume(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
     let Some(g) = Generator::of(gv) else {
         return Err(t.type_error("not a generator".into()));
     };
-    let _guard = t.enter_recursive("")?;
+    let _guard = match t.enter_recursive("") {
+        Ok(guard) => guard,
+        Err(e) => {
+            if let Resume::Send(v) = how {
+                drop_reg(t, v);
+            }
+            return Err(e);
+        }
+    };
     if let Resume::Send(v) = &how
         && let Some(r) = resume_plain(t, gv, *v)
     {
@@ -513,12 +505,17 @@ fn finished(t: &mut Thread, gv: Value, how: Resume) -> Res<Outcome> {
             Ok(Outcome::Returned(Value::NONE))
         }
         Resume::Throw(exc) => {
-            if coroutine && !proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
+            if coroutine && !is_exit(&exc) {
                 return Err(t.runtime_error("cannot reuse already awaited coroutine"));
             }
             Err(t.set_exc(exc))
         }
     }
+}
+
+/// Whether it is what a generator is closed with. By its class alone: nothing may raise while the running flag is taken.
+fn is_exit(exc: &Obj) -> bool {
+    type_of(exc.value()).is_subtype(&errors::GENERATOR_EXIT)
 }
 
 /// Runs the frame just pushed to its next yield or its end.
@@ -547,7 +544,7 @@ fn throw(t: &mut Thread, g: &Generator, gv: Value, exc: Obj) -> Res<Outcome> {
     let Some(receiver) = receiver else {
         return throw_here(t, g, gv, exc);
     };
-    if proto::is_instance(t, exc.value(), errors::GENERATOR_EXIT.value())? {
+    if is_exit(&exc) {
         if let Err(_raised) = close_receiver(t, receiver.value()) {
             let Some(other) = t.take_exc() else {
                 return throw_here(t, g, gv, exc);
@@ -692,18 +689,23 @@ pub enum Sent {
 
 #[inline(never)]
 pub fn send(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Sent> {
+    // While the value is in its register: nobody else may count it.
+    if t.interrupted() {
+        weft_objects::runtime::safepoint(t)?;
+    }
     let receiver = reg(f, i.b());
-    let mut v = take_reg(f, i.a());
+    let v = take_reg(f, i.a());
     if let Some(g) = Generator::of(receiver)
         && !type_of(receiver).is(&generator::ASYNC_GENERATOR)
     {
-        let plain = g.state.load(Relaxed) != CREATED || v.is_none();
-        if plain && g.state.load(Relaxed) < RUNNING {
-            match enter_generator(t, f, g, receiver, i.a() as u32, v)? {
-                Entered::Frame => return Ok(Sent::Frame),
-                // Somebody else has run it to its end meanwhile, and the value is gone.
-                Entered::Finished => v = Value::NONE,
+        // A generator that another thread has run to its end since, or begun to run, is seen to by `resume`.
+        match g.begin(t) {
+            Ok(CREATED) if !v.is_none() => g.end(CREATED),
+            Ok(state) => {
+                push_generator(t, g, receiver, state, 0, i.a() as u32, v)?;
+                return Ok(Sent::Frame);
             }
+            Err(_) => {}
         }
         return match resume(t, receiver, Resume::Send(v))? {
             Outcome::Yielded(v) => {
@@ -830,7 +832,7 @@ pub fn get_anext(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
 /// Whether the exception in r[a] was the end of the iteration; else it is the one being raised again.
 pub fn end_async_for(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<bool> {
     let exc = reg(f, i.a());
-    if proto::is_instance(t, exc, errors::STOP_ASYNC_ITERATION.value())? {
+    if type_of(exc).is_subtype(&errors::STOP_ASYNC_ITERATION) {
         let (e, it) = (take_reg(f, i.a()), take_reg(f, i.b()));
         drop_reg(t, e);
         drop_reg(t, it);

@@ -68,25 +68,29 @@ fn builtins<'a>(f: *mut Frame) -> &'a Dict {
     unsafe { &*(*f).builtins }
 }
 
+/// What a cache says of a key's place.
+fn word(id: u32, index: u32) -> u64 {
+    u64::from(id) << 32 | u64::from(index)
+}
+
 /// A global or builtin; fills the caches at `at` and `at + 1`.
 fn find<'t>(t: &'t Thread, f: *mut Frame, key: &Str, at: usize) -> Option<Borrowed<'t>> {
     let g = globals(f);
     // What a subclass says goes through its methods.
     Dict::exact(g.header.value())?;
+    let place = g.place_of_str(t, key);
     if let Some(v) = g.get_str(t, key) {
-        if let Some(index) = g.index_of_str(key) {
-            let id = g.keys_id(t);
-            cache(f, at).store((id as u64) << 32 | index as u64, Relaxed);
+        if let Some((id, Some(index))) = place {
+            cache(f, at).store(word(id, index), Relaxed);
         }
         return Some(v);
     }
-    let id = g.keys_id(t);
     let b = builtins(f);
     let v = b.get_str(t, key)?;
-    if let Some(index) = b.index_of_str(key) {
+    if let (Some((id, None)), Some((builtins, Some(index)))) = (place, b.place_of_str(t, key)) {
         // The second word first: whoever sees the first one finds its partner, or an older one that misses.
-        cache(f, at + 1).store((b.keys_id(t) as u64) << 32 | index as u64, Release);
-        cache(f, at).store((id as u64) << 32 | u32::MAX as u64, Release);
+        cache(f, at + 1).store(word(builtins, index), Release);
+        cache(f, at).store(word(id, u32::MAX), Release);
     }
     Some(v)
 }
@@ -159,8 +163,8 @@ pub fn store(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
     let key = name(f, i.b());
     let v = Obj::own(v);
     g.set_str(t, key, v.value());
-    if let Some(index) = g.index_of_str(key) {
-        cache(f, i.c()).store((g.keys_id(t) as u64) << 32 | index as u64, Relaxed);
+    if let Some((id, Some(index))) = g.place_of_str(t, key) {
+        cache(f, i.c()).store(word(id, index), Relaxed);
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::prelude::*;
 
-/// Drops a register word.
+/// Drops a register word. What has to be finalized for it waits for the end of the instruction ([`finalize`]): so whoever drops
+/// something may hold words that nobody else counts, as nothing runs here that could see them freed.
 #[inline(always)]
 pub fn drop_reg(t: &mut Thread, v: Value) {
     if v.is_counted() {
@@ -21,7 +22,7 @@ fn drop_counted(t: &mut Thread, v: Value) {
         let n = h.count.load(Relaxed) - 1;
         h.count.store(n, Relaxed);
         if n == 0 {
-            dead(t, v);
+            weft_gc::local_zero(t, v.ptr());
         }
     } else {
         drop_shared(t, v);
@@ -31,19 +32,33 @@ fn drop_counted(t: &mut Thread, v: Value) {
 /// Whether what waits to be finalized may be now. Not if there is a signal: what its handler raises inside a finalizer nobody could
 /// catch, so the next poll, which is not far, serves the signal first and then these.
 #[inline]
-pub fn may_finalize(t: &Thread) -> bool {
+fn may_finalize(t: &Thread) -> bool {
     // SAFETY: the breaker lies in the peer, which this thread holds.
     let asked = unsafe { (*t.breaker()).load(Relaxed) };
     t.has_pending() && asked & weft_gc::breaker_bits::SIGNAL == 0
 }
 
-/// A local object has no reference left: destroys it, and runs what that has made ready.
+/// At the end of an instruction, with all words in their places and the pc saved: runs what is ready to be finalized.
+#[inline(always)]
+pub fn finalize(t: &mut Thread) {
+    if t.interrupted() {
+        finalize_now(t);
+    }
+}
+
+#[cold]
 #[inline(never)]
-pub fn dead(t: &mut Thread, v: Value) {
-    weft_gc::local_zero(t, v.ptr());
+fn finalize_now(t: &mut Thread) {
     if may_finalize(t) {
         weft_objects::runtime::run_pending(t);
     }
+}
+
+/// At the end of an instruction: a local object has no reference left. Destroys it, and runs what that has made ready.
+#[inline(never)]
+pub fn dead(t: &mut Thread, v: Value) {
+    weft_gc::local_zero(t, v.ptr());
+    finalize(t);
 }
 
 #[cold]

@@ -3,10 +3,11 @@
 use super::frames::{own_operand, pop, reg, set_reg, take_operand, take_reg};
 use super::globals::unbound_local;
 use super::monitor::fire;
-use super::run::drop_reg;
+use super::run::{drop_reg, finalize};
 use crate::compile::bytecode::{Instr, Op, RESTORE, XA, XB, XC};
 use std::cell::Cell;
-use weft_objects::code::Code;
+use std::sync::atomic::Ordering::Relaxed;
+use weft_objects::code::{Code, CodeBody};
 use weft_objects::errors::Exception;
 use weft_objects::frame::Frame;
 use weft_objects::generator::{FINISHED, Generator};
@@ -36,7 +37,12 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
         unsafe {
             let at = (*f).instr();
             let code = (*f).code();
-            if note {
+            let body = code.body();
+            let handler = body
+                .handlers
+                .iter()
+                .find(|h| (h.start as usize) <= at && at < h.end as usize);
+            if note && !handler.is_some_and(|h| ends_loop(t, body, h.target)) {
                 let o = weft_objects::frame::object_of(t, f);
                 let offset = Code::offset(at) as i32;
                 weft_objects::traceback::push(t, o, offset);
@@ -45,12 +51,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 fire::exception(t, f, if note { event::RAISE } else { event::RERAISE });
             }
             note = true;
-            let body = code.body();
-            if let Some(h) = body
-                .handlers
-                .iter()
-                .find(|h| (h.start as usize) <= at && at < h.end as usize)
-            {
+            if let Some(h) = handler {
                 let depth = h.depth as usize;
                 let mut p = base.add(depth);
                 let end = base.add(code.nregs as usize);
@@ -70,6 +71,7 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 if watches_exceptions() && !fire::handled(t, f, reg(f, depth)) {
                     continue;
                 }
+                finalize(t);
                 return Some(f);
             }
             if watches_exceptions() {
@@ -104,6 +106,19 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
             super::flow::stop_delegating(t, f, base);
         }
     }
+}
+
+/// Whether the pending exception is but the end of an `async for`, whose handler drops it, so that nobody will see its traceback. (That
+/// would take a frame object, which a generator's frame then keeps.)
+fn ends_loop(t: &Thread, body: &CodeBody, target: u32) -> bool {
+    let exc = t.exc.get();
+    let instr = Instr(body.instrs[target as usize].load(Relaxed));
+    instr.op() == Op::EndAsyncFor as u8
+        && type_of(exc).is(&errors::STOP_ASYNC_ITERATION)
+        // SAFETY: pending, hence alive.
+        && unsafe { exc.header() }.is_local(t)
+        // SAFETY: as above.
+        && unsafe { exc.header() }.count.load(Relaxed) == 1
 }
 
 thread_local! {

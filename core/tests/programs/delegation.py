@@ -319,7 +319,7 @@ def case_ended_by_a_signal_handler_on_the_way_in():
             return  # it was running
         ended.append(inner)
 
-    inner, rounds = None, 0
+    inner, rounds = count(), 0
     before = signal.signal(signal.SIGALRM, end)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)

@@ -1,10 +1,10 @@
 //! Attributes and methods by inline cache.
 
-use super::calls::enter_method;
+use super::calls::{enter_method, entered};
 use super::{State, handlers};
 use crate::compile::bytecode::{XA, XB};
 use crate::interp::attr::{self, cache};
-use crate::interp::frames::{Enter, name};
+use crate::interp::frames::name;
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::instance::{self, Instance};
@@ -246,7 +246,10 @@ handlers! {
         let t = s.t();
         match (def.get)(t, x) {
             Ok(v) => {
-                let x = s.take(XB, s.i.b(), x);
+                let x = match s.consumes(XB) {
+                    true => s.take_again(s.i.b()),
+                    false => Value::NONE,
+                };
                 let old = s.reg(s.i.a());
                 s.put(s.i.a(), v);
                 s.finish2(x, old)
@@ -318,11 +321,7 @@ handlers! {
     #[cold]
     get_attr_slow(s) {
         s.save();
-        match attr::get(s.t(), s.f, s.i) {
-            Ok(Enter::Done) => s.f,
-            Ok(Enter::Frame) => s.f.wrapping_add(1),
-            Err(_) => super::raise(s.t(), s.f),
-        }
+        entered(s, attr::get(s.t(), s.f, s.i))
     }
     set_attr(s) {
         let x = s.reg(s.i.a());

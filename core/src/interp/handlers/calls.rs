@@ -1,12 +1,12 @@
 //! Calls and returns of plain Python functions, calls of simple natives; the rest is in [`super::super::calls`].
 
-use super::{State, handlers};
+use super::{State, generators, handlers};
 use crate::compile::bytecode::{DISCARD, Instr};
 use crate::interp::calls;
 use crate::interp::flow::{self, Left};
 use crate::interp::frames::{self, Enter};
 use crate::interp::globals;
-use crate::interp::run::{copy_reg, drop_reg};
+use crate::interp::run::{copy_reg, drop_reg, finalize};
 use std::sync::atomic::Ordering::*;
 use weft_objects::code::Code;
 use weft_objects::frame::Frame;
@@ -24,7 +24,10 @@ use weft_objects::types::TYPE;
 pub fn entered(s: State, result: Res<Enter>) -> *mut Frame {
     match result {
         Ok(Enter::Done) => s.settled(),
-        Ok(Enter::Frame) => s.f.wrapping_add(1),
+        Ok(Enter::Frame) => {
+            finalize(s.t());
+            s.f.wrapping_add(1)
+        }
         Err(_) => super::raise(s.t(), s.f),
     }
 }
@@ -33,7 +36,7 @@ pub fn entered(s: State, result: Res<Enter>) -> *mut Frame {
 #[inline(always)]
 pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
     let caller = f.wrapping_sub(1);
-    match left {
+    let to = match left {
         Left::Caller(v, dst) => {
             frames::set_result(t, caller, dst, v);
             caller
@@ -43,11 +46,14 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
             f
         }
         Left::Jumped => caller,
+        // Native code gets the word: what is to be finalized waits for the next poll.
         Left::Out(v) => {
             t.vm().result.set(v);
-            std::ptr::null_mut()
+            return std::ptr::null_mut();
         }
-    }
+    };
+    finalize(t);
+    to
 }
 
 /// The native call `v = g(args)` is done: clears its registers and stores the result.
@@ -319,11 +325,8 @@ handlers! {
     return_dropping(s) {
         let v = s.reg(s.i.a());
         s.put(s.i.a(), Value::NULL);
-        s.save();
-        if !drop_locals(s) {
-            return leave_slow(s, v);
-        }
-        leave(s, v)
+        drop_locals(s);
+        leave_dropped(s, v)
     }
     #[cold]
     return_k_dropping(s) {
@@ -331,19 +334,13 @@ handlers! {
         let flags = unsafe { (*s.f).flags };
         let v = s.konst(s.i.b());
         if flags == Frame::BELOW {
-            s.save();
-            if !drop_locals(s) {
-                return leave_slow(s, v);
-            }
-            return leave(s, v);
+            drop_locals(s);
+            return leave_dropped(s, v);
         }
         if flags == Frame::BELOW | Frame::CONSTRUCTOR && v.is_none() {
-            s.save();
-            if !drop_locals(s) {
-                return leave_slow(s, v);
-            }
+            drop_locals(s);
             // SAFETY: as above; the frame owns the instance.
-            return leave(s, unsafe { (*s.f).instance });
+            return leave_dropped(s, unsafe { (*s.f).instance });
         }
         s.tail(return_k_slow)
     }
@@ -370,25 +367,36 @@ handlers! {
     #[cold]
     return_k_slow(s) {
         // SAFETY: the innermost frame.
-        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
-        if entry && clear_locals(s) {
-            return leave_loop(s, s.konst(s.i.b()));
+        let flags = unsafe { (*s.f).flags };
+        let v = s.konst(s.i.b());
+        if flags == Frame::BELOW | Frame::ENTRY && clear_locals(s) {
+            return leave_loop(s, v);
+        }
+        if flags == Frame::GENERATOR
+            && let Some(next) = generators::leave(s, v)
+        {
+            return next;
         }
         s.save();
-        leave_slow(s, s.konst(s.i.b()))
+        leave_slow(s, v)
     }
-    #[cold]
     return_entry(s) {
         let a = s.i.a();
         let v = s.reg(a);
         // SAFETY: the innermost frame.
-        let entry = unsafe { (*s.f).flags == Frame::BELOW | Frame::ENTRY };
-        if v.is_null() || !entry {
+        let flags = unsafe { (*s.f).flags };
+        if v.is_null() {
             return s.tail(return_slow);
         }
         s.put(a, Value::NULL);
-        if clear_locals(s) {
-            return leave_loop(s, v);
+        if flags == Frame::BELOW | Frame::ENTRY {
+            if clear_locals(s) {
+                return leave_loop(s, v);
+            }
+        } else if flags == Frame::GENERATOR
+            && let Some(next) = generators::leave(s, v)
+        {
+            return next;
         }
         s.put(a, v);
         s.tail(return_slow)
@@ -579,10 +587,10 @@ fn clear_locals(s: State) -> bool {
     }
 }
 
-/// The same, whatever dies of it. False: a finalizer has asked for the frame's object.
+/// The same, whatever dies of it.
 #[inline(always)]
-fn drop_locals(s: State) -> bool {
-    // SAFETY: as in `clear_locals`. Each word is taken out before it is dropped, which may run a finalizer.
+fn drop_locals(s: State) {
+    // SAFETY: as in `clear_locals`.
     unsafe {
         let mut p = s.r.sub(1);
         let end = s.r.add((*(*s.f).code).nlocals as usize);
@@ -594,7 +602,6 @@ fn drop_locals(s: State) -> bool {
             }
             p = p.add(1);
         }
-        (*s.f).flags & Frame::OBJECT == 0
     }
 }
 
@@ -625,6 +632,19 @@ fn leave(s: State, v: Value) -> *mut Frame {
         }
         s.finish(old)
     }
+}
+
+/// As [`leave`]; what has died with the registers is finalized when the caller has its result.
+#[inline(always)]
+fn leave_dropped(s: State, v: Value) -> *mut Frame {
+    if !s.t().interrupted() {
+        return leave(s, v);
+    }
+    let t = s.t();
+    // SAFETY: a plain frame has a caller in this loop.
+    let dst = unsafe { (*s.f).dst as usize };
+    frames::unwind_top(t, s.f);
+    left(t, s.f, Left::Caller(v, dst))
 }
 
 #[inline(always)]

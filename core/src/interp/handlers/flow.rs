@@ -2,10 +2,11 @@
 
 use super::calls::left;
 use super::{handlers, reraise};
-use crate::compile::bytecode::{Instr, Op, XC};
+use crate::compile::bytecode::{Instr, Op, XB, XC};
 use crate::interp::flow;
 use crate::interp::{misc, ops, unwind};
 use std::sync::atomic::Ordering::*;
+use weft_objects::generator::{COROUTINE, CREATED, Generator};
 use weft_objects::prelude::*;
 
 handlers! {
@@ -15,13 +16,25 @@ handlers! {
         left(s.t(), s.f, l)
     }
     get_yield_from_iter(s) { s.slow(flow::get_yield_from_iter) }
-    get_awaitable(s) { s.slow(flow::get_awaitable) }
+    get_awaitable(s) {
+        let v = s.reg(s.i.b());
+        // A coroutine that nobody has begun is what is awaited, and nobody awaits it yet.
+        if v.is_ptr() && s.consumes(XB) && type_of(v).is(&COROUTINE) {
+            // SAFETY: of that type, and held by the register.
+            let g = unsafe { &*(v.ptr() as *const Generator) };
+            if g.state.load(Relaxed) == CREATED {
+                s.put(s.i.b(), Value::NULL);
+                return s.result(v);
+            }
+        }
+        s.slow(flow::get_awaitable)
+    }
     get_aiter(s) { s.slow(flow::get_aiter) }
     get_anext(s) { s.slow(flow::get_anext) }
     end_async_for(s) {
         s.save();
         match flow::end_async_for(s.t(), s.f, s.i) {
-            Ok(true) => s.f,
+            Ok(true) => s.settled(),
             Ok(false) => reraise(s.t(), s.f),
             Err(_) => super::raise(s.t(), s.f),
         }

@@ -3,14 +3,16 @@
 use super::calls::left;
 use super::iteration::exhausted;
 use super::{State, handlers};
-use crate::compile::bytecode::{Instr, XB};
+use crate::compile::bytecode::{Instr, Op, XB};
 use crate::interp::flow::{self, Entered, Sent};
 use crate::interp::frames;
 use crate::interp::globals;
 use std::sync::atomic::Ordering::*;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
-use weft_objects::generator::{COROUTINE, GENERATOR, Generator, RUNNING, SUSPENDED};
+use weft_objects::generator::{
+    COROUTINE, CREATED, FINISHED, GENERATOR, Generator, RUNNING, SUSPENDED,
+};
 use weft_objects::prelude::*;
 
 /// The generator in `it` if it may be entered without more ado: local, suspended, nothing being handled in it.
@@ -99,17 +101,138 @@ pub unsafe fn enter(
                 (it, g, nf) = (receiver, inner, next);
                 continue;
             }
-            (*nf).base = base;
-            for k in 0..g.registers().len() {
-                // Volatile, as in calls: few words, and no call.
-                base.add(k).write_volatile(*from.add(k));
-            }
-            g.registers().set_len(0);
-            t.regs.set_top(base.add(code.nregs as usize));
-            vm.set_frame_top(nf.wrapping_add(1));
+            move_in(t, g, nf, base);
             return Some(nf);
         }
     }
+}
+
+/// The registers of `g`, whose frame is `nf`, come to lie at `base`, and the frame is the innermost one.
+///
+/// # Safety
+/// The generator is this thread's to run; there is room for both.
+#[inline(always)]
+unsafe fn move_in(t: &Thread, g: &Generator, nf: *mut Frame, base: *mut Value) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*nf).base = base;
+        let from = g.registers().as_mut_ptr();
+        for k in 0..g.registers().len() {
+            // Volatile, as in calls: few words, and no call.
+            base.add(k).write_volatile(*from.add(k));
+        }
+        g.registers().set_len(0);
+        t.regs.set_top(base.add(g.code().nregs as usize));
+        t.vm().set_frame_top(nf.wrapping_add(1));
+    }
+}
+
+/// Pushes the frame of a generator or coroutine that is local and has not been begun. `None`: it is none, there is no room, or something
+/// is asked of this thread.
+#[inline(always)]
+fn begin(t: &Thread, it: Value, dst: u32) -> Option<*mut Frame> {
+    if !it.is_ptr() {
+        return None;
+    }
+    let ty = type_of(it);
+    if !ty.is(&GENERATOR) && !ty.is(&COROUTINE) {
+        return None;
+    }
+    let vm = t.vm();
+    let (base, nf) = (t.regs.top(), vm.frame_top());
+    // SAFETY: of that type, and held by a register. A local generator that is not running may be run by this thread alone.
+    unsafe {
+        let g = &*(it.ptr() as *const Generator);
+        let ok = g.header.is_local(t)
+            && g.state.load(Relaxed) == CREATED
+            && g.is_plain()
+            && !g.func.get().is_null();
+        if !ok || !has_room(t, nf, g) || t.interrupted() {
+            return None;
+        }
+        g.state.store(RUNNING, Relaxed);
+        let (func, code) = (g.func.get(), g.code());
+        let x = &*(func.ptr() as *const Function);
+        let flags = Frame::GENERATOR;
+        frames::write(nf, base, code, func, x.globals(), x.builtins(), flags, dst);
+        (*nf).pc = g.pc.get();
+        (*nf).generator = it.bare();
+        (*nf).handled = vm.swap_handled(Value::NULL);
+        move_in(t, g, nf, base);
+    }
+    Some(nf)
+}
+
+/// A generator's frame returns `v` to the delegation or the loop that has entered it. `None`: it takes more than that.
+#[inline(always)]
+pub fn leave(s: State, v: Value) -> Option<*mut Frame> {
+    let (t, f) = (s.t(), s.f);
+    let vm = t.vm();
+    let caller = f.wrapping_sub(1);
+    // SAFETY: the innermost frame, a generator's that this thread runs; one that was not entered from native code has a caller, which is
+    // at the instruction that has entered it.
+    unsafe {
+        if (*f).flags != Frame::GENERATOR
+            || (*caller).flags & Frame::DELEGATING != 0
+            || !vm.handles_nothing()
+        {
+            return None;
+        }
+        let i = Instr((*(*caller).pc.sub(1)).load(Relaxed));
+        let loops = i.op() == Op::ForIter as u8 && !v.is_counted();
+        if !loops && i.op() != Op::Send as u8 || !clear(s) {
+            return None;
+        }
+        (*((*f).generator.ptr() as *const Generator)).end(FINISHED);
+        vm.swap_handled((*f).handled);
+        vm.set_frame_top(f);
+        let r = (*caller).base;
+        t.regs.set_top(r.add((*(*caller).code).nregs as usize));
+        let pc = (*caller).pc.offset(i.off16());
+        let s = State {
+            pc,
+            r,
+            f: caller,
+            ..s
+        };
+        let at = if loops { i.a() } else { i.b() };
+        let it = s.reg(at);
+        s.put(at, Value::NULL);
+        if loops {
+            return Some(s.finish(it));
+        }
+        let old = s.reg(i.a());
+        s.put(i.a(), v);
+        Some(if old.is_counted() {
+            s.finish2(old, it)
+        } else {
+            s.finish(it)
+        })
+    }
+}
+
+/// Drops what the frame's locals hold. False: an object would die of it (the rest is left).
+#[inline(always)]
+fn clear(s: State) -> bool {
+    // SAFETY: the frame's registers; no temporary is alive at a return (the verifier).
+    unsafe {
+        let tag = s.t().tag();
+        for k in 0..(*(*s.f).code).nlocals as usize {
+            let v = s.reg(k);
+            if v.is_ptr() {
+                if !v.is_uncounted() {
+                    let h = v.header();
+                    let n = h.count.load(Relaxed);
+                    if h.owner.load(Relaxed) != tag || n == 1 {
+                        return false;
+                    }
+                    h.count.store(n - 1, Relaxed);
+                }
+                s.put(k, Value::NULL);
+            }
+        }
+    }
+    true
 }
 
 /// Whether there is room for the frame of `g` at `nf`.
@@ -189,6 +312,14 @@ unsafe fn resumed(s: State, nf: *mut Frame, v: Value) -> *mut Frame {
     }
 }
 
+/// Goes on at the beginning of the frame `nf` of a generator.
+#[inline(always)]
+fn begun(s: State, nf: *mut Frame) -> *mut Frame {
+    // SAFETY: the frame has just been pushed.
+    let (pc, r) = unsafe { ((*nf).pc, (*nf).base) };
+    State { pc, r, f: nf, ..s }.next()
+}
+
 handlers! {
     for_iter_generator(s) {
         let it = s.reg(s.i.a());
@@ -200,6 +331,9 @@ handlers! {
             {
                 return resumed(s, nf, Value::NONE);
             }
+        }
+        if let Some(nf) = begin(s.t(), it, s.i.b() as u32) {
+            return begun(s, nf);
         }
         s.tail(for_iter_generator_slow)
     }
@@ -216,13 +350,18 @@ handlers! {
                 }
             }
         }
+        if s.reg(s.i.a()).is_none()
+            && let Some(nf) = begin(s.t(), it, s.i.a() as u32)
+        {
+            return begun(s, nf);
+        }
         s.tail(send_slow)
     }
     send_slow(s) {
         s.save();
         match flow::send(s.t(), s.f, s.i) {
-            Ok(Sent::Yielded) => s.f,
-            Ok(Sent::Finished) => s.jump(s.i.off16()).back(),
+            Ok(Sent::Yielded) => s.settled(),
+            Ok(Sent::Finished) => s.jump(s.i.off16()).settled_behind(),
             Ok(Sent::Frame) => s.f.wrapping_add(1),
             Err(_) => super::raise(s.t(), s.f),
         }
@@ -232,7 +371,7 @@ handlers! {
         // SAFETY: `for_iter` has looked at the type.
         let g = unsafe { &*(it.ptr() as *const Generator) };
         s.save();
-        match flow::enter_generator(s.t(), s.f, g, it, s.i.b() as u32, Value::NONE) {
+        match flow::enter_generator(s.t(), g, it, s.i.b() as u32) {
             Ok(Entered::Frame) => s.f.wrapping_add(1),
             // Read again: a handshake may have counted the register.
             Ok(Entered::Finished) => exhausted(s, s.reg(s.i.a())),

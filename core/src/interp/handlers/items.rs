@@ -67,6 +67,8 @@ fn dict_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
         s.save();
         drop_reg(s.t(), gone[0]);
         drop_reg(s.t(), gone[1]);
+        drop_reg(s.t(), old);
+        return Some(s.settled());
     }
     Some(s.finish(old))
 }
@@ -89,8 +91,8 @@ fn slot_item(s: State, x: Value, y: Value, flag: u8) -> Option<*mut Frame> {
     let Ok(v) = get(t, x, y) else {
         return Some(super::raise(t, s.f));
     };
-    let x = taken(s, XB, s.i.b()).map_or(Value::NULL, |n| s.take(XB, n, x));
-    let y = taken(s, flag, s.i.c()).map_or(Value::NULL, |n| s.take(flag, n, y));
+    let x = taken(s, XB, s.i.b()).map_or(Value::NULL, |n| s.take_again(n));
+    let y = taken(s, flag, s.i.c()).map_or(Value::NULL, |n| s.take_again(n));
     // Read now: the result may go where an operand was.
     let old = s.reg(s.i.a());
     s.put(s.i.a(), v);

@@ -21,6 +21,13 @@ pub fn exhausted(s: State, it: Value) -> *mut Frame {
     s.jump(s.i.off16()).finish(it)
 }
 
+/// As [`exhausted`], after the iterator may have run Python.
+#[inline(always)]
+fn ended(s: State) -> *mut Frame {
+    // Read again: a handshake may have counted the register.
+    exhausted(s, s.reg(s.i.a()))
+}
+
 handlers! {
     get_iter(s) { s.slow(iteration::get_iter) }
     for_iter(s) {
@@ -180,7 +187,7 @@ handlers! {
         let unpack = Instr(unsafe { (*s.pc).load(Relaxed) });
         s.save();
         match weft_objects::iter::next_pair(t, it) {
-            Ok(Some((x, _))) if x.is_null() => exhausted(s, it),
+            Ok(Some((x, _))) if x.is_null() => ended(s),
             Ok(Some((x, y))) => {
                 let (a, b) = (unpack.a(), unpack.a() + 1);
                 let (old_x, old_y) = (s.reg(a), s.reg(b));
@@ -190,7 +197,7 @@ handlers! {
             }
             Ok(None) => s.tail(for_iter_slot),
             Err(e) => match proto::ended(t, e) {
-                Ok(_) => exhausted(s, it),
+                Ok(_) => ended(s),
                 Err(_) => super::raise(t, s.f),
             },
         }
@@ -207,9 +214,9 @@ handlers! {
         s.save();
         match f(t, it) {
             Ok(v) if !v.is_null() => s.set(s.i.b(), v),
-            Ok(_) => exhausted(s, it),
+            Ok(_) => ended(s),
             Err(e) => match proto::ended(t, e) {
-                Ok(_) => exhausted(s, it),
+                Ok(_) => ended(s),
                 Err(_) => super::raise(t, s.f),
             },
         }

@@ -81,16 +81,16 @@ handlers! {
     jump_true_slow(s) {
         s.save();
         match ops::truth(s.t(), s.f, s.i) {
-            Ok(true) => s.jump(s.i.off32()).back(),
-            Ok(false) => s.f,
+            Ok(true) => s.jump(s.i.off32()).settled_behind(),
+            Ok(false) => s.settled(),
             Err(_) => super::raise(s.t(), s.f),
         }
     }
     jump_false_slow(s) {
         s.save();
         match ops::truth(s.t(), s.f, s.i) {
-            Ok(false) => s.jump(s.i.off32()).back(),
-            Ok(true) => s.f,
+            Ok(false) => s.jump(s.i.off32()).settled_behind(),
+            Ok(true) => s.settled(),
             Err(_) => super::raise(s.t(), s.f),
         }
     }

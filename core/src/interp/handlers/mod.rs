@@ -178,6 +178,14 @@ impl State {
             Value::NONE
         }
     }
+    /// Takes the word out of register `n`, after something may have passed a safepoint since it was looked at: a handshake may have
+    /// counted it.
+    #[inline(always)]
+    pub fn take_again(self, n: usize) -> Value {
+        let v = self.reg(n);
+        self.put(n, Value::NULL);
+        v
+    }
     /// Saves the pc: before anything that may look at frames.
     #[inline(always)]
     pub fn save(self) {
@@ -335,11 +343,14 @@ impl State {
     /// The instruction has been done by an out-of-line function: what has died in it is finalized before the next one.
     #[inline(always)]
     pub fn settled(self) -> *mut Frame {
-        let t = self.t();
-        if t.interrupted() && super::run::may_finalize(t) {
-            weft_objects::runtime::run_pending(t);
-        }
+        super::run::finalize(self.t());
         self.f
+    }
+    /// As [`State::settled`], after a jump.
+    #[inline(always)]
+    pub fn settled_behind(self) -> *mut Frame {
+        self.save();
+        self.settled()
     }
 }
 
@@ -390,8 +401,8 @@ where
     };
     s.save();
     match g(s.t(), f, s.i) {
-        Ok(true) => s.jump(s.i.off16()).back(),
-        Ok(false) => f,
+        Ok(true) => s.jump(s.i.off16()).settled_behind(),
+        Ok(false) => s.settled(),
         Err(_) => raise(s.t(), f),
     }
 }
@@ -493,6 +504,7 @@ unsafe fn drop_two(
         (*f).pc = pc;
         super::run::drop_reg(&mut *t, Value(x));
         super::run::drop_reg(&mut *t, Value(y));
+        super::run::finalize(&mut *t);
     }
     f
 }

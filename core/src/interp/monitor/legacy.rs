@@ -148,7 +148,7 @@ fn line(t: &mut Thread, f: *mut Frame) -> Res<()> {
     // SAFETY: the innermost frame.
     let wanted = unsafe { (*f).object };
     match FrameObject::of(wanted) {
-        Some(fo) if !fo.no_lines.get() => trace(t, f, "line", Value::NONE),
+        Some(fo) if !fo.no_lines.load(Relaxed) => trace(t, f, "line", Value::NONE),
         _ => Ok(()),
     }
 }
@@ -175,7 +175,7 @@ fn opcode(t: &mut Thread, f: *mut Frame) -> Res<()> {
     // SAFETY: the innermost frame, whose code lives while it runs.
     let (code, o) = unsafe { (&*(*f).code, (*f).object) };
     match FrameObject::of(o) {
-        Some(fo) if fo.trace_opcodes.get() && !t.vm().trace.get().is_null() => {
+        Some(fo) if fo.trace_opcodes.load(Relaxed) && !t.vm().trace.get().is_null() => {
             trace(t, f, "opcode", Value::NONE)
         }
         _ => {
@@ -203,7 +203,7 @@ fn trace(t: &mut Thread, f: *mut Frame, what: &str, arg: Value) -> Res<()> {
     let Some(fo) = FrameObject::of(o.value()) else {
         return Ok(());
     };
-    if fo.trace_opcodes.get()
+    if fo.trace_opcodes.load(Relaxed)
         && let Some(code) = fo.code()
     {
         opcodes(t, code, true);
