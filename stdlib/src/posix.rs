@@ -140,8 +140,7 @@ fn fs_string(t: &mut Thread, v: Value) -> Res<CString> {
         None => Bytes::of(p.value()).map(|b| b.as_slice().to_vec()),
     };
     let Some(bytes) = bytes else {
-        let e = errors::unicode_encode_error(t, "utf-8", p, 0, 1, "surrogates not allowed");
-        return Err(t.raise_value(e));
+        return Err(support::surrogates_error(t, p.value(), true));
     };
     match CString::new(bytes) {
         Ok(c) => Ok(c),

@@ -182,7 +182,7 @@ fn name_arg(t: &mut Thread, v: Value, func: &str) -> Res<CString> {
     match support::fs_encode(s.as_bytes()).map(CString::new) {
         Some(Ok(c)) => Ok(c),
         Some(Err(_)) => Err(t.value_error("embedded null byte")),
-        None => Err(t.value_error("surrogates not allowed")),
+        None => Err(support::surrogates_error(t, v, true)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use weft_objects::bytes::Bytes;
 use weft_objects::module::Module;
 use weft_objects::prelude::*;
+use weft_objects::text::wtf8::has_surrogates;
 use weft_objects::{float, int, runtime};
 
 /// A new module with these functions.
@@ -208,8 +209,7 @@ pub fn path_or_fd(
         None => (Bytes::of(p.value()).map(|b| b.as_slice().to_vec()), true),
     };
     let Some(bytes) = bytes else {
-        let e = errors::unicode_encode_error(t, "utf-8", p, 0, 1, "surrogates not allowed");
-        return Err(t.raise_value(e));
+        return Err(surrogates_error(t, p.value(), true));
     };
     match CString::new(bytes) {
         Ok(c) => Ok(PathOrFd::Path(Path {
@@ -304,9 +304,30 @@ pub fn truth_or(t: &mut Thread, v: Value, default: bool) -> Res<bool> {
     }
 }
 
-/// The text of a str argument.
+/// UnicodeEncodeError for a str with lone surrogates, about the first of them; `escaped`: that does not stand for a byte.
+#[cold]
+pub fn surrogates_error(t: &Thread, v: Value, escaped: bool) -> Raised {
+    let bytes = Str::of(v).map_or(&[][..], Str::as_bytes);
+    // A byte of a file name is U+DC80 to U+DCFF: ED B2 80 to ED B3 BF.
+    let stands = |b: &[u8]| escaped && matches!(b[1], 0xB2 | 0xB3);
+    let at = bytes
+        .windows(3)
+        .position(|b| b[0] == 0xED && b[1] >= 0xA0 && !stands(b));
+    let before = &bytes[..at.unwrap_or(0)];
+    let start = before.iter().filter(|b| **b & 0xC0 != 0x80).count();
+    let msg = "surrogates not allowed";
+    let exc = errors::unicode_encode_error(t, "utf-8", Obj::new(t, v), start, start + 1, msg);
+    t.raise_value(exc)
+}
+
+/// The text of a str argument that the system, or a table of ours, is to be asked for.
+///
+/// # Errors
+/// TypeError; UnicodeEncodeError for lone surrogates; ValueError for a null character.
 pub fn text(t: &mut Thread, v: Value, func: &str, param: &str) -> Res<String> {
     match Str::of(v) {
+        Some(s) if has_surrogates(s.as_bytes()) => Err(surrogates_error(t, v, false)),
+        Some(s) if s.as_bytes().contains(&0) => Err(t.value_error("embedded null character")),
         Some(s) => Ok(s.to_string_lossy()),
         None => {
             let got = type_of(v).name();

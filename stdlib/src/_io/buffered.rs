@@ -666,7 +666,8 @@ fn flush_method(t: &mut Thread, a: &[Value]) -> Res {
     let b = this(a[0]);
     b.check_ready(t)?;
     b.flush(t)?;
-    if b.flags.get() & WRITER == 0 || fileio::exact(b.raw.get()).is_some() {
+    // Writers leave the raw stream to itself: it has to be flushed by its own `close`, which they call with their lock held.
+    if b.flags.get() & WRITER != 0 || fileio::exact(b.raw.get()).is_some() {
         return Ok(Value::NONE);
     }
     let raw = b.raw(t)?;

@@ -344,9 +344,7 @@ fn choose_encoding(t: &mut Thread, v: Value) -> Res<Obj> {
             Some(s) if s.is("locale") => Ok(Str::intern(t, LOCALE)),
             Some(s) if s.as_bytes().contains(&0) => Err(t.value_error("embedded null character")),
             Some(s) if wtf8::has_surrogates(s.as_bytes()) => {
-                let msg = "surrogates not allowed";
-                let exc = errors::unicode_encode_error(t, "utf-8", e, 0, 1, msg);
-                Err(t.raise_value(exc))
+                Err(support::surrogates_error(t, e.value(), false))
             }
             Some(_) => Ok(e),
             None => {

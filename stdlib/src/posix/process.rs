@@ -74,6 +74,7 @@ pub(super) fn variables(t: &mut Thread, v: Value, func: &str) -> Res<Strings> {
 fn execv(t: &mut Thread, a: &[Value]) -> Res {
     fork::refuse_isolated(t, EXEC, "exec")?;
     let p = support::path(t, a[0], "execv", "path")?;
+    audit::tell(t, "os.exec", &[a[0], a[1], Value::NONE])?;
     let args = arguments(
         t,
         a[1],
@@ -88,6 +89,7 @@ fn execv(t: &mut Thread, a: &[Value]) -> Res {
 fn execve(t: &mut Thread, a: &[Value]) -> Res {
     fork::refuse_isolated(t, EXEC, "exec")?;
     let p = support::path_or_fd(t, a[0], "execve", "path", cfg!(target_os = "linux"))?;
+    audit::tell(t, "os.exec", &[a[0], a[1], a[2]])?;
     let args = arguments(
         t,
         a[1],

@@ -230,6 +230,7 @@ fn signals(t: &mut Thread, v: Value) -> Res<libc::sigset_t> {
 
 fn do_spawn(t: &mut Thread, a: &[Value], func: &str, search: bool) -> Res {
     let p = support::path(t, a[0], func, "path")?;
+    audit::tell(t, "os.posix_spawn", &[a[0], a[1], a[2]])?;
     let args = arguments(
         t,
         a[1],
