@@ -86,7 +86,7 @@ macro_rules! programs {
 }
 
 programs! {
-    attribute_caches calls chains consumers delegation finalization in_dict names recursion reraise sharing slots subscripts
+    attribute_caches calls chains consumers delegation finalization in_dict names recursion reraise sharing shortcuts slots subscripts
     tasks thread_safety
 }
 
