@@ -1,12 +1,12 @@
 //! The two cycle collectors, both by trial deletion and marking over containers.
 //!
-//! The *local* one runs in its own thread over its own local objects, with no pause for others: I2 and I3 make the local
-//! heap closed. The *shared* one stops the world and takes the threads' uncounted registers as further roots. Instances do not
-//! count their type, so marking also follows the type of every object that is alive.
+//! The *local* one runs in its own thread over its own local objects, with no pause for others: I2 and I3 make the local heap closed.
+//! Mostly it looks at the young ones only (see `young.rs`). The *shared* one stops the world and takes the threads' uncounted registers as
+//! further roots. Instances do not count their type, so marking also follows the type of every object that is alive.
 
 use crate::destroy::Pending;
 use crate::header::{Flags, Header, TypeFlags};
-use crate::heap::{PagePtr, for_each_block, is_free, orphan_pages, page_of};
+use crate::heap::{Heap, PagePtr, block_index, for_each_block, is_free, orphan_pages, page_of};
 use crate::mark::{ALIVE, Kind, MANY, View, each_word, short};
 use crate::obj::Obj;
 use crate::thread::{State, Thread, multithreaded, world};
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use weft_threads::count::COUNT_MASK;
 
-/// Container bytes that a thread makes before its first collection.
-pub(crate) const FIRST_LIMIT: usize = 6 << 20;
+/// Bytes that have to outlive collections of young ones, at least, before one of everything.
+const FIRST_LIMIT: usize = 6 << 20;
 
-/// Bytes that a thread makes at most beyond as many as are alive.
+/// So many, at most, beyond as many as are alive.
 const MOST_EXTRA: usize = 64 << 20;
 
 /// Shared objects that are worth stopping the world for.
@@ -44,6 +44,9 @@ pub struct GcState {
     /// Garbage that this collection is not to free.
     saving: Cell<bool>,
     saved: RefCell<Vec<Obj>>,
+    /// About how many bytes of containers on this thread's pages are alive, and with how many all are to be looked at.
+    alive: Cell<usize>,
+    full_at: Cell<usize>,
     /// Threads that were running finalizers when the last collection began, and how far they are when these are done.
     pub(crate) running_elsewhere: RefCell<Vec<(Arc<State>, u32)>>,
 }
@@ -78,7 +81,8 @@ impl GcState {
 
 /// Lets what [`GcState::set_pace`] has said begin in this thread; in others it does with their next collection.
 pub fn apply_pace(t: &Thread) {
-    t.heap.limit.set(least());
+    let young = &t.heap.young;
+    young.limit.set(pace().unwrap_or(young.step()));
 }
 
 /// Garbage that [`collect`] has kept instead of freeing it.
@@ -86,13 +90,13 @@ pub fn take_saved(t: &Thread) -> Vec<Obj> {
     t.gc.saved.take()
 }
 
-/// Bytes of containers that a thread makes at least before it collects.
-fn least() -> usize {
+/// Bytes of containers that a thread makes at least before it collects, if the program has a say in that.
+fn pace() -> Option<usize> {
     match PACE.load(Relaxed) {
-        0 => FIRST_LIMIT,
+        0 => None,
         // By itself, if that is about what was asked for.
-        2000..=ABOUT if !PACE_EXACT.load(Relaxed) => FIRST_LIMIT,
-        n => n.saturating_mul(WEIGHT),
+        2000..=ABOUT if !PACE_EXACT.load(Relaxed) => None,
+        n => Some(n.saturating_mul(WEIGHT)),
     }
 }
 
@@ -100,28 +104,48 @@ fn least() -> usize {
 /// time, and the shared garbage if there is much.
 pub fn collect_if_due(t: &mut Thread) {
     t.peer().take(crate::breaker_bits::GC);
-    if !GcState::enabled() || t.gc.running.get() || t.heap.grown.get() <= t.heap.limit.get() {
+    if !GcState::enabled() || t.gc.running.get() || t.heap.grown.get() <= t.heap.young.limit.get() {
         return;
     }
-    let (stats, (alive, shared)) = run(t, false);
-    t.heap.release_if_many(alive);
+    if pace().is_none() && t.gc.alive.get() < t.gc.full_at.get().max(FIRST_LIMIT) {
+        return collect_young(t);
+    }
+    let found = run(t, What::Local);
+    let stats = found.stats;
+    t.heap.release_if_many(found.alive);
     t.heap.grown.set(0);
-    // The work is proportional to what is alive, so a run is due when half as much again has been made; as much, if there is little
-    // garbage (objects are taken to have 64 bytes); more yet, if there is next to none, as while a program builds what it is going to use.
-    let garbage = stats.found * 64;
-    let limit = match alive {
+    // The work is proportional to what is alive, so the next run is due when there is half as much again; as much, if there was little
+    // garbage (objects are taken to have 64 bytes); more yet, if there was next to none, as while a program builds what it is going to use.
+    let (alive, garbage) = (found.alive, stats.found * WEIGHT);
+    let more = match alive {
         _ if PACE_EXACT.load(Relaxed) => 0,
         _ if garbage * 16 >= alive => alive / 2,
         _ if garbage * 64 >= alive => alive,
         _ => alive + alive.min(MOST_EXTRA),
     };
-    t.heap.limit.set(limit.max(least()));
-    if cfg!(not(feature = "gil")) && shared > SHARED_LIMIT.load(Relaxed) {
-        let (stats, (_, all)) = run(t, true);
-        let left = all.saturating_sub(stats.found);
-        let times = if stats.found * 16 >= left { 2 } else { 3 };
+    t.gc.full_at.set(alive + more.max(FIRST_LIMIT));
+    let young = &t.heap.young;
+    young
+        .limit
+        .set(pace().map_or(young.step(), |least| more.max(least)));
+    if cfg!(not(feature = "gil")) && found.shared > SHARED_LIMIT.load(Relaxed) {
+        let found = run(t, What::Shared);
+        let left = found.shared.saturating_sub(found.stats.found);
+        let times = if found.stats.found * 16 >= left { 2 } else { 3 };
         SHARED_LIMIT.store((left * times).max(SHARED_FIRST), Relaxed);
     }
+}
+
+/// The same for what has been made since the last collection.
+fn collect_young(t: &mut Thread) {
+    let found = run(t, What::Young);
+    t.heap.grown.set(0);
+    let young = &t.heap.young;
+    let alive = (t.gc.alive.get() + found.alive).saturating_sub(found.before);
+    t.gc.alive.set(alive);
+    young.adapt(found.alive + found.dead, found.dead, alive);
+    young.limit.set(young.step());
+    t.heap.release_if_many(alive);
 }
 
 /// Collects everything: the local garbage of this thread, and the shared garbage.
@@ -138,11 +162,11 @@ pub fn collect(t: &mut Thread) -> CollectStats {
     t.gc.saving.set(SAVE_ALL.load(Relaxed));
     // The shared collection of a thread that is the only one takes its local objects along.
     if cfg!(feature = "gil") || world().len() > 1 {
-        stats = run(t, false).0;
+        stats = run(t, What::Local).stats;
     }
     t.heap.grown.set(0);
     if cfg!(not(feature = "gil")) {
-        let shared = run(t, true).0;
+        let shared = run(t, What::Shared).stats;
         stats.found += shared.found;
         stats.finalizers += shared.finalizers;
     }
@@ -156,57 +180,102 @@ pub fn collect_local(t: &mut Thread) -> CollectStats {
     if t.gc.running.get() {
         CollectStats::default()
     } else {
-        run(t, false).0
+        run(t, What::Local).stats
     }
 }
 
-fn run(t: &mut Thread, shared: bool) -> (CollectStats, (usize, usize)) {
+/// Which garbage to look for.
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    /// This thread's that is young: see `young.rs`.
+    Young,
+    /// This thread's.
+    Local,
+    Shared,
+}
+
+/// What a collection has found, and bytes of containers that it has seen.
+struct Found {
+    stats: CollectStats,
+    alive: usize,
+    dead: usize,
+    /// Of what it has looked at, what was alive when a collector looked last.
+    before: usize,
+    /// Objects that are not this thread's own.
+    shared: usize,
+}
+
+fn run(t: &mut Thread, what: What) -> Found {
     let span = crate::stats::begin().map(|span| (span, crate::stats::cpu()));
     t.gc.running.set(true);
     let peer = t.peer().clone();
     let t = &*t;
     t.heap.drop_big_freed();
-    let result = if shared || cfg!(feature = "gil") {
+    let found = if what == What::Shared || cfg!(feature = "gil") {
         // In the `gil` build this is the local collection: one heap in several parts, all of them this thread's while it holds
         // the lock. The world is stopped so that no thread can leave meanwhile.
         world().stop(&peer, |stopped| {
             let threads: Vec<&Thread> = stopped.peers().map(|p| p.payload().thread()).collect();
             crate::fought::make_peace(t, threads.iter().copied());
-            crate::verify::verify(&threads);
-            let mut pages = orphan_pages();
-            for other in &threads {
-                // SAFETY: the world is stopped.
-                pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
-            }
-            let kind = match shared {
-                true => Kind::Shared(tags_of(&threads)),
-                false => Kind::Local,
-            };
-            let result = Collection::new(t, pages, kind).collect(&threads);
+            let found = collect_in(t, what, &threads);
             // What died with the garbage, as in `gather`.
             if cfg!(not(feature = "gil")) {
                 t.settle(true);
             }
-            result
+            found
         })
     } else {
-        if !multithreaded() {
-            crate::verify::verify(&[t]);
-        }
-        // SAFETY: this thread's own pages; it makes no object while it collects.
-        let pages = unsafe { (*t.heap.pages.get()).clone() };
-        Collection::new(t, pages, Kind::Local).collect(&[t])
+        collect_in(t, what, &[t])
     };
     t.heap.drop_big_freed();
     t.stats.collections.set(t.stats.collections.get() + 1);
     t.stats
         .collected
-        .set(t.stats.collected.get() + result.0.found as u64);
+        .set(t.stats.collected.get() + found.stats.found as u64);
     t.gc.running.set(false);
     if let Some((span, since)) = span {
-        span.collected(shared, since);
+        span.collected(what == What::Shared, since);
     }
-    result
+    found
+}
+
+/// Over what belongs to these threads: the calling one, or all with the world stopped.
+fn collect_in(t: &Thread, what: What, threads: &[&Thread]) -> Found {
+    let stopped = what == What::Shared || cfg!(feature = "gil");
+    if what != What::Young && (stopped || !multithreaded()) {
+        crate::verify::verify(threads);
+    }
+    let mut pages = match what {
+        What::Young => Vec::new(),
+        _ if stopped => orphan_pages(),
+        _ => Vec::new(),
+    };
+    for other in threads {
+        if what == What::Young {
+            pages.extend(other.heap.young.pages());
+        } else {
+            // SAFETY: this thread's own pages, and it makes no object while it collects; or the world is stopped.
+            pages.extend(unsafe { (*other.heap.pages.get()).iter().copied() });
+        }
+    }
+    let kind = match what {
+        What::Young => Kind::Young,
+        What::Local => Kind::Local,
+        What::Shared => Kind::Shared(tags_of(threads)),
+    };
+    let collection = Collection::new(t, pages, kind);
+    let found = collection.collect(threads);
+    if what != What::Shared || threads.len() == 1 {
+        threads.iter().for_each(|t| t.heap.grow_old());
+    }
+    if what == What::Local || what == What::Shared && threads.len() == 1 {
+        t.gc.alive.set(found.alive);
+    }
+    for p in collection.kept.take() {
+        // SAFETY: what is local is on this thread's pages; or the world is stopped.
+        unsafe { Heap::look_again(p) };
+    }
+    found
 }
 
 /// Whether a tag is that of one of several threads, whose local objects are its own affair.
@@ -229,6 +298,8 @@ struct Collection<'a> {
     leaves: Vec<PagePtr>,
     /// Threads to mark with.
     pool: Option<rayon::ThreadPool>,
+    /// Garbage that lives on for the finalizers that may reach it.
+    kept: RefCell<Vec<*mut Header>>,
 }
 
 impl<'a> Collection<'a> {
@@ -247,49 +318,54 @@ impl<'a> Collection<'a> {
             pool: crate::mark::pool(&view),
             view,
             leaves,
+            kept: RefCell::default(),
         }
     }
 
     /// Marks what the threads' registers reach. Of what is left, counts the references from within, marks from what has more than
-    /// those, and frees the rest. Also gives the bytes of what is alive and the number of shared objects seen.
-    fn collect(&self, threads: &[&Thread]) -> (CollectStats, (usize, usize)) {
-        let found = self.view.survey(self.pool.as_ref());
-        let mut roots = found.roots;
+    /// those, and frees the rest.
+    fn collect(&self, threads: &[&Thread]) -> Found {
+        let survey = self.view.survey(self.pool.as_ref());
+        let mut roots = survey.roots;
         for t in threads {
             registers(t, &mut roots);
         }
         self.view.mark(roots, self.pool.as_ref());
-        self.mark_counted();
+        self.take_inner_counts();
+        self.view.mark_counted(self.pool.as_ref());
         let mut garbage = self.unmarked();
-        if garbage
-            .iter()
-            // SAFETY: unreachable, but still there.
-            .any(|&p| unsafe { (*p).ty().gc_flags.load(Relaxed) } & TypeFlags::COLLECTED != 0)
-        {
+        if self.view.takes_types() && garbage.iter().any(|&p| is_collected(p)) {
             self.mark_types_of_leaves();
             garbage = self.unmarked();
         }
-        // SAFETY: as above.
-        let dead: usize = garbage
-            .iter()
-            .map(|&p| unsafe { (*page_of(p)).block_size() })
-            .sum();
         let stats = self.finalize(&mut garbage);
         // What dies now may take its page with it.
         self.view.forget();
+        let mut dead = 0;
         if self.t.gc.saving.get() {
             self.save(garbage);
         } else {
-            self.dispose(garbage);
+            dead = self.dispose(garbage);
         }
-        (stats, (found.bytes - dead, found.shared))
+        Found {
+            stats,
+            alive: survey.bytes - dead,
+            dead,
+            before: survey.before,
+            shared: survey.shared,
+        }
     }
 
-    /// Of candidates that nothing has reached yet: marks those that have more references than the others hold, and what they reach.
-    fn mark_counted(&self) {
-        let rest = self.unmarked();
+    fn unmarked(&self) -> Vec<*mut Header> {
+        let mut all = Vec::new();
+        self.view.for_each_unmarked(|h, _| all.push(h));
+        all
+    }
+
+    /// Takes the references that candidates which nothing has reached yet have from each other out of their scratch words.
+    fn take_inner_counts(&self) {
         let mut large = HashMap::new();
-        for &h in &rest {
+        self.view.for_each_unmarked(|h, _| {
             // SAFETY: not freed before the end of the collection.
             each_word(unsafe { &*h }, |v| {
                 if !v.is_counted() {
@@ -309,14 +385,7 @@ impl<'a> Collection<'a> {
                     }
                 }
             });
-        }
-        let roots = rest.into_iter().filter(|&h| {
-            // SAFETY: as above.
-            let s = self.view.scratch(unsafe { &*h });
-            s.is_some_and(|s| s.load(Relaxed) > 0)
         });
-        let roots = roots.map(|h| h.cast_const()).collect();
-        self.view.mark(roots, self.pool.as_ref());
     }
 
     /// Objects without references do not count their types either. To be asked only if a type may be garbage: there are many.
@@ -340,12 +409,6 @@ impl<'a> Collection<'a> {
         self.view.mark(types, self.pool.as_ref());
     }
 
-    fn unmarked(&self) -> Vec<*mut Header> {
-        let mut garbage = Vec::new();
-        self.view.for_each_unmarked(|h| garbage.push(h));
-        garbage
-    }
-
     /// Clears weak references, and queues finalizers and keeps what they may reach.
     fn finalize(&self, garbage: &mut Vec<*mut Header>) -> CollectStats {
         let t = self.t;
@@ -353,8 +416,9 @@ impl<'a> Collection<'a> {
             found: garbage.len(),
             finalizers: 0,
         };
+        let mut to_finalize = Vec::new();
         for &p in &*garbage {
-            // SAFETY: unreachable, but still there; so in the following loops.
+            // SAFETY: unreachable, but still there; so in the following loop.
             let h = unsafe { &*p };
             if h.has_flag(Flags::WEAKREFS) {
                 for callback in crate::weak::clear(t, h) {
@@ -364,26 +428,29 @@ impl<'a> Collection<'a> {
                     }
                 }
             }
-        }
-        let mut kept = Vec::new();
-        for &p in &*garbage {
-            // SAFETY: as above.
-            let h = unsafe { &*p };
-            if !h.has_flag(Flags::FINALIZED)
-                // SAFETY: an object of that type.
-                && h.ty().has_finalizer.is_some_and(|f| unsafe { f(h) })
-            {
-                h.set_flag(Flags::FINALIZED);
-                stats.finalizers += 1;
-                t.push_pending(Pending::Finalize(Obj::new(t, h.value())));
-                kept.push(&raw const *h);
+            if h.ty().has_finalizer.is_some() && !h.has_flag(Flags::FINALIZED) {
+                to_finalize.push(&raw const *h);
             }
         }
-        self.view.mark(kept, None);
-        if stats.finalizers > 0 {
-            // SAFETY: as above.
-            garbage.retain(|&p| self.view.is_unmarked(unsafe { &*p }));
+        // Now that all weak references are cleared.
+        to_finalize.retain(|&p| {
+            // SAFETY: as above; an object of that type.
+            unsafe { (*p).ty().has_finalizer.is_some_and(|f| f(p)) }
+        });
+        if to_finalize.is_empty() {
+            return stats;
         }
+        stats.finalizers = to_finalize.len();
+        for &p in &to_finalize {
+            // SAFETY: as above.
+            let h = unsafe { &*p };
+            h.set_flag(Flags::FINALIZED);
+            t.push_pending(Pending::Finalize(Obj::new(t, h.value())));
+        }
+        self.view.mark(to_finalize, None);
+        // SAFETY: as above.
+        let kept = garbage.extract_if(.., |&mut p| !self.view.is_unmarked(unsafe { &*p }));
+        self.kept.borrow_mut().extend(kept);
         stats
     }
 
@@ -396,38 +463,58 @@ impl<'a> Collection<'a> {
         self.t.gc.saved.borrow_mut().extend(objects);
     }
 
-    fn dispose(&self, garbage: Vec<*mut Header>) {
+    /// Frees it. How many bytes that is.
+    fn dispose(&self, garbage: Vec<*mut Header>) -> usize {
         // Counts among the dying fall to zero without effect: DYING keeps them off every list.
         for &p in &garbage {
-            // SAFETY: unreachable, but still there.
-            unsafe { (*p).set_flag(Flags::DYING) };
+            // SAFETY: unreachable, but still there, and nobody else changes its flags (I2, or the world is stopped).
+            let flags = unsafe { &(*p).flags };
+            flags.store(flags.load(Relaxed) | Flags::DYING, Relaxed);
         }
-        // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
-        let is_first = |p: *mut Header| {
-            // SAFETY: as above.
-            unsafe { (*p).ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0 }
-        };
-        for first in [true, false] {
-            for &p in garbage.iter().filter(|&&p| is_first(p) == first) {
-                // SAFETY: as above; each is cleared once, and what it held is either alive or DYING.
-                unsafe {
-                    if let Some(clear) = (*p).ty().clear {
-                        clear(p, self.t);
-                    }
+        if self.view.takes_types() {
+            // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
+            let (types, rest): (Vec<*mut Header>, Vec<_>) =
+                garbage.iter().partition(|&&p| is_collected(p));
+            self.clear(&types);
+            self.clear(&rest);
+        } else {
+            self.clear(&garbage);
+        }
+        let mut bytes = 0;
+        // An instance may be freed after its type: nothing looks at types any more.
+        for p in garbage {
+            // SAFETY: not freed yet, and nobody refers to it any more; what its page knows of it is this thread's to change, or the world is
+            // stopped.
+            unsafe {
+                debug_assert!(
+                    !weft_threads::count::is_fought(&(*p).count),
+                    "peace is still to be made"
+                );
+                let page = page_of(p);
+                bytes += (*page).block_size();
+                (*page).age.lose(block_index(page, p), (*page).block_size());
+                self.t.heap.shelve(p);
+            }
+        }
+        bytes
+    }
+
+    fn clear(&self, garbage: &[*mut Header]) {
+        for &p in garbage {
+            // SAFETY: as in `dispose`; each is cleared once, and what it held is either alive or DYING.
+            unsafe {
+                if let Some(clear) = (*p).ty().clear {
+                    clear(p, self.t);
                 }
             }
         }
-        // An instance may be freed after its type: nothing looks at types any more.
-        for p in garbage {
-            // SAFETY: not freed yet.
-            let count = unsafe { &(*p).count };
-            debug_assert!(
-                !weft_threads::count::is_fought(count),
-                "peace is still to be made"
-            );
-            self.t.heap.free(p);
-        }
     }
+}
+
+/// Whether it is freed by collectors alone, local or shared: a type, a module, code.
+fn is_collected(p: *mut Header) -> bool {
+    // SAFETY: called for what has not been freed.
+    unsafe { (*p).ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0 }
 }
 
 /// Of a count that is too large for a scratch word: takes one away, and gives the scratch word.

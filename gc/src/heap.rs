@@ -10,6 +10,7 @@ use crate::block::{Free, OWN, REMOTE, RemoteList};
 use crate::header::{Header, IMMORTAL, SHARED, TypeFlags, TypeHead};
 use crate::spread::{Spread, free_blocks};
 use crate::thread::Thread;
+use crate::young::{Age, Young};
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
@@ -38,6 +39,8 @@ pub(crate) struct Page {
     /// The heap that allocates from this page; null while the page waits to be adopted.
     heap: AtomicPtr<Heap>,
     block: u32,
+    /// 2^32 divided by that, and rounded up: see [`block_index`].
+    inverse: u32,
     /// Index of its free list, or [`BIG`].
     pub(crate) class: u16,
     pub(crate) leaf: bool,
@@ -47,15 +50,24 @@ pub(crate) struct Page {
     size: usize,
     /// Blocks freed by other threads.
     pub(crate) remote: RemoteList,
-    /// Scratch of the collectors: a short word for each block, while they run.
+    /// Scratch of the collectors: a short word for each block, while they run, and how many candidates there are.
     pub(crate) scratch: UnsafeCell<Vec<AtomicU16>>,
+    pub(crate) candidates: Cell<u32>,
     /// For `release.rs`: blocks on the free list.
     pub(crate) unused: Cell<u32>,
+    /// For `young.rs`.
+    pub(crate) age: Age,
 }
 
 impl Page {
+    #[inline]
     pub(crate) fn block_size(&self) -> usize {
         self.block as usize
+    }
+
+    /// The heap that it belongs to, if any.
+    pub(crate) fn heap(&self) -> *const Heap {
+        self.heap.load(Relaxed)
     }
 }
 
@@ -93,9 +105,9 @@ pub(crate) struct Heap {
     pub(crate) pages: UnsafeCell<Vec<PagePtr>>,
     /// How many pages there must be before the next look for what others have freed.
     look: [Cell<u32>; CLASSES * 2],
-    /// Container bytes handed out since the last collection, net of what came back through free lists.
+    /// Container bytes handed out since the last collection, net of what died of its count.
     pub(crate) grown: Cell<usize>,
-    pub(crate) limit: Cell<usize>,
+    pub(crate) young: Young,
     /// How many collections are to pass between two looks for empty pages, and how many have.
     pub(crate) release_wait: Cell<(u32, u32)>,
 }
@@ -108,7 +120,7 @@ impl Heap {
             pages: UnsafeCell::new(Vec::new()),
             look: [const { Cell::new(0) }; CLASSES * 2],
             grown: Cell::new(0),
-            limit: Cell::new(crate::collect::FIRST_LIMIT),
+            young: Young::new(),
             release_wait: Cell::new((0, 0)),
         }
     }
@@ -140,6 +152,7 @@ impl Heap {
                 leaf,
                 FIRST + size.next_multiple_of(16),
             );
+            self.rejuvenate(page);
             self.grow(t, size, leaf);
             // SAFETY: a fresh page with one block.
             unsafe {
@@ -148,7 +161,7 @@ impl Heap {
             }
         }
         let class = size.div_ceil(16) + if leaf { CLASSES } else { 0 };
-        if !self.carve(t, class) {
+        if !self.take_shelved(t, class) && !self.carve(t, class) {
             self.refill(t, size.div_ceil(16) * 16, class, leaf);
             if self.free[class].get().is_null() {
                 self.carve(t, class);
@@ -160,10 +173,10 @@ impl Heap {
         p as *mut Header
     }
 
-    fn grow(&self, t: &Thread, bytes: usize, leaf: bool) {
+    pub(crate) fn grow(&self, t: &Thread, bytes: usize, leaf: bool) {
         if !leaf {
             self.grown.set(self.grown.get() + bytes);
-            if self.grown.get() > self.limit.get() {
+            if self.grown.get() > self.young.limit.get() {
                 t.peer().raise(crate::breaker_bits::GC);
             }
         }
@@ -190,6 +203,7 @@ impl Heap {
             }
             self.free[class].set(spread.before(self.free[class].get()));
             (*page).bump.store((bump + n * block) as u32, Release);
+            self.rejuvenate(page);
             self.grow(t, n * block, (*page).leaf);
         }
         true
@@ -252,6 +266,7 @@ impl Heap {
             (*self.pages.get()).push(page);
             // What was on the ended thread's free list. Blocks on their way to the remote list are told apart by their links.
             let (head, found) = free_blocks(page.0, self.free[class].get());
+            self.rejuvenate(page.0);
             self.grow(t, found * (*page.0).block_size(), (*page.0).leaf);
             self.free[class].set(head);
             self.take_remote(&*page.0, class);
@@ -279,6 +294,7 @@ impl Heap {
             page.write(Page {
                 heap: AtomicPtr::new(self as *const Heap as *mut Heap),
                 block: block as u32,
+                inverse: (1u64 << 32).div_ceil(block as u64) as u32,
                 class: if block > MAX_BLOCK {
                     BIG
                 } else {
@@ -290,11 +306,20 @@ impl Heap {
                 size,
                 remote: RemoteList::new(),
                 scratch: UnsafeCell::new(Vec::new()),
+                candidates: Cell::new(0),
                 unused: Cell::new(0),
+                age: Age::new(),
             });
             (*self.pages.get()).push(PagePtr(page));
         }
         page
+    }
+
+    /// Whether blocks that die on the page go onto this heap's lists.
+    #[inline(always)]
+    pub(crate) fn owns(&self, page: *const Page) -> bool {
+        // SAFETY: a live page.
+        unsafe { ptr::eq((*page).heap.load(Relaxed), self) && (*page).class != BIG }
     }
 
     /// Gives a dead object's block back: to this heap's free list, or to the page's remote list if the page is another's.
@@ -334,6 +359,15 @@ impl Heap {
             .collect();
         mine.sort_unstable();
         let gone = |p: &mut PagePtr| mine.binary_search(&(p.0 as usize)).is_ok();
+        for p in &mine {
+            // SAFETY: as below.
+            unsafe {
+                (*std::ptr::with_exposed_provenance::<Page>(*p))
+                    .age
+                    .grow_old()
+            };
+        }
+        self.young.prune();
         // SAFETY: our own list.
         let pages = unsafe { (*self.pages.get()).extract_if(.., gone) };
         for p in pages.chain(ORPHANS.lock().extract_if(.., gone)) {
@@ -352,11 +386,16 @@ impl Heap {
         let pages = std::mem::take(unsafe { &mut *self.pages.get() });
         let mut orphans = ORPHANS.lock();
         for p in &pages {
-            // SAFETY: still ours.
-            unsafe { (*p.0).heap.store(null_mut(), Release) };
+            // SAFETY: still ours. What is shelved there says that it is free, which will do for who adopts the page.
+            unsafe {
+                (*p.0).age.unshelve();
+                (*p.0).age.grow_old();
+                (*p.0).heap.store(null_mut(), Release);
+            }
         }
         orphans.extend(pages);
         drop(orphans);
+        self.young.forget();
         for i in 0..CLASSES * 2 {
             self.free[i].set(null_mut());
             self.current[i].set(null_mut());
@@ -372,7 +411,7 @@ unsafe extern "C" {
 
 /// Tells AddressSanitizer that what is behind the head of a free block is nobody's.
 #[inline(always)]
-fn hide(_p: *mut Header, _size: usize) {
+pub(crate) fn hide(_p: *mut Header, _size: usize) {
     #[cfg(weft_asan)]
     // SAFETY: within a block that nobody refers to.
     unsafe {
@@ -437,10 +476,14 @@ pub(crate) fn page_of(p: *const Header) -> *mut Page {
 }
 
 /// Number of a block within its page.
+// By a multiplication, as this is asked for each reference that is marked. What rounding adds is less than 2^-16 of a block, as no offset
+// is more than 2^16.
 #[inline(always)]
 pub(crate) fn block_index(page: *const Page, p: *const Header) -> usize {
+    let offset = p as usize - page as usize - FIRST;
     // SAFETY: `page` is the page of a live block.
-    unsafe { ((p as usize - page as usize - FIRST) as u32 / (*page).block) as usize }
+    let inverse = unsafe { (*page).inverse };
+    ((offset as u64 * u64::from(inverse)) >> 32) as usize
 }
 
 /// The block that begins so many bytes behind the first.

@@ -27,6 +27,7 @@ mod value;
 mod verify;
 pub mod weak;
 mod weak_table;
+mod young;
 
 pub use collect::{
     CollectStats, GcState, apply_pace, collect, collect_if_due, collect_local, take_saved,

@@ -7,9 +7,10 @@
 //! A stack that has grown very long (of lists of many objects, or that refer to the same one many times) is emptied: what lies on it is
 //! noted as [`REACHED`] in the scratch words, and found there once all stacks are empty. So marking takes next to no memory.
 
-use crate::header::{Flags, Header, IMMORTAL};
-use crate::heap::{Page, PagePtr, block_index, for_each_block, is_free, page_of};
+use crate::header::{Flags, Header, IMMORTAL, TypeFlags};
+use crate::heap::{Page, PagePtr, block_at, block_count, block_index, is_free, page_of};
 use crate::value::Value;
+use crate::young::Seen;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::*};
 use weft_threads::count::{COUNT_MASK, LISTED};
@@ -21,7 +22,7 @@ const REACHED: u16 = u16::MAX - 1;
 /// Stands for all counts from here on. Scratch words are short, as there is one for each of many objects.
 pub(crate) const MANY: u16 = u16::MAX - 2;
 /// Objects on a stack that is too long.
-const TOO_LONG: usize = 1 << 15;
+const TOO_LONG: usize = 1 << 13;
 /// Objects taken off the stack in advance.
 const AHEAD: usize = 16;
 /// A stack that is longer than this is shared with other cores.
@@ -30,6 +31,8 @@ const LONG: usize = 4096;
 const MANY_PAGES: usize = 256;
 
 pub(crate) enum Kind {
+    /// What is on young pages: see `young.rs`.
+    Young,
     Local,
     /// By tag, whether objects of that owner are left alone.
     Shared(Vec<bool>),
@@ -50,6 +53,8 @@ pub(crate) struct View {
 #[derive(Default)]
 pub(crate) struct Survey {
     pub bytes: usize,
+    /// The same when a collector looked last at these pages.
+    pub before: usize,
     /// Objects that are not the collecting thread's.
     pub shared: usize,
     /// What is alive whatever the counts say: what those that are no candidates do not count.
@@ -72,7 +77,7 @@ impl View {
         let owner = h.owner.load(Relaxed);
         owner != IMMORTAL
             && match &self.kind {
-                Kind::Local => owner == self.tag,
+                Kind::Young | Kind::Local => owner == self.tag,
                 Kind::Shared(_) => true,
             }
     }
@@ -82,8 +87,10 @@ impl View {
         if h.has_flag(Flags::FROZEN | Flags::DYING) {
             return false;
         }
-        let Kind::Shared(tags) = &self.kind else {
-            return true;
+        let tags = match &self.kind {
+            Kind::Young => return h.ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED == 0,
+            Kind::Local => return true,
+            Kind::Shared(tags) => tags,
         };
         if tags
             .get(h.owner.load(Relaxed) as usize)
@@ -94,6 +101,11 @@ impl View {
         // What is on a list is settled by who has listed it. Objects that only the collector frees carry the flag, once
         // their count has been zero, but are on no list.
         h.count.load(Relaxed) & LISTED == 0 || h.is_collected()
+    }
+
+    /// Whether types, modules and code are candidates, too.
+    pub(crate) fn takes_types(&self) -> bool {
+        !matches!(self.kind, Kind::Young)
     }
 
     /// Whether the object's type may be read. Immortal objects are never freed, so theirs may.
@@ -140,6 +152,7 @@ impl View {
                     pool.install(|| self.pages.par_chunks(32).map(all).collect());
                 parts.into_iter().fold(Survey::default(), |mut a, b| {
                     a.bytes += b.bytes;
+                    a.before += b.before;
                     a.shared += b.shared;
                     a.roots.extend(b.roots);
                     a
@@ -149,68 +162,106 @@ impl View {
     }
 
     fn survey_page(&self, page: *mut Page, found: &mut Survey) {
-        let mut last_type = std::ptr::null();
-        // SAFETY: as in `scratch`; a block that is not free is an object, whose type may be read if the object may.
-        unsafe {
-            let size = (*page).block_size();
-            let words = &mut *(*page).scratch.get();
-            words.clear();
-            words.reserve_exact(crate::heap::block_count(page));
-            for_each_block(page, |b| {
-                let h = &*b;
-                let mut word = ALIVE;
-                if !is_free(h) {
-                    found.bytes += size;
-                    if h.owner.load(Relaxed) != self.tag {
-                        found.shared += 1;
-                    }
-                    let visible = self.in_view(h);
-                    if visible && self.is_candidate(h) {
-                        word = short(h.count.load(Relaxed) & COUNT_MASK);
-                    } else if visible || h.is_immortal() {
-                        // No candidate: its type, and what else it does not count, is in use all the same.
-                        let ty = h.ty();
-                        if !std::ptr::eq(ty, last_type) {
-                            last_type = ty;
-                            found.roots.push(&ty.header);
-                        }
-                        if ty.gc_flags.load(Relaxed) & crate::TypeFlags::UNCOUNTED != 0 {
-                            each_word(h, |v| {
-                                if v.is_uncounted() {
-                                    found.roots.push(v.header());
-                                }
-                            });
-                        }
-                    }
-                }
-                words.push(AtomicU16::new(word));
-            });
+        match self.kind {
+            Kind::Young => self.survey_young(page, found),
+            Kind::Local | Kind::Shared(_) => self.survey_all(page, found),
         }
     }
 
-    /// Calls `f` for each candidate that nothing has reached yet.
-    pub(crate) fn for_each_unmarked(&self, mut f: impl FnMut(*mut Header)) {
+    /// What is old is alive, and what holds its types and so on is no candidate here.
+    fn survey_young(&self, page: *mut Page, found: &mut Survey) {
+        let mut candidates = 0;
+        survey_blocks(page, found, Seen::old, |h, word, _| {
+            if self.in_view(h) && self.is_candidate(h) {
+                word.store(short(h.count.load(Relaxed) & COUNT_MASK), Relaxed);
+                candidates += 1;
+            }
+        });
+        // SAFETY: as in `scratch`.
+        unsafe { (*page).candidates.set(candidates) };
+    }
+
+    fn survey_all(&self, page: *mut Page, found: &mut Survey) {
+        let mut last_type = std::ptr::null();
+        let mut candidates = 0;
+        let look = |h: &Header, word: &AtomicU16, found: &mut Survey| {
+            if h.owner.load(Relaxed) != self.tag {
+                found.shared += 1;
+            }
+            let visible = self.in_view(h);
+            if visible && self.is_candidate(h) {
+                word.store(short(h.count.load(Relaxed) & COUNT_MASK), Relaxed);
+                candidates += 1;
+            } else if visible || h.is_immortal() {
+                // No candidate: its type, and what else it does not count, is in use all the same.
+                let ty = h.ty();
+                if !std::ptr::eq(ty, last_type) {
+                    last_type = ty;
+                    found.roots.push(&ty.header);
+                }
+                if ty.gc_flags.load(Relaxed) & TypeFlags::UNCOUNTED != 0 {
+                    each_word(h, |v| {
+                        if v.is_uncounted() {
+                            // SAFETY: such a word refers to what only collectors free.
+                            found.roots.push(unsafe { v.header() });
+                        }
+                    });
+                }
+            }
+        };
+        survey_blocks(page, found, |_| 0, look);
+        // SAFETY: as in `scratch`.
+        unsafe { (*page).candidates.set(candidates) };
+    }
+
+    /// Calls `f` for each candidate that nothing has reached yet, with its scratch word.
+    pub(crate) fn for_each_unmarked(&self, mut f: impl FnMut(*mut Header, &AtomicU16)) {
         for p in &self.pages {
             // SAFETY: as in `scratch`.
             unsafe {
+                if (*p.0).candidates.get() == 0 {
+                    continue;
+                }
                 let size = (*p.0).block_size();
-                for (i, word) in (&*(*p.0).scratch.get()).iter().enumerate() {
-                    if word.load(Relaxed) != ALIVE {
-                        f(crate::heap::block_at(p.0, i * size));
+                for (k, words) in (&*(*p.0).scratch.get()).chunks(8).enumerate() {
+                    // Most have been reached, or are none: without a branch for each.
+                    if words.iter().fold(ALIVE, |a, w| a & w.load(Relaxed)) == ALIVE {
+                        continue;
+                    }
+                    for (i, word) in words.iter().enumerate() {
+                        if word.load(Relaxed) != ALIVE {
+                            f(block_at(p.0, (k * 8 + i) * size), word);
+                        }
                     }
                 }
             }
         }
     }
 
+    /// Marks the candidates whose words say that they have references from without, and all that they reach.
+    pub(crate) fn mark_counted(&self, pool: Option<&rayon::ThreadPool>) {
+        let mut roots = Vec::new();
+        self.for_each_unmarked(|h, word| {
+            if word.load(Relaxed) > 0 {
+                roots.push(h.cast_const());
+                if pool.is_none() {
+                    // One by one: there may be very many.
+                    self.drain::<false>(&mut roots, &mut |_| ());
+                }
+            }
+        });
+        self.mark(roots, pool);
+    }
+
     /// Marks these objects and all that they reach.
     pub(crate) fn mark(&self, roots: Vec<*const Header>, pool: Option<&rayon::ThreadPool>) {
         match pool {
             None => {
-                self.drain::<false>(roots, &mut |_| ());
+                let mut stack = roots;
+                self.drain::<false>(&mut stack, &mut |_| ());
                 while self.reached.swap(false, Relaxed) {
-                    self.go_on(&self.pages, |stack| {
-                        self.drain::<false>(stack, &mut |_| ());
+                    self.go_on(&self.pages, |mut stack| {
+                        self.drain::<false>(&mut stack, &mut |_| ());
                     });
                 }
             }
@@ -240,7 +291,7 @@ impl View {
                 let size = (*p.0).block_size();
                 for (i, word) in (&*(*p.0).scratch.get()).iter().enumerate() {
                     if word.load(Relaxed) == REACHED {
-                        stack.push(crate::heap::block_at(p.0, i * size).cast_const());
+                        stack.push(block_at(p.0, i * size).cast_const());
                     }
                 }
             }
@@ -271,8 +322,8 @@ impl View {
         stack.clear();
     }
 
-    fn drain_in<'s>(&'s self, scope: &rayon::Scope<'s>, stack: Stack) {
-        self.drain::<true>(stack.0, &mut |stack| {
+    fn drain_in<'s>(&'s self, scope: &rayon::Scope<'s>, mut stack: Stack) {
+        self.drain::<true>(&mut stack.0, &mut |stack| {
             let half = Stack(stack.split_off(stack.len() / 2));
             scope.spawn(move |s| self.drain_in(s, half));
         });
@@ -281,7 +332,7 @@ impl View {
     /// Goes on until the stack is empty; `give` takes something off one that is long.
     fn drain<const SEVERAL: bool>(
         &self,
-        mut stack: Vec<*const Header>,
+        stack: &mut Vec<*const Header>,
         give: &mut dyn FnMut(&mut Vec<*const Header>),
     ) {
         let mut next = [std::ptr::null::<Header>(); AHEAD];
@@ -307,16 +358,19 @@ impl View {
             if !ty.is_immortal() && self.is_unmarked(ty) {
                 stack.push(ty);
             }
+            let mut last = Value::NULL;
             each_word(h, |v| {
-                if v.is_ptr() {
+                // Lists often hold the same thing many times.
+                if v.is_ptr() && v != last {
+                    last = v;
                     if stack.len() >= TOO_LONG {
-                        self.note(&mut stack);
+                        self.note(stack);
                     }
                     stack.push(v.ptr());
                 }
             });
             if SEVERAL && stack.len() > LONG {
-                give(&mut stack);
+                give(stack);
             }
         }
     }
@@ -339,6 +393,53 @@ impl View {
     }
 }
 
+/// Goes through the objects of a page but those that `skip` says are taken to be in use: `look` changes the scratch words of candidates.
+#[inline(always)]
+fn survey_blocks(
+    page: *mut Page,
+    found: &mut Survey,
+    skip: impl Fn(&Seen) -> u64,
+    mut look: impl FnMut(&Header, &AtomicU16, &mut Survey),
+) {
+    let mut bytes = 0;
+    // SAFETY: as in `View::scratch`; a block that is not free is an object.
+    unsafe {
+        let (size, n) = ((*page).block_size(), block_count(page));
+        let words = &mut *(*page).scratch.get();
+        all_alive(words, n);
+        for (k, seen) in (*page).age.seen(n).iter_mut().enumerate() {
+            let skipped = skip(seen);
+            bytes += skipped.count_ones() as usize * size;
+            let mut left = !skipped & (u64::MAX >> (64 - (n - k * 64).min(64)));
+            while left != 0 {
+                let i = k * 64 + left.trailing_zeros() as usize;
+                let bit = left & left.wrapping_neg();
+                left ^= bit;
+                let h = &*block_at(page, i * size);
+                let free = is_free(h);
+                seen.see(bit, free);
+                if !free {
+                    bytes += size;
+                    look(h, &words[i], found);
+                }
+            }
+        }
+        found.before += (*page).age.count(bytes);
+    }
+    found.bytes += bytes;
+}
+
+/// So many words that say [`ALIVE`].
+fn all_alive(words: &mut Vec<AtomicU16>, n: usize) {
+    words.clear();
+    words.reserve_exact(n);
+    // SAFETY: room for so many; all of their bits are set, as in `ALIVE`.
+    unsafe {
+        std::ptr::write_bytes(words.as_mut_ptr(), 0xff, n);
+        words.set_len(n);
+    }
+}
+
 /// A count as a scratch word.
 pub(crate) fn short(count: u32) -> u16 {
     u16::try_from(count).map_or(MANY, |n| n.min(MANY))
@@ -346,7 +447,7 @@ pub(crate) fn short(count: u32) -> u16 {
 
 /// Threads for a collection with the world stopped, if there is enough to do. They end with it, so that a fork finds none.
 pub(crate) fn pool(view: &View) -> Option<rayon::ThreadPool> {
-    if view.pages.len() < MANY_PAGES || matches!(view.kind, Kind::Local) {
+    if view.pages.len() < MANY_PAGES || !matches!(view.kind, Kind::Shared(_)) {
         return None;
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

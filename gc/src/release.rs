@@ -74,6 +74,10 @@ impl Heap {
                 false
             });
             if !gone.is_empty() {
+                for p in &gone {
+                    (*p.0).age.grow_old();
+                }
+                self.young.prune();
                 self.list_anew();
             }
             let n = gone.len();
@@ -82,19 +86,18 @@ impl Heap {
         }
     }
 
-    /// Makes the free lists of the pages that are left.
+    /// Shelves all free blocks of the pages that are left.
     unsafe fn list_anew(&self) {
         self.free.iter().for_each(|list| list.set(null_mut()));
+        self.young.forget_shelves();
         // SAFETY: this thread's pages and lists; blocks on the lists are those that say so.
         unsafe {
             for p in &*self.pages.get() {
-                let Some(list) = self.free.get((*p.0).class as usize) else {
-                    continue;
-                };
-                if (*p.0).unused.get() == 0 {
-                    continue;
+                (*p.0).age.unshelve();
+                if (*p.0).class != BIG && (*p.0).unused.get() != 0 {
+                    let (blocks, n) = free_blocks(p.0, null_mut());
+                    self.put_on_shelf(p.0, blocks, n as u32);
                 }
-                list.set(free_blocks(p.0, list.get()).0);
             }
         }
     }

@@ -21,7 +21,7 @@ static THRESHOLDS: [AtomicI64; 3] = [
 /// `DEBUG_SAVEALL`
 const SAVE_ALL: i32 = 32;
 static DEBUG: AtomicI64 = AtomicI64::new(0);
-/// Collections that programs have asked for, by generation, and what they freed. There are no generations: all collect everything.
+/// Collections that programs have asked for, by generation, and what they freed. All of them collect everything.
 static COLLECTIONS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static COLLECTED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static CALLBACKS: PerInterpreter<Global> = PerInterpreter::new(Global::new(), Global::new);
