@@ -4,6 +4,9 @@
 //! closed) Python does not want, and it takes time.
 #![no_main]
 
+#[cfg(not(weft_sanitizer))]
+mod allocator;
+
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
@@ -14,7 +17,7 @@ use weft_gc::reserve::WithReserve;
 // Sanitizers watch the memory of the system's allocator only.
 #[cfg(not(weft_sanitizer))]
 #[global_allocator]
-static ALLOCATOR: WithReserve<mimalloc::MiMalloc> = WithReserve(mimalloc::MiMalloc);
+static ALLOCATOR: WithReserve<allocator::Allocator> = WithReserve(allocator::Allocator);
 
 #[cfg(not(weft_sanitizer))]
 unsafe extern "C" {

@@ -86,8 +86,8 @@ macro_rules! programs {
 }
 
 programs! {
-    attribute_caches calls chains consumers delegation finalization in_between in_dict names recursion reraise sharing slots
-    subscripts tasks thread_safety
+    attribute_caches calls chains consumers delegation finalization in_between in_dict names recursion reraise sharing shortcuts
+    slots subscripts tasks thread_safety
 }
 
 /// Each line of the tables of `docs/thread-safety.md` names its case, and each case has its line.

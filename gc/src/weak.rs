@@ -157,13 +157,11 @@ pub fn refs_of(t: &Thread, h: &Header) -> Vec<Obj> {
 
 /// The oldest weak reference to `h` that is itself alive and that `accept` is true of.
 pub fn find_ref(t: &Thread, h: &Header, accept: impl Fn(&Header) -> bool) -> Option<Obj> {
-    let mut found = None;
-    for_each_ref(h, &mut |w| {
-        if found.is_none() && accept(w) && counted_up(t, w) {
-            found = Some(Obj::from_raw(w.value()));
-        }
-    });
-    found
+    TABLE.find(h as *const Header as u64, |r| {
+        // SAFETY: as in `clear`.
+        let w = unsafe { &(*r.0).header };
+        (accept(w) && counted_up(t, w)).then(|| Obj::from_raw(w.value()))
+    })
 }
 
 /// The referent of `h`, if `h` is a weak reference to a live object.

@@ -5,6 +5,7 @@
 //! [`weft_threads::sync`], because `loom-tests/tests/weakref.rs` drives this very file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use weft_threads::sync::RwLock;
 use weft_threads::sync::atomic::{AtomicU64, Ordering::*};
@@ -49,14 +50,18 @@ impl<R> Refs<R> {
         }
     }
 
-    fn and(self, r: R) -> Refs<R> {
-        Refs::Several(match self {
-            Refs::One(first) => Box::new(vec![first, r]),
-            Refs::Several(mut all) => {
-                all.push(r);
-                all
+    fn push(&mut self, r: R) {
+        match self {
+            Refs::Several(all) => all.push(r),
+            Refs::One(_) => {
+                let few = Box::new(Vec::with_capacity(2));
+                if let Refs::One(first) = std::mem::replace(self, Refs::Several(few))
+                    && let Refs::Several(all) = self
+                {
+                    all.extend([first, r]);
+                }
             }
-        })
+        }
     }
 
     /// Takes out those of which `is` is true. False: none is left.
@@ -96,11 +101,12 @@ impl<R: Weak> WeakTable<R> {
     pub fn enter(&self, target: u64, r: R) {
         r.target().store(target, Release);
         let mut map = self.shard(target).write();
-        let refs = match map.remove(&target) {
-            Some(refs) => refs.and(r),
-            None => Refs::One(r),
-        };
-        map.insert(target, refs);
+        match map.entry(target) {
+            Entry::Vacant(place) => {
+                place.insert(Refs::One(r));
+            }
+            Entry::Occupied(mut there) => there.get_mut().push(r),
+        }
     }
 
     /// The weak reference whose word is `target` is about to be freed: `is` picks its entry.
@@ -140,6 +146,13 @@ impl<R: Weak> WeakTable<R> {
             // Last: who sees 0 here frees the weak reference without taking the lock. See `leave`.
             r.target().store(0, Release);
         }
+    }
+
+    /// The first that `f` gives for a weak reference to `target`, oldest first.
+    #[inline]
+    pub fn find<T>(&self, target: u64, f: impl FnMut(&R) -> Option<T>) -> Option<T> {
+        let map = self.shard(target).read();
+        map.get(&target)?.as_slice().iter().find_map(f)
     }
 
     /// Calls `f` with each weak reference to `target`.

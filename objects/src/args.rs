@@ -63,4 +63,22 @@ impl<'a> Args<'a> {
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
+
+    /// What `f` gives for the same arguments with `first` before them.
+    #[inline]
+    pub fn after<R>(self, first: Value, f: impl FnOnce(Args<'_>) -> R) -> R {
+        let n = self.all.len();
+        if n < 8 {
+            let mut few = [Value::NULL; 8];
+            few[0] = first;
+            for (to, v) in few[1..].iter_mut().zip(self.all) {
+                *to = *v;
+            }
+            return f(Args::new(&few[..=n], self.names));
+        }
+        let mut all = Vec::with_capacity(n + 1);
+        all.push(first);
+        all.extend_from_slice(self.all);
+        f(Args::new(&all, self.names))
+    }
 }

@@ -114,6 +114,16 @@ impl Dict {
         }
     }
 
+    /// Whether the key is there, if that needs no Python.
+    #[inline(always)]
+    pub(crate) fn quick_contains(&self, key: Value, hash: i64) -> Option<bool> {
+        match self.quick(key, hash) {
+            Found::At(_) => Some(true),
+            Found::Absent(_) => Some(false),
+            Found::Ask(_) => None,
+        }
+    }
+
     /// Looks for a str without ever calling Python: keys that are not str are passed over.
     #[inline(always)]
     fn quick_str(&self, key: &Str) -> Found {
@@ -374,6 +384,20 @@ impl Dict {
         };
         if !old.is_null() {
             dec(t, old);
+        }
+    }
+
+    /// Enters a key that is not there into a dict that nobody else knows yet. Takes over the value, a counted word.
+    #[inline]
+    pub(crate) fn enter_new(&self, t: &Thread, key: &Str, v: Value) {
+        let (word, hash) = (key.header.value(), key.hash());
+        match self.table() {
+            Some(table) if !table.is_full() => {
+                inc(t, word);
+                table.insert(table.empty_place(hash), hash, word.bare().0, v.0);
+                self.len.store(self.len.load(Relaxed) + 1, Release);
+            }
+            _ => self.set_str_own(t, key, v),
         }
     }
 
@@ -827,6 +851,16 @@ impl Dict {
             return None;
         }
         borrowed(t, table.entry(index).value())
+    }
+
+    /// The value of a str key, if this very str is the key that was entered as number `i`.
+    #[inline]
+    pub fn str_at<'t>(&self, t: &'t Thread, i: u32, key: &Str) -> Option<Borrowed<'t>> {
+        let table = self.table()?;
+        if i >= table.used() || table.entry(i).key() != key.header.value().bare().0 {
+            return None;
+        }
+        borrowed(t, table.entry(i).value())
     }
 
     /// Whether the set of keys still has this name.

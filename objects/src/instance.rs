@@ -179,11 +179,19 @@ impl Instance {
         }
         if self.is_inline() {
             let shape = Shape::by_id(self.shape.load(Acquire));
-            let dict = Dict::of(made.value());
+            let dict = Dict::of_obj(&made);
+            let local = self.header.is_local(t);
             for (i, name) in shape.names().into_iter().enumerate() {
-                let v = self.slot(i).get();
-                if let (Some(d), Some(name), false) = (dict, Str::of(name), v.is_null()) {
-                    d.set_str(t, name, v);
+                let slot = self.slot(i);
+                let v = slot.get();
+                if let (Some(name), false) = (Str::of(name), v.is_null()) {
+                    // What a local instance holds goes over as it is; of a shared one others may be looking at the slots.
+                    let v = if local {
+                        slot.take_local()
+                    } else {
+                        Obj::new(t, v).into_value()
+                    };
+                    dict.enter_new(t, name, v);
                 }
             }
             let publish = || self.dict.init(t, &self.header, made.clone().into_value());
@@ -537,6 +545,12 @@ fn object_hash(_t: &mut Thread, v: Value) -> Res<i64> {
 #[inline]
 pub fn compares_identity(ty: &Type) -> bool {
     ty.slots.compare.get().map(|f| f as usize) == Some(object_compare as *const () as usize)
+}
+
+/// Whether objects of the type are hashed by their identity, as `object` says.
+#[inline]
+pub fn hashes_identity(ty: &Type) -> bool {
+    ty.slots.hash.get().map(|f| f as usize) == Some(object_hash as *const () as usize)
 }
 
 fn object_compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {

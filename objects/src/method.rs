@@ -39,18 +39,8 @@ impl Method {
 
 /// Calls `func` with `first` before the arguments.
 pub fn with_first(t: &mut Thread, func: Value, first: Value, args: Args<'_>) -> Res {
-    let all = args.all();
-    if all.len() < 8 {
-        let mut buffer = [Value::NULL; 8];
-        buffer[0] = first;
-        buffer[1..=all.len()].copy_from_slice(all);
-        return proto::call_kw(t, func, Args::new(&buffer[..=all.len()], args.names()))
-            .map(Obj::into_value);
-    }
-    let mut buffer = Vec::with_capacity(all.len() + 1);
-    buffer.push(first);
-    buffer.extend_from_slice(all);
-    proto::call_kw(t, func, Args::new(&buffer, args.names())).map(Obj::into_value)
+    args.after(first, |args| proto::call_kw(t, func, args))
+        .map(Obj::into_value)
 }
 
 fn this<'a>(v: Value) -> &'a Method {

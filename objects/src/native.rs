@@ -633,18 +633,7 @@ impl BuiltinFunction {
             };
             return self.native.call_positional(t, &buffer[..=all.len()]);
         }
-        if all.len() < 7 {
-            let mut buffer = [Value::NULL; 8];
-            buffer[0] = self_;
-            buffer[1..=all.len()].copy_from_slice(all);
-            return self
-                .native
-                .call(t, Args::new(&buffer[..=all.len()], args.names()));
-        }
-        let mut buffer = Vec::with_capacity(all.len() + 1);
-        buffer.push(self_);
-        buffer.extend_from_slice(all);
-        self.native.call(t, Args::new(&buffer, args.names()))
+        args.after(self_, |args| self.native.call(t, args))
     }
 }
 

@@ -50,8 +50,13 @@ pub fn get_attr_opt(t: &mut Thread, o: Value, name: &Str) -> Res<Option<Obj>> {
             }
         }
     }
-    match get_attr(t, o, name) {
-        Ok(o) => Ok(Some(o)),
+    let found = if crate::type_new::looks_up_plainly(type_of(o)) {
+        crate::type_new::get_attr_opt(t, o, name).map(|v| v.map(Obj::own))
+    } else {
+        get_attr(t, o, name).map(Some)
+    };
+    match found {
+        Ok(found) => Ok(found),
         Err(e) if !t.exc_matches(&errors::ATTRIBUTE_ERROR) => Err(e),
         Err(_) => {
             t.clear_exc();
@@ -340,7 +345,10 @@ pub fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
         return Ok(Value::bool(op.of(a.as_int().cmp(&b.as_int()))));
     }
     let (ta, tb) = (type_of(a), type_of(b));
-    if ta.is(tb) && matches!(op, CmpOp::Eq | CmpOp::Ne) && crate::instance::compares_identity(ta) {
+    if matches!(op, CmpOp::Eq | CmpOp::Ne)
+        && crate::instance::compares_identity(ta)
+        && (ta.is(tb) || crate::instance::compares_identity(tb))
+    {
         return Ok(Value::bool(a.same(b) == (op == CmpOp::Eq)));
     }
     let _guard = t.enter_recursive(" in comparison")?;

@@ -118,6 +118,16 @@ impl Set {
         }
     }
 
+    /// Whether the key is there, if that needs no Python.
+    #[inline(always)]
+    pub(crate) fn quick_contains(&self, key: Value, hash: i64) -> Option<bool> {
+        match self.quick(key, hash) {
+            Found::At(_) => Some(true),
+            Found::Absent(_) => Some(false),
+            Found::Ask(_) => None,
+        }
+    }
+
     /// Looks for a key, calling Python as needed.
     #[cold]
     #[inline(never)]
@@ -316,6 +326,31 @@ impl Set {
     pub fn add(&self, t: &mut Thread, key: Value) -> Res<bool> {
         let hash = hash_element(t, key)?;
         self.add_hashed(t, key, hash)
+    }
+
+    /// Puts a key into a set that nobody else knows yet. `None`: only Python can tell whether it is there.
+    #[inline(always)]
+    fn enter(&self, t: &Thread, hash: i64, key: Value) -> Option<()> {
+        match self.quick(key, hash) {
+            Found::Absent(at) => self.insert(t, at, hash, key),
+            Found::At(_) => {}
+            Found::Ask(_) => return None,
+        }
+        Some(())
+    }
+
+    /// Takes a key out of a set that nobody else knows yet, likewise.
+    #[inline(always)]
+    fn leave(&self, t: &Thread, hash: i64, key: Value) -> Option<()> {
+        match self.quick(key, hash) {
+            Found::Ask(_) => return None,
+            found => {
+                if let Some(key) = self.take(found) {
+                    dec(t, key.into_value());
+                }
+            }
+        }
+        Some(())
     }
 
     /// As [`Set::add`], with the key's hash.
@@ -553,15 +588,26 @@ impl Set {
         })
     }
 
-    /// Calls `f` for each key (with its hash) until it says false; whether it never did. Those that stay in the set are among
-    /// them whatever other threads do to it; some may come twice.
+    /// Calls `f` for each key (with its hash) until it says false; whether it never did. See [`Set::walk`].
     pub fn each(
         &self,
         t: &mut Thread,
+        f: impl FnMut(&mut Thread, i64, Value) -> Res<bool>,
+    ) -> Res<bool> {
+        self.walk(t, |_, _, _| None, f)
+    }
+
+    /// Calls `quick`, or `f` where that cannot tell without Python, for each key (with its hash) until one says false; whether none ever
+    /// did. The keys that stay in the set are among them whatever other threads do to it; some may come twice.
+    #[inline]
+    pub fn walk(
+        &self,
+        t: &mut Thread,
+        mut quick: impl FnMut(&Thread, i64, Value) -> Option<bool>,
         mut f: impl FnMut(&mut Thread, i64, Value) -> Res<bool>,
     ) -> Res<bool> {
         let version = self.version.load(Acquire);
-        if !self.each_once(t, &mut f)? {
+        if !self.each_once(t, &mut quick, &mut f)? {
             return Ok(false);
         }
         if self.version.load(Acquire) == version || self.header.is_local(t) {
@@ -569,20 +615,28 @@ impl Set {
         }
         // Another table: places in it are not those in the first one.
         match self.moment(t) {
-            Some(moment) => Set::of_obj(&moment).each_once(t, &mut f),
+            Some(moment) => Set::of_obj(&moment).each_once(t, &mut quick, &mut f),
             None => Ok(true),
         }
     }
 
+    #[inline]
     fn each_once(
         &self,
         t: &mut Thread,
-        f: &mut dyn FnMut(&mut Thread, i64, Value) -> Res<bool>,
+        quick: &mut impl FnMut(&Thread, i64, Value) -> Option<bool>,
+        f: &mut impl FnMut(&mut Thread, i64, Value) -> Res<bool>,
     ) -> Res<bool> {
         let mut pos = 0;
         while let Some((hash, key)) = self.next(t, &mut pos) {
-            let key = key.to_obj(t);
-            if !f(t, hash, key.value())? {
+            let go_on = match quick(t, hash, key.value()) {
+                Some(go_on) => go_on,
+                None => {
+                    let key = key.to_obj(t);
+                    f(t, hash, key.value())?
+                }
+            };
+            if !go_on {
                 return Ok(false);
             }
         }

@@ -1251,9 +1251,7 @@ fn wrapper_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
 
 fn method_wrapper_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
     let m = wrapper_of(v);
-    let mut all = vec![m.self_.get()];
-    all.extend_from_slice(args.all());
-    descr_of(m.descr.get()).call(t, Args::new(&all, args.names()))
+    args.after(m.self_.get(), |args| descr_of(m.descr.get()).call(t, args))
 }
 
 fn method_wrapper_compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {

@@ -145,6 +145,12 @@ fn get_attr(t: &mut Thread, v: Value, name: Value) -> Res {
     }
 }
 
+/// Whether attributes of the metaclass's instances are found as [`get_attr_opt`] does.
+#[inline]
+pub fn looks_up_plainly(meta: &Type) -> bool {
+    meta.slots.get_attr.get().map(|f| f as usize) == Some(get_attr as *const () as usize)
+}
+
 /// `type.__getattribute__`, giving `None` where it would raise AttributeError itself.
 pub fn get_attr_opt(t: &mut Thread, v: Value, key: &Str) -> Res<Option<Value>> {
     let ty = Type::of_unchecked(v);
@@ -160,12 +166,14 @@ pub fn get_attr_opt(t: &mut Thread, v: Value, key: &Str) -> Res<Option<Value>> {
         }
     }
     if let Some(found) = ty.lookup(t, key) {
-        return match type_of(found.value()).slots.descr_get.get() {
-            Some(get) => {
+        let kind = type_of(found.value());
+        return match kind.slots.descr_get.get() {
+            // Functions are given as they are.
+            Some(get) if !kind.has(tf::METHOD_DESCRIPTOR) => {
                 let d = found.to_obj(t);
                 get(t, d.value(), Value::NULL, v).map(Some)
             }
-            None => Ok(Some(found.to_reg(t))),
+            _ => Ok(Some(found.to_reg(t))),
         };
     }
     let Some(d) = from_meta else { return Ok(None) };

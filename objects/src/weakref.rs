@@ -66,21 +66,18 @@ fn make(t: &Thread, ty: &Type, target: Value, callback: Value) -> Res<Obj> {
     } else {
         callback
     };
+    if callback.is_null()
+        && !ty.is_heap()
+        && let Some(known) = plain_ref(t, ty, target)
+    {
+        return Ok(known);
+    }
     if !supported(target) {
         let got = type_of(target).name();
         return Err(t.type_error(format!("cannot create weak reference to '{got}' object")));
     }
     // SAFETY: the type can be referred to, so it is an object's.
     let h = unsafe { target.header() };
-    if callback.is_null() && !ty.is_heap() && h.has_flag(weft_gc::Flags::WEAKREFS) {
-        let plain = |w: &Header| {
-            let old = this(w.value());
-            type_of(w.value()).is(ty) && old.head.has_callback.load(Acquire) == 0
-        };
-        if let Some(known) = weak::find_ref(t, h, plain) {
-            return Ok(known);
-        }
-    }
     // SAFETY: `ty` is one of the three types or a subclass of REF.
     let (o, w) = unsafe { fresh::<WeakRef>(t, ty) };
     w.callback.init(t, &w.head.header, counted(t, callback));
@@ -89,6 +86,22 @@ fn make(t: &Thread, ty: &Type, target: Value, callback: Value) -> Res<Obj> {
         .store(u32::from(!callback.is_null()), Release);
     weak::register(t, h, &w.head);
     Ok(o)
+}
+
+/// The reference of that type to `target`, without a callback, that there is already.
+#[inline]
+fn plain_ref(t: &Thread, ty: &Type, target: Value) -> Option<Obj> {
+    if !target.is_ptr() {
+        return None;
+    }
+    // SAFETY: an object.
+    let h = unsafe { target.header() };
+    if !h.has_flag(weft_gc::Flags::WEAKREFS) {
+        return None;
+    }
+    weak::find_ref(t, h, |w| {
+        type_of(w.value()).is(ty) && this(w.value()).head.has_callback.load(Acquire) == 0
+    })
 }
 
 /// Built-in types in `builtins` whose instances may be referred to, as in CPython.

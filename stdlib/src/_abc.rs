@@ -25,7 +25,7 @@ struct AbcData {
     answers: [AtomicU64; ANSWERS],
 }
 
-const ANSWERS: usize = 8;
+const ANSWERS: usize = 32;
 
 impl AbcData {
     /// The word that says of a version of a class what the answer is. A version never belongs to another class, nor to this one once it

@@ -215,11 +215,14 @@ fn unhex(t: &mut Thread, a: &[Value]) -> Res {
     memory::room(t, s.len() / 2)?;
     let mut wrong = false;
     let made = Bytes::filled(t, s.len() / 2, |out| {
+        // In a register, not where `wrong` is.
+        let mut all = 0;
         for (byte, &[high, low]) in out.iter_mut().zip(s.as_chunks::<2>().0) {
             let (high, low) = (hex_digit(high), hex_digit(low));
-            wrong |= (high | low) & 0x80 != 0;
+            all |= high | low;
             *byte = high << 4 | low;
         }
+        wrong = all & 0x80 != 0;
     });
     if wrong {
         return Err(error(t, "Non-hexadecimal digit found"));

@@ -26,8 +26,10 @@ pub(super) static FUNCTIONS: &[NativeDef] = &[
     ),
 ];
 
-/// Where items come from: lists, tuples and ranges need no iterator.
+/// Where items come from: lists, tuples and ranges need no iterator, and a generator that nobody else has stays on the stack.
 enum Source<'a> {
+    Steps(Steps),
+    Arguments(std::slice::Iter<'a, Value>),
     List(&'a List, usize),
     Tuple(&'a Tuple, usize),
     /// The next item, the step, how many are left.
@@ -46,12 +48,28 @@ impl<'a> Source<'a> {
         if let Some((start, step, n)) = Range::of(v).and_then(Range::small) {
             return Ok(Source::Range(start, step, n));
         }
+        if let Some(steps) = Steps::new(t, v) {
+            return Ok(Source::Steps(steps));
+        }
         proto::iter(t, v).map(Source::Iterator)
+    }
+
+    /// Before anything is done with an item that may run Python or raise.
+    #[inline]
+    fn pause(&mut self, t: &mut Thread) {
+        if let Source::Steps(steps) = self {
+            steps.pause(t);
+        }
     }
 
     #[inline]
     fn next(&mut self, t: &mut Thread) -> Res<Option<Obj>> {
         Ok(match self {
+            Source::Steps(steps) => match steps.next(t)? {
+                v if v.is_null() => None,
+                v => Some(Obj::own(v)),
+            },
+            Source::Arguments(left) => left.next().map(|v| Obj::new(t, *v)),
             Source::List(l, i) => {
                 *i += 1;
                 l.get(t, *i - 1).map(|v| v.to_obj(t))
@@ -76,25 +94,16 @@ impl<'a> Source<'a> {
 
 /// Whether the iterable has an item of this truth.
 fn find(t: &mut Thread, iterable: Value, wanted: bool) -> Res<bool> {
-    if let Some(mut steps) = Steps::new(t, iterable) {
-        loop {
-            let v = match steps.next(t)? {
-                v if v.is_null() => return Ok(false),
-                v if v == Value::bool(!wanted) => continue,
-                v => Obj::own(v),
-            };
-            if !proto::is_simple(v.value()) {
-                steps.pause(t);
-            }
-            if proto::truth(t, v.value())? == wanted {
-                steps.pause(t);
-                return Ok(true);
-            }
-        }
-    }
     let mut source = Source::new(t, iterable)?;
     while let Some(v) = source.next(t)? {
+        if v.value() == Value::bool(!wanted) {
+            continue;
+        }
+        if !proto::is_simple(v.value()) {
+            source.pause(t);
+        }
         if proto::truth(t, v.value())? == wanted {
+            source.pause(t);
             return Ok(true);
         }
     }
@@ -177,6 +186,7 @@ fn sum(t: &mut Thread, a: &[Value]) -> Res {
         total = add_pending(t, total, pending)?;
     }
     while let Some(v) = source.next(t)? {
+        source.pause(t);
         total = Obj::own(proto::binary(t, BinOp::Add, total.value(), v.value())?);
     }
     Ok(total.into())
@@ -204,7 +214,10 @@ fn sum_ints(t: &mut Thread, source: &mut Source<'_>, total: Obj) -> Res<(Obj, Op
         };
         match n.and_then(|n| sum.checked_add(n)) {
             Some(n) => sum = n,
-            None => return Ok((Obj::own(int::from_i64(t, sum)), Some(v))),
+            None => {
+                source.pause(t);
+                return Ok((Obj::own(int::from_i64(t, sum)), Some(v)));
+            }
         }
     }
 }
@@ -219,6 +232,7 @@ fn sum_floats(t: &mut Thread, source: &mut Source<'_>, total: Obj) -> Res<(Obj, 
         } else if v.value().is_int() {
             sum.add(v.value().as_int() as f64);
         } else {
+            source.pause(t);
             break Some(v);
         }
     };
@@ -244,6 +258,7 @@ fn sum_complex(t: &mut Thread, source: &mut Source<'_>, total: Obj) -> Res<(Obj,
         } else if v.value().is_int() {
             re.add(v.value().as_int() as f64);
         } else {
+            source.pause(t);
             break Some(v);
         }
     };
@@ -279,7 +294,7 @@ fn extreme(t: &mut Thread, args: Args<'_>, op: CmpOp) -> Res {
         [] => Err(t.type_error(format!("{name} expected at least 1 argument, got 0"))),
         [iterable] => {
             let mut source = Source::new(t, *iterable)?;
-            match best(t, &mut |t| source.next(t), key, op)? {
+            match best(t, &mut source, key, op)? {
                 Some(v) => Ok(v.into()),
                 None if default.is_null() => {
                     Err(t.value_error(format!("{name}() iterable argument is empty")))
@@ -297,47 +312,56 @@ fn extreme(t: &mut Thread, args: Args<'_>, op: CmpOp) -> Res {
             Ok(to_reg(t, winner.bare()))
         }
         all => {
-            let mut i = 0;
-            let mut next = |t: &mut Thread| {
-                i += 1;
-                Ok(all.get(i - 1).map(|v| Obj::new(t, *v)))
-            };
-            Ok(best(t, &mut next, key, op)?.map_or(Value::NONE, Obj::into_value))
+            let mut source = Source::Arguments(all.iter());
+            Ok(best(t, &mut source, key, op)?.map_or(Value::NONE, Obj::into_value))
         }
     }
 }
 
+/// Whether numbers in words are in that order; `None` for anything else.
 #[inline]
-fn beats(t: &mut Thread, x: Value, y: Value, op: CmpOp) -> Res<bool> {
+fn quick(x: Value, y: Value, op: CmpOp) -> Option<bool> {
     if x.both_ints(y) {
-        return Ok(op.of(x.as_int().cmp(&y.as_int())));
+        return Some(op.of(x.as_int().cmp(&y.as_int())));
     }
     if x.both_floats(y) {
         let (x, y) = (x.as_float(), y.as_float());
-        return Ok(if op == CmpOp::Gt { x > y } else { x < y });
+        return Some(if op == CmpOp::Gt { x > y } else { x < y });
     }
-    proto::compare_bool(t, x, y, op)
+    None
 }
 
-fn best(
-    t: &mut Thread,
-    next: &mut dyn FnMut(&mut Thread) -> Res<Option<Obj>>,
-    key: Value,
-    op: CmpOp,
-) -> Res<Option<Obj>> {
-    let Some(mut winner) = next(t)? else {
+#[inline]
+fn beats(t: &mut Thread, x: Value, y: Value, op: CmpOp) -> Res<bool> {
+    match quick(x, y, op) {
+        Some(beats) => Ok(beats),
+        None => proto::compare_bool(t, x, y, op),
+    }
+}
+
+fn best(t: &mut Thread, source: &mut Source<'_>, key: Value, op: CmpOp) -> Res<Option<Obj>> {
+    let Some(mut winner) = source.next(t)? else {
         return Ok(None);
     };
     if key.is_null() {
-        while let Some(v) = next(t)? {
-            if beats(t, v.value(), winner.value(), op)? {
+        while let Some(v) = source.next(t)? {
+            let wins = match quick(v.value(), winner.value(), op) {
+                Some(wins) => wins,
+                None => {
+                    source.pause(t);
+                    proto::compare_bool(t, v.value(), winner.value(), op)?
+                }
+            };
+            if wins {
                 winner = v;
             }
         }
         return Ok(Some(winner));
     }
+    source.pause(t);
     let mut rank = proto::call(t, key, &[winner.value()])?;
-    while let Some(v) = next(t)? {
+    while let Some(v) = source.next(t)? {
+        source.pause(t);
         let r = proto::call(t, key, &[v.value()])?;
         if beats(t, r.value(), rank.value(), op)? {
             (winner, rank) = (v, r);

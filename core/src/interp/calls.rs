@@ -446,8 +446,18 @@ unsafe fn fill_defaults(
             .zip(key(k))
             .is_some_and(|(d, key)| d.get_str(t, key).is_some())
     };
-    for k in (argcount.max(from)..total).filter(|&k| unbound(k)) {
-        match named(t, k) {
+    // Mostly the defaults lie in the order of their parameters.
+    let mut place = 0;
+    for k in argcount.max(from)..total {
+        let there = kwdefaults
+            .zip(key(k))
+            .and_then(|(d, key)| d.str_at(t, place, key));
+        place += u32::from(there.is_some());
+        if !unbound(k) {
+            continue;
+        }
+        let there = there.map(|v| v.to_reg(t));
+        match there.or_else(|| named(t, k)) {
             // SAFETY: the caller's promise.
             Some(v) => unsafe { *base.add(k) = v },
             None => {
@@ -886,56 +896,70 @@ pub fn call_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<Enter> {
         // SAFETY: four registers in a row.
         unsafe { let p = reg_ptr(f, b); (*p, *p.add(1), *p.add(2), *p.add(3)) };
     if Tuple::exact(star).is_none() {
-        let items = star_args(t, callee, star)?;
-        let tuple = Tuple::from_vec(t, items);
+        let tuple = match List::exact(star).and_then(|l| l.local_items(t)) {
+            Some(items) => Tuple::from_slice(t, items),
+            None => {
+                let items = star_args(t, callee, star)?;
+                Tuple::from_vec(t, items)
+            }
+        };
         set_reg(t, f, b + 2, tuple.into_value());
     }
     // SAFETY: as above.
     let star = unsafe { *reg_ptr(f, b + 2) };
+    // The register holds the tuple until the call is over.
     let items: &[Value] = Tuple::exact(star).map_or(&[], |x| x.values());
-    let mut all: Vec<Value> = Vec::with_capacity(items.len() + 1);
+    let pairs = match Dict::of(kw) {
+        Some(d) if !d.is_empty() => d.items(t),
+        _ => Vec::new(),
+    };
+    if pairs.is_empty() {
+        let args = Args::positional(items);
+        if self_.is_null() {
+            return call_spread(t, f, i, callee, args);
+        }
+        return args.after(self_, |args| call_spread(t, f, i, callee, args));
+    }
+    let odd = pairs.iter().any(|(k, _)| Str::of(k.value()).is_none());
+    if odd && !crate::any_keywords::accepts(t, callee) {
+        return Err(t.type_error("keywords must be strings".into()));
+    }
+    let mut all: Vec<Value> = Vec::with_capacity(items.len() + pairs.len() + 1);
     if !self_.is_null() {
         all.push(self_);
     }
     all.extend_from_slice(items);
-    let pairs = Dict::of(kw).map(|d| d.items(t)).unwrap_or_default();
-    let names = if pairs.is_empty() {
-        None
-    } else {
-        let odd = pairs.iter().any(|(k, _)| Str::of(k.value()).is_none());
-        if odd && !crate::any_keywords::accepts(t, callee) {
-            return Err(t.type_error("keywords must be strings".into()));
-        }
-        all.extend(pairs.iter().map(|(_, v)| v.value()));
-        Some(Tuple::from_vec(
-            t,
-            pairs.iter().map(|(k, _)| k.clone()).collect(),
-        ))
-    };
-    let args = Args::new(&all, names.as_ref().map_or(Value::NULL, |n| n.value()));
+    all.extend(pairs.iter().map(|(_, v)| v.value()));
+    let names = pairs.iter().map(|(k, _)| k.clone()).collect();
+    let names = Tuple::from_vec(t, names);
+    call_spread(t, f, i, callee, Args::new(&all, names.value()))
+}
+
+/// The call of a `call_ex` whose arguments have been spread out.
+fn call_spread(
+    t: &mut Thread,
+    f: *mut Frame,
+    i: Instr,
+    callee: Value,
+    args: Args<'_>,
+) -> Res<Enter> {
+    let b = i.b();
+    let n = args.all().len();
     if let Some(func) = Function::of(callee) {
         // The frame goes above this one's registers.
         let top = t.regs.top();
         let code = func.code();
-        if top.wrapping_add(2 + all.len() + code.nregs as usize) > t.regs.limit() {
+        if top.wrapping_add(2 + n + code.nregs as usize) > t.regs.limit() {
             return Err(super::frames::too_deep(t));
         }
         let own = copy_reg(t, callee);
         lay_down(t, top, own, args);
         // SAFETY: just laid down.
         let func_word = unsafe { *top };
-        let entered = call_function(
-            t,
-            top,
-            func,
-            func_word,
-            all.len(),
-            args.names(),
-            Frame::BELOW,
-            i.a(),
-        );
+        let names = args.names();
+        let entered = call_function(t, top, func, func_word, n, names, Frame::BELOW, i.a());
         if entered.is_err() {
-            clear_beyond(t, top, 2 + all.len() + code.nlocals as usize);
+            clear_beyond(t, top, 2 + n + code.nlocals as usize);
         }
         let entered = entered?;
         clear_call(t, reg_ptr(f, b), 2);

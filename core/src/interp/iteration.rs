@@ -235,6 +235,31 @@ pub fn unpack_ex(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         return unbound_local(t, f, i.b());
     }
     let (before, after) = (i.c() & 0xff, i.c() >> 8);
+    // Holds the items while registers change.
+    let held = Obj::new(t, v);
+    let items = match Tuple::exact(held.value()) {
+        Some(x) => Some(x.values()),
+        None => List::exact(held.value()).and_then(|l| l.local_items(t)),
+    };
+    if let Some(items) = items.filter(|items| items.len() >= before + after) {
+        let (first, rest) = items.split_at(before);
+        let (middle, last) = rest.split_at(rest.len() - after);
+        let middle = List::from_slice(t, middle);
+        let old = take_operand(f, i, XB, i.b());
+        let a = i.a();
+        for (k, v) in first.iter().enumerate() {
+            let v = to_reg(t, *v);
+            set_reg(t, f, a + k, v);
+        }
+        set_reg(t, f, a + before, middle.into_value());
+        for (k, v) in last.iter().enumerate() {
+            let v = to_reg(t, *v);
+            set_reg(t, f, a + before + 1 + k, v);
+        }
+        drop_reg(t, old);
+        return Ok(());
+    }
+    drop(held);
     let it = unpack_iter(t, v)?;
     let mut items = Vec::new();
     while let Some(o) = proto::next(t, it.value())? {

@@ -170,6 +170,37 @@ def case_python_code_called_by_the_consumer():
     seen.clear()
     same(min(Key(i) for i in (3, 1, 2)).v, 1)
     same(seen, [["__lt__", me]] * 2)
+    seen.clear()
+
+    class Total:
+        def __init__(self, v):
+            self.v = v
+
+        def __add__(self, other):
+            seen.append(names(sys._getframe()))
+            return Total(self.v + other)
+
+    same(sum((i for i in range(4)), Total(1)).v, 7)
+    same(seen, [["__add__", me]] * 4)
+    seen.clear()
+
+    def rank(x):
+        seen.append(names(sys._getframe()))
+        return -x
+
+    same([min((i for i in range(3)), key=rank), max((i for i in range(3)), key=rank)], [2, 0])
+    same(seen, [["rank", me]] * 6)
+
+
+def case_numbers_that_grow():
+    same(sum(x for x in (2**62, 2**62, 1, 0.5)), 2.0**63)
+    same(sum(x for x in (True, 2**70, 1)), 2**70 + 2)
+    same(sum((x for x in (1, 2.5, 2j))), 3.5 + 2j)
+    same(sum((x for x in ([1], [2])), []), [1, 2])
+    same([min(x for x in (2**70, 3, 2.5)), max(x for x in "hello"), max(x for x in (1, True))], [2.5, "o", 1])
+    says("'<' not supported between instances of 'str' and 'int'", TypeError, min, (x for x in (1, 2, "a")))
+    says("can't multiply sequence by non-int of type 'str'", TypeError, sum, ("a" * x for x in ("b",)))
+    same([min((x for x in ()), default=3), max(3, 1, 5), min("b", "a", "c", key=ord)], [3, 5, "a"])
 
 
 def case_handled_exceptions():

@@ -43,6 +43,34 @@ pub fn hash_element(t: &mut Thread, key: Value) -> Res<i64> {
     proto::hash(t, key).map_err(|e| unhashable(t, e, key, "a set element"))
 }
 
+/// The hash of a key whose type needs no Python for it, nor much time.
+#[inline(always)]
+pub fn quick_hash(key: Value) -> Option<i64> {
+    if key.is_int() {
+        return Some(hash_int(key.as_int()));
+    }
+    if !key.is_ptr() {
+        return None;
+    }
+    if let Some(s) = Str::exact(key) {
+        return Some(s.hash());
+    }
+    crate::instance::hashes_identity(type_of(key)).then(|| proto::identity_hash(key))
+}
+
+/// `key in container` for a dict or set, if that needs no Python.
+#[inline(always)]
+pub fn quick_contains(container: Value, key: Value) -> Option<bool> {
+    if let Some(d) = Dict::exact(container) {
+        return d.quick_contains(key, quick_hash(key)?);
+    }
+    let ty = type_of(container);
+    if ty.is(&crate::set::SET) || ty.is(&crate::set::FROZENSET) {
+        return crate::set::Set::this(container).quick_contains(key, quick_hash(key)?);
+    }
+    None
+}
+
 /// Says what the unhashable object was to be used as.
 #[cold]
 fn unhashable(t: &mut Thread, e: Raised, key: Value, role: &str) -> Raised {

@@ -226,7 +226,11 @@ fn all_in(t: &mut Thread, a: &Set, b: &Set) -> Res<bool> {
     if a.len() > b.len() {
         return Ok(false);
     }
-    a.each(t, |t, hash, key| b.contains_hashed(t, key, hash))
+    a.walk(
+        t,
+        |_, hash, key| b.quick_contains(key, hash),
+        |t, hash, key| b.contains_hashed(t, key, hash),
+    )
 }
 
 fn compare(t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {
@@ -335,12 +339,21 @@ fn intersection(t: &mut Thread, a: Value, b: Value) -> Res<Obj> {
             return base_copy(t, a);
         }
         let (few, many) = if y.len() > x.len() { (x, y) } else { (y, x) };
-        few.each(t, |t, hash, key| {
-            if many.contains_hashed(t, key, hash)? {
-                result.add_hashed(t, key, hash)?;
-            }
-            Ok(true)
-        })?;
+        few.walk(
+            t,
+            |t, hash, key| {
+                if many.quick_contains(key, hash)? {
+                    result.enter(t, hash, key)?;
+                }
+                Some(true)
+            },
+            |t, hash, key| {
+                if many.contains_hashed(t, key, hash)? {
+                    result.add_hashed(t, key, hash)?;
+                }
+                Ok(true)
+            },
+        )?;
         return Ok(made);
     }
     let it = proto::iter(t, b)?;
@@ -360,18 +373,54 @@ fn difference_pair(t: &mut Thread, a: Value, b: Value) -> Res<Obj> {
         remove_all(t, Set::of_obj(&made), b)?;
         return Ok(made);
     }
+    if let Some(y) = Set::of(b) {
+        return difference_of_sets(t, a, x, y);
+    }
     let made = Set::new_of(t, base_type(a));
+    let result = Set::of_obj(&made);
     x.each(t, |t, hash, key| {
-        let there = match (Set::of(b), Dict::exact(b)) {
-            (Some(y), _) => y.contains_hashed(t, key, hash)?,
-            (_, Some(d)) => d.contains_hashed(t, key, hash)?,
-            _ => false,
+        let there = match Dict::exact(b) {
+            Some(d) => d.contains_hashed(t, key, hash)?,
+            None => false,
         };
         if !there {
-            Set::of_obj(&made).add_hashed(t, key, hash)?;
+            result.add_hashed(t, key, hash)?;
         }
         Ok(true)
     })?;
+    Ok(made)
+}
+
+/// What is in `x`, the set `a`, and not in `y`.
+fn difference_of_sets(t: &mut Thread, a: Value, x: &Set, y: &Set) -> Res<Obj> {
+    // If few are to be left out they are looked for, as in CPython: the order of the rest is one that programs see.
+    if x.len() >> 2 > y.len() {
+        let made = base_copy(t, a)?;
+        let result = Set::of_obj(&made);
+        y.walk(
+            t,
+            |t, hash, key| result.leave(t, hash, key).map(|()| true),
+            |t, hash, key| result.remove_hashed(t, key, hash).map(|_| true),
+        )?;
+        return Ok(made);
+    }
+    let made = Set::new_of(t, base_type(a));
+    let result = Set::of_obj(&made);
+    x.walk(
+        t,
+        |t, hash, key| {
+            if !y.quick_contains(key, hash)? {
+                result.enter(t, hash, key)?;
+            }
+            Some(true)
+        },
+        |t, hash, key| {
+            if !y.contains_hashed(t, key, hash)? {
+                result.add_hashed(t, key, hash)?;
+            }
+            Ok(true)
+        },
+    )?;
     Ok(made)
 }
 
@@ -446,7 +495,11 @@ fn is_disjoint(t: &mut Thread, a: &[Value]) -> Res {
             return Ok(Value::bool(x.is_empty()));
         }
         let (few, many) = if y.len() > x.len() { (x, y) } else { (y, x) };
-        let none = few.each(t, |t, hash, key| Ok(!many.contains_hashed(t, key, hash)?))?;
+        let none = few.walk(
+            t,
+            |_, hash, key| many.quick_contains(key, hash).map(|there| !there),
+            |t, hash, key| Ok(!many.contains_hashed(t, key, hash)?),
+        )?;
         return Ok(Value::bool(none));
     }
     let it = proto::iter(t, a[1])?;
@@ -630,7 +683,11 @@ fn iter_next(t: &mut Thread, v: Value) -> Res {
     it.pos.store(pos, Relaxed);
     match found {
         Some(k) => {
-            it.left.fetch_sub(1, Relaxed);
+            if it.header.is_local(t) {
+                it.left.store(it.left.load(Relaxed) - 1, Relaxed);
+            } else {
+                it.left.fetch_sub(1, Relaxed);
+            }
             Ok(k)
         }
         None => {

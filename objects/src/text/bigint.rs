@@ -57,16 +57,63 @@ pub fn shr_i64(a: i64, count: u64) -> i64 {
 
 /// `divmod(a, b)`, rounding down; `None` for a zero divisor.
 pub fn div_mod(a: &BigInt, b: &BigInt) -> Option<(BigInt, BigInt)> {
+    if let Some((quotient, rest)) = div_long(a.magnitude(), b.magnitude()) {
+        return Some(floored(a, b, quotient, rest));
+    }
     (!b.is_zero()).then(|| a.div_mod_floor(b))
+}
+
+/// Divisors of at least so many bits: below that schoolbook division is what `num-bigint` does.
+const LONG_DIVISOR: u64 = 64 * 64;
+/// Quotients of at most so many bits: then the division that finds them is a schoolbook one.
+const SHORT_QUOTIENT: u64 = 60 * 64;
+
+/// Quotient and rest of a long number by one that is almost as long. The quotient's few digits depend on the upper digits of both, save that
+/// what these give may be one too many. (Division by halves, which `num-bigint` takes to, is for quotients that are long themselves.)
+fn div_long(a: &BigUint, b: &BigUint) -> Option<(BigUint, BigUint)> {
+    let (total, n) = (a.bits(), b.bits());
+    if n < LONG_DIVISOR || total < n || total - n >= SHORT_QUOTIENT {
+        return None;
+    }
+    // The divisor keeps 64 bits more than the quotient has: what is cut off changes the quotient by less than 1.
+    let cut = (n - (total - n + 1) - 64) / 64 * 64;
+    let mut quotient = (a >> cut) / (b >> cut);
+    let mut product = &quotient * b;
+    if product > *a {
+        quotient -= 1u32;
+        product -= b;
+    }
+    Some((quotient, a - product))
+}
+
+/// The quotient rounded down, and the rest with the sign of `b`, from those of the magnitudes.
+fn floored(a: &BigInt, b: &BigInt, quotient: BigUint, rest: BigUint) -> (BigInt, BigInt) {
+    let same = a.is_negative() == b.is_negative();
+    let (quotient, rest) = if same || rest.is_zero() {
+        (quotient, rest)
+    } else {
+        (quotient + 1u32, b.magnitude() - rest)
+    };
+    let sign = if same { Sign::Plus } else { Sign::Minus };
+    (
+        BigInt::from_biguint(sign, quotient),
+        BigInt::from_biguint(b.sign(), rest),
+    )
 }
 
 /// `a // b`; `None` for a zero divisor.
 pub fn floor_div(a: &BigInt, b: &BigInt) -> Option<BigInt> {
+    if let Some((quotient, rest)) = div_long(a.magnitude(), b.magnitude()) {
+        return Some(floored(a, b, quotient, rest).0);
+    }
     (!b.is_zero()).then(|| a.div_floor(b))
 }
 
 /// `a % b`, with the sign of `b`; `None` for a zero divisor.
 pub fn modulo(a: &BigInt, b: &BigInt) -> Option<BigInt> {
+    if let Some((quotient, rest)) = div_long(a.magnitude(), b.magnitude()) {
+        return Some(floored(a, b, quotient, rest).1);
+    }
     (!b.is_zero()).then(|| a.mod_floor(b))
 }
 
@@ -428,6 +475,40 @@ mod tests {
         assert_eq!(shl_i64(1, 63), None);
         assert!(shl(&big("1"), u64::MAX).is_err());
         assert!(shl(&big("0"), u64::MAX).is_ok());
+    }
+
+    #[test]
+    fn long_divisions() {
+        let one = BigInt::one();
+        let pattern = |bits: u32| (&one << bits) / BigInt::from(3) + (&one << (bits - 1));
+        for n in [4095u32, 4096, 4097, 6000, 20_000] {
+            for divisor in [&one << n, (&one << n) - 1, pattern(n), (&one << n) + 1] {
+                for quotient in [&one << 0u32, &one << 63, pattern(700), (&one << 3839) - 1] {
+                    for rest in [BigInt::zero(), one.clone(), &divisor - 1, &divisor >> 1] {
+                        let a = &divisor * &quotient + &rest;
+                        for (a, b) in [
+                            (a.clone(), divisor.clone()),
+                            (-a.clone(), divisor.clone()),
+                            (a.clone(), -divisor.clone()),
+                            (-a.clone(), -divisor.clone()),
+                        ] {
+                            let both = a.div_mod_floor(&b);
+                            assert_eq!(floor_div(&a, &b), Some(both.0.clone()));
+                            assert_eq!(modulo(&a, &b), Some(both.1.clone()));
+                            assert_eq!(div_mod(&a, &b), Some(both));
+                        }
+                    }
+                }
+            }
+        }
+        // The upper digits give one too many.
+        let divisor = (&one << 5000) + 1;
+        let a = (&divisor * 7) - 1;
+        assert_eq!(div_mod(&a, &divisor), Some((6.into(), &divisor - 1)));
+        assert_eq!(
+            div_mod(&(&divisor - 1), &divisor),
+            Some((0.into(), &divisor - 1))
+        );
     }
 
     #[test]

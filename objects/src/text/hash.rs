@@ -207,20 +207,17 @@ pub fn siphash13(key: HashKey, bytes: &[u8]) -> u64 {
         key.k0 ^ 0x6c79_6765_6e65_7261,
         key.k1 ^ 0x7465_6462_7974_6573,
     ];
-    let mut blocks = bytes.chunks_exact(8);
-    for block in &mut blocks {
-        let mut word = [0; 8];
-        word.copy_from_slice(block);
-        let m = u64::from_le_bytes(word);
+    let (blocks, tail) = bytes.as_chunks::<8>();
+    for block in blocks {
+        let m = u64::from_le_bytes(*block);
         v[3] ^= m;
         sip_round(&mut v);
         v[0] ^= m;
     }
-    let mut last = [0; 8];
-    let tail = blocks.remainder();
-    last[..tail.len()].copy_from_slice(tail);
-    last[7] = bytes.len() as u8;
-    let m = u64::from_le_bytes(last);
+    let mut m = (bytes.len() as u64) << 56;
+    for (i, byte) in tail.iter().enumerate() {
+        m |= u64::from(*byte) << (8 * i);
+    }
     v[3] ^= m;
     sip_round(&mut v);
     v[0] ^= m;

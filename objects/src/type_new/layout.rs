@@ -4,7 +4,7 @@
 //! type it derives from are slots, one after the other, up to the class's size: so one function traverses all of them.
 
 use crate::cell::counted;
-use crate::instance::{self, DICT_OFFSET, Instance, SLOTS_OFFSET};
+use crate::instance::{self, DICT_OFFSET, Instance, MAX_SLOTS, SLOTS_OFFSET};
 use crate::prelude::*;
 use crate::types::{OBJECT, type_flags as tf};
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -14,6 +14,8 @@ use weft_gc::TypeFlags;
 const WORD: u32 = size_of::<Slot>() as u32;
 /// Least and greatest number of inline slots that a class starts with.
 const SLOTS: std::ops::RangeInclusive<u16> = 2..=30;
+/// So many attributes that some more slots are little beside them.
+const MANY: usize = 6;
 
 type Traverse = unsafe fn(*const Header, &mut dyn FnMut(Value));
 type Clear = unsafe fn(*mut Header, &Thread);
@@ -313,7 +315,9 @@ unsafe fn clear_added(h: *mut Header, t: &Thread) {
     }
 }
 
-/// How many inline slots new instances get: one for each attribute that methods of the class and its bases assign.
+/// How many inline slots new instances get: one for each attribute that methods of the class and its bases assign, an even number, as
+/// blocks are sized so; where there are many, some more, for attributes that others assign: the first instance to run out of slots, often
+/// the only one that there is, keeps its attributes in a dict.
 pub(super) fn inline_slots(t: &Thread, ty: &Type) -> u16 {
     let key = crate::id!(t, "__static_attributes__");
     let mut names: Vec<u64> = Vec::new();
@@ -330,9 +334,11 @@ pub(super) fn inline_slots(t: &Thread, ty: &Type) -> u16 {
             }
         }
     }
-    (names.len().min(u16::MAX as usize) as u16)
+    let more = if names.len() >= MANY { 2 } else { 0 };
+    ((names.len() + more).min(MAX_SLOTS) as u16)
         .max(least)
         .clamp(*SLOTS.start(), *SLOTS.end())
+        .next_multiple_of(2)
 }
 
 unsafe fn always(_h: *const Header) -> bool {

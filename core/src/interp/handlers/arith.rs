@@ -3,6 +3,7 @@
 use super::handlers;
 use crate::compile::bytecode::{XB, XC};
 use crate::interp::ops;
+use weft_objects::dict::keys::quick_contains;
 use weft_objects::prelude::*;
 
 /// A binary operator on two small ints; else `$float` goes on.
@@ -200,5 +201,21 @@ handlers! {
         s.put(s.i.a(), v);
         s.finish2(old, if x.is_counted() { x } else { y })
     }
-    contains(s) { s.slow(ops::contains) }
+    contains(s) {
+        let (x, y) = (s.reg(s.i.b()), s.reg(s.i.c()));
+        if x.is_null()
+            || !y.is_ptr()
+            || s.consumes(XB) && s.consumes(XC) && x.is_counted() && y.is_counted()
+        {
+            return s.slow(ops::contains);
+        }
+        let Some(found) = quick_contains(y, x) else {
+            return s.slow(ops::contains);
+        };
+        let v = Value::bool(found != (s.i.arg() != 0));
+        let (x, y) = (s.take(XB, s.i.b(), x), s.take(XC, s.i.c(), y));
+        let old = s.reg(s.i.a());
+        s.put(s.i.a(), v);
+        s.finish2(old, if x.is_counted() { x } else { y })
+    }
 }
