@@ -1,11 +1,12 @@
 """Every kind of native object, each in the hands of several threads at once, which call whatever methods it has with whatever arguments.
 
-usage: hammer.py [--seed N] [--seconds S] [--threads T] [--only NAME] [--each N] [--any-memory] [--lines N] [--limit S]
+usage: hammer.py [--seed N] [--seconds S] [--threads T] [--only NAME] [--each N] [--any-memory] [--lines N] [--limit S] [--stack BYTES]
 
 Nothing is expected of the calls but that the interpreter survives them: any exception will do, and any answer. Each round is a process
 of its own, so that one that crashes, panics or hangs is named with its seed and the kinds that it had; `--seed` runs it again.
 `--each` has a process go on with so many seeds, where starting one takes long; `--any-memory` sets no limit, for sanitizers;
-`--lines` is how much is shown of what a failed one says, `--limit` how many seconds a round may take at most.
+`--lines` is how much is shown of what a failed one says, `--limit` how many seconds a round may take at most, `--stack` the size of the
+threads' stacks, and so how deep native code can recurse.
 """
 import argparse
 import faulthandler
@@ -235,6 +236,7 @@ def process(a):
     makers = catalogue()
     if not a.any_memory:
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    threading.stack_size(a.stack)
     # Files are opened by number, too, and closed.
     errors = os.dup(2)
     for seed in range(a.seed, a.seed + a.each):
@@ -274,11 +276,12 @@ def main():
     p.add_argument("--any-memory", action="store_true")
     p.add_argument("--lines", type=int, default=25)
     p.add_argument("--limit", type=int, default=30)
+    p.add_argument("--stack", type=int, default=0)
     p.add_argument("--round", action="store_true")
     a = p.parse_args()
     if a.round:
         process(a)
-    options = ["--threads", str(a.threads), "--each", str(a.each), "--limit", str(a.limit)]
+    options = ["--threads", str(a.threads), "--each", str(a.each), "--limit", str(a.limit), "--stack", str(a.stack)]
     options += ["--only", a.only] if a.only else []
     options += ["--any-memory"] if a.any_memory else []
     end, seed, failed = time.monotonic() + a.seconds, a.seed, 0
