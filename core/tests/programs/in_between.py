@@ -1,5 +1,6 @@
 """What other code may do in the middle of something: finalizers, iterators, other threads. What was looked at before may be gone."""
 import gc
+import io
 import sys
 import threading
 import weakref
@@ -351,6 +352,28 @@ def case_names_come_and_go_while_code_is_new():
             over.append(True)
 
     together(change, read, read)
+
+
+def case_a_stream_is_set_up_again_while_it_is_read():
+    lines = ["line %d\n" % n for n in range(500)]
+    data = "".join(lines).encode()
+    known = set(lines)
+    for kind in (io.BytesIO, lambda data: io.BufferedReader(io.BytesIO(data))):
+        stream = io.TextIOWrapper(kind(data))
+
+        def again():
+            for _ in range(100):
+                stream.__init__(kind(data), encoding="utf-8")
+
+        def read():
+            for _ in range(5):
+                try:
+                    for line in stream:
+                        check(line in known, line)
+                except ValueError as e:
+                    same(str(e), "I/O operation on uninitialized object")
+
+        together(again, read, read)
 
 
 run(globals())

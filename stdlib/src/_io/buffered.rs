@@ -534,12 +534,15 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>, flags: u64) -> Res<()> {
     if size <= 0 {
         return Err(t.value_error("buffer size must be strictly positive"));
     }
+    // Others may be using it: nothing keeps a program from setting it up twice.
+    b.lock.lock(t, b.base.header.is_local(t))?;
     b.size.set(size as u64);
     let s = b.state();
     s.forget();
     s.behind.clear();
     b.raw.set(t, &b.base.header, Obj::new(t, a[0]).into());
     b.flags.set(flags);
+    b.lock.unlock(b.base.header.is_local(t));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use super::buffered;
 use super::newline::{kinds_of, translate};
 use super::textio::{Newline, TEXT_IO_WRAPPER, TextIo, this};
 use super::{size_arg, unsupported};
+use std::sync::atomic::Ordering::Relaxed;
 use weft_objects::buffer;
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::own;
@@ -52,7 +53,7 @@ impl TextIo {
                 text.pop();
                 consumed -= 1;
             }
-            s.seen |= kinds_of(&text);
+            self.shown.seen.fetch_or(kinds_of(&text), Relaxed);
             if s.newline == Newline::Universal {
                 text = translate(text);
             }
@@ -103,7 +104,7 @@ impl TextIo {
     /// Reads and decodes the next piece, all before it having been used. False at the end.
     fn read_chunk(&self, t: &mut Thread) -> Res<bool> {
         let source = self.buffer(t)?;
-        let n = self.state().chunk_size;
+        let n = self.shown.chunk_size.load(Relaxed);
         let bytes = match buffered::exact(source.value()) {
             Some(b) => b.read_once(t, n.min(1 << 30))?,
             None => {

@@ -7,7 +7,7 @@ use super::fileio::no_pickle;
 use super::{ask, both, flag, newline, unsupported};
 use crate::support::{self, Guarded, given_some};
 use crate::wait::OwnedLock;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use weft_objects::bytes::Bytes;
 use weft_objects::cell::{or_none, own};
 use weft_objects::prelude::*;
@@ -28,19 +28,30 @@ pub struct TextIo {
     /// Of codecs that are not native; NULL if they are, or if the stream cannot be read or written.
     pub(super) decoder: Slot,
     pub(super) encoder: Slot,
+    pub(super) shown: Shown,
     lock: OwnedLock,
     state: Guarded<State>,
 }
 
+/// What can be asked without the lock, which others hold for as long as they read. Changed with it. (Zeroes: not set up.)
+pub(super) struct Shown {
+    phase: AtomicU8,
+    line_buffering: AtomicBool,
+    write_through: AtomicBool,
+    pub chunk_size: AtomicUsize,
+    /// Line ends that have been read.
+    pub seen: AtomicU32,
+}
+
+/// Values of [`Shown::phase`].
+const READY: u8 = 1;
+const DETACHED: u8 = 2;
+
 /// Touched by the holder of the lock alone, and never across a call.
 #[derive(Default)]
 pub(super) struct State {
-    pub ready: bool,
-    pub detached: bool,
     pub native: Option<Encoding>,
     pub handler: Option<Errors>,
-    pub line_buffering: bool,
-    pub write_through: bool,
     pub newline: Newline,
     pub readable: bool,
     pub writable: bool,
@@ -48,7 +59,6 @@ pub(super) struct State {
     /// False while the stream is being iterated over.
     pub telling: bool,
     pub has_read1: bool,
-    pub chunk_size: usize,
     /// Encoded, still to be given to the buffer.
     pub pending: Vec<u8>,
     /// Decoded; the program has had what is before `used`.
@@ -59,7 +69,6 @@ pub(super) struct State {
     pub rest: Vec<u8>,
     /// Decoder state (its flags and pending input) before `text`, and the bytes that `text` came from (other codecs).
     pub snapshot: Option<(i64, Vec<u8>)>,
-    pub seen: u32,
 }
 
 /// What `newline=` said.
@@ -116,21 +125,27 @@ impl TextIo {
         t: &mut Thread,
         f: impl FnOnce(&mut Thread) -> Res<R>,
     ) -> Res<R> {
+        self.holding(t, |t| {
+            self.check_ready(t)?;
+            f(t)
+        })
+    }
+
+    /// The same for an object that may not be set up, or not any more.
+    #[inline]
+    fn holding<R>(&self, t: &mut Thread, f: impl FnOnce(&mut Thread) -> Res<R>) -> Res<R> {
         self.lock.lock(t, self.base.header.is_local(t))?;
-        let r = self.check_ready(t).and_then(|()| f(t));
+        let r = f(t);
         self.lock.unlock(self.base.header.is_local(t));
         r
     }
 
     fn check_ready(&self, t: &mut Thread) -> Res<()> {
-        let s = self.state();
-        if !s.ready {
-            return Err(t.value_error("I/O operation on uninitialized object"));
+        match self.shown.phase.load(Relaxed) {
+            READY => Ok(()),
+            DETACHED => Err(t.value_error("underlying buffer has been detached")),
+            _ => Err(t.value_error("I/O operation on uninitialized object")),
         }
-        if s.detached {
-            return Err(t.value_error("underlying buffer has been detached"));
-        }
-        Ok(())
     }
 
     pub(super) fn buffer(&self, t: &mut Thread) -> Res<Obj> {
@@ -187,12 +202,13 @@ impl TextIo {
             return Err(unsupported(t, "not writable"));
         }
         let bytes = text.as_bytes();
-        let lf = (s.line_buffering || matches!(s.newline, Newline::Cr | Newline::CrLf))
+        let line_buffering = self.shown.line_buffering.load(Relaxed);
+        let lf = (line_buffering || matches!(s.newline, Newline::Cr | Newline::CrLf))
             && bytes.contains(&b'\n');
-        let flush = s.line_buffering && (lf || bytes.contains(&b'\r'));
-        let through = s.write_through;
+        let flush = line_buffering && (lf || bytes.contains(&b'\r'));
+        let through = self.shown.write_through.load(Relaxed);
         self.encode(t, text, lf)?;
-        if self.state().pending.len() >= self.state().chunk_size || flush || through {
+        if self.state().pending.len() >= self.shown.chunk_size.load(Relaxed) || flush || through {
             self.write_pending(t)?;
         }
         if flush {
@@ -238,7 +254,9 @@ impl TextIo {
     #[inline]
     fn add_pending(&self, t: &mut Thread, bytes: &[u8]) -> Res<()> {
         let s = self.state();
-        if !s.pending.is_empty() && s.pending.len() + bytes.len() > s.chunk_size {
+        if !s.pending.is_empty()
+            && s.pending.len() + bytes.len() > self.shown.chunk_size.load(Relaxed)
+        {
             self.write_pending(t)?;
         }
         self.state().pending.extend_from_slice(bytes);
@@ -454,7 +472,13 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     );
     let a = SIG.bind(t, args)?;
     let w = this(v);
-    *w.state() = State::default();
+    // Others may be using it: nothing keeps a program from setting it up twice.
+    w.holding(t, |t| set_up(t, w, &a))
+}
+
+/// With the lock.
+fn set_up(t: &mut Thread, w: &TextIo, a: &[Value]) -> Res<()> {
+    w.shown.phase.store(0, Relaxed);
     let newline = parse_newline(t, a[3])?;
     let line_buffering = support::truth_or(t, a[4], false)?;
     let write_through = support::truth_or(t, a[5], false)?;
@@ -466,21 +490,23 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
     let read1 =
         native_buffer || proto::get_attr_opt(t, a[0], weft_objects::id!(t, "read1"))?.is_some();
     *w.state() = State {
-        line_buffering,
-        write_through,
         newline,
         readable,
         writable,
         seekable,
         telling: seekable,
         has_read1: read1,
-        chunk_size: CHUNK,
         ..State::default()
     };
+    let shown = &w.shown;
+    shown.line_buffering.store(line_buffering, Relaxed);
+    shown.write_through.store(write_through, Relaxed);
+    shown.chunk_size.store(CHUNK, Relaxed);
+    shown.seen.store(0, Relaxed);
     set_codec(t, w, encoding, errors_name)?;
     w.buffer.set(t, &w.base.header, Obj::new(t, a[0]).into());
     fix_encoder(t, w)?;
-    w.state().ready = true;
+    shown.phase.store(READY, Relaxed);
     Ok(())
 }
 
@@ -554,17 +580,22 @@ fn close(t: &mut Thread, a: &[Value]) -> Res {
 
 fn detach(t: &mut Thread, a: &[Value]) -> Res {
     let w = this(a[0]);
-    w.check_ready(t)?;
-    proto::call_method(t, a[0], "flush", &[])?;
-    let buffer = w.buffer(t)?;
-    w.state().detached = true;
-    w.buffer.set(t, &w.base.header, Value::NULL);
-    Ok(buffer.into())
+    w.locked(t, |t| {
+        proto::call_method(t, a[0], "flush", &[])?;
+        let buffer = w.buffer(t)?;
+        w.shown.phase.store(DETACHED, Relaxed);
+        w.buffer.set(t, &w.base.header, Value::NULL);
+        Ok(buffer.into())
+    })
 }
 
 fn reconfigure(t: &mut Thread, a: &[Value]) -> Res {
     let w = this(a[0]);
-    w.check_ready(t)?;
+    w.locked(t, |t| set_up_anew(t, w, a))
+}
+
+/// With the lock.
+fn set_up_anew(t: &mut Thread, w: &TextIo, a: &[Value]) -> Res {
     let recode = given_some(t, a[1]).is_some() || given_some(t, a[2]).is_some() || !a[3].is_null();
     if recode && (!w.state().text.is_empty() || w.state().snapshot.is_some()) {
         let msg =
@@ -577,12 +608,12 @@ fn reconfigure(t: &mut Thread, a: &[Value]) -> Res {
         parse_newline(t, a[3])?
     };
     let line_buffering = if given_some(t, a[4]).is_none() {
-        w.state().line_buffering
+        w.shown.line_buffering.load(Relaxed)
     } else {
         proto::truth(t, a[4])?
     };
     let write_through = if given_some(t, a[5]).is_none() {
-        w.state().write_through
+        w.shown.write_through.load(Relaxed)
     } else {
         proto::truth(t, a[5])?
     };
@@ -601,10 +632,9 @@ fn reconfigure(t: &mut Thread, a: &[Value]) -> Res {
         set_codec(t, w, encoding, errors_name)?;
         fix_encoder(t, w)?;
     }
-    let s = w.state();
-    s.newline = newline;
-    s.line_buffering = line_buffering;
-    s.write_through = write_through;
+    w.state().newline = newline;
+    w.shown.line_buffering.store(line_buffering, Relaxed);
+    w.shown.write_through.store(write_through, Relaxed);
     Ok(Value::NONE)
 }
 
@@ -634,12 +664,12 @@ fn get_newlines(t: &mut Thread, v: Value) -> Res {
             },
         );
     }
-    Ok(newline::newlines(t, w.state().seen))
+    Ok(newline::newlines(t, w.shown.seen.load(Relaxed)))
 }
 
 fn repr(t: &mut Thread, v: Value) -> Res {
     let w = this(v);
-    if !w.state().ready {
+    if w.shown.phase.load(Relaxed) == 0 {
         return Err(t.value_error("I/O operation on uninitialized object"));
     }
     let mut more = String::new();
@@ -678,7 +708,7 @@ fn set_chunk_size(t: &mut Thread, v: Value, new: Value) -> Res<()> {
     }
     let w = this(v);
     w.locked(t, |_| {
-        w.state().chunk_size = n as usize;
+        w.shown.chunk_size.store(n as usize, Relaxed);
         Ok(())
     })
 }
@@ -708,12 +738,7 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
 
 unsafe fn has_finalizer(h: *const Header) -> bool {
     // SAFETY: an object of this layout.
-    unsafe {
-        (*(h as *const TextIo))
-            .state
-            .peek()
-            .is_some_and(|s| s.ready && !s.detached)
-    }
+    unsafe { (*(h as *const TextIo)).shown.phase.load(Relaxed) == READY }
 }
 
 /// `_io.TextIOWrapper`
@@ -753,12 +778,12 @@ pub static TEXT_IO_WRAPPER: Type = Type::builtin(
             GetSetDef::ro("encoding", |t, v| Ok(or_none(t, this(v).encoding.get()))),
             GetSetDef::ro("errors", |t, v| Ok(or_none(t, this(v).errors.get()))),
             GetSetDef::ro("newlines", get_newlines),
-            GetSetDef::ro("line_buffering", |_, v| Ok(Value::bool(this(v).state().line_buffering))),
-            GetSetDef::ro("write_through", |_, v| Ok(Value::bool(this(v).state().write_through))),
+            GetSetDef::ro("line_buffering", |_, v| Ok(Value::bool(this(v).shown.line_buffering.load(Relaxed)))),
+            GetSetDef::ro("write_through", |_, v| Ok(Value::bool(this(v).shown.write_through.load(Relaxed)))),
             GetSetDef::ro("name", |t, v| buffer_attr(t, v, "name")),
             GetSetDef::ro("closed", |t, v| buffer_attr(t, v, "closed")),
             super::base::FINALIZING,
-            GetSetDef::rw("_CHUNK_SIZE", |_, v| Ok(Value::int(this(v).state().chunk_size as i64)), set_chunk_size),
+            GetSetDef::rw("_CHUNK_SIZE", |_, v| Ok(Value::int(this(v).shown.chunk_size.load(Relaxed) as i64)), set_chunk_size),
         ],
         ..Spec::EMPTY
     },
