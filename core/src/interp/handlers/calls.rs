@@ -25,8 +25,13 @@ pub fn entered(s: State, result: Res<Enter>) -> *mut Frame {
     match result {
         Ok(Enter::Done) => s.settled(),
         Ok(Enter::Frame) => {
-            finalize(s.t());
-            s.f.wrapping_add(1)
+            let (t, f) = (s.t(), s.f.wrapping_add(1));
+            // What the making of an instance has asked for comes before its `__init__`, as in CPython, and not in the middle of what the
+            // program does next.
+            if t.interrupted() && weft_objects::runtime::safepoint(t).is_err() {
+                return super::raise(t, f);
+            }
+            f
         }
         Err(_) => super::raise(s.t(), s.f),
     }
