@@ -54,8 +54,6 @@ pub(crate) struct Age {
     young: Cell<bool>,
     /// For each block, bits of how many collections an object there has outlived.
     seen: UnsafeCell<Vec<Seen>>,
-    /// Some have outlived just one.
-    once: Cell<bool>,
     /// Bytes of what was alive here when a collector last looked.
     alive: Cell<usize>,
     /// Blocks that a collection has freed, and how many.
@@ -70,7 +68,6 @@ impl Age {
         Age {
             young: Cell::new(false),
             seen: UnsafeCell::new(Vec::new()),
-            once: Cell::new(false),
             alive: Cell::new(0),
             shelf: Cell::new(null_mut()),
             shelved: Cell::new(0),
@@ -90,14 +87,14 @@ impl Age {
         seen
     }
 
-    /// A collection has looked at the page.
+    /// Whether something on the page has outlived just one collection.
     ///
     /// # Safety
     /// As above.
-    pub(crate) unsafe fn note_seen(&self) {
+    unsafe fn has_seen_once(&self) -> bool {
         // SAFETY: the caller's promise.
         let seen = unsafe { &*self.seen.get() };
-        self.once.set(seen.iter().any(|s| s.once != s.twice));
+        seen.iter().any(|s| s.once != s.twice)
     }
 
     /// A block is, or gets, young again.
@@ -233,8 +230,10 @@ impl Heap {
                 let in_use = |pages: &[Cell<*mut Page>]| {
                     pages.get(class).is_some_and(|page| page.get() == p.0)
                 };
-                (*p.0).age.note_seen();
-                if !(*p.0).age.once.get() && !in_use(&self.current) && !in_use(&self.young.last) {
+                if !(*p.0).age.has_seen_once()
+                    && !in_use(&self.current)
+                    && !in_use(&self.young.last)
+                {
                     (*p.0).age.grow_old();
                 }
             }

@@ -567,10 +567,16 @@ fn give_up(s: State, own: Value, copied: &[(Value, Option<usize>)]) -> Option<*m
 /// Drops what the frame's locals and the register below it hold. False: an object would die of it (the rest is left).
 #[inline(always)]
 fn clear_locals(s: State) -> bool {
+    clear_from(s, s.r.wrapping_sub(1))
+}
+
+/// The same from this register of the frame on, up to its last local.
+#[inline(always)]
+pub fn clear_from(s: State, first: *mut Value) -> bool {
     // SAFETY: the frame's registers; no temporary is alive at a return (the verifier).
     unsafe {
         let tag = s.t().tag();
-        let mut p = s.r.sub(1);
+        let mut p = first;
         let end = s.r.add((*(*s.f).code).nlocals as usize);
         while p < end {
             let v = *p;

@@ -1,6 +1,6 @@
 //! Resuming and suspending generators of this thread; everything else about them is in [`super::super::flow`].
 
-use super::calls::left;
+use super::calls::{clear_from, left};
 use super::iteration::exhausted;
 use super::{State, handlers};
 use crate::compile::bytecode::{Instr, Op, XB};
@@ -180,7 +180,7 @@ pub fn leave(s: State, v: Value) -> Option<*mut Frame> {
         }
         let i = Instr((*(*caller).pc.sub(1)).load(Relaxed));
         let loops = i.op() == Op::ForIter as u8 && !v.is_counted();
-        if !loops && i.op() != Op::Send as u8 || !clear(s) {
+        if !loops && i.op() != Op::Send as u8 || !clear_from(s, s.r) {
             return None;
         }
         (*((*f).generator.ptr() as *const Generator)).end(FINISHED);
@@ -209,30 +209,6 @@ pub fn leave(s: State, v: Value) -> Option<*mut Frame> {
             s.finish(it)
         })
     }
-}
-
-/// Drops what the frame's locals hold. False: an object would die of it (the rest is left).
-#[inline(always)]
-fn clear(s: State) -> bool {
-    // SAFETY: the frame's registers; no temporary is alive at a return (the verifier).
-    unsafe {
-        let tag = s.t().tag();
-        for k in 0..(*(*s.f).code).nlocals as usize {
-            let v = s.reg(k);
-            if v.is_ptr() {
-                if !v.is_uncounted() {
-                    let h = v.header();
-                    let n = h.count.load(Relaxed);
-                    if h.owner.load(Relaxed) != tag || n == 1 {
-                        return false;
-                    }
-                    h.count.store(n - 1, Relaxed);
-                }
-                s.put(k, Value::NULL);
-            }
-        }
-    }
-    true
 }
 
 /// Whether there is room for the frame of `g` at `nf`.
