@@ -497,6 +497,7 @@ pub(crate) fn block_index(page: *const Page, p: *const Header) -> usize {
 ///
 /// # Safety
 /// Within a live page.
+#[inline]
 pub(crate) unsafe fn block_at(page: *mut Page, offset: usize) -> *mut Header {
     // SAFETY: the caller's promise.
     unsafe { (page as *mut u8).add(FIRST + offset) as *mut Header }
