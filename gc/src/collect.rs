@@ -480,13 +480,6 @@ impl<'a> Collection<'a> {
         } else {
             self.clear(&garbage);
         }
-        debug_assert!(
-            // SAFETY: not freed yet.
-            garbage
-                .iter()
-                .all(|&p| !weft_threads::count::is_fought(unsafe { &(*p).count })),
-            "peace is still to be made"
-        );
         // An instance may be freed after its type: nothing looks at types any more.
         garbage
             .chunk_by(|&a, &b| page_of(a) == page_of(b))

@@ -16,6 +16,7 @@ use crate::spread::Spread;
 use crate::thread::Thread;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::null_mut;
+use weft_threads::count::is_fought;
 
 /// Container bytes that a thread makes before its first collection.
 const FIRST: usize = 1 << 20;
@@ -263,6 +264,10 @@ impl Heap {
         // SAFETY: the caller's promise; blocks of this heap's pages are this thread's to hand out. What a page knows of its blocks is this
         // thread's to change, or the world is stopped.
         unsafe {
+            debug_assert!(
+                !found.iter().any(|&p| is_fought(&(*p).count)),
+                "peace is still to be made"
+            );
             let (size, age) = ((*page).block_size(), &(*page).age);
             age.lose(page, found, size);
             if self.owns(page) {
