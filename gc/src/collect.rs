@@ -471,14 +471,12 @@ impl<'a> Collection<'a> {
                 h.count.store(h.count.load(Relaxed) + 1, Relaxed);
             }
         }
+        // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
         if self.view.takes_types() {
-            // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
-            let (types, rest): (Vec<*mut Header>, Vec<_>) =
-                garbage.iter().partition(|&&p| is_collected(p));
-            self.clear(&types);
-            self.clear(&rest);
+            self.clear(garbage.iter().filter(|&&p| is_collected(p)));
+            self.clear(garbage.iter().filter(|&&p| !is_collected(p)));
         } else {
-            self.clear(&garbage);
+            self.clear(garbage.iter());
         }
         // An instance may be freed after its type: nothing looks at types any more.
         garbage
@@ -488,7 +486,7 @@ impl<'a> Collection<'a> {
             .sum()
     }
 
-    fn clear(&self, garbage: &[*mut Header]) {
+    fn clear<'g>(&self, garbage: impl Iterator<Item = &'g *mut Header>) {
         for &p in garbage {
             // SAFETY: as in `dispose`; each is cleared once, and what it held is either alive or DYING.
             unsafe {

@@ -244,8 +244,14 @@ impl View {
 
     /// Marks the candidates whose words say that they have references from without, and all that they reach. Gives those that are left.
     pub(crate) fn mark_counted(&self, pool: Option<&rayon::ThreadPool>) -> Vec<*mut Header> {
-        let (mut roots, mut left) = (Vec::new(), Vec::new());
-        let mut any = false;
+        // SAFETY: as in `scratch`.
+        let candidates = self
+            .pages
+            .iter()
+            .map(|p| unsafe { (*p.0).candidates.get() });
+        // Room for all of them, which costs nothing where it is not used; a list that grew would be there twice meanwhile.
+        let mut left = Vec::with_capacity(candidates.map(|n| n as usize).sum());
+        let (mut roots, mut any) = (Vec::new(), false);
         self.for_each_unmarked(|h, word| {
             if word.load(Relaxed) == 0 {
                 return left.push(h);
