@@ -235,3 +235,34 @@ print(json.__file__.startswith(sys.base_prefix), only_here.x)
         )
     );
 }
+
+/// `weft --stats`, by what comes to the figures of a program when it does something more often.
+#[test]
+fn stats_count() {
+    let program = "import sys\nn = int(sys.argv[1])\nclass C:\n    pass\n\
+        def made():\n    for i in range(n):\n        C()\n\
+        def cycles():\n    for i in range(n):\n        c = C()\n        c.me = c\n\
+        made()\ncycles()\n";
+    let figures = |n: &str| {
+        let (_, err, code) = run(&["--stats", "-c", program, n]);
+        assert_eq!(code, Some(0), "{err}");
+        let line = |what: &str| -> i64 {
+            let of = |l: &str| l.strip_prefix(what).map(|n| n.trim().parse());
+            let found = err.lines().find_map(of);
+            found
+                .and_then(Result::ok)
+                .unwrap_or_else(|| panic!("{what} in {err}"))
+        };
+        [
+            line("objects made"),
+            line("  destroyed at once"),
+            line("  freed by collections") + line("  still there"),
+        ]
+    };
+    let (few, many) = (figures("1000"), figures("41000"));
+    let more: Vec<i64> = few.iter().zip(many).map(|(a, b)| b - a).collect();
+    // Instances alone; some of those in cycles are there at the end, and a few more objects differ from run to run.
+    for (n, wanted) in more.iter().zip([80_000, 40_000, 40_000]) {
+        assert!((n - wanted).abs() < 200, "{more:?}");
+    }
+}

@@ -479,6 +479,9 @@ impl<'a> Collection<'a> {
             // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
             let (types, rest): (Vec<*mut Header>, Vec<_>) =
                 garbage.iter().partition(|&&p| is_collected(p));
+            if !types.is_empty() {
+                crate::tally::types_go();
+            }
             self.clear(&types);
             self.clear(&rest);
         } else {

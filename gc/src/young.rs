@@ -267,6 +267,7 @@ impl Heap {
             if !self.owns(page) {
                 return self.free(p);
             }
+            crate::tally::collected();
             hide(p, (*page).block_size());
             let (block, age) = (p.cast::<Free>(), &(*page).age);
             (*block).set_next(age.shelf.get(), OWN);
