@@ -14,6 +14,7 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::*};
 use std::sync::{LazyLock, OnceLock};
+use weft_threads::roster::{self, Place};
 use weft_threads::{Payload, Peer, RawLock, World, breaker_bits};
 
 /// What the other threads know of a thread: where its state lies, to flush its registers while it is held.
@@ -205,6 +206,8 @@ pub struct Thread {
     pub(crate) asked: Cell<bool>,
     pub gc: crate::collect::GcState,
     pub stats: Stats,
+    /// By which handlers of signals find it, while it runs.
+    place: Cell<Option<&'static Place>>,
     /// When it began to run, if anybody asks.
     born: Cell<Option<crate::stats::Span>>,
     peer: Arc<State>,
@@ -292,6 +295,7 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         asked: Cell::new(false),
         gc: Default::default(),
         stats: Stats::default(),
+        place: Cell::new(None),
         born: Cell::new(None),
         peer,
         _pin: PhantomPinned,
@@ -338,12 +342,16 @@ impl Thread {
         self.born.set(crate::stats::begin());
         self.peer.payload().find_clock();
         CURRENT.set(self);
+        self.place.set(Some(roster::enter()));
         self.attach();
     }
 
     /// Ends the thread: publishes what is left of its objects, leaves its pages, candidates and finalizers to others. The thread
     /// must hold no handle any more.
     pub fn leave(self: Box<Self>) {
+        if let Some(place) = self.place.take() {
+            place.leave();
+        }
         self.bequeath();
         if let Some(span) = self.born.take() {
             span.ran(&self);
@@ -479,6 +487,9 @@ pub fn fork<R>(t: &Thread, fork: impl FnOnce() -> R, in_child: impl Fn(&R) -> bo
         let result = WORLD.fork(&t.peer, fork, &in_child);
         if in_child(&result) {
             t.peer.payload().find_clock();
+            if let Some(place) = t.place.get() {
+                place.stay_alone();
+            }
             for peer in stopped.peers() {
                 let gone = peer.payload().thread.load(Acquire);
                 if !Arc::ptr_eq(peer, &t.peer) && !gone.is_null() {
