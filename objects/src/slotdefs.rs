@@ -227,22 +227,63 @@ fn slot_in_place<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
     or_not_implemented(t, a, name, &[b])
 }
 
+/// What `__add__` and the like take: `__pow__` alone may be given a modulus.
+const fn operand_sig(op: BinOp) -> Sig {
+    match op {
+        BinOp::Pow => Sig::of("($self, value, mod=None, /)"),
+        _ => Sig::of("($self, value, /)"),
+    }
+}
+
+/// Calls a binary slot that `this` has or inherits; with a modulus, what that class has for three operands.
+///
+/// # Safety
+/// `p` came from such a slot.
+#[inline]
+unsafe fn wrapped_binary(
+    t: &mut Thread,
+    p: *const (),
+    this: Value,
+    [a, b]: [Value; 2],
+    modulus: Option<&Value>,
+) -> Res {
+    if let Some(&m) = modulus.filter(|m| !m.is_none() && !m.is_null()) {
+        return match ternary_beside(p, type_of(this)) {
+            Some(f) => f(t, a, b, m),
+            None => Ok(Value::NOT_IMPLEMENTED),
+        };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { func::<slots::BinaryFn>(p)(t, a, b) }
+}
+
+/// `pow` of three operands as the built-in class has it whose `**` is `p`: `ty` or a base.
+#[cold]
+fn ternary_beside(p: *const (), ty: &Type) -> Option<slots::TernaryFn> {
+    ty.mro_tuple()?.values().iter().find_map(|base| {
+        let base = Type::of_unchecked(*base);
+        let f = base.slots.pow3.get()?;
+        let own = std::ptr::fn_addr_eq(f, slot_pow3 as slots::TernaryFn);
+        (!own && raw(&base.slots.binary[BinOp::Pow as usize]) == p).then_some(f)
+    })
+}
+
 macro_rules! binary_slots {
     ($($name:literal, $rname:literal, $iname:literal, $op:ident;)*) => {
         const BINARY: &[SlotDef] = &[$(SlotDef {
             name: $name,
-            sig: Sig::of("($self, value, /)"),
+            sig: operand_sig(BinOp::$op),
             get: |s| raw(&s.binary[BinOp::$op as usize]),
             set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
-            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+            wrap: |t, p, a| unsafe { wrapped_binary(t, p, a[0], [a[0], a[1]], a.get(2)) },
         }, SlotDef {
             name: $rname,
-            sig: Sig::of("($self, value, /)"),
+            sig: operand_sig(BinOp::$op),
             get: |s| raw(&s.binary[BinOp::$op as usize]),
             set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
-            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[1], a[0]) },
+            wrap: |t, p, a| unsafe { wrapped_binary(t, p, a[0], [a[1], a[0]], a.get(2)) },
         }),*];
         const IN_PLACE: &[SlotDef] = &[$(SlotDef {
             name: $iname,
@@ -1196,9 +1237,13 @@ impl WrapperDescr {
         }
         let given = args.pos();
         if given.len() < min || given.len() > max {
-            let (want, got) = (min - 1, given.len() - 1);
-            let s = if want == 1 { "" } else { "s" };
-            return Err(t.type_error(format!("expected {want} argument{s}, got {got}")));
+            let (want, most, got) = (min - 1, max - 1, given.len() - 1);
+            let want = match most {
+                _ if most > want => format!("{want} or {most} arguments"),
+                1 => "1 argument".to_owned(),
+                _ => format!("{want} arguments"),
+            };
+            return Err(t.type_error(format!("expected {want}, got {got}")));
         }
         let mut padded = [Value::NULL; 8];
         padded[..given.len()].copy_from_slice(given);
