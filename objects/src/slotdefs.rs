@@ -606,11 +606,21 @@ fn slot_pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
 fn slot_buffer(t: &mut Thread, v: Value, writable: bool) -> Res<crate::buffer::Buffer> {
     let name = crate::id!(t, "__buffer__");
     let flags = Value::int(if writable { 1 } else { 0 });
+    let is_native = |t: &Thread, name: &Str| {
+        let found = type_of(v).lookup(t, name);
+        found.map(|f| WrapperDescr::of(f.value()).is_some())
+    };
+    let native = is_native(t, name) == Some(true);
     let view = must(t, v, name, &[flags])?;
     if !crate::memoryview::is_memoryview(view.value()) {
         return Err(t.type_error("__buffer__ returned non-memoryview object".into()));
     }
-    crate::buffer::get_any(t, view.value(), writable)
+    let b = crate::buffer::get_any(t, view.value(), writable)?;
+    let to_tell = is_native(t, crate::id!(t, "__release_buffer__")) == Some(false);
+    Ok(match to_tell {
+        true => crate::buffer::lender::Lender::lend(t, b, v, &view, native),
+        false => b,
+    })
 }
 
 fn wrap_hash(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
@@ -876,6 +886,14 @@ const OTHERS: &[SlotDef] = &[
             Ok(crate::memoryview::from_buffer(t, b).into())
         },
     },
+    SlotDef {
+        name: "__release_buffer__",
+        sig: Sig::of("($self, buffer, /)"),
+        get: |s| raw(&s.buffer),
+        // What a class's own does is up to the slot for `__buffer__`.
+        set: |_, _| {},
+        wrap: |t, _, a| crate::buffer::lender::release_builtin(t, a[0], a[1]),
+    },
 ];
 
 /// Splits the bound `*args, **kwargs` of a wrapper again.
@@ -1100,6 +1118,15 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
             .is_some_and(|d| WrapperDescr::of(d.value()).is_none());
         if python {
             ty.slots.pow3.set(Some(slot_pow3));
+        }
+    }
+    if matches!(def.name, "__buffer__" | "__release_buffer__") {
+        let python = |name: &str| {
+            let found = ty.lookup_uncached(t, crate::names::get(t, name));
+            found.map(|d| !d.value().is_none() && WrapperDescr::of(d.value()).is_none())
+        };
+        if python("__buffer__").is_some() && python("__release_buffer__") == Some(true) {
+            ty.slots.buffer.set(Some(slot_buffer));
         }
     }
     if def.name == "__del__" {

@@ -1,7 +1,7 @@
 //! What SQLite calls: functions, aggregates, collations and hooks of Python code.
 //!
-//! SQLite is told the address of a [`Hook`], which says what to call. The callable itself is kept alive by the connection, in a dict by
-//! number (`Connection::kept`): so collectors see it. SQLite calls back only within calls that are made detached, so each callback attaches
+//! SQLite is told the address of a [`Hook`], which says by its number what to call. The callable itself is in a dict of the connection's
+//! (`Connection::kept`): so collectors see it. SQLite calls back only within calls that are made detached, so each callback attaches
 //! its thread again (`Thread::back`), which holds the database's turn.
 
 use super::connection::Connection;
@@ -22,10 +22,8 @@ pub static TRACEBACKS: AtomicBool = AtomicBool::new(false);
 
 /// What to call.
 pub struct Hook {
-    /// Its key in the connection's dict.
+    /// The callable's key in the connection's dict.
     pub id: u64,
-    /// The callable's word, which the dict keeps alive.
-    callable: u64,
     /// The database, which outlives what it calls.
     db: *const Db,
 }
@@ -43,6 +41,12 @@ fn keep(t: &mut Thread, db: &Db, v: Value) -> Res<u64> {
         kept.set(t, Value::int(id as i64), v)?;
     }
     Ok(id)
+}
+
+/// What is kept by that number.
+fn kept(t: &Thread, db: &Db, id: u64) -> Option<Obj> {
+    let found = Connection::kept_by(db)?.get_int(t, Value::int(id as i64))?;
+    Some(found.to_obj(t))
 }
 
 fn let_go(t: &mut Thread, db: &Db, id: u64) -> Option<Obj> {
@@ -73,7 +77,6 @@ impl Hook {
         let id = keep(t, db, callable)?;
         Ok(Box::new(Hook {
             id,
-            callable: callable.bare().0,
             db: Arc::as_ptr(db),
         }))
     }
@@ -88,9 +91,9 @@ impl Hook {
         f: impl FnOnce(&mut Thread, &Db, &Obj) -> R,
     ) -> R {
         // SAFETY: hooks stay until SQLite is told otherwise. The callable may have this one replaced, so it is not looked at later.
-        let (callable, db) = unsafe {
+        let (id, db) = unsafe {
             let hook = &*this.cast::<Hook>();
-            (Value(hook.callable), hook.db)
+            (hook.id, hook.db)
         };
         // SAFETY: who has made the call holds the database.
         let db = unsafe { &*db };
@@ -99,9 +102,9 @@ impl Hook {
         }
         // SAFETY: the caller's promise.
         unsafe {
-            Thread::back(|t| {
-                let callable = Obj::new(t, callable);
-                f(t, db, &callable)
+            Thread::back(|t| match kept(t, db, id) {
+                Some(callable) => f(t, db, &callable),
+                None => idle,
             })
         }
     }
@@ -244,8 +247,6 @@ fn call(t: &mut Thread, f: Value, args: &[Obj]) -> Res<Obj> {
 struct Run {
     /// The instance's key in the connection's dict.
     id: u64,
-    /// Its word.
-    instance: u64,
 }
 
 /// Why a method of an aggregate was not called.
@@ -298,16 +299,14 @@ unsafe fn step_with(
             }
             if (*run).id == 0 {
                 let made = proto::call(t, class.value(), &[]);
-                let kept = made.and_then(|o| Ok((keep(t, db, o.value())?, o)));
-                match kept {
-                    Ok((id, o)) => {
-                        (*run).id = id;
-                        (*run).instance = o.value().bare().0;
-                    }
+                match made.and_then(|o| keep(t, db, o.value())) {
+                    Ok(id) => (*run).id = id,
                     Err(_) => return fail_method(t, ctx, class, ("__init__", Why::Failed)),
                 }
             }
-            let instance = Obj::new(t, Value((*run).instance));
+            let Some(instance) = kept(t, db, (*run).id) else {
+                return;
+            };
             let done = match arguments(t, n, args) {
                 Ok(a) => call_method(t, &instance, method, &a),
                 Err(_) => Err(Why::Failed),
@@ -348,11 +347,13 @@ unsafe fn result_of(ctx: *mut ffi::sqlite3_context, method: &str, last: bool) {
                 // There were no rows.
                 return;
             }
-            let instance = Obj::new(t, Value((*run).instance));
-            if last {
-                let id = std::mem::take(&mut (*run).id);
-                drop(let_go(t, db, id));
-            }
+            let instance = match last {
+                true => let_go(t, db, std::mem::take(&mut (*run).id)),
+                false => kept(t, db, (*run).id),
+            };
+            let Some(instance) = instance else {
+                return;
+            };
             let done = call_method(t, &instance, method, &[])
                 .and_then(|r| set_result(t, ctx, r.value()).map_err(|_| Why::Failed));
             if let Err(why) = done {

@@ -79,7 +79,11 @@ unsafe fn clear(h: *mut Header, t: &Thread) {
     // SAFETY: a dying object of this type.
     unsafe {
         let c = &*(h as *const Connection);
-        drop(c.state.take());
+        let state = c.state.take();
+        if let Some(db) = state.as_ref().and_then(|s| s.db.as_ref()) {
+            db.owner.store(0, Release);
+        }
+        drop(state);
         for s in [&c.row_factory, &c.text_factory, &c.kept] {
             t.drop_value(s.take_local());
         }
@@ -291,15 +295,15 @@ fn init(t: &mut Thread, v: Value, args: Args<'_>) -> Res<()> {
         let turn = turn(t, &db)?;
         run(t, &turn, "BEGIN")?;
     }
-    c.with(t, |s| {
-        *s = State {
-            db: Some(db),
-            thread: check.then(crate::_thread::ident),
-            detect_types,
-            isolation,
-            autocommit,
-        };
-    });
+    let made = State {
+        db: Some(db),
+        thread: check.then(crate::_thread::ident),
+        detect_types,
+        isolation,
+        autocommit,
+    };
+    let old = c.with(t, |s| std::mem::replace(s, made));
+    t.blocking(|| drop(old));
     c.unclosed.store(true, Release);
     audit::tell(t, "sqlite3.connect/handle", &[v])
 }

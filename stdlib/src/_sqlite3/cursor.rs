@@ -285,8 +285,8 @@ impl Given {
 
 fn query(t: &mut Thread, v: Value, sql: Value, mut given: Given) -> Res {
     let cursor = Cursor::this(v);
-    let connection = cursor.usable(t)?;
     let _use = cursor.enter(t)?;
+    let connection = cursor.usable(t)?;
     cursor.let_go(t);
     cursor.set(t, &cursor.description, support::none());
     let done = start(t, cursor, &connection, Str::this(sql), &given)
@@ -427,8 +427,8 @@ fn executescript(t: &mut Thread, a: &[Value]) -> Res {
         return Err(t.value_error("embedded null character"));
     }
     let cursor = Cursor::this(a[0]);
-    let connection = cursor.usable(t)?;
     let _use = cursor.enter(t)?;
+    let connection = cursor.usable(t)?;
     let c = Connection::this(connection.value());
     let (db, state) = (c.db(t)?, c.state(t));
     {
@@ -460,8 +460,8 @@ fn executescript(t: &mut Thread, a: &[Value]) -> Res {
 /// The next row, as the row factory makes it.
 fn fetch_row(t: &mut Thread, v: Value) -> Res<Option<Obj>> {
     let cursor = Cursor::this(v);
-    let connection = cursor.usable(t)?;
     let in_use = cursor.enter(t)?;
+    let connection = cursor.usable(t)?;
     let Some(statement) = cursor.statement(t) else {
         return Ok(None);
     };
