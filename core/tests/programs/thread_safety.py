@@ -8,7 +8,6 @@ import importlib
 import itertools
 import os
 import queue
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -1021,20 +1020,6 @@ def case_files():
         os.close(fd)
         with open(path, "rb") as file:
             same(sorted(file), [b"[0]\n"] * N + [b"[1]\n"] * N + [b"[2]\n"] * N)
-
-
-def case_databases():
-    cx = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-    cx.execute("create table t(thread int, number int)")
-
-    def insert(number):
-        for i in range(N):
-            cx.execute("insert into t values (?, ?)", (number, i))
-            same(cx.execute("select max(number) from t where thread=?", (number,)).fetchall(), [(i,)])
-
-    together(*(lambda n=n: insert(n) for n in range(3)))
-    same(cx.execute("select count(*) from t").fetchall(), [(3 * N,)])
-    cx.close()
 
 
 path_changes = threading.Lock()
