@@ -14,6 +14,7 @@ use crate::young::{Age, Young};
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
+use std::ops::RangeInclusive;
 use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
 use weft_threads::parker::RawLock;
@@ -24,8 +25,10 @@ pub const MAX_BLOCK: usize = 2048;
 pub(crate) const CLASSES: usize = MAX_BLOCK / 16 + 1;
 /// Class of a page that holds one large object.
 pub(crate) const BIG: u16 = u16::MAX;
-/// Blocks carved from a page at a time.
-const CARVE: usize = 32;
+/// Blocks carved from a page at a time: enough for neighbours to be handed out one long after the other (`spread.rs`).
+const CARVE: RangeInclusive<usize> = 8..=32;
+/// What the system gives memory by, in bytes.
+const SYSTEM_PAGE: usize = 4096;
 
 /// Whether a block holds no object.
 #[inline(always)]
@@ -182,7 +185,8 @@ impl Heap {
         }
     }
 
-    /// Takes the next few blocks of the class's current page into the free list.
+    /// Takes the next few blocks of the class's current page into the free list: first what lies beside the page's head in one page of
+    /// the system, then no more than there is already, as many a class has few objects.
     fn carve(&self, t: &Thread, class: usize) -> bool {
         let page = self.current[class].get();
         if page.is_null() {
@@ -192,10 +196,12 @@ impl Heap {
         unsafe {
             let block = (*page).block as usize;
             let bump = (*page).bump.load(Relaxed) as usize;
-            let n = (((*page).end as usize - bump) / block).min(CARVE);
-            if n == 0 {
+            let left = ((*page).end as usize - bump) / block;
+            if left == 0 {
                 return false;
             }
+            let n = bump.max(SYSTEM_PAGE - FIRST) / block;
+            let n = n.clamp(*CARVE.start(), *CARVE.end()).min(left);
             let mut spread = Spread::new(&*page);
             for i in (0..n).rev() {
                 let p = (page as *mut u8).add(bump + i * block) as *mut Free;
@@ -491,6 +497,7 @@ pub(crate) fn block_index(page: *const Page, p: *const Header) -> usize {
 ///
 /// # Safety
 /// Within a live page.
+#[inline]
 pub(crate) unsafe fn block_at(page: *mut Page, offset: usize) -> *mut Header {
     // SAFETY: the caller's promise.
     unsafe { (page as *mut u8).add(FIRST + offset) as *mut Header }
