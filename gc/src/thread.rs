@@ -448,6 +448,22 @@ impl Thread {
         r
     }
 
+    /// Runs `f` attached, in the midst of what [`Thread::blocking`] runs on the calling thread: for native code that calls back.
+    /// Waits while the world stands still.
+    ///
+    /// # Safety
+    /// The calling thread is away, in the `f` of its `blocking`, which does not use its `Thread` itself meanwhile.
+    pub unsafe fn back<R>(f: impl FnOnce(&mut Thread) -> R) -> R {
+        // SAFETY: the state of the calling thread, which has entered. Whoever called `blocking` has lent it exclusively, and does not
+        // touch it until that returns: by the caller's promise this is the only use meanwhile.
+        let t = unsafe { &mut *CURRENT.get() };
+        debug_assert!(!t.peer.is_attached());
+        t.attach();
+        let r = f(t);
+        t.detach();
+        r
+    }
+
     /// Serves what concerns memory and threads: stops, handshakes, settling, handing over the GIL. Gives the other bits
     /// that are raised.
     pub fn safepoint(&mut self) -> u32 {

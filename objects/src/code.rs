@@ -687,6 +687,22 @@ fn unchanged(t: &mut Thread, code: Value, key: &str, new: Value) -> Res<()> {
     Err(t.value_error(format!("code.replace(): '{key}' cannot be replaced")))
 }
 
+/// Tells the hooks that code is made of other code, with what the new one has of these.
+#[cold]
+fn tell_new(t: &mut Thread, code: &Obj) -> Res<()> {
+    let names = "co_code co_filename co_name co_argcount co_posonlyargcount co_kwonlyargcount co_nlocals co_stacksize co_flags";
+    let mut told = Vec::new();
+    for name in names.split(' ') {
+        told.push(proto::get_attr(
+            t,
+            code.value(),
+            crate::names::get(t, name),
+        )?);
+    }
+    let told: Vec<Value> = told.iter().map(Obj::value).collect();
+    crate::audit::tell(t, "code.__new__", &told)
+}
+
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let Some(c) = Code::of(a[0]) else {
         return Ok(Value::NONE);
@@ -740,7 +756,11 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
             _ => unchanged(t, a[0], &key, v.value())?,
         }
     }
-    Ok(Code::new(t, head, parts).into())
+    let new = Code::new(t, head, parts);
+    if crate::audit::wanted() {
+        tell_new(t, &new)?;
+    }
+    Ok(new.into())
 }
 
 /// `code`

@@ -617,9 +617,13 @@ fn object_format(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn object_sizeof(_t: &mut Thread, a: &[Value]) -> Res {
-    Ok(Value::int(
-        type_of(a[0]).head.basic_size.load(Relaxed) as i64
-    ))
+    let ty = type_of(a[0]);
+    let slots = match ty.has(tf::INLINE) && a[0].is_ptr() {
+        true => SLOTS_OFFSET + 8 * usize::from(Instance::of_unchecked(a[0]).cap.load(Relaxed)),
+        false => 0,
+    };
+    let fixed = ty.head.basic_size.load(Relaxed) as usize;
+    Ok(Value::int(fixed.max(slots) as i64))
 }
 
 fn object_reduce(t: &mut Thread, a: &[Value]) -> Res {

@@ -1055,6 +1055,7 @@ pub fn ready_types(t: &Thread) {
         &memoryview::MEMORYVIEW,
         &memoryview::MANAGED,
         &memoryview::methods::MEMORY_ITERATOR,
+        &crate::buffer::lender::LENDER,
         &dict::DICT,
         &tuple::TUPLE,
         &list::LIST,

@@ -46,6 +46,8 @@ pub mod type_flags {
     pub const HAS_DESCR_SET: u32 = 65536;
     /// Weak references to instances are not possible.
     pub const NO_WEAKREF: u32 = 131072;
+    /// A built-in type that has a length and is subscripted, but is no sequence: it cannot be iterated.
+    pub const NO_SEQUENCE: u32 = 262144;
 }
 use type_flags as tf;
 
