@@ -182,13 +182,14 @@ fn order_text(out_dir: &Path, groups: &[Vec<String>]) {
     if !linked_by_gnu_rules() || !optimised() {
         return;
     }
-    let mut script = String::from("SECTIONS {\n.text.used : {\n");
+    // First what has no names: where the program is entered.
+    let mut script = String::from("SECTIONS {\n.text.used : {\n*crt*.o(.text)\n");
     for group in groups {
         let sections = group.iter();
-        let sections = sections.map(|n| format!(".text.{n} .text.unlikely.{n}\n"));
+        let sections = sections
+            .map(|n| format!(".text.{n} .text.unlikely.{n} .text.startup.{n} .text.exit.{n}\n"));
         script.push_str(&format!("*({})\n", sections.collect::<String>()));
     }
-    // What has no names: where the program is entered.
     script.push_str("*(.text)\n}\n} INSERT BEFORE .text;\n");
     let file = out_dir.join("layout.ld");
     fs::write(&file, script).expect("OUT_DIR can be written");

@@ -76,11 +76,13 @@ def modules(name):
 
 
 def stable(name):
-    """The name without hashes of the build."""
+    """The name without hashes of the build, and without numbers that tell copies of a function apart."""
     name = re.sub(r"\.llvm\.\d+$", "", name)
     if m := re.match(r"(.*17h)[0-9a-f]{16}E(\..*)?$", name):
         return m[1] + "*"
-    return re.sub(r"Cs[0-9A-Za-z]+_", "Cs*_", name) if name.startswith("_R") else name
+    if name.startswith("_R"):
+        return re.sub(r"\.\d+$", "", re.sub(r"Cs[0-9A-Za-z]+_", "Cs*_", name)) + "*"
+    return name
 
 
 class Traces:

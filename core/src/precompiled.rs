@@ -18,8 +18,10 @@ static ALIGNED: Aligned = Aligned(UnsafeCell::new(*include_bytes!(concat!(
     "/code.blob"
 ))));
 
-/// The second parts of the files (see `proto_file.rs`), which nobody writes.
-static LATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/code_late.blob"));
+const LATE_BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/code_late.blob"));
+/// The second parts of the files (see `proto_file.rs`), which nobody writes. Where the library is, too.
+#[cfg_attr(target_os = "linux", unsafe(link_section = "weft_library"))]
+static LATE: [u8; LATE_BYTES.len()] = *include_bytes!(concat!(env!("OUT_DIR"), "/code_late.blob"));
 
 fn blob() -> &'static [u8] {
     // SAFETY: as above; the program's memory stays.
@@ -92,7 +94,7 @@ pub fn code(t: &mut Thread, file: &str, filename: &Obj) -> Option<Obj> {
 /// Nothing is packed: code is used where it lies in the program. Both files have the same paths.
 fn parts(file: &str) -> Option<Parts<'static>> {
     let i = find(file.as_bytes())?;
-    Some((data(blob(), i), data(LATE, i)))
+    Some((data(blob(), i), data(&LATE, i)))
 }
 
 #[cfg(test)]
