@@ -458,6 +458,10 @@ fn current_exceptions(t: &mut Thread, _a: &[Value]) -> Res {
     for_each_thread(t, |me, other| {
         let e = match runtime::handled_exception(other) {
             Some(e) => {
+                if !std::ptr::eq(me, other) {
+                    // So that the frames of its traceback lead to their callers.
+                    drop(frames_of(me, other));
+                }
                 weft_gc::share(other, e.value());
                 Obj::new(me, e.value())
             }

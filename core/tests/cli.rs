@@ -432,3 +432,33 @@ print(bad, len(set(rounds)))
     let (out, err, code) = run(&["-c", program]);
     assert_eq!((&*out, code), ("[] 10\n", Some(0)), "{err}");
 }
+
+/// A loop of native code, which would go on for hours, lets those through that want all to stand still, and the program end.
+#[cfg(not(feature = "gil"))]
+#[test]
+fn loops_of_native_code_let_others_through() {
+    let program = "import sys, threading, itertools, time, collections\n\
+        for f in (lambda: sum(range(10 ** 15)), lambda: all(range(1, 10 ** 15)), lambda: max(itertools.repeat(1)),\n\
+        \x20   lambda: collections.deque(itertools.count(), 0), lambda: [].extend(zip(itertools.repeat(1), ())) or 1 in itertools.count(2)):\n\
+        \x20   threading.Thread(target=f, daemon=True).start()\n\
+        time.sleep(0.1)\n\
+        print(len(sys._current_frames()))\n";
+    let (out, err, code) = run(&["-c", program]);
+    assert_eq!((&*out, code), ("6\n", Some(0)), "{err}");
+}
+
+/// Ctrl-C while the threads are waited for at the end: the program ends all the same.
+#[test]
+fn interrupted_while_threads_are_joined() {
+    let program = "import threading, time, os, signal, atexit\n\
+        atexit.register(print, 'atexit')\n\
+        def interrupt():\n    time.sleep(0.2)\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(0.5)\n\
+        threading.Thread(target=interrupt).start()\n";
+    let (out, err, code) = run(&["-c", program]);
+    assert_eq!((&*out, code), ("atexit\n", Some(0)), "{err}");
+    let head = "Exception ignored while joining a thread in _thread._shutdown():\nTraceback (most recent call last):\n";
+    assert!(
+        err.starts_with(head) && err.contains(" in _shutdown\n"),
+        "{err}"
+    );
+}

@@ -759,6 +759,7 @@ fn serve_in_loop(t: &mut Thread) -> Res<()> {
 
 /// Prints an exception that nobody can catch, through `sys.unraisablehook`.
 pub fn unraisable(t: &mut Thread, what: &str, obj: Option<Value>) {
+    place(t);
     let Some(exc) = t.take_exc() else { return };
     let hook = sys_attr(t, "unraisablehook");
     if let Some(hook) = hook
@@ -771,6 +772,17 @@ pub fn unraisable(t: &mut Thread, what: &str, obj: Option<Value>) {
     let mut text = format!("{what}\n");
     crate::traceback::print_exception(t, exc.value(), &mut text);
     eprint!("{text}");
+}
+
+/// What has been raised by native code alone is said to have come about where the program is.
+fn place(t: &Thread) {
+    let bare = errors::Exception::of(t.exc.get()).is_some_and(|e| e.traceback.get().is_null());
+    if let Some(f) = crate::frame::current(t).filter(|_| bare) {
+        // SAFETY: a running frame of this thread.
+        let instr = unsafe { (*f).instr() };
+        let o = crate::frame::object_of(t, f);
+        crate::traceback::push(t, o, crate::code::Code::offset(instr) as i32);
+    }
 }
 
 fn unraisable_args(t: &mut Thread, exc: &Obj, what: &str, obj: Option<Value>) -> Res<Obj> {
