@@ -473,6 +473,9 @@ impl<'a> Collection<'a> {
         }
         // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
         if self.view.takes_types() {
+            if garbage.iter().any(|&p| is_collected(p)) {
+                crate::tally::types_go();
+            }
             self.clear(garbage.iter().filter(|&&p| is_collected(p)));
             self.clear(garbage.iter().filter(|&&p| !is_collected(p)));
         } else {

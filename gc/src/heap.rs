@@ -39,7 +39,7 @@ pub(crate) fn is_free(h: &Header) -> bool {
 
 #[repr(C, align(64))]
 pub(crate) struct Page {
-    /// The heap that allocates from this page; null while the page waits to be adopted.
+    /// The heap that allocates from this page, and [`COUNTED`] if what dies here is counted; null while the page waits to be adopted.
     heap: AtomicPtr<Heap>,
     block: u32,
     /// 2^32 divided by that, and rounded up: see [`block_index`].
@@ -70,8 +70,15 @@ impl Page {
 
     /// The heap that it belongs to, if any.
     pub(crate) fn heap(&self) -> *const Heap {
-        self.heap.load(Relaxed)
+        plain(self.heap.load(Acquire))
     }
+}
+
+/// So that no heap takes a page for its own where it need not look further: see `tally.rs`.
+const COUNTED: usize = 1;
+
+fn plain(heap: *mut Heap) -> *const Heap {
+    heap.map_addr(|p| p & !COUNTED)
 }
 
 const FIRST: usize = size_of::<Page>().next_multiple_of(64);
@@ -266,9 +273,7 @@ impl Heap {
     fn adopt(&self, t: &Thread, page: PagePtr, class: usize) {
         // SAFETY: taken from the orphans' list, so ours alone now, save for its remote list.
         unsafe {
-            (*page.0)
-                .heap
-                .store(self as *const Heap as *mut Heap, Release);
+            (*page.0).heap.store(self.word(), Release);
             (*self.pages.get()).push(page);
             // What was on the ended thread's free list. Blocks on their way to the remote list are told apart by their links.
             let (head, found) = free_blocks(page.0, self.free[class].get());
@@ -299,7 +304,7 @@ impl Heap {
         // SAFETY: fresh memory of at least `FIRST` bytes.
         unsafe {
             page.write(Page {
-                heap: AtomicPtr::new(self as *const Heap as *mut Heap),
+                heap: AtomicPtr::new(self.word()),
                 block: block as u32,
                 inverse: (1u64 << 32).div_ceil(block as u64) as u32,
                 class: if block > MAX_BLOCK {
@@ -326,7 +331,13 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn owns(&self, page: *const Page) -> bool {
         // SAFETY: a live page.
-        unsafe { ptr::eq((*page).heap.load(Relaxed), self) && (*page).class != BIG }
+        unsafe { ptr::eq((*page).heap(), self) && (*page).class != BIG }
+    }
+
+    /// What a page of this heap calls it.
+    fn word(&self) -> *mut Heap {
+        let counted = if crate::stats::counting() { COUNTED } else { 0 };
+        (self as *const Heap as *mut Heap).map_addr(|p| p | counted)
     }
 
     /// Gives a dead object's block back: to this heap's free list, or to the page's remote list if the page is another's.
@@ -342,7 +353,30 @@ impl Heap {
                 (*block).set_next(list.get(), OWN);
                 list.set(block);
             } else {
-                free_elsewhere(page, block);
+                self.free_elsewhere(page, block);
+            }
+        }
+    }
+
+    /// Frees a large object, or a block of another heap's page, or any while somebody counts what dies.
+    ///
+    /// # Safety
+    /// The block is free, and of that page.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_elsewhere(&self, page: *mut Page, block: *mut Free) {
+        // SAFETY: the caller's promise: the page is alive as long as it has a block that no list holds; the head of a block is as its
+        // object left it.
+        unsafe {
+            crate::tally::died(Thread::current(), &*block.cast::<Header>());
+            if (*page).class == BIG {
+                free_big(page, block);
+            } else if self.owns(page) {
+                let list = &self.free[(*page).class as usize];
+                (*block).set_next(list.get(), OWN);
+                list.set(block);
+            } else {
+                (*page).remote.push(block);
             }
         }
     }
@@ -355,13 +389,11 @@ impl Heap {
         if freed.pages.is_empty() {
             return;
         }
-        let takers = [self as *const Heap as *mut Heap, null_mut()];
+        let takers = [self as *const Heap, ptr::null()];
         // SAFETY: a page that waits here is alive until its heap's thread, or for an orphan the holder of this lock, drops it.
         let mut mine: Vec<usize> = freed
             .pages
-            .extract_if(.., |p| unsafe {
-                takers.contains(&(*p.0).heap.load(Acquire))
-            })
+            .extract_if(.., |p| unsafe { takers.contains(&(*p.0).heap()) })
             .map(|p| p.0 as usize)
             .collect();
         mine.sort_unstable();
@@ -434,23 +466,6 @@ fn show(_p: *mut Header, _size: usize) {
     unsafe {
         __asan_unpoison_memory_region(_p as *const u8, _size)
     };
-}
-
-/// Frees a large object, or a block of another heap's page.
-///
-/// # Safety
-/// The block is free, and of that page.
-#[cold]
-#[inline(never)]
-unsafe fn free_elsewhere(page: *mut Page, block: *mut Free) {
-    // SAFETY: the caller's promise: the page is alive as long as it has a block that no list holds.
-    unsafe {
-        if (*page).class == BIG {
-            free_big(page, block);
-        } else {
-            (*page).remote.push(block);
-        }
-    }
 }
 
 /// A large object is dead: its page waits until its heap's thread drops it, which may be going through its pages just now.
@@ -642,10 +657,13 @@ impl Thread {
         if tag == IMMORTAL {
             return;
         }
+        let mut published = self.stats.published.get();
         walk(&self.heap, false, |_, h| {
             if h.owner.load(Relaxed) == tag {
                 h.owner.store(SHARED, Release);
+                published += 1;
             }
         });
+        self.stats.published.set(published);
     }
 }

@@ -281,6 +281,7 @@ impl Heap {
             } else {
                 found.iter().for_each(|&p| self.free(p));
             }
+            crate::tally::collected(found.len());
             found.len() * size
         }
     }

@@ -347,6 +347,16 @@ impl Code {
         }
     }
 
+    /// The line of the instruction before this one, if it is one of the code's: for handlers of signals, at any time.
+    pub fn line_at(&self, pc: *const AtomicU64) -> Option<u32> {
+        let parts = self.body().made()?;
+        let i = (pc as usize).checked_sub(parts.instrs.as_ptr() as usize)? / 8;
+        if i > parts.instrs.len() {
+            return None;
+        }
+        parts.positions.line_near(i.saturating_sub(1))
+    }
+
     /// The line in which it begins: that of the definition. A module begins nowhere.
     pub fn start_line(&self) -> u32 {
         let name = Str::of(self.body().name.value());

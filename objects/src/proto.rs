@@ -531,8 +531,9 @@ pub fn is_sequence(t: &Thread, v: Value) -> bool {
 #[inline]
 pub fn next(t: &mut Thread, it: Value) -> Res<Option<Obj>> {
     let v = next_value(t, it)?;
-    memory::check(t)?;
-    Ok(if v.is_null() { None } else { Some(Obj::own(v)) })
+    let item = if v.is_null() { None } else { Some(Obj::own(v)) };
+    crate::runtime::poll_in_loop(t)?;
+    Ok(item)
 }
 
 /// As [`next`]: a register word, NULL at the end.
