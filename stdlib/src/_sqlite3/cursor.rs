@@ -1,12 +1,13 @@
 //! `sqlite3.Cursor`: running statements and fetching what they find.
 //!
-//! One thread at a time uses a cursor ([`Use`]); others wait. The thread that uses it already, in the midst of an adapter, say, is told so
-//! by ProgrammingError. The cursor has its statement for itself, until all rows have been fetched.
+//! One thread at a time uses a cursor ([`Use`]). Others wait while that calls SQLite. They do not while it runs Python code (an adapter,
+//! say), nor when SQLite has called them back: who knows what that code waits for. Then, and if it is the same thread, it is ProgrammingError.
+//! The cursor has its statement for itself, until all rows have been fetched.
 
 use super::bind::{self, Wanted};
 use super::column::{self, encoded, not_str};
 use super::connection::{Autocommit, Connection, State, run, turn};
-use super::db::Turn;
+use super::db::{Turn, in_callback};
 use super::error::{self, Class};
 use super::fetch;
 use super::statement::{Statement, after_comments};
@@ -37,6 +38,8 @@ pub struct Cursor {
     used: WaitLock,
     /// The thread that uses it.
     user: AtomicU64,
+    /// That thread runs Python code.
+    outside: AtomicBool,
 }
 
 unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -63,6 +66,7 @@ struct Use<'a>(&'a Cursor);
 
 impl Drop for Use<'_> {
     fn drop(&mut self) {
+        self.0.outside.store(false, Relaxed);
         self.0.user.store(0, Relaxed);
         self.0.used.unlock(false);
     }
@@ -105,16 +109,27 @@ impl Cursor {
     fn enter(&self, t: &mut Thread) -> Res<Use<'_>> {
         let me = crate::_thread::ident();
         if self.user.load(Relaxed) == me {
-            return Err(error::programming(
-                t,
-                "Recursive use of cursors not allowed.",
-            ));
+            return Err(recursive(t));
         }
-        if !self.used.try_lock(t, false) {
-            self.used.lock_slow(t, None)?;
+        while !self.used.try_lock(t, false) {
+            if self.outside.load(Relaxed) || in_callback() {
+                return Err(recursive(t));
+            }
+            // What the other one does is looked at again from time to time.
+            if self.used.lock_slow(t, Some(soon()))? {
+                break;
+            }
         }
         self.user.store(me, Relaxed);
         Ok(Use(self))
+    }
+
+    /// Runs Python code for who uses it.
+    fn outside<R>(&self, t: &mut Thread, f: impl FnOnce(&mut Thread) -> R) -> R {
+        self.outside.store(true, Relaxed);
+        let r = f(t);
+        self.outside.store(false, Relaxed);
+        r
     }
 
     /// Its connection.
@@ -155,6 +170,16 @@ impl Cursor {
             reset(t, &turn, &statement);
         }
     }
+}
+
+#[cold]
+fn recursive(t: &mut Thread) -> Raised {
+    error::programming(t, "Recursive use of cursors not allowed.")
+}
+
+/// Some milliseconds from now, on the monotonic clock.
+fn soon() -> i64 {
+    crate::time::monotonic_ns() + 5_000_000
 }
 
 /// Ends a run of a statement, which others may have then.
@@ -346,9 +371,17 @@ fn run_all(
     let many = given.many();
     let mut described = false;
     let mut more = false;
-    while let Some(parameters) = given.next(t)? {
-        let values = bind::gather(t, wanted, parameters.value())?;
-        let values = bind::bound(t, values)?;
+    loop {
+        let values = cursor.outside(t, |t| {
+            let Some(parameters) = given.next(t)? else {
+                return Ok(None);
+            };
+            let values = bind::gather(t, wanted, parameters.value())?;
+            bind::bound(t, values).map(Some)
+        })?;
+        let Some(values) = values else {
+            break;
+        };
         let turn = turn(t, &db)?;
         bind::bind(t, &turn, &statement, &values)?;
         more = step(t, &turn, &statement)?;
@@ -473,7 +506,7 @@ fn fetch_row(t: &mut Thread, v: Value) -> Res<Option<Obj>> {
         let converters = cell::own(t, &cursor.converters);
         fetch::read(t, &turn, &statement, &text, converters.as_ref())?
     };
-    let row = fetch::row(t, cells, &text)?;
+    let row = cursor.outside(t, |t| fetch::row(t, cells, &text))?;
     {
         let turn = turn(t, &db)?;
         match step(t, &turn, &statement) {

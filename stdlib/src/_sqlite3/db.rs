@@ -11,6 +11,7 @@
 use super::callback::Hook;
 use libsqlite3_sys as ffi;
 use parking_lot::{Mutex, ReentrantMutex, ReentrantMutexGuard};
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -66,6 +67,16 @@ pub struct Db {
 unsafe impl Send for Db {}
 // SAFETY: as above.
 unsafe impl Sync for Db {}
+
+thread_local! {
+    /// How many calls of SQLite's this thread is in the midst of.
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread runs what SQLite has called back, and so has the turn of some database.
+pub fn in_callback() -> bool {
+    CALLS.get() > 0
+}
 
 /// What SQLite says about a failure.
 pub struct Fault {
@@ -282,7 +293,9 @@ impl<'a> Turn<'a> {
     /// Makes a call that may take long, or call back, detached.
     pub fn call<R>(&self, t: &mut Thread, f: impl FnOnce(*mut ffi::sqlite3) -> R) -> R {
         self.db.calls.fetch_add(1, Relaxed);
+        CALLS.set(CALLS.get() + 1);
         let r = t.blocking(|| f(self.raw));
+        CALLS.set(CALLS.get() - 1);
         self.db.calls.fetch_sub(1, Relaxed);
         r
     }
