@@ -46,6 +46,8 @@ pub mod type_flags {
     pub const HAS_DESCR_SET: u32 = 65536;
     /// Weak references to instances are not possible.
     pub const NO_WEAKREF: u32 = 131072;
+    /// Its `__init__` does but look at the arguments, as its `__new__` has done.
+    pub const NEW_CHECKS: u32 = 262144;
 }
 use type_flags as tf;
 
