@@ -173,6 +173,9 @@ def case_parts_of_ranges():
         for b in numbers:
             for c in (None, 1, 2, -1, -3, 2**70, -(2**70)):
                 same(list(r[a:b:c]), all[a:b:c])
+                left = list(r)
+                del left[a:b:c]
+                same(left, [i for i in all if i not in all[a:b:c]])
     same([repr(r[2:5]), repr(r[::-1]), repr(range(0)[1:]), repr(range(-(2**62), 2**62 - 1)[1:])], ["range(16, 25, 3)", "range(49, 7, -3)", "range(0, 0)", "range(-4611686018427387903, 4611686018427387903)"])
     says("slice step cannot be zero", ValueError, lambda: r[::0])
 
