@@ -7,8 +7,9 @@ usage: layout.py trace WEFT FOLDER PROGRAM.py ...   what the programs, and a bar
 A program runs in its own folder. The names of functions differ between ways to build, so a trace of each that matters is taken.
 
 A line is the name of a linker section, after `.text.`, without what changes from build to build (there a `*` stands), or the beginning
-of such names where most of a module is used, or the path of a file of the library. Groups of sections are separated by empty lines: what every start runs; names that many functions bear of which few
-run; what most of the programs run; what some do. Files come in the order of how many programs use them.
+of such names, or the path of a file of the library. Groups of sections are separated by empty lines: what every start runs; names that many
+functions bear of which few run; what else most of the programs run, a quarter of them, several, one; modules of which most is used, for
+functions that are new since. Within a group the linker keeps its own order. Files come in the order of how many programs use them.
 """
 import bisect
 import collections
@@ -115,32 +116,25 @@ class Traces:
                 inside = (re.search(r"/lib/weft3\.14t?/(.*\.py)$", line.strip()) for line in f)
                 self.files[os.path.basename(path)[:-6]] |= {m[1] for m in inside if m}
 
-    def whole_modules(self, names):
-        """The outermost modules that are mostly used, each with its names among these."""
-        used, whole, members = collections.Counter(), collections.Counter(), collections.defaultdict(set)
+    def whole_modules(self):
+        """Of our own, the outermost modules that are mostly used."""
+        used, whole = collections.Counter(), collections.Counter()
         for name, (u, w) in self.sizes.items():
-            for module in modules(name):
+            for module in modules(name) if "weft_" in name else ():
                 used[module] += u
                 whole[module] += w
-                if name in names:
-                    members[module].add(name)
-        mostly = {m for m in members if used[m] * 2 >= whole[m]}
-        return {m: members[m] for m in mostly if not any(outer in mostly for outer in modules(m[:-1]))}
+        mostly = {m for m in used if used[m] * 2 >= whole[m]}
+        return sorted(m for m in mostly if not any(outer in mostly for outer in modules(m[:-1])))
 
     def groups(self):
         often = collections.Counter(name for run in self.runs.values() for name in run)
         rare = {n for n, (used, whole) in self.sizes.items() if n in often and used * 3 < whole and whole > 4096}
         start = self.runs[START] - rare
-        for module, names in self.whole_modules(often.keys() - rare).items():
-            at_start = sum(self.sizes[name][0] for name in names & start)
-            if at_start * 2 >= sum(self.sizes[name][1] for name in names):
-                start = start - names | {module}
-            often[module] = max(often[name] for name in names)
-            for name in names - start:
-                del often[name]
         rest = often.keys() - rare - start
-        most = {n for n in rest if often[n] * 2 >= len(self.runs)}
-        return start, rare, most, rest - most
+        parts = len(self.runs) / 2, len(self.runs) / 4, 2, 1
+        by_part = {n: next(i for i, least in enumerate(parts) if often[n] >= least) for n in rest}
+        split = [sorted(n for n in rest if by_part[n] == i) for i in range(len(parts))]
+        return sorted(start), sorted(rare), *split, self.whole_modules()
 
     def used_files(self):
         often = collections.Counter(f for files in self.files.values() for f in files)
@@ -152,7 +146,7 @@ def write(out, *traces):
     all_traces = Traces()
     for each in traces:
         all_traces.add(*each.split("="))
-    groups = [sorted(group) for group in all_traces.groups()] + [all_traces.used_files()]
+    groups = [*all_traces.groups(), all_traces.used_files()]
     with open(out, "w") as f:
         f.write("\n\n".join("\n".join(group) for group in groups) + "\n")
 

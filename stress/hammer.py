@@ -26,7 +26,7 @@ def catalogue():
     import lzma, mmap, operator, pickle, queue, re, select, string, struct, tempfile, types, unicodedata, weakref
     import xml.parsers.expat, zlib, heapq, bisect, _thread, enum, dataclasses, pathlib, copy, time as tm, collections.abc, ast, textwrap
     import tokenize, symtable, warnings, logging, threading as th, concurrent.futures as cf, statistics, uuid, urllib.parse, html.parser
-    import configparser, string as st, shelve, zipfile, tarfile, gzip, ipaddress, difflib, traceback, inspect, types, typing, annotationlib
+    import configparser, string as st, shelve, zipfile, tarfile, gzip, ipaddress, difflib, traceback, inspect, types, typing, annotationlib, sqlite3
 
     def gen():
         for i in range(50):
@@ -111,6 +111,19 @@ def catalogue():
         f.seek(0)
         return f
 
+    def database():
+        cx = sqlite3.connect(":memory:", check_same_thread=False, timeout=0.01)
+        cx.executescript("create table t(a, b); insert into t values (1, zeroblob(50)), ('x', x'00ff'), (null, 2.5);")
+        cx.create_function("f", -1, lambda *a: a and a[0])
+        return cx
+
+    class Lending:
+        def __buffer__(self, flags):
+            return memoryview(bytearray(64))
+
+        def __release_buffer__(self, view):
+            view.release()
+
     base = list(range(40))
     packed = zlib.compress(b"hello world" * 100)
     var = contextvars.ContextVar("v", default=1)
@@ -132,6 +145,9 @@ def catalogue():
         "module": lambda: types.ModuleType("m"), "exc": lambda: ValueError("x", 1), "group": lambda: ExceptionGroup("g", [ValueError(1), TypeError(2)]),
         "property": lambda: property(lambda s: 1), "static": lambda: staticmethod(len), "classm": lambda: classmethod(len), "super": lambda: super(Plain, Plain()),
         "union": lambda: int | str, "alias": lambda: list[int], "template": lambda: eval("t'a{1}b{2!r:>3}'"),
+        "database": database, "dbcursor": lambda: database().execute("select x.a, y.b, f(x.a) from t x, t y"), "dbblob": lambda: database().blobopen("t", "b", 1),
+        "dbrow": lambda: sqlite3.Row(database().execute("select 1 as a, 2 as b"), (1, 2)), "dbstatement": lambda: database()("select 1"),
+        "lending": Lending, "lent": lambda: memoryview(Lending()),
         "deque": lambda: collections.deque(base, 60), "dequeiter": lambda: iter(collections.deque(base)), "defaultdict": lambda: collections.defaultdict(list, a=[1]),
         "ordered": lambda: collections.OrderedDict((i, i) for i in base),
         "orderediter": lambda: iter(collections.OrderedDict((i, i) for i in base)),

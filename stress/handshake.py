@@ -5,7 +5,8 @@
 THREADS (8) threads compute. One of them drops the last reference to a shared object now and then, which dies after a handshake: it goes on
 computing and notes when the weak reference's callback is called. Then the same with a gc.collect() now and then. A thread's longest
 stall is the longest time between two looks at the clock, with a few microseconds of work between them; the same is measured of as many
-processes that have nothing to do with each other, which is what the system itself does to threads that are more than its cores.
+processes that have nothing to do with each other, which is what the system itself does to threads that are more than its cores. Last, how late one more thread is, or process, that sleeps
+for a millisecond again and again: what threads have to wait that share an interpreter lock, until its switch interval is over.
 
 Behind each line's times stand the same in the time that the process has had the cores meanwhile, divided by their number: what it would have
 been if nothing else had run on the machine.
@@ -65,6 +66,14 @@ def compute(until, stalls, dropping=None):
         own = max(own, now[1] - last[1])
         last = now
     stalls.append((longest, own))
+
+
+def doze(until, late):
+    """Sleeps for a millisecond again and again, and notes how much longer that was."""
+    while (begin := clock())[0] < until:
+        time.sleep(0.001)
+        now = since(begin)
+        late.append((now[0] - 0.001, now[1]))
 
 
 class Dropper:
@@ -133,9 +142,21 @@ def run(threads, seconds, dropping):
     show("longest stall of each thread", stalls)
 
 
+def doze_among(threads, seconds):
+    late = []
+    until = clock()[0] + seconds
+    all = [threading.Thread(target=compute, args=(until, [])) for _ in range(threads)]
+    all.append(threading.Thread(target=doze, args=(until, late)))
+    for t in all:
+        t.start()
+    for t in all:
+        t.join()
+    show("late from a sleep of 1 ms", late)
+
+
 def processes(count, seconds):
-    """The same without a runtime in common."""
-    stalls = []
+    """The same without a runtime in common; this one sleeps."""
+    stalls, late = [], []
     until = clock()[0] + seconds
     pipes = []
     for _ in range(count):
@@ -146,10 +167,12 @@ def processes(count, seconds):
             os._exit(0)
         os.close(w)
         pipes.append(r)
+    doze(until, late)
     for r in pipes:
         stalls.append(eval(os.read(r, 100)))
         os.wait()
     show("longest stall of each process", [(whole, whole) for whole, _ in stalls])
+    show("late from a sleep, in a process", [(whole, whole) for whole, _ in late])
 
 
 def main():
@@ -162,6 +185,7 @@ def main():
     collector = Collector(0.02)
     run(threads, seconds, collector)
     show("gc.collect()", collector.times)
+    doze_among(threads, seconds)
 
 
 main()

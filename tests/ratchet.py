@@ -10,8 +10,10 @@ if all of those pass or are skipped on Weft and its run ends by itself. Exits wi
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -48,11 +50,21 @@ def install_tests(args):
 
 
 def run(modules, args):
+    with tempfile.TemporaryDirectory() as folder:
+        return run_in(folder, modules, args)
+
+
+def run_in(folder, modules, args):
+    """Each interpreter gets a folder of its own for temporary files: some tests use fixed names there."""
+    def command_of(name, program):
+        os.mkdir(own := os.path.join(folder, name))
+        return "%s=%s" % (name, shlex.join(["/usr/bin/env", "TMPDIR=" + own, os.path.abspath(program)]))
+
     out = os.path.join(args.peers, "ratchet.json")
     if os.path.exists(out):
         os.remove(out)  # results are merged into it
     command = [sys.executable, args.conformance, os.path.join(args.peers, "cpython-tests"), out,
-               "cp314=" + os.path.join(args.peers, "python3.14"), "weft=" + args.weft,
+               command_of("cp314", os.path.join(args.peers, "python3.14")), command_of("weft", args.weft),
                "--modules", ",".join(modules), "--timeout", str(args.timeout), "--jobs", str(args.jobs)]
     subprocess.run(command, check=True)
     with open(out) as f:

@@ -117,7 +117,7 @@ fn init(t: &mut Thread) -> Res<()> {
     weft_objects::code::LINES_ONLY.store(config().no_debug_ranges, Relaxed);
     if config().faulthandler || config().dev_mode {
         // Where the system refuses it the program runs without.
-        let _ = weft_stdlib::faulthandler::enable_on(libc::STDERR_FILENO);
+        let _ = weft_stdlib::faulthandler::enable_on(libc::STDERR_FILENO, true, true);
     }
     init_core(t).and_then(|(sys, builtins)| init_interpreter(t, &sys, &builtins))
 }

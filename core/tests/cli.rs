@@ -235,3 +235,200 @@ print(json.__file__.startswith(sys.base_prefix), only_here.x)
         )
     );
 }
+
+/// `weft --stats`, by what comes to the figures of a program when it does something more often.
+#[test]
+fn stats_count() {
+    let program = "import sys\nn = int(sys.argv[1])\nclass C:\n    pass\n\
+        def made():\n    for i in range(n):\n        C()\n\
+        def cycles():\n    for i in range(n):\n        c = C()\n        c.me = c\n\
+        made()\ncycles()\n";
+    let figures = |n: &str| {
+        let (_, err, code) = run(&["--stats", "-c", program, n]);
+        assert_eq!(code, Some(0), "{err}");
+        let line = |what: &str| -> i64 {
+            let of = |l: &str| l.strip_prefix(what).map(|n| n.trim().parse());
+            let found = err.lines().find_map(of);
+            found
+                .and_then(Result::ok)
+                .unwrap_or_else(|| panic!("{what} in {err}"))
+        };
+        [
+            line("objects made"),
+            line("  destroyed at once"),
+            line("  freed by collections") + line("  still there"),
+        ]
+    };
+    let (few, many) = (figures("1000"), figures("41000"));
+    let more: Vec<i64> = few.iter().zip(many).map(|(a, b)| b - a).collect();
+    // Instances alone; some of those in cycles are there at the end, and a few more objects differ from run to run.
+    for (n, wanted) in more.iter().zip([80_000, 40_000, 40_000]) {
+        assert!((n - wanted).abs() < 200, "{more:?}");
+    }
+}
+
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+/// The stacks that a text has, by the name of the thread, or "current".
+fn stacks(text: &str) -> std::collections::HashMap<&str, Vec<&str>> {
+    let mut all = std::collections::HashMap::new();
+    for part in text.split("\n\n") {
+        let mut lines = part.lines().skip_while(|l| !l.contains("hread 0x"));
+        let head = lines.next().unwrap_or_default();
+        let name = head
+            .split_once('[')
+            .and_then(|(_, rest)| rest.split_once(']'));
+        let name = if head.starts_with("Current") {
+            Some("current")
+        } else {
+            name.map(|(name, _)| name)
+        };
+        if let Some(name) = name {
+            let in_function = lines.filter_map(|l| l.rsplit_once(" in ").map(|(_, f)| f));
+            all.insert(name, in_function.collect());
+        }
+    }
+    all
+}
+
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+/// Threads that sleep, wait for a lock, compute, and work in native code (where in the `gil` build they would have the lock for good).
+const THREADS: &str = "import faulthandler, threading, time, sys, os, signal\n\
+    def sleeps(): time.sleep(60)\n\
+    lock = threading.Lock(); lock.acquire()\n\
+    def waits(): lock.acquire()\n\
+    def computes():\n    n = 0\n    while True:\n        n += 1\n\
+    def natively():\n    while True: 3 ** 500000\n\
+    for f in sleeps, waits, computes, natively:\n    threading.Thread(target=f, name=f.__name__, daemon=True).start()\n\
+    time.sleep(0.2)\n";
+
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+fn all_are_there(text: &str) {
+    let stacks = stacks(text);
+    for name in ["sleeps", "waits", "computes", "natively"] {
+        let stack = stacks
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} in {text}"));
+        assert_eq!(stack[..2], [name, "run"], "{text}");
+        assert!(stack.contains(&"_bootstrap"), "{text}");
+    }
+}
+
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+#[test]
+fn stacks_of_all_threads_on_demand() {
+    let (_, err, code) = run(&["-c", &format!("{THREADS}faulthandler.dump_traceback()")]);
+    assert_eq!(code, Some(0), "{err}");
+    all_are_there(&err);
+    assert!(err.trim_end().ends_with(", line 14 in <module>"), "{err}");
+    assert_eq!(stacks(&err)["current"], ["<module>"]);
+    let program = format!(
+        "{THREADS}faulthandler.register(signal.SIGUSR1)\nos.kill(os.getpid(), signal.SIGUSR1)"
+    );
+    let (_, err, code) = run(&["-c", &program]);
+    assert_eq!(code, Some(0), "{err}");
+    all_are_there(&err);
+}
+
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+#[test]
+fn stacks_of_all_threads_at_a_fault() {
+    use std::os::unix::process::ExitStatusExt;
+    for (fault, signal, says) in [
+        ("_sigsegv", 11, "Segmentation fault"),
+        ("_stack_overflow", 11, "Segmentation fault"),
+        ("_sigabrt", 6, "Aborted"),
+    ] {
+        let program = format!("{THREADS}faulthandler.{fault}()");
+        let o = weft(&["-X", "faulthandler", "-c", &program])
+            .output()
+            .expect("weft runs");
+        assert_eq!(o.status.signal(), Some(signal));
+        let err = String::from_utf8_lossy(&o.stderr);
+        assert!(
+            err.starts_with(&format!("Fatal Python error: {says}\n\nCurrent thread 0x")),
+            "{err}"
+        );
+        all_are_there(&err);
+        assert!(
+            err.contains("\n\nCurrent thread's C stack trace (most recent call first):\n"),
+            "{err}"
+        );
+    }
+}
+
+/// Nobody reaches a safepoint, and yet the time comes.
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+#[test]
+fn stacks_of_all_threads_after_some_time() {
+    let program =
+        format!("{THREADS}faulthandler.dump_traceback_later(0.2, exit=True)\n3 ** 10 ** 8");
+    let (_, err, code) = run(&["-c", &program]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(
+        err.starts_with("Timeout (0:00:00.200000)!\nThread 0x"),
+        "{err}"
+    );
+    all_are_there(&err);
+}
+
+/// In the child of a fork there are its own threads alone, and calling off what the parent has asked for waits for nobody.
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+#[test]
+fn stacks_in_a_child() {
+    let program = format!(
+        "{THREADS}faulthandler.dump_traceback_later(60)\n\
+        if os.fork() == 0:\n\
+        \x20   faulthandler.cancel_dump_traceback_later()\n\
+        \x20   threading.Thread(target=waits, name='child', daemon=True).start()\n\
+        \x20   time.sleep(0.2)\n    faulthandler.dump_traceback()\n    os._exit(7)\n\
+        print(os.wait()[1] >> 8)\n"
+    );
+    let (out, err, code) = run(&["-W", "ignore", "-c", &program]);
+    assert_eq!((&*out, code), ("7\n", Some(0)), "{err}");
+    let stacks = stacks(&err);
+    assert_eq!(stacks["child"][0], "waits");
+    assert_eq!(stacks.len(), 2, "{err}");
+}
+
+/// Threads that are asked where they are go on with what they were about, and calls of the system that come back early are made again.
+#[cfg(all(target_os = "linux", not(feature = "gil")))]
+#[test]
+fn waits_go_on_while_stacks_are_written() {
+    let program = r#"
+import faulthandler, threading, time, os, select, socket, queue, sys
+out = open(os.devnull, "w")
+stop, bad, rounds = False, [], []
+lock = threading.Lock(); lock.acquire()
+event = threading.Event(); items = queue.SimpleQueue(); r, w = os.pipe()
+a, b = socket.socketpair(); a.settimeout(.05)
+poll = select.poll(); poll.register(r, select.POLLIN)
+def fails(error, f):
+    try: f()
+    except error: return
+    raise AssertionError("came back")
+def gen(n):
+    if n: yield from gen(n - 1)
+    else: yield from range(20)
+waits = [lambda: time.sleep(.05), lambda: select.select([r], [], [], .05), lambda: poll.poll(50), lambda: lock.acquire(timeout=.05),
+    lambda: event.wait(.05), lambda: fails(queue.Empty, lambda: items.get(timeout=.05)), lambda: fails(TimeoutError, lambda: a.recv(1))]
+works = [lambda: sum(range(100000)), lambda: list(gen(15)), lambda: threading.Thread(target=int).start()]
+def repeat(f, least):
+    try:
+        while not stop:
+            begin = time.monotonic(); f(); took = time.monotonic() - begin
+            assert took >= least, (f, took)
+            rounds.append(f)
+    except BaseException as e: bad.append(e)
+threads = [threading.Thread(target=repeat, args=(f, .049)) for f in waits] + [threading.Thread(target=repeat, args=(f, 0)) for f in works]
+for t in threads: t.start()
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    faulthandler.dump_traceback(out)
+    time.sleep(.005)
+stop = True
+for t in threads: t.join()
+print(bad, len(set(rounds)))
+"#;
+    let (out, err, code) = run(&["-c", program]);
+    assert_eq!((&*out, code), ("[] 10\n", Some(0)), "{err}");
+}

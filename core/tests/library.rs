@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Native modules that are not there: `docs/gaps.md` says what does without them.
 const MISSING: &str = "_codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _ctypes _dbm _gdbm _interpreters \
-    _remote_debugging _sqlite3 _ssl _tracemalloc";
+    _remote_debugging _ssl _tracemalloc";
 
 /// Every module below the root, with its source.
 const WALK: &str = r#"

@@ -6,14 +6,14 @@
 
 use crate::destroy::Pending;
 use crate::header::{Flags, Header, TypeFlags};
-use crate::heap::{Heap, PagePtr, block_index, for_each_block, is_free, orphan_pages, page_of};
+use crate::heap::{Heap, PagePtr, for_each_block, is_free, orphan_pages, page_of};
 use crate::mark::{ALIVE, Kind, MANY, View, each_word, short};
 use crate::obj::Obj;
 use crate::thread::{State, Thread, multithreaded, world};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::*};
 use weft_threads::count::COUNT_MASK;
 
 /// Bytes that have to outlive collections of young ones, at least, before one of everything.
@@ -336,11 +336,10 @@ impl<'a> Collection<'a> {
         }
         self.view.mark(roots, self.pool.as_ref());
         self.take_inner_counts();
-        self.view.mark_counted(self.pool.as_ref());
-        let mut garbage = self.unmarked();
+        let mut garbage = self.view.mark_counted(self.pool.as_ref());
         if self.view.takes_types() && garbage.iter().any(|&p| is_collected(p)) {
             self.mark_types_of_leaves();
-            garbage = self.unmarked();
+            self.view.retain_unmarked(&mut garbage);
         }
         let stats = self.finalize(&mut garbage);
         // What dies now may take its page with it.
@@ -360,12 +359,6 @@ impl<'a> Collection<'a> {
         }
     }
 
-    fn unmarked(&self) -> Vec<*mut Header> {
-        let mut all = Vec::new();
-        self.view.for_each_unmarked(|h, _| all.push(h));
-        all
-    }
-
     /// Takes the references that candidates which nothing has reached yet have from each other out of their scratch words.
     fn take_inner_counts(&self) {
         let mut large = HashMap::new();
@@ -382,7 +375,7 @@ impl<'a> Collection<'a> {
                 };
                 match s.load(Relaxed) {
                     ALIVE => {}
-                    MANY => s.store(one_less(&mut large, to), Relaxed),
+                    MANY => one_less(&mut large, to, s),
                     n => {
                         debug_assert!(n > 0, "an object has more references than its count");
                         s.store(n.saturating_sub(1), Relaxed);
@@ -469,41 +462,34 @@ impl<'a> Collection<'a> {
 
     /// Frees it. How many bytes that is.
     fn dispose(&self, garbage: Vec<*mut Header>) -> usize {
-        // Counts among the dying fall to zero without effect: DYING keeps them off every list.
+        // Counts among the dying that fall to zero have no effect: DYING keeps them off every list. Local ones never come to that.
         for &p in &garbage {
-            // SAFETY: unreachable, but still there, and nobody else changes its flags (I2, or the world is stopped).
-            let flags = unsafe { &(*p).flags };
-            flags.store(flags.load(Relaxed) | Flags::DYING, Relaxed);
-        }
-        if self.view.takes_types() {
-            // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
-            let (types, rest): (Vec<*mut Header>, Vec<_>) =
-                garbage.iter().partition(|&&p| is_collected(p));
-            self.clear(&types);
-            self.clear(&rest);
-        } else {
-            self.clear(&garbage);
-        }
-        let mut bytes = 0;
-        // An instance may be freed after its type: nothing looks at types any more.
-        for p in garbage {
-            // SAFETY: not freed yet, and nobody refers to it any more; what its page knows of it is this thread's to change, or the world is
-            // stopped.
-            unsafe {
-                debug_assert!(
-                    !weft_threads::count::is_fought(&(*p).count),
-                    "peace is still to be made"
-                );
-                let page = page_of(p);
-                bytes += (*page).block_size();
-                (*page).age.lose(block_index(page, p), (*page).block_size());
-                self.t.heap.shelve(p);
+            // SAFETY: unreachable, but still there, and nobody else changes its flags or count (I2, or the world is stopped).
+            let h = unsafe { &*p };
+            h.flags.store(h.flags.load(Relaxed) | Flags::DYING, Relaxed);
+            if h.is_local(self.t) {
+                h.count.store(h.count.load(Relaxed) + 1, Relaxed);
             }
         }
-        bytes
+        // Types first: they take themselves out of their bases' lists, and find those in tuples that die as well.
+        if self.view.takes_types() {
+            if garbage.iter().any(|&p| is_collected(p)) {
+                crate::tally::types_go();
+            }
+            self.clear(garbage.iter().filter(|&&p| is_collected(p)));
+            self.clear(garbage.iter().filter(|&&p| !is_collected(p)));
+        } else {
+            self.clear(garbage.iter());
+        }
+        // An instance may be freed after its type: nothing looks at types any more.
+        garbage
+            .chunk_by(|&a, &b| page_of(a) == page_of(b))
+            // SAFETY: not freed yet, and nobody refers to it any more.
+            .map(|found| unsafe { self.t.heap.shelve(found) })
+            .sum()
     }
 
-    fn clear(&self, garbage: &[*mut Header]) {
+    fn clear<'g>(&self, garbage: impl Iterator<Item = &'g *mut Header>) {
         for &p in garbage {
             // SAFETY: as in `dispose`; each is cleared once, and what it held is either alive or DYING.
             unsafe {
@@ -521,14 +507,14 @@ fn is_collected(p: *mut Header) -> bool {
     unsafe { (*p).ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED != 0 }
 }
 
-/// Of a count that is too large for a scratch word: takes one away, and gives the scratch word.
+/// Of a count that is too large for its scratch word: takes one away, and gives the scratch word what is left of it.
 #[cold]
-fn one_less(large: &mut HashMap<*const Header, u32>, h: &Header) -> u16 {
+fn one_less(large: &mut HashMap<*const Header, u32>, h: &Header, word: &AtomicU16) {
     let left = large
         .entry(h)
         .or_insert_with(|| h.count.load(Relaxed) & COUNT_MASK);
     *left -= 1;
-    short(*left)
+    word.store(short(*left), Relaxed);
 }
 
 /// What the thread's registers hold, which stand still, whether they count it or not, and what it runs.

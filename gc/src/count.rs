@@ -80,7 +80,9 @@ fn dec_shared(t: &Thread, h: &Header) {
         return fought::note(t, h, -1);
     }
     // Zero is not yet death: registers of other threads may hold uncounted references (I5).
-    if shared::decrement(&h.count) {
+    let zero = shared::decrement(&h.count);
+    fought::changed(t, h);
+    if zero {
         if h.is_collected() {
             // Never settled: the collector alone frees these, and LISTED keeps them off every list.
             return;
@@ -88,9 +90,8 @@ fn dec_shared(t: &Thread, h: &Header) {
         if h.has_flag(Flags::DYING) {
             return;
         }
-        return crate::shared::list(t, h);
+        crate::shared::list(t, h);
     }
-    fought::changed(t, h);
 }
 
 /// A register word for the reference `v` that lies in a slot: counted if the object is local, uncounted if it is shared or

@@ -4,6 +4,7 @@
 
 use crate::header::{Flags, Header};
 use crate::stats;
+use crate::tally::{self, What};
 use crate::thread::{Thread, world};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
@@ -12,7 +13,7 @@ use weft_threads::futex::monotonic;
 use weft_threads::ledger::Suspects;
 
 /// One of so many changes of shared counts is looked at.
-const LOOKS: u32 = 32;
+pub(crate) const LOOKS: u32 = 32;
 /// No more objects than this at a time: they die only when peace is made.
 const MOST: usize = 1024;
 /// Peace is made at least so often while the thread has anything to settle, in nanoseconds.
@@ -47,9 +48,9 @@ pub(crate) fn note(t: &Thread, h: &Header, by: i32) {
 /// The calling thread has changed the count of a shared object.
 #[inline]
 pub(crate) fn changed(t: &Thread, h: &Header) {
-    let n = t.count_changes.get().wrapping_add(1);
-    t.count_changes.set(n);
-    if n.is_multiple_of(LOOKS) {
+    let left = t.unlooked.get() - 1;
+    t.unlooked.set(left);
+    if left == 0 {
         look(t, h);
     }
 }
@@ -57,8 +58,17 @@ pub(crate) fn changed(t: &Thread, h: &Header) {
 #[cold]
 #[inline(never)]
 fn look(t: &Thread, h: &Header) {
-    if stats::on() {
-        stats::counted(h, LOOKS.into());
+    if stats::counting() {
+        // It comes here each time, and looks no more often than otherwise.
+        t.unlooked.set(1);
+        tally::note(t, h, What::Change);
+        let n = t.stats.changes.get() + 1;
+        t.stats.changes.set(n);
+        if !n.is_multiple_of(LOOKS) {
+            return;
+        }
+    } else {
+        t.unlooked.set(LOOKS);
     }
     if t.gc.running.get() {
         // It may be garbage, and freed by this collection, before peace is made.

@@ -14,6 +14,7 @@ use crate::young::{Age, Young};
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
+use std::ops::RangeInclusive;
 use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
 use weft_threads::parker::RawLock;
@@ -24,8 +25,10 @@ pub const MAX_BLOCK: usize = 2048;
 pub(crate) const CLASSES: usize = MAX_BLOCK / 16 + 1;
 /// Class of a page that holds one large object.
 pub(crate) const BIG: u16 = u16::MAX;
-/// Blocks carved from a page at a time.
-const CARVE: usize = 32;
+/// Blocks carved from a page at a time: enough for neighbours to be handed out one long after the other (`spread.rs`).
+const CARVE: RangeInclusive<usize> = 8..=32;
+/// What the system gives memory by, in bytes.
+const SYSTEM_PAGE: usize = 4096;
 
 /// Whether a block holds no object.
 #[inline(always)]
@@ -36,7 +39,7 @@ pub(crate) fn is_free(h: &Header) -> bool {
 
 #[repr(C, align(64))]
 pub(crate) struct Page {
-    /// The heap that allocates from this page; null while the page waits to be adopted.
+    /// The heap that allocates from this page, and [`COUNTED`] if what dies here is counted; null while the page waits to be adopted.
     heap: AtomicPtr<Heap>,
     block: u32,
     /// 2^32 divided by that, and rounded up: see [`block_index`].
@@ -67,8 +70,15 @@ impl Page {
 
     /// The heap that it belongs to, if any.
     pub(crate) fn heap(&self) -> *const Heap {
-        self.heap.load(Relaxed)
+        plain(self.heap.load(Acquire))
     }
+}
+
+/// So that no heap takes a page for its own where it need not look further: see `tally.rs`.
+const COUNTED: usize = 1;
+
+fn plain(heap: *mut Heap) -> *const Heap {
+    heap.map_addr(|p| p & !COUNTED)
 }
 
 const FIRST: usize = size_of::<Page>().next_multiple_of(64);
@@ -182,7 +192,8 @@ impl Heap {
         }
     }
 
-    /// Takes the next few blocks of the class's current page into the free list.
+    /// Takes the next few blocks of the class's current page into the free list: first what lies beside the page's head in one page of
+    /// the system, then no more than there is already, as many a class has few objects.
     fn carve(&self, t: &Thread, class: usize) -> bool {
         let page = self.current[class].get();
         if page.is_null() {
@@ -192,10 +203,12 @@ impl Heap {
         unsafe {
             let block = (*page).block as usize;
             let bump = (*page).bump.load(Relaxed) as usize;
-            let n = (((*page).end as usize - bump) / block).min(CARVE);
-            if n == 0 {
+            let left = ((*page).end as usize - bump) / block;
+            if left == 0 {
                 return false;
             }
+            let n = bump.max(SYSTEM_PAGE - FIRST) / block;
+            let n = n.clamp(*CARVE.start(), *CARVE.end()).min(left);
             let mut spread = Spread::new(&*page);
             for i in (0..n).rev() {
                 let p = (page as *mut u8).add(bump + i * block) as *mut Free;
@@ -260,9 +273,7 @@ impl Heap {
     fn adopt(&self, t: &Thread, page: PagePtr, class: usize) {
         // SAFETY: taken from the orphans' list, so ours alone now, save for its remote list.
         unsafe {
-            (*page.0)
-                .heap
-                .store(self as *const Heap as *mut Heap, Release);
+            (*page.0).heap.store(self.word(), Release);
             (*self.pages.get()).push(page);
             // What was on the ended thread's free list. Blocks on their way to the remote list are told apart by their links.
             let (head, found) = free_blocks(page.0, self.free[class].get());
@@ -293,7 +304,7 @@ impl Heap {
         // SAFETY: fresh memory of at least `FIRST` bytes.
         unsafe {
             page.write(Page {
-                heap: AtomicPtr::new(self as *const Heap as *mut Heap),
+                heap: AtomicPtr::new(self.word()),
                 block: block as u32,
                 inverse: (1u64 << 32).div_ceil(block as u64) as u32,
                 class: if block > MAX_BLOCK {
@@ -320,7 +331,13 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn owns(&self, page: *const Page) -> bool {
         // SAFETY: a live page.
-        unsafe { ptr::eq((*page).heap.load(Relaxed), self) && (*page).class != BIG }
+        unsafe { ptr::eq((*page).heap(), self) && (*page).class != BIG }
+    }
+
+    /// What a page of this heap calls it.
+    fn word(&self) -> *mut Heap {
+        let counted = if crate::stats::counting() { COUNTED } else { 0 };
+        (self as *const Heap as *mut Heap).map_addr(|p| p | counted)
     }
 
     /// Gives a dead object's block back: to this heap's free list, or to the page's remote list if the page is another's.
@@ -336,7 +353,30 @@ impl Heap {
                 (*block).set_next(list.get(), OWN);
                 list.set(block);
             } else {
-                free_elsewhere(page, block);
+                self.free_elsewhere(page, block);
+            }
+        }
+    }
+
+    /// Frees a large object, or a block of another heap's page, or any while somebody counts what dies.
+    ///
+    /// # Safety
+    /// The block is free, and of that page.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_elsewhere(&self, page: *mut Page, block: *mut Free) {
+        // SAFETY: the caller's promise: the page is alive as long as it has a block that no list holds; the head of a block is as its
+        // object left it.
+        unsafe {
+            crate::tally::died(Thread::current(), &*block.cast::<Header>());
+            if (*page).class == BIG {
+                free_big(page, block);
+            } else if self.owns(page) {
+                let list = &self.free[(*page).class as usize];
+                (*block).set_next(list.get(), OWN);
+                list.set(block);
+            } else {
+                (*page).remote.push(block);
             }
         }
     }
@@ -349,13 +389,11 @@ impl Heap {
         if freed.pages.is_empty() {
             return;
         }
-        let takers = [self as *const Heap as *mut Heap, null_mut()];
+        let takers = [self as *const Heap, ptr::null()];
         // SAFETY: a page that waits here is alive until its heap's thread, or for an orphan the holder of this lock, drops it.
         let mut mine: Vec<usize> = freed
             .pages
-            .extract_if(.., |p| unsafe {
-                takers.contains(&(*p.0).heap.load(Acquire))
-            })
+            .extract_if(.., |p| unsafe { takers.contains(&(*p.0).heap()) })
             .map(|p| p.0 as usize)
             .collect();
         mine.sort_unstable();
@@ -430,23 +468,6 @@ fn show(_p: *mut Header, _size: usize) {
     };
 }
 
-/// Frees a large object, or a block of another heap's page.
-///
-/// # Safety
-/// The block is free, and of that page.
-#[cold]
-#[inline(never)]
-unsafe fn free_elsewhere(page: *mut Page, block: *mut Free) {
-    // SAFETY: the caller's promise: the page is alive as long as it has a block that no list holds.
-    unsafe {
-        if (*page).class == BIG {
-            free_big(page, block);
-        } else {
-            (*page).remote.push(block);
-        }
-    }
-}
-
 /// A large object is dead: its page waits until its heap's thread drops it, which may be going through its pages just now.
 #[cold]
 fn free_big(page: *mut Page, block: *mut Free) {
@@ -491,6 +512,7 @@ pub(crate) fn block_index(page: *const Page, p: *const Header) -> usize {
 ///
 /// # Safety
 /// Within a live page.
+#[inline]
 pub(crate) unsafe fn block_at(page: *mut Page, offset: usize) -> *mut Header {
     // SAFETY: the caller's promise.
     unsafe { (page as *mut u8).add(FIRST + offset) as *mut Header }
@@ -635,10 +657,13 @@ impl Thread {
         if tag == IMMORTAL {
             return;
         }
+        let mut published = self.stats.published.get();
         walk(&self.heap, false, |_, h| {
             if h.owner.load(Relaxed) == tag {
                 h.owner.store(SHARED, Release);
+                published += 1;
             }
         });
+        self.stats.published.set(published);
     }
 }

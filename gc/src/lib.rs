@@ -22,6 +22,7 @@ mod shared;
 mod slot;
 mod spread;
 pub mod stats;
+mod tally;
 mod thread;
 mod value;
 mod verify;

@@ -4,6 +4,7 @@
 //! A waiter therefore waits for a bounded time and need not detach.
 
 use crate::header::Header;
+use crate::tally::{self, What};
 use crate::thread::Thread;
 use std::marker::PhantomData;
 
@@ -22,18 +23,24 @@ pub fn lock<'t>(t: &'t Thread, h: &'t Header) -> Locked<'t> {
             thread: PhantomData,
         };
     }
-    h.lock.lock_by(t.tag(), &t.pace, || waited(h));
+    if t.pace.taking() {
+        taking(t, h);
+    }
+    h.lock.lock_by(t.lock_name.get(), &t.pace, || {
+        tally::note(t, h, What::Contended)
+    });
     Locked {
         held: Some(h),
         thread: PhantomData,
     }
 }
 
-/// Another thread has the lock.
-fn waited(h: &Header) {
-    if crate::stats::on() {
-        crate::stats::contended(h);
-    }
+/// Somebody counts the locks that are taken.
+#[cold]
+#[inline(never)]
+fn taking(t: &Thread, h: &Header) {
+    t.pace.told();
+    tally::note(t, h, What::Lock);
 }
 
 impl Drop for Locked<'_> {

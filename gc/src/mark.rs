@@ -75,21 +75,19 @@ impl View {
     #[inline]
     fn in_view(&self, h: &Header) -> bool {
         let owner = h.owner.load(Relaxed);
-        owner != IMMORTAL
-            && match &self.kind {
-                Kind::Young | Kind::Local => owner == self.tag,
-                Kind::Shared(_) => true,
-            }
+        match &self.kind {
+            Kind::Young | Kind::Local => owner == self.tag,
+            Kind::Shared(_) => owner != IMMORTAL,
+        }
     }
 
-    /// Whether this collection decides about the object, which is in view.
+    /// Whether this collection, which is not one of young ones, decides about the object, which is in view.
     fn is_candidate(&self, h: &Header) -> bool {
         if h.has_flag(Flags::FROZEN | Flags::DYING) {
             return false;
         }
         let tags = match &self.kind {
-            Kind::Young => return h.ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED == 0,
-            Kind::Local => return true,
+            Kind::Young | Kind::Local => return true,
             Kind::Shared(tags) => tags,
         };
         if tags
@@ -116,12 +114,14 @@ impl View {
     /// The scratch word of a container in view.
     #[inline]
     pub(crate) fn scratch<'h>(&self, h: &'h Header) -> Option<&'h AtomicU16> {
-        if !self.in_view(h) || !h.is_container() {
+        if !self.in_view(h) {
             return None;
         }
         let page = page_of(h);
-        // SAFETY: a heap object's page; only this collector touches its scratch words.
-        unsafe { (&*(*page).scratch.get()).get(block_index(page, h)) }
+        // SAFETY: a heap object's page; only this collector touches its scratch words. Pages of leaves have none.
+        let word = unsafe { (&*(*page).scratch.get()).get(block_index(page, h)) };
+        debug_assert!(word.is_none() || h.is_container());
+        word
     }
 
     /// Whether the object is a candidate that nothing has reached yet.
@@ -171,8 +171,12 @@ impl View {
     /// What is old is alive, and what holds its types and so on is no candidate here.
     fn survey_young(&self, page: *mut Page, found: &mut Survey) {
         let mut candidates = 0;
+        let tag = self.tag;
         survey_blocks(page, found, Seen::old, |h, word, _| {
-            if self.in_view(h) && self.is_candidate(h) {
+            if h.owner.load(Relaxed) == tag
+                && !h.has_flag(Flags::FROZEN | Flags::DYING)
+                && h.ty().gc_flags.load(Relaxed) & TypeFlags::COLLECTED == 0
+            {
                 word.store(short(h.count.load(Relaxed) & COUNT_MASK), Relaxed);
                 candidates += 1;
             }
@@ -238,19 +242,38 @@ impl View {
         }
     }
 
-    /// Marks the candidates whose words say that they have references from without, and all that they reach.
-    pub(crate) fn mark_counted(&self, pool: Option<&rayon::ThreadPool>) {
-        let mut roots = Vec::new();
+    /// Marks the candidates whose words say that they have references from without, and all that they reach. Gives those that are left.
+    pub(crate) fn mark_counted(&self, pool: Option<&rayon::ThreadPool>) -> Vec<*mut Header> {
+        // SAFETY: as in `scratch`.
+        let candidates = self
+            .pages
+            .iter()
+            .map(|p| unsafe { (*p.0).candidates.get() });
+        // Room for all of them, which costs nothing where it is not used; a list that grew would be there twice meanwhile.
+        let mut left = Vec::with_capacity(candidates.map(|n| n as usize).sum());
+        let (mut roots, mut any) = (Vec::new(), false);
         self.for_each_unmarked(|h, word| {
-            if word.load(Relaxed) > 0 {
-                roots.push(h.cast_const());
-                if pool.is_none() {
-                    // One by one: there may be very many.
-                    self.drain::<false>(&mut roots, &mut |_| ());
-                }
+            if word.load(Relaxed) == 0 {
+                return left.push(h);
+            }
+            any = true;
+            roots.push(h.cast_const());
+            if pool.is_none() {
+                // One by one: there may be very many.
+                self.drain::<false>(&mut roots, &mut |_| ());
             }
         });
-        self.mark(roots, pool);
+        if any {
+            self.mark(roots, pool);
+            self.retain_unmarked(&mut left);
+        }
+        left
+    }
+
+    /// Takes out what has been marked.
+    pub(crate) fn retain_unmarked(&self, objects: &mut Vec<*mut Header>) {
+        // SAFETY: candidates, and so not freed before the end of the collection.
+        objects.retain(|&p| self.is_unmarked(unsafe { &*p }));
     }
 
     /// Marks these objects and all that they reach.
@@ -402,7 +425,7 @@ fn survey_blocks(
     mut look: impl FnMut(&Header, &AtomicU16, &mut Survey),
 ) {
     let mut bytes = 0;
-    // SAFETY: as in `View::scratch`; a block that is not free is an object.
+    // SAFETY: as in `View::scratch`; a block that is not free is an object. Each block has its word.
     unsafe {
         let (size, n) = ((*page).block_size(), block_count(page));
         let words = &mut *(*page).scratch.get();
@@ -410,19 +433,20 @@ fn survey_blocks(
         for (k, seen) in (*page).age.seen(n).iter_mut().enumerate() {
             let skipped = skip(seen);
             bytes += skipped.count_ones() as usize * size;
-            let mut left = !skipped & (u64::MAX >> (64 - (n - k * 64).min(64)));
+            let all = !skipped & (u64::MAX >> (64 - (n - k * 64).min(64)));
+            let (mut left, mut free) = (all, 0);
             while left != 0 {
                 let i = k * 64 + left.trailing_zeros() as usize;
-                let bit = left & left.wrapping_neg();
-                left ^= bit;
                 let h = &*block_at(page, i * size);
-                let free = is_free(h);
-                seen.see(bit, free);
-                if !free {
-                    bytes += size;
-                    look(h, &words[i], found);
+                if is_free(h) {
+                    free |= left & left.wrapping_neg();
+                } else {
+                    look(h, words.get_unchecked(i), found);
                 }
+                left &= left - 1;
             }
+            seen.see(all & !free, free);
+            bytes += (all & !free).count_ones() as usize * size;
         }
         found.before += (*page).age.count(bytes);
     }

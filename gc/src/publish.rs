@@ -46,6 +46,7 @@ pub fn publish(t: &Thread, root: &Header) {
     if crate::thread::multithreaded() {
         publish_reached(t, root);
     } else if cfg!(not(feature = "gil")) {
+        t.stats.published.set(t.stats.published.get() + 1);
         root.owner.store(barrier::SHARED, Relaxed);
     }
 }

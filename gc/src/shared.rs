@@ -6,6 +6,7 @@
 use crate::destroy::Pending;
 use crate::header::{Flags, Header};
 use crate::stats::{self, Span};
+use crate::tally::{self, What};
 use crate::thread::{Thread, world};
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -373,8 +374,7 @@ fn settle_batch(t: &Thread, batch: Batch) {
         // SAFETY: LISTED by this list alone, so nobody else destroys it.
         let verdict = settle(unsafe { &(*p).count });
         if stats::on() {
-            // SAFETY: still there.
-            stats::settled(unsafe { &*p }, verdict);
+            stats::settled(verdict);
         }
         match verdict {
             Settled::Dead => crate::destroy::shared_dead(t, p),
@@ -401,6 +401,7 @@ pub(crate) fn flush(t: &Thread) {
                     && !h.is_collected()
                 {
                     weft_threads::count::increment(&h.count);
+                    tally::note(t, h, What::Change);
                     *p = v.bare();
                 }
             }

@@ -1,10 +1,11 @@
 //! What the runtime does, for `weft --stats` and `weft --timeline`.
 //!
-//! Counted is only what is rare, in functions that are off every hot path, and while somebody asks for it. So there are no numbers of
-//! objects made, of those destroyed at once, of locks taken without waiting and of atomic counts: they would cost something where
-//! nobody asks.
+//! What is rare is noted here, in functions that are off every hot path, while somebody asks for it. How often what is not rare happens
+//! is counted by each thread: see `tally.rs`.
 
 use crate::header::{Header, TypeHead};
+use crate::heap::{walk, walk_orphans};
+use crate::tally::{ByName, Numbers, What};
 use crate::thread::{Thread, world};
 use parking_lot::Mutex;
 use std::cell::Cell;
@@ -26,22 +27,20 @@ static EVENTS: Mutex<Vec<Event>> = Mutex::new(Vec::new());
 /// Events that are kept, so that a trace does not take all memory: about 60 MB.
 const MOST: usize = 1 << 20;
 
-/// Counts by type, by name: types may be gone when they are asked for.
-type ByType = HashMap<String, u64>;
-
 #[derive(Default)]
 struct Totals {
+    /// Of threads that have ended.
     published: u64,
+    collected: u64,
+    tried: u64,
+    awaited: u64,
+    by_name: ByName,
+    /// When the first thread was started.
+    shared_at_once: u64,
     handshakes: Times,
-    died: u64,
     alive: u64,
     again: u64,
-    died_by_type: ByType,
-    contended: u64,
-    contended_by_type: ByType,
-    /// Atomic changes of shared counts, by type, about.
-    counted: ByType,
-    fought: ByType,
+    fought: HashMap<String, u64>,
     local: Times,
     /// The processor's time for these, in nanoseconds.
     local_cpu: u64,
@@ -132,6 +131,12 @@ pub fn enable(counting: bool, tracing: bool, name: fn(&TypeHead) -> String) {
 #[inline(always)]
 pub(crate) fn on() -> bool {
     ON.load(Relaxed) != 0
+}
+
+/// Whether anybody asks for numbers.
+#[inline(always)]
+pub(crate) fn counting() -> bool {
+    ON.load(Relaxed) & COUNTING != 0
 }
 
 /// Something that takes time, and that somebody asks for.
@@ -236,7 +241,7 @@ impl Span {
     pub(crate) fn ran(self, t: &Thread) {
         let mut totals = TOTALS.lock();
         totals.threads += 1;
-        totals.published += t.stats.published.get();
+        totals.add(t);
         drop(totals);
         self.end("running", None);
     }
@@ -255,66 +260,109 @@ fn lane() -> u32 {
     LANE.get()
 }
 
-fn count(map: &mut ByType, h: &Header) {
-    let name = NAME.get().map_or_else(String::new, |f| f(h.ty()));
-    *map.entry(name).or_default() += 1;
+impl Totals {
+    /// Adds what a thread has counted, which is the calling one or stands still.
+    fn add(&mut self, t: &Thread) {
+        self.published += t.stats.published.get();
+        // SAFETY: as is said.
+        let tally = unsafe { &*t.stats.tally.get() };
+        self.collected += tally.collected;
+        self.tried += t.stats.tried.get();
+        self.awaited += t.stats.awaited.get();
+        tally.add_to(&mut self.by_name);
+    }
 }
 
-/// A lock was held by another thread when it was wanted.
-#[cold]
-pub(crate) fn contended(h: &Header) {
-    let mut totals = TOTALS.lock();
-    totals.contended += 1;
-    count(&mut totals.contended_by_type, h);
-}
-
-/// So many atomic changes of shared counts were made, the last of them to this object's.
-pub(crate) fn counted(h: &Header, changes: u64) {
-    let name = NAME.get().map_or_else(String::new, |f| f(h.ty()));
-    *TOTALS.lock().counted.entry(name).or_default() += changes;
+/// What a type is called.
+pub(crate) fn name_of(ty: &TypeHead) -> String {
+    NAME.get().map_or_else(String::new, |f| f(ty))
 }
 
 /// An object's count is fought over from now on.
 pub(crate) fn fought(h: &Header) {
     if on() {
-        count(&mut TOTALS.lock().fought, h);
+        *TOTALS.lock().fought.entry(name_of(h.ty())).or_default() += 1;
     }
 }
 
-/// How a shared object whose count had been zero was settled.
+/// The first thread is about to be started: what there is will be shared at once.
+pub(crate) fn all_shared(t: &Thread) {
+    if counting() {
+        let mut n = 0;
+        walk(&t.heap, false, |_, h| n += u64::from(h.is_local(t)));
+        TOTALS.lock().shared_at_once = n;
+    }
+}
+
+/// How a shared object whose count had been zero was settled, if it is not dead.
 #[cold]
-pub(crate) fn settled(h: &Header, verdict: weft_threads::count::Settled) {
+pub(crate) fn settled(verdict: weft_threads::count::Settled) {
     use weft_threads::count::Settled;
     let mut totals = TOTALS.lock();
     match verdict {
         Settled::Alive => totals.alive += 1,
         Settled::Again => totals.again += 1,
-        Settled::Dead => {
-            totals.died += 1;
-            count(&mut totals.died_by_type, h);
-        }
+        Settled::Dead => {}
     }
+}
+
+/// Somebody counts, and a lock of the program's is about to be taken if it is free.
+#[cold]
+#[inline(never)]
+pub fn tried_lock(t: &Thread) {
+    t.pace.told();
+    t.stats.tried.set(t.stats.tried.get() + 1);
+}
+
+/// A lock of the program's is held by another thread.
+pub fn waits_for_lock(t: &Thread) {
+    t.stats.awaited.set(t.stats.awaited.get() + 1);
 }
 
 /// What has been counted, as a text of several lines.
 pub fn report(t: &Thread) -> String {
-    let mut published = TOTALS.lock().published;
+    let mut all = Totals::default();
+    let mut here = 0;
     world().stop(t.peer(), |stopped| {
         for peer in stopped.peers() {
-            published += peer.payload().thread().stats.published.get();
+            let other = peer.payload().thread();
+            all.add(other);
+            walk(&other.heap, false, |_, _| here += 1);
         }
+        walk_orphans(false, |_, _| here += 1);
     });
     let totals = TOTALS.lock();
+    let mut by_name = totals.by_name.clone();
+    let mut sums = Numbers::default();
+    for (name, numbers) in &all.by_name {
+        by_name.entry(name.clone()).or_default().add(numbers);
+    }
+    by_name.values().for_each(|numbers| sums.add(numbers));
+    let collected = totals.collected + all.collected;
+    let died = [
+        sums.of(What::AtOnce),
+        sums.of(What::AfterHandshake),
+        collected,
+    ];
     let mut out = String::from("weft: what the runtime has done\n");
     let mut line = |what: &str, n: u64| {
         let _ = writeln!(out, "{what:<34}{n:>10}");
     };
-    line("objects published", published);
-    line("shared objects destroyed", totals.died);
-    line("  listed, but in use when settled", totals.alive);
-    line("  listed, and touched meanwhile", totals.again);
+    line("objects made", died.iter().sum::<u64>() + here);
+    line("  destroyed at once", died[0]);
+    line("  destroyed after a handshake", died[1]);
+    line("  freed by collections", died[2]);
+    line("  still there", here);
+    line("objects published", totals.published + all.published);
+    line("  shared with the first thread", totals.shared_at_once);
+    line("listed, but in use when settled", totals.alive);
+    line("listed, and touched meanwhile", totals.again);
     line("threads ended", totals.threads);
-    line("locks that had to be waited for", totals.contended);
+    line("locks of objects taken", sums.of(What::Lock));
+    line("  another thread had the lock", sums.of(What::Contended));
+    line("locks of the program tried", totals.tried + all.tried);
+    line("  had to be waited for", totals.awaited + all.awaited);
+    line("atomic changes of counts", sums.of(What::Change));
     totals.handshakes.show("handshakes", &mut out);
     totals.local.show("local collections", &mut out);
     let ms = totals.local_cpu as f64 / 1e6;
@@ -326,20 +374,24 @@ pub fn report(t: &Thread) -> String {
     totals.shared.show("shared collections", &mut out);
     totals.stops.show("times at a safepoint", &mut out);
     totals.waits.show("times away", &mut out);
-    by_type("shared objects destroyed", &totals.died_by_type, &mut out);
-    by_type("waited for", &totals.contended_by_type, &mut out);
-    by_type(
-        "atomic changes of counts (about)",
-        &totals.counted,
-        &mut out,
-    );
-    by_type("counts that were fought over", &totals.fought, &mut out);
+    for (text, what) in [
+        ("destroyed at once", What::AtOnce),
+        ("destroyed after a handshake", What::AfterHandshake),
+        ("locks taken", What::Lock),
+        ("locks that another thread had", What::Contended),
+        ("atomic changes of counts", What::Change),
+    ] {
+        let numbers = by_name.iter().map(|(name, n)| (name, n.of(what)));
+        by_type(text, numbers, &mut out);
+    }
+    let fought = totals.fought.iter().map(|(name, n)| (name, *n));
+    by_type("counts that were fought over", fought, &mut out);
     out
 }
 
-fn by_type(what: &str, map: &ByType, out: &mut String) {
-    let mut all: Vec<_> = map.iter().collect();
-    all.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+fn by_type<'a>(what: &str, numbers: impl Iterator<Item = (&'a String, u64)>, out: &mut String) {
+    let mut all: Vec<_> = numbers.filter(|(_, n)| *n > 0).collect();
+    all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     if !all.is_empty() {
         let _ = writeln!(out, "{what}, by type:");
     }

@@ -14,7 +14,8 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::*};
 use std::sync::{LazyLock, OnceLock};
-use weft_threads::{Payload, Peer, World, breaker_bits};
+use weft_threads::roster::{self, Place};
+use weft_threads::{Payload, Peer, RawLock, World, breaker_bits};
 
 /// What the other threads know of a thread: where its state lies, to flush its registers while it is held.
 pub struct ThreadPayload {
@@ -162,6 +163,11 @@ impl Drop for Registers {
 #[derive(Default)]
 pub struct Stats {
     pub published: Cell<u64>,
+    /// While somebody counts: see `tally.rs`.
+    pub(crate) tally: UnsafeCell<crate::tally::Tally>,
+    pub(crate) changes: Cell<u32>,
+    pub(crate) tried: Cell<u64>,
+    pub(crate) awaited: Cell<u64>,
     pub collections: Cell<u64>,
     pub collected: Cell<u64>,
 }
@@ -174,7 +180,8 @@ pub struct Thread {
     breaker: *const AtomicU32,
     tag: Cell<u16>,
     pub(crate) destroying: Cell<u32>,
-    /// Of the locks that it takes over.
+    /// What it is called in the locks that it takes, and its pace.
+    pub(crate) lock_name: Cell<u8>,
     pub pace: weft_threads::Pace,
     /// The layers above rely on some objects being this thread's alone: see [`before_publishing`].
     pub relying: Cell<bool>,
@@ -192,13 +199,15 @@ pub struct Thread {
     pub(crate) serving: UnsafeCell<Vec<VecDeque<Pending>>>,
     pub(crate) waiting: UnsafeCell<Waiting>,
     pub(crate) batches: UnsafeCell<VecDeque<Batch>>,
-    /// What it has changed of counts that are fought over; and how many shared counts it has changed otherwise.
+    /// What it has changed of counts that are fought over; and how many shared counts it may change otherwise before one is looked at.
     pub(crate) ledger: weft_threads::ledger::Ledger,
-    pub(crate) count_changes: Cell<u32>,
+    pub(crate) unlooked: Cell<u32>,
     /// It waits to be told that all have answered.
     pub(crate) asked: Cell<bool>,
     pub gc: crate::collect::GcState,
     pub stats: Stats,
+    /// By which handlers of signals find it, while it runs.
+    place: Cell<Option<&'static Place>>,
     /// When it began to run, if anybody asks.
     born: Cell<Option<crate::stats::Span>>,
     peer: Arc<State>,
@@ -247,7 +256,9 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         && cfg!(not(feature = "gil"))
     {
         t.rely_no_more();
+        crate::stats::all_shared(t);
         t.tag.set(WORLD.retag(&t.peer)?);
+        t.lock_name.set(RawLock::name(t.tag.get()));
     }
     let regs = Registers::new(registers)?;
     let peer = WORLD.join(|_| ThreadPayload {
@@ -257,11 +268,17 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
     })?;
     // In the GIL build every object is local to every thread: one tag for all.
     let tag = if cfg!(feature = "gil") { 1 } else { peer.tag() };
+    let counting = crate::stats::counting();
+    let pace = weft_threads::Pace::new();
+    if counting {
+        pace.tell_each();
+    }
     let thread = Box::new(Thread {
         breaker: peer.breaker(),
         tag: Cell::new(tag),
         destroying: Cell::new(0),
-        pace: weft_threads::Pace::new(),
+        lock_name: Cell::new(RawLock::name(tag)),
+        pace,
         relying: Cell::new(false),
         regs,
         loop_stack: Cell::new(usize::MAX),
@@ -274,10 +291,11 @@ pub fn spawn_state(starter: Option<&Thread>, registers: usize) -> Option<Box<Thr
         waiting: UnsafeCell::default(),
         batches: UnsafeCell::default(),
         ledger: Default::default(),
-        count_changes: Cell::new(0),
+        unlooked: Cell::new(if counting { 1 } else { crate::fought::LOOKS }),
         asked: Cell::new(false),
         gc: Default::default(),
         stats: Stats::default(),
+        place: Cell::new(None),
         born: Cell::new(None),
         peer,
         _pin: PhantomPinned,
@@ -324,12 +342,16 @@ impl Thread {
         self.born.set(crate::stats::begin());
         self.peer.payload().find_clock();
         CURRENT.set(self);
+        self.place.set(Some(roster::enter()));
         self.attach();
     }
 
     /// Ends the thread: publishes what is left of its objects, leaves its pages, candidates and finalizers to others. The thread
     /// must hold no handle any more.
     pub fn leave(self: Box<Self>) {
+        if let Some(place) = self.place.take() {
+            place.leave();
+        }
         self.bequeath();
         if let Some(span) = self.born.take() {
             span.ran(&self);
@@ -426,6 +448,22 @@ impl Thread {
         r
     }
 
+    /// Runs `f` attached, in the midst of what [`Thread::blocking`] runs on the calling thread: for native code that calls back.
+    /// Waits while the world stands still.
+    ///
+    /// # Safety
+    /// The calling thread is away, in the `f` of its `blocking`, which does not use its `Thread` itself meanwhile.
+    pub unsafe fn back<R>(f: impl FnOnce(&mut Thread) -> R) -> R {
+        // SAFETY: the state of the calling thread, which has entered. Whoever called `blocking` has lent it exclusively, and does not
+        // touch it until that returns: by the caller's promise this is the only use meanwhile.
+        let t = unsafe { &mut *CURRENT.get() };
+        debug_assert!(!t.peer.is_attached());
+        t.attach();
+        let r = f(t);
+        t.detach();
+        r
+    }
+
     /// Serves what concerns memory and threads: stops, handshakes, settling, handing over the GIL. Gives the other bits
     /// that are raised.
     pub fn safepoint(&mut self) -> u32 {
@@ -465,6 +503,9 @@ pub fn fork<R>(t: &Thread, fork: impl FnOnce() -> R, in_child: impl Fn(&R) -> bo
         let result = WORLD.fork(&t.peer, fork, &in_child);
         if in_child(&result) {
             t.peer.payload().find_clock();
+            if let Some(place) = t.place.get() {
+                place.stay_alone();
+            }
             for peer in stopped.peers() {
                 let gone = peer.payload().thread.load(Acquire);
                 if !Arc::ptr_eq(peer, &t.peer) && !gone.is_null() {

@@ -3,8 +3,9 @@
 //! The table (`weak_table.rs`) orders upgrading against destruction: it fails if the object has been settled dead. Model:
 //! `loom-tests/tests/weakref.rs`.
 
-use crate::header::{Flags, Header, IMMORTAL, SHARED, TypeFlags};
+use crate::header::{Flags, Header, SHARED, TypeFlags};
 use crate::obj::Obj;
+use crate::tally::{self, What};
 use crate::thread::Thread;
 use crate::weak_table::{Weak, WeakTable};
 use std::sync::LazyLock;
@@ -114,7 +115,11 @@ fn counted_up(t: &Thread, h: &Header) -> bool {
         crate::count::inc(t, h.value());
         return true;
     }
-    h.owner.load(Relaxed) == IMMORTAL || weft_threads::count::try_increment(&h.count)
+    if h.is_immortal() {
+        return true;
+    }
+    tally::note(t, h, What::Change);
+    weft_threads::count::try_increment(&h.count)
 }
 
 /// Whether the referent is gone (or dying), without counting.

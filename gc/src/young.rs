@@ -16,6 +16,7 @@ use crate::spread::Spread;
 use crate::thread::Thread;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::null_mut;
+use weft_threads::count::is_fought;
 
 /// Container bytes that a thread makes before its first collection.
 const FIRST: usize = 1 << 20;
@@ -37,15 +38,11 @@ impl Seen {
         self.twice
     }
 
-    /// A collection looks at the block.
+    /// A collection looks at blocks with objects, and at free ones.
     #[inline]
-    pub(crate) fn see(&mut self, bit: u64, is_free: bool) {
-        if is_free {
-            (self.once, self.twice) = (self.once & !bit, self.twice & !bit);
-        } else {
-            self.twice |= self.once & bit;
-            self.once |= bit;
-        }
+    pub(crate) fn see(&mut self, objects: u64, free: u64) {
+        self.twice = (self.twice | self.once & objects) & !free;
+        self.once = (self.once | objects) & !free;
     }
 }
 
@@ -106,7 +103,7 @@ impl Age {
         // SAFETY: the caller's promise.
         let seen = unsafe { &mut *self.seen.get() };
         if let Some(seen) = seen.get_mut(block / 64) {
-            seen.see(1 << (block % 64), true);
+            seen.see(0, 1 << (block % 64));
         }
     }
 
@@ -119,15 +116,17 @@ impl Age {
         self.alive.replace(alive)
     }
 
-    /// A collection frees the block, of so many bytes.
+    /// A collection frees these blocks, of so many bytes each.
     ///
     /// # Safety
     /// As for `unsee`.
-    #[inline]
-    pub(crate) unsafe fn lose(&self, block: usize, bytes: usize) {
-        self.alive.set(self.alive.get().saturating_sub(bytes));
-        // SAFETY: the caller's promise.
-        unsafe { self.unsee(block) };
+    unsafe fn lose(&self, page: *const Page, blocks: &[*mut Header], bytes: usize) {
+        let alive = self.alive.get();
+        self.alive.set(alive.saturating_sub(blocks.len() * bytes));
+        for &p in blocks {
+            // SAFETY: the caller's promise.
+            unsafe { self.unsee(block_index(page, p)) };
+        }
     }
 
     /// Its shelved blocks are nowhere any more, but say that they are free.
@@ -256,21 +255,34 @@ impl Heap {
         }
     }
 
-    /// As [`Heap::free`], of what a collector has found.
+    /// As [`Heap::free`], of what a collector has found on one page. How many bytes that is.
     ///
     /// # Safety
     /// As there.
-    pub(crate) unsafe fn shelve(&self, p: *mut Header) {
-        let page = page_of(p);
-        // SAFETY: the caller's promise; blocks of this heap's pages are this thread's to hand out.
+    pub(crate) unsafe fn shelve(&self, found: &[*mut Header]) -> usize {
+        let page = page_of(found[0]);
+        // SAFETY: the caller's promise; blocks of this heap's pages are this thread's to hand out. What a page knows of its blocks is this
+        // thread's to change, or the world is stopped.
         unsafe {
-            if !self.owns(page) {
-                return self.free(p);
+            debug_assert!(
+                !found.iter().any(|&p| is_fought(&(*p).count)),
+                "peace is still to be made"
+            );
+            let (size, age) = ((*page).block_size(), &(*page).age);
+            age.lose(page, found, size);
+            if self.owns(page) {
+                let mut shelf = age.shelf.get();
+                for &p in found {
+                    hide(p, size);
+                    (*p.cast::<Free>()).set_next(shelf, OWN);
+                    shelf = p.cast();
+                }
+                self.put_on_shelf(page, shelf, age.shelved.get() + found.len() as u32);
+            } else {
+                found.iter().for_each(|&p| self.free(p));
             }
-            hide(p, (*page).block_size());
-            let (block, age) = (p.cast::<Free>(), &(*page).age);
-            (*block).set_next(age.shelf.get(), OWN);
-            self.put_on_shelf(page, block, age.shelved.get() + 1);
+            crate::tally::collected(found.len());
+            found.len() * size
         }
     }
 

@@ -19,7 +19,7 @@ type Unlock = fn(&RawLock);
 impl Guarded {
     /// As the thread of this tag.
     fn add(&self, tag: u16, unlock: Unlock) {
-        self.lock.lock_by(tag, &Pace::new(), || ());
+        self.lock.lock_by(RawLock::name(tag), &Pace::new(), || ());
         self.value.set(self.value.get() + 1);
         unlock(&self.lock);
     }

@@ -4,6 +4,7 @@ use crate::prelude::*;
 use std::sync::Arc;
 
 pub mod item;
+pub mod lender;
 
 /// Shape of a view that is not just a row of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -347,6 +347,16 @@ impl Code {
         }
     }
 
+    /// The line of the instruction before this one, if it is one of the code's: for handlers of signals, at any time.
+    pub fn line_at(&self, pc: *const AtomicU64) -> Option<u32> {
+        let parts = self.body().made()?;
+        let i = (pc as usize).checked_sub(parts.instrs.as_ptr() as usize)? / 8;
+        if i > parts.instrs.len() {
+            return None;
+        }
+        parts.positions.line_near(i.saturating_sub(1))
+    }
+
     /// The line in which it begins: that of the definition. A module begins nowhere.
     pub fn start_line(&self) -> u32 {
         let name = Str::of(self.body().name.value());
@@ -677,6 +687,22 @@ fn unchanged(t: &mut Thread, code: Value, key: &str, new: Value) -> Res<()> {
     Err(t.value_error(format!("code.replace(): '{key}' cannot be replaced")))
 }
 
+/// Tells the hooks that code is made of other code, with what the new one has of these.
+#[cold]
+fn tell_new(t: &mut Thread, code: &Obj) -> Res<()> {
+    let names = "co_code co_filename co_name co_argcount co_posonlyargcount co_kwonlyargcount co_nlocals co_stacksize co_flags";
+    let mut told = Vec::new();
+    for name in names.split(' ') {
+        told.push(proto::get_attr(
+            t,
+            code.value(),
+            crate::names::get(t, name),
+        )?);
+    }
+    let told: Vec<Value> = told.iter().map(Obj::value).collect();
+    crate::audit::tell(t, "code.__new__", &told)
+}
+
 fn replace(t: &mut Thread, a: &[Value]) -> Res {
     let Some(c) = Code::of(a[0]) else {
         return Ok(Value::NONE);
@@ -730,7 +756,11 @@ fn replace(t: &mut Thread, a: &[Value]) -> Res {
             _ => unchanged(t, a[0], &key, v.value())?,
         }
     }
-    Ok(Code::new(t, head, parts).into())
+    let new = Code::new(t, head, parts);
+    if crate::audit::wanted() {
+        tell_new(t, &new)?;
+    }
+    Ok(new.into())
 }
 
 /// `code`

@@ -75,6 +75,17 @@ impl Instance {
         self.header.has_flag(INLINE)
     }
 
+    /// Calls `f` with its dict, and with the attributes that it has in slots.
+    #[inline(always)]
+    fn each_word(&self, mut f: impl FnMut(Value)) {
+        f(self.dict.get());
+        if self.is_inline() {
+            for i in 0..self.cap.load(Relaxed) as usize {
+                f(self.slot(i).get());
+            }
+        }
+    }
+
     fn get<'t>(&self, t: &'t Thread, name: &Str) -> Option<Borrowed<'t>> {
         if !self.is_inline() {
             let d = Dict::of(self.dict.get())?;
@@ -415,11 +426,22 @@ fn no_dict_error(t: &mut Thread, v: Value, name: &Str, in_class: bool) -> Raised
 pub(crate) unsafe fn traverse(h: *const Header, f: &mut dyn FnMut(Value)) {
     // SAFETY: an object of an INLINE class.
     let o = unsafe { &*(h as *const Instance) };
-    f(o.dict.get());
-    if o.is_inline() {
-        for i in 0..o.cap.load(Relaxed) as usize {
-            f(o.slot(i).get());
+    // Many words are empty, or small numbers: a call for each of them would cost collectors a tenth of their time.
+    o.each_word(|v| {
+        if v.is_ptr() {
+            f(v);
         }
+    });
+}
+
+/// Calls `f` with the attributes that are no references, if it is an instance whose traversal leaves them out.
+pub fn each_small(h: &Header, f: &mut dyn FnMut(Value)) {
+    if type_of(h.value()).has(tf::INLINE) {
+        Instance::of_unchecked(h.value()).each_word(|v| {
+            if !v.is_ptr() {
+                f(v);
+            }
+        });
     }
 }
 
@@ -595,9 +617,13 @@ fn object_format(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn object_sizeof(_t: &mut Thread, a: &[Value]) -> Res {
-    Ok(Value::int(
-        type_of(a[0]).head.basic_size.load(Relaxed) as i64
-    ))
+    let ty = type_of(a[0]);
+    let slots = match ty.has(tf::INLINE) && a[0].is_ptr() {
+        true => SLOTS_OFFSET + 8 * usize::from(Instance::of_unchecked(a[0]).cap.load(Relaxed)),
+        false => 0,
+    };
+    let fixed = ty.head.basic_size.load(Relaxed) as usize;
+    Ok(Value::int(fixed.max(slots) as i64))
 }
 
 fn object_reduce(t: &mut Thread, a: &[Value]) -> Res {

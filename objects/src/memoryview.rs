@@ -4,6 +4,7 @@
 //! released. Shape and format of a view never change.
 
 use crate::buffer::item::{Bad, Item};
+use crate::buffer::lender::Lender;
 use crate::buffer::{self, Buffer, Layout, ReleaseFn};
 use crate::bytes::Bytes;
 use crate::prelude::*;
@@ -40,6 +41,8 @@ pub struct MemoryView {
     layout: *const Layout,
     readonly: bool,
     released: AtomicBool,
+    /// No further views may be made of it.
+    restricted: AtomicBool,
     /// Buffers that others hold of this view.
     exports: AtomicUsize,
     /// 0: not computed yet.
@@ -121,6 +124,30 @@ impl MemoryView {
         crate::cast_exact(v, &MEMORYVIEW)
     }
 
+    /// Whether it has been released.
+    pub fn is_released(&self) -> bool {
+        self.released.load(Acquire)
+    }
+
+    /// Whether it is a view of what this object itself exports.
+    pub fn is_of(&self, owner: Value) -> bool {
+        let exporter = self.managed().exporter.get();
+        !exporter.is_null() && exporter.same(owner)
+    }
+
+    /// Has no further views made of it.
+    pub fn restrict(&self) {
+        self.restricted.store(true, Release);
+    }
+
+    /// ValueError if no view may be made of it.
+    fn check_free(&self, t: &mut Thread) -> Res<()> {
+        match self.restricted.load(Acquire) {
+            true => Err(t.value_error("cannot create new view on restricted memoryview")),
+            false => Ok(()),
+        }
+    }
+
     fn this<'a>(v: Value) -> &'a MemoryView {
         debug_assert!(Self::of(v).is_some());
         // SAFETY: methods and slots of memoryview are called with instances only.
@@ -183,6 +210,7 @@ impl MemoryView {
 
     /// Another view of the same memory.
     fn view(&self, t: &mut Thread, ptr: *mut u8, layout: Arc<Layout>, readonly: bool) -> Res<Obj> {
+        self.check_free(t)?;
         let managed = self.open(t, |t| {
             self.managed().views.fetch_add(1, AcqRel);
             Obj::new(t, self.managed.get())
@@ -300,7 +328,10 @@ impl MemoryView {
     }
 
     /// Gives the buffer back, unless others hold buffers of this view.
-    fn release(&self, t: &mut Thread) -> Res<()> {
+    ///
+    /// # Errors
+    /// BufferError.
+    pub fn release(&self, t: &mut Thread) -> Res<()> {
         let n = {
             let t = &*t;
             let _mine = lock(t, &self.header);
@@ -331,14 +362,16 @@ impl MemoryView {
 /// meanwhile.
 pub(crate) fn root(v: Value) -> Value {
     let mut v = v;
-    while let Some(m) = MemoryView::of(v) {
-        let exporter = m.managed().exporter.get();
-        if exporter.is_null() {
-            break;
+    loop {
+        let next = match MemoryView::of(v) {
+            Some(m) => m.managed().exporter.get(),
+            None => Lender::of(v).map_or(Value::NULL, Lender::view),
+        };
+        if next.is_null() {
+            return v;
         }
-        v = exporter;
+        v = next;
     }
-    v
 }
 
 unsafe fn traverse_managed(h: *const Header, f: &mut dyn FnMut(Value)) {
@@ -414,6 +447,7 @@ pub static MEMORYVIEW: Type = Type::builtin(
 fn export(t: &mut Thread, v: Value, writable: bool) -> Res<Buffer> {
     let m = MemoryView::this(v);
     m.check(t)?;
+    m.check_free(t)?;
     if writable && m.readonly {
         return Err(t.raise(
             &errors::BUFFER_ERROR,

@@ -521,7 +521,7 @@ pub fn is_sequence(t: &Thread, v: Value) -> bool {
     let ty = type_of(v);
     let _ = t;
     ty.slots.get_item.is_set()
-        && (ty.is_heap() || ty.slots.len.is_set())
+        && (ty.is_heap() || ty.slots.len.is_set() && !ty.has(tf::NO_SEQUENCE))
         && Dict::of(v).is_none()
         && Type::of(v).is_none()
         && !ty.is(&crate::mappingproxy::MAPPINGPROXY)
@@ -531,8 +531,9 @@ pub fn is_sequence(t: &Thread, v: Value) -> bool {
 #[inline]
 pub fn next(t: &mut Thread, it: Value) -> Res<Option<Obj>> {
     let v = next_value(t, it)?;
-    memory::check(t)?;
-    Ok(if v.is_null() { None } else { Some(Obj::own(v)) })
+    let item = if v.is_null() { None } else { Some(Obj::own(v)) };
+    crate::runtime::poll_in_loop(t)?;
+    Ok(item)
 }
 
 /// As [`next`]: a register word, NULL at the end.
@@ -700,7 +701,8 @@ pub fn contains(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
 
 pub(crate) fn contains_by_iteration(t: &mut Thread, v: Value, item: Value) -> Res<bool> {
     let ty = type_of(v);
-    if !ty.slots.iter.is_set() && !ty.slots.get_item.is_set() {
+    let subscripted = ty.slots.get_item.is_set() && !ty.has(tf::NO_SEQUENCE);
+    if !ty.slots.iter.is_set() && !subscripted {
         let msg = format!(
             "argument of type '{}' is not a container or iterable",
             ty.name()

@@ -158,6 +158,10 @@ impl Vm {
         self.reveal();
         self.frames
     }
+    /// Where the outermost frame's record is, for handlers of signals, which know of records that are missing.
+    pub fn records(&self) -> *mut Frame {
+        self.frames
+    }
     /// Where the record of the outermost frame is that code in this interpreter may see.
     pub fn floor(&self) -> *mut Frame {
         self.reveal();
@@ -694,6 +698,18 @@ pub fn safepoint(t: &mut Thread) -> Res<()> {
     if bits & breaker_bits::GC != 0 {
         weft_gc::collect_if_due(t);
     }
+    raised_from_outside(t, bits)?;
+    // After signals: what their handlers raise inside a finalizer nobody can catch.
+    if t.has_pending() {
+        run_pending(t);
+    } else {
+        t.peer().take(breaker_bits::FINALIZERS);
+    }
+    Ok(())
+}
+
+/// What others make the thread raise: refused memory, signals, exceptions that are sent to it.
+fn raised_from_outside(t: &mut Thread, bits: u32) -> Res<()> {
     crate::memory::check(t)?;
     if bits & breaker_bits::SIGNAL != 0 {
         check_signals(t)?;
@@ -706,13 +722,39 @@ pub fn safepoint(t: &mut Thread) -> Res<()> {
             return Err(errors::raise_class_or_instance(t, exc.value(), None));
         }
     }
-    // After signals: what their handlers raise inside a finalizer nobody can catch.
-    if t.has_pending() {
-        run_pending(t);
-    } else {
-        t.peer().take(breaker_bits::FINALIZERS);
-    }
     Ok(())
+}
+
+/// What is served within loops of native code. In the GIL build that keeps the lock, so that a native operation is one step there.
+const IN_LOOPS: u32 = if cfg!(feature = "gil") {
+    breaker_bits::MEMORY
+} else {
+    breaker_bits::MEMORY
+        | breaker_bits::STOP
+        | breaker_bits::HANDSHAKE
+        | breaker_bits::SIGNAL
+        | breaker_bits::ASYNC_EXC
+};
+
+/// For loops in native code that may go on for as long as a program likes: serves what others wait for (I8), but neither collects nor runs
+/// finalizers, which native code need not expect.
+///
+/// # Errors
+/// MemoryError, if memory has been refused to the thread; what handlers of signals raise; what has been sent to the thread.
+#[inline(always)]
+pub fn poll_in_loop(t: &mut Thread) -> Res<()> {
+    if t.peer().breaker().load(Relaxed) & IN_LOOPS != 0 {
+        serve_in_loop(t)
+    } else {
+        Ok(())
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn serve_in_loop(t: &mut Thread) -> Res<()> {
+    let bits = t.safepoint();
+    raised_from_outside(t, bits)
 }
 
 /// Prints an exception that nobody can catch, through `sys.unraisablehook`.
@@ -1013,6 +1055,7 @@ pub fn ready_types(t: &Thread) {
         &memoryview::MEMORYVIEW,
         &memoryview::MANAGED,
         &memoryview::methods::MEMORY_ITERATOR,
+        &crate::buffer::lender::LENDER,
         &dict::DICT,
         &tuple::TUPLE,
         &list::LIST,

@@ -227,22 +227,63 @@ fn slot_in_place<const OP: u8>(t: &mut Thread, a: Value, b: Value) -> Res {
     or_not_implemented(t, a, name, &[b])
 }
 
+/// What `__add__` and the like take: `__pow__` alone may be given a modulus.
+const fn operand_sig(op: BinOp) -> Sig {
+    match op {
+        BinOp::Pow => Sig::of("($self, value, mod=None, /)"),
+        _ => Sig::of("($self, value, /)"),
+    }
+}
+
+/// Calls a binary slot that `this` has or inherits; with a modulus, what that class has for three operands.
+///
+/// # Safety
+/// `p` came from such a slot.
+#[inline]
+unsafe fn wrapped_binary(
+    t: &mut Thread,
+    p: *const (),
+    this: Value,
+    [a, b]: [Value; 2],
+    modulus: Option<&Value>,
+) -> Res {
+    if let Some(&m) = modulus.filter(|m| !m.is_none() && !m.is_null()) {
+        return match ternary_beside(p, type_of(this)) {
+            Some(f) => f(t, a, b, m),
+            None => Ok(Value::NOT_IMPLEMENTED),
+        };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { func::<slots::BinaryFn>(p)(t, a, b) }
+}
+
+/// `pow` of three operands as the built-in class has it whose `**` is `p`: `ty` or a base.
+#[cold]
+fn ternary_beside(p: *const (), ty: &Type) -> Option<slots::TernaryFn> {
+    ty.mro_tuple()?.values().iter().find_map(|base| {
+        let base = Type::of_unchecked(*base);
+        let f = base.slots.pow3.get()?;
+        let own = std::ptr::fn_addr_eq(f, slot_pow3 as slots::TernaryFn);
+        (!own && raw(&base.slots.binary[BinOp::Pow as usize]) == p).then_some(f)
+    })
+}
+
 macro_rules! binary_slots {
     ($($name:literal, $rname:literal, $iname:literal, $op:ident;)*) => {
         const BINARY: &[SlotDef] = &[$(SlotDef {
             name: $name,
-            sig: Sig::of("($self, value, /)"),
+            sig: operand_sig(BinOp::$op),
             get: |s| raw(&s.binary[BinOp::$op as usize]),
             set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
-            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[0], a[1]) },
+            wrap: |t, p, a| unsafe { wrapped_binary(t, p, a[0], [a[0], a[1]], a.get(2)) },
         }, SlotDef {
             name: $rname,
-            sig: Sig::of("($self, value, /)"),
+            sig: operand_sig(BinOp::$op),
             get: |s| raw(&s.binary[BinOp::$op as usize]),
             set: |s, to| put(&s.binary[BinOp::$op as usize], to, slot_binary::<{ BinOp::$op as u8 }> as slots::BinaryFn),
             // SAFETY: `p` came from this slot.
-            wrap: |t, p, a| unsafe { func::<slots::BinaryFn>(p)(t, a[1], a[0]) },
+            wrap: |t, p, a| unsafe { wrapped_binary(t, p, a[0], [a[1], a[0]], a.get(2)) },
         }),*];
         const IN_PLACE: &[SlotDef] = &[$(SlotDef {
             name: $iname,
@@ -565,11 +606,21 @@ fn slot_pow3(t: &mut Thread, a: Value, b: Value, c: Value) -> Res {
 fn slot_buffer(t: &mut Thread, v: Value, writable: bool) -> Res<crate::buffer::Buffer> {
     let name = crate::id!(t, "__buffer__");
     let flags = Value::int(if writable { 1 } else { 0 });
+    let is_native = |t: &Thread, name: &Str| {
+        let found = type_of(v).lookup(t, name);
+        found.map(|f| WrapperDescr::of(f.value()).is_some())
+    };
+    let native = is_native(t, name) == Some(true);
     let view = must(t, v, name, &[flags])?;
     if !crate::memoryview::is_memoryview(view.value()) {
         return Err(t.type_error("__buffer__ returned non-memoryview object".into()));
     }
-    crate::buffer::get_any(t, view.value(), writable)
+    let b = crate::buffer::get_any(t, view.value(), writable)?;
+    let to_tell = is_native(t, crate::id!(t, "__release_buffer__")) == Some(false);
+    Ok(match to_tell {
+        true => crate::buffer::lender::Lender::lend(t, b, v, &view, native),
+        false => b,
+    })
 }
 
 fn wrap_hash(t: &mut Thread, p: *const (), a: &[Value]) -> Res {
@@ -835,6 +886,14 @@ const OTHERS: &[SlotDef] = &[
             Ok(crate::memoryview::from_buffer(t, b).into())
         },
     },
+    SlotDef {
+        name: "__release_buffer__",
+        sig: Sig::of("($self, buffer, /)"),
+        get: |s| raw(&s.buffer),
+        // What a class's own does is up to the slot for `__buffer__`.
+        set: |_, _| {},
+        wrap: |t, _, a| crate::buffer::lender::release_builtin(t, a[0], a[1]),
+    },
 ];
 
 /// Splits the bound `*args, **kwargs` of a wrapper again.
@@ -1061,6 +1120,15 @@ fn set_slot(t: &Thread, ty: &Type, def: &'static SlotDef) {
             ty.slots.pow3.set(Some(slot_pow3));
         }
     }
+    if matches!(def.name, "__buffer__" | "__release_buffer__") {
+        let python = |name: &str| {
+            let found = ty.lookup_uncached(t, crate::names::get(t, name));
+            found.map(|d| !d.value().is_none() && WrapperDescr::of(d.value()).is_none())
+        };
+        if python("__buffer__").is_some() && python("__release_buffer__") == Some(true) {
+            ty.slots.buffer.set(Some(slot_buffer));
+        }
+    }
     if def.name == "__del__" {
         crate::type_new::note_finalizer(ty);
     }
@@ -1196,9 +1264,13 @@ impl WrapperDescr {
         }
         let given = args.pos();
         if given.len() < min || given.len() > max {
-            let (want, got) = (min - 1, given.len() - 1);
-            let s = if want == 1 { "" } else { "s" };
-            return Err(t.type_error(format!("expected {want} argument{s}, got {got}")));
+            let (want, most, got) = (min - 1, max - 1, given.len() - 1);
+            let want = match most {
+                _ if most > want => format!("{want} or {most} arguments"),
+                1 => "1 argument".to_owned(),
+                _ => format!("{want} arguments"),
+            };
+            return Err(t.type_error(format!("expected {want}, got {got}")));
         }
         let mut padded = [Value::NULL; 8];
         padded[..given.len()].copy_from_slice(given);

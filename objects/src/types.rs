@@ -46,8 +46,10 @@ pub mod type_flags {
     pub const HAS_DESCR_SET: u32 = 65536;
     /// Weak references to instances are not possible.
     pub const NO_WEAKREF: u32 = 131072;
+    /// A built-in type that has a length and is subscripted, but is no sequence: it cannot be iterated.
+    pub const NO_SEQUENCE: u32 = 262144;
     /// Its `__init__` does but look at the arguments, as its `__new__` has done.
-    pub const NEW_CHECKS: u32 = 262144;
+    pub const NEW_CHECKS: u32 = 524288;
 }
 use type_flags as tf;
 

@@ -220,14 +220,7 @@ fn get(t: &mut Thread, q: Value, block: bool, timeout: Value) -> Res {
     let deadline = match timeout {
         v if v.is_null() || v.is_none() => None,
         v => {
-            let n = match nanos(t, v) {
-                Ok(n) => n,
-                Err(e) if !t.exc_matches(&errors::OVERFLOW_ERROR) => return Err(e),
-                Err(_) => {
-                    t.clear_exc();
-                    return Err(t.overflow_error("timeout value is too large"));
-                }
-            };
+            let n = nanos(t, v)?;
             if n < 0 {
                 return Err(t.value_error("'timeout' must be a non-negative number"));
             }

@@ -105,6 +105,7 @@ fn sethostname(t: &mut Thread, a: &[Value]) -> Res {
         Some(s) => s.as_bytes().to_vec(),
         None => weft_objects::buffer::with_bytes(t, a[0], <[u8]>::to_vec)?,
     };
+    audit::tell(t, "socket.sethostname", &[a[0]])?;
     // SAFETY: so many bytes.
     if unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) } < 0 {
         return Err(t.os_error(support::errno(), None));

@@ -72,14 +72,7 @@ fn wait_args(t: &mut Thread, blocking: Value, timeout: Value) -> Res<Option<Opti
     let ns = match timeout {
         v if v.is_null() => -1_000_000_000,
         v if v == Value::int(-1) => -1_000_000_000,
-        v => match support::nanos(t, v) {
-            Ok(ns) => ns,
-            Err(e) if !t.exc_matches(&errors::OVERFLOW_ERROR) => return Err(e),
-            Err(_) => {
-                t.clear_exc();
-                return Err(t.overflow_error("timestamp too large to convert to C PyTime_t"));
-            }
-        },
+        v => support::nanos(t, v)?,
     };
     let unset = ns == -1_000_000_000;
     if !blocking {
@@ -530,7 +523,7 @@ fn handle_set_done(t: &mut Thread, a: &[Value]) -> Res {
 
 fn handle_repr(t: &mut Thread, v: Value) -> Res {
     let s = format!(
-        "<{} object: ident={}>",
+        "<_thread.{} object: ident={}>",
         type_of(v).name(),
         state_of(v).ident.load(Relaxed)
     );
@@ -581,6 +574,7 @@ fn start(t: &mut Thread, func: Value, args: Value, kwargs: Value, s: &Arc<State>
     // Zero: the runtime's own choice.
     let size = STACK_SIZE.load(Relaxed);
     let body = move |t: &mut Thread| {
+        let _stack = crate::faulthandler::HandlerStack::wanted();
         state.ident.store(ident(), Relaxed);
         RUNNING.of(t).fetch_add(1, Relaxed);
         run(t, func, args, kwargs);
@@ -715,7 +709,11 @@ pub fn shutdown(t: &mut Thread) -> Res<()> {
                 .cloned()
         };
         let Some(s) = next else { return Ok(()) };
-        join(t, &s, None)?;
+        if join(t, &s, None).is_err() {
+            let what = "Exception ignored while joining a thread in _thread._shutdown()";
+            runtime::unraisable(t, what, None);
+            return Ok(());
+        }
         AWAITED.of(t).lock().retain(|other| !Arc::ptr_eq(other, &s));
     }
 }
@@ -765,17 +763,15 @@ fn make_thread_handle(t: &mut Thread, a: &[Value]) -> Res {
 }
 
 fn stack_size(t: &mut Thread, a: &[Value]) -> Res {
-    let old = STACK_SIZE.load(Relaxed);
-    if !a[0].is_null() {
-        let n = proto::index_i64(t, a[0])?;
-        if n < 0 {
-            return Err(t.value_error("size must be 0 or a positive value"));
-        }
-        if n != 0 && n < 32 * 1024 {
-            return Err(t.value_error(format!("size not valid: {n} bytes")));
-        }
-        STACK_SIZE.store(n as usize, Relaxed);
+    const LEAST: i64 = 32 * 1024;
+    let n = match a[0] {
+        v if v.is_null() => 0,
+        v => proto::index_i64(t, v)?,
+    };
+    if n != 0 && n < LEAST {
+        return Err(t.value_error(format!("size must be at least {LEAST} bytes")));
     }
+    let old = STACK_SIZE.swap(n as usize, Relaxed);
     Ok(int::from_usize(t, old))
 }
 

@@ -5,6 +5,7 @@ use std::cell::UnsafeCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
+use weft_objects::audit;
 use weft_objects::buffer::{self, Buffer, Layout};
 use weft_objects::bytearray::ByteArray;
 use weft_objects::bytes::Bytes;
@@ -526,6 +527,7 @@ fn new(t: &mut Thread, cls: Value, args: Args<'_>) -> Res {
         let text = "The 'u' type code is deprecated and will be removed in Python 3.16";
         crate::_warnings::warn_text(t, &errors::DEPRECATION_WARNING, text, 1)?;
     }
+    audit::tell(t, "array.__new__", &[code, initial])?;
     let as_char = char::from_u32(c).unwrap_or('?');
     let code = Code::new(c);
     let is_text = c == u32::from('u') || c == u32::from('w');

@@ -1,17 +1,21 @@
-//! `faulthandler`: where the current thread is, on request or when the process dies of a signal.
+//! `faulthandler`: where all threads are, on request, after some time, or when the process gets a signal or dies of one.
 //!
-//! The handlers write what they can without allocating: the records of the frames and the texts of their code lie still while the
-//! thread that owns them is in the handler.
+//! Threads write where they are themselves, in handlers of signals ([`stack`]): the calling one, or the one at fault, and each other one
+//! when it is asked ([`others`]).
+
+mod later;
+mod others;
+mod stack;
 
 use crate::support;
+use others::Turn;
 use parking_lot::Mutex;
+use stack::{Header, Out, put_stack};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
-use std::sync::{Arc, Condvar, Mutex as StdMutex};
-use std::time::Duration;
 use weft_objects::prelude::*;
-use weft_objects::{frame, int, runtime};
+use weft_objects::{int, runtime};
 
 /// Where handlers write to, or -1: not enabled.
 static FD: AtomicI32 = AtomicI32::new(-1);
@@ -28,88 +32,65 @@ const FAULTS: [(i32, &str); 5] = [
 /// What was done about them before.
 static PREVIOUS: Mutex<Vec<(i32, libc::sigaction)>> = Mutex::new(Vec::new());
 
-/// Frames beyond this are left out.
-const DEEPEST: usize = 100;
-/// Characters of a text beyond this are left out.
-const LONGEST: usize = 500;
+/// Whether those who die show all threads, and their native code.
+static ALL: AtomicBool = AtomicBool::new(true);
+static NATIVE: AtomicBool = AtomicBool::new(false);
 
-fn put(fd: i32, bytes: &[u8]) {
-    // SAFETY: the bytes are there for the length of the call.
-    unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
-}
+/// What `errno` was, for who has been interrupted.
+struct Errno(i32);
 
-/// Writes a number without allocating.
-fn put_number(fd: i32, mut n: u64, base: u64, width: usize) {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    while n > 0 || digits.len() - at < width.max(1) {
-        at -= 1;
-        digits[at] = b"0123456789abcdef"[(n % base) as usize];
-        n /= base;
+impl Errno {
+    fn keep() -> Errno {
+        Errno(support::errno())
     }
-    put(fd, &digits[at..]);
+
+    fn restore(&self) {
+        // SAFETY: the calling thread's own place.
+        unsafe { *libc::__errno_location() = self.0 };
+    }
 }
 
-fn put_text(fd: i32, v: Value) {
-    match Str::of(v) {
-        Some(s) => {
-            let bytes = s.as_bytes();
-            put(fd, &bytes[..bytes.len().min(LONGEST)]);
-            if bytes.len() > LONGEST {
-                put(fd, b"...");
-            }
+impl Drop for Errno {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// What handlers of instructions have in hand as the place in the code (their second argument), if that is what was interrupted.
+fn pc_in_hand(context: *mut libc::c_void) -> usize {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    if !context.is_null() {
+        // SAFETY: the third argument of a handler with SA_SIGINFO.
+        let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+        return context.uc_mcontext.gregs[libc::REG_RSI as usize] as usize;
+    }
+    let _ = context;
+    0
+}
+
+/// Writes where all threads are, from within a handler: the calling one first or last.
+fn put_all(out: Out, pc: usize, first: bool) {
+    if first {
+        put_stack(out, Header::Current, pc);
+    }
+    let mut gap = first;
+    // Without a turn: this thread alone.
+    if let Some(turn) = Turn::take() {
+        gap = others::put_others(&turn, out, gap);
+    }
+    if !first {
+        if gap {
+            out.put(b"\n");
         }
-        None => put(fd, b"???"),
+        put_stack(out, Header::Current, pc);
     }
 }
 
-/// How a thread is called above its stack.
-#[derive(Clone, Copy, PartialEq)]
-enum Header {
-    /// It is the only one that is shown.
-    Only,
-    Current,
-    Other,
-}
-
-/// Writes where the thread is, which is the calling one or stands still, innermost frame first.
-fn put_stack(fd: i32, t: &Thread, header: Header) {
-    match header {
-        Header::Only => put(fd, b"Stack (most recent call first):\n"),
-        Header::Current => put(fd, b"Current thread 0x"),
-        Header::Other => put(fd, b"Thread 0x"),
-    }
-    if header != Header::Only {
-        put_number(fd, t.vm().ident, 16, 16);
-        put(fd, b" (most recent call first):\n");
-    }
-    let base = t.vm().frames_base();
-    let mut at = frame::current(t);
-    if at.is_none() {
-        put(fd, b"  <no Python frame>\n");
-    }
-    let mut depth = 0;
-    while let Some(f) = at {
-        if depth == DEEPEST {
-            put(fd, b"  ...\n");
-            break;
-        }
-        // SAFETY: a record of a frame that runs on this thread.
-        let f_ref = unsafe { &*f };
-        let body = f_ref.code().body();
-        put(fd, b"  File \"");
-        put_text(fd, body.filename.value());
-        put(fd, b"\", line ");
-        put_number(fd, u64::from(f_ref.line()), 10, 1);
-        put(fd, b" in ");
-        put_text(fd, body.name.value());
-        put(fd, b"\n");
-        depth += 1;
-        at = (f > base).then(|| f.wrapping_sub(1));
-    }
-}
-
-extern "C" fn on_fault(signum: libc::c_int) {
+extern "C" fn on_fault(
+    signum: libc::c_int,
+    _info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     let fd = FD.load(Relaxed);
     let what = FAULTS
         .iter()
@@ -123,19 +104,92 @@ extern "C" fn on_fault(signum: libc::c_int) {
         libc::sigaction(signum, &sa, std::ptr::null_mut());
     }
     if fd >= 0 {
-        put(fd, b"Fatal Python error: ");
-        put(fd, what.as_bytes());
-        put(fd, b"\n\n");
-        if let Some(t) = Thread::try_current() {
-            put_stack(fd, t, Header::Current);
+        let out = Out(fd);
+        out.put(b"Fatal Python error: ");
+        out.put(what.as_bytes());
+        out.put(b"\n\n");
+        let pc = pc_in_hand(context);
+        // What has gone wrong while it was written would go wrong again.
+        if !others::is_writing() {
+            if ALL.load(Relaxed) {
+                put_all(out, pc, true);
+            } else {
+                put_stack(out, Header::Only, pc);
+            }
+            if NATIVE.load(Relaxed) {
+                out.put(b"\n");
+                put_native_stack(out);
+            }
         }
     }
     // SAFETY: may be called in handlers.
     unsafe { libc::raise(signum) };
 }
 
-/// Starts to watch for faults, writing to `fd`.
-pub fn enable_on(fd: i32) -> Result<(), i32> {
+/// A stack for what runs when something has gone wrong in a thread: its own may be used up.
+pub struct HandlerStack(libc::stack_t);
+
+impl HandlerStack {
+    const SIZE: usize = 64 << 10;
+
+    /// One for the calling thread, if that has none.
+    fn new() -> Option<HandlerStack> {
+        // SAFETY: structures of ours; the memory is mapped for this, and stays as long as the system may use it.
+        unsafe {
+            let mut stack: libc::stack_t = std::mem::zeroed();
+            if libc::sigaltstack(std::ptr::null(), &mut stack) != 0
+                || stack.ss_flags & libc::SS_DISABLE == 0
+            {
+                return None;
+            }
+            stack.ss_sp = libc::mmap(
+                std::ptr::null_mut(),
+                Self::SIZE,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            if stack.ss_sp == libc::MAP_FAILED {
+                return None;
+            }
+            stack.ss_size = Self::SIZE;
+            stack.ss_flags = 0;
+            libc::sigaltstack(&stack, std::ptr::null_mut());
+            Some(HandlerStack(stack))
+        }
+    }
+
+    /// The same for a thread that begins, if faults are watched for.
+    pub fn wanted() -> Option<HandlerStack> {
+        if FD.load(Relaxed) < 0 {
+            return None;
+        }
+        Self::new()
+    }
+}
+
+impl Drop for HandlerStack {
+    fn drop(&mut self) {
+        self.0.ss_flags = libc::SS_DISABLE;
+        // SAFETY: the calling thread's stack, on which nothing runs now.
+        unsafe {
+            libc::sigaltstack(&self.0, std::ptr::null_mut());
+            libc::munmap(self.0.ss_sp, Self::SIZE);
+        }
+    }
+}
+
+/// Starts to watch for faults, writing to `fd` where all threads are or the one at fault, and its native code if `native`.
+pub fn enable_on(fd: i32, all: bool, native: bool) -> Result<(), i32> {
+    if native {
+        // The first time it loads what it needs, which is not for handlers.
+        native_calls(&mut [std::ptr::null_mut(); 1]);
+    }
+    ALL.store(all, Relaxed);
+    NATIVE.store(native, Relaxed);
+    // For as long as the thread lives.
+    std::mem::forget(HandlerStack::new());
     FD.store(fd, Relaxed);
     let mut previous = PREVIOUS.lock();
     if !previous.is_empty() {
@@ -146,9 +200,9 @@ pub fn enable_on(fd: i32) -> Result<(), i32> {
         unsafe {
             let mut sa: libc::sigaction = std::mem::zeroed();
             let mut old: libc::sigaction = std::mem::zeroed();
-            sa.sa_sigaction = on_fault as extern "C" fn(libc::c_int) as libc::sighandler_t;
+            sa.sa_sigaction = on_fault as extern "C" fn(_, _, _) as libc::sighandler_t;
             libc::sigemptyset(&mut sa.sa_mask);
-            sa.sa_flags = libc::SA_NODEFER | libc::SA_ONSTACK;
+            sa.sa_flags = libc::SA_NODEFER | libc::SA_ONSTACK | libc::SA_SIGINFO;
             if libc::sigaction(signum, &sa, &mut old) != 0 {
                 return Err(support::errno());
             }
@@ -189,7 +243,9 @@ fn output(t: &mut Thread, v: Value) -> Res<i32> {
 
 fn enable(t: &mut Thread, a: &[Value]) -> Res {
     let fd = output(t, a[0])?;
-    match enable_on(fd) {
+    let all = support::truth_or(t, a[1], true)?;
+    let native = support::truth_or(t, a[2], true)?;
+    match enable_on(fd, all, native) {
         Ok(()) => Ok(Value::NONE),
         Err(e) => Err(t.os_error(e, None)),
     }
@@ -209,12 +265,13 @@ fn is_enabled(_t: &mut Thread, _a: &[Value]) -> Res {
 }
 
 fn dump_traceback(t: &mut Thread, a: &[Value]) -> Res {
-    let fd = output(t, a[0])?;
+    let out = Out(output(t, a[0])?);
     let all = support::truth_or(t, a[1], true)?;
     if all {
-        put_threads(fd, t, true);
+        // Away, as others may take their time.
+        t.blocking(|| put_all(out, 0, false));
     } else {
-        put_stack(fd, t, Header::Only);
+        put_stack(out, Header::Only, 0);
     }
     Ok(Value::NONE)
 }
@@ -227,27 +284,34 @@ unsafe extern "C" {
     fn backtrace(buffer: *mut *mut libc::c_void, size: libc::c_int) -> libc::c_int;
 }
 
-/// `dump_c_stack(file)`: the calls of native code that are under way on this thread.
-fn dump_c_stack(t: &mut Thread, a: &[Value]) -> Res {
-    let fd = output(t, a[0])?;
-    put(
-        fd,
-        b"Current thread's C stack trace (most recent call first):\n",
-    );
-    let mut calls = [std::ptr::null_mut(); DEEPEST_NATIVE];
+/// The calls of native code that are under way on this thread, as many as there is room for.
+fn native_calls(calls: &mut [*mut libc::c_void]) -> usize {
     // SAFETY: the buffer has as much room.
-    let n = unsafe { backtrace(calls.as_mut_ptr(), DEEPEST_NATIVE as libc::c_int) };
-    for at in &calls[..n.max(0) as usize] {
-        put_native(fd, *at);
-    }
-    if n as usize == DEEPEST_NATIVE {
-        put(fd, b"  <truncated rest of calls>\n");
-    }
+    let n = unsafe { backtrace(calls.as_mut_ptr(), calls.len() as libc::c_int) };
+    n.max(0) as usize
+}
+
+/// `dump_c_stack(file)`
+fn dump_c_stack(t: &mut Thread, a: &[Value]) -> Res {
+    put_native_stack(Out(output(t, a[0])?));
     Ok(Value::NONE)
 }
 
+/// Writes the calls of native code that are under way on this thread.
+fn put_native_stack(out: Out) {
+    out.put(b"Current thread's C stack trace (most recent call first):\n");
+    let mut calls = [std::ptr::null_mut(); DEEPEST_NATIVE];
+    let n = native_calls(&mut calls);
+    for at in &calls[..n] {
+        put_native(out, *at);
+    }
+    if n == DEEPEST_NATIVE {
+        out.put(b"  <truncated rest of calls>\n");
+    }
+}
+
 /// Writes which file an address of native code is in, and how far behind which symbol.
-fn put_native(fd: i32, at: *mut libc::c_void) {
+fn put_native(out: Out, at: *mut libc::c_void) {
     // SAFETY: a structure of pointers, which the call fills in if it can; texts in it end with zero and stay.
     let (info, found) = unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
@@ -264,117 +328,18 @@ fn put_native(fd: i32, at: *mut libc::c_void) {
     };
     match text(info.dli_fname).filter(|_| found) {
         Some(file) => {
-            put(fd, b"  Binary file \"");
-            put(fd, file);
-            put(fd, b"\", at ");
-            put(fd, name);
-            put(fd, b"+0x");
-            put_number(fd, (at as u64).wrapping_sub(base as u64), 16, 1);
+            out.put(b"  Binary file \"");
+            out.put(file);
+            out.put(b"\", at ");
+            out.put(name);
+            out.put(b"+0x");
+            out.put_number((at as u64).wrapping_sub(base as u64), 16, 1);
         }
-        None => put(fd, b"  <unknown file>"),
+        None => out.put(b"  <unknown file>"),
     }
-    put(fd, b" [0x");
-    put_number(fd, at as u64, 16, 1);
-    put(fd, b"]\n");
-}
-
-/// Writes where all threads are, while they stand still; the calling one last, if it is wanted.
-fn put_threads(fd: i32, t: &mut Thread, current: bool) {
-    let me: &Thread = t;
-    weft_gc::world().stop(me.peer(), |stopped| {
-        let mut first = true;
-        for peer in stopped.peers() {
-            let other = peer.payload().thread();
-            if std::ptr::eq(me, other) || other.ext().is_null() || other.vm().frame_depth() == 0 {
-                continue;
-            }
-            if !std::mem::replace(&mut first, false) {
-                put(fd, b"\n");
-            }
-            put_stack(fd, other, Header::Other);
-        }
-        if current {
-            if !first {
-                put(fd, b"\n");
-            }
-            put_stack(fd, me, Header::Current);
-        }
-    });
-}
-
-// --- later ---
-
-/// A dump that is to come, and how to call it off.
-#[derive(Default)]
-struct Later {
-    cancelled: StdMutex<bool>,
-    bell: Condvar,
-}
-
-static LATER: Mutex<Option<Arc<Later>>> = Mutex::new(None);
-
-fn cancel_later() {
-    if let Some(later) = LATER.lock().take() {
-        *later.cancelled.lock().unwrap_or_else(|e| e.into_inner()) = true;
-        later.bell.notify_all();
-    }
-}
-
-impl Later {
-    /// Waits. False: it has been called off.
-    fn wait(&self, time: Duration) -> bool {
-        let cancelled = self.cancelled.lock().unwrap_or_else(|e| e.into_inner());
-        match self.bell.wait_timeout_while(cancelled, time, |off| !*off) {
-            Ok((cancelled, _)) => !*cancelled,
-            Err(_) => false,
-        }
-    }
-}
-
-fn dump_later(t: &mut Thread, a: &[Value]) -> Res {
-    let seconds = proto::as_f64(t, a[0])?;
-    let repeat = support::truth_or(t, a[1], false)?;
-    if seconds.is_nan() || seconds <= 0.0 {
-        return Err(t.value_error("timeout must be greater than 0"));
-    }
-    let Ok(time) = Duration::try_from_secs_f64(seconds) else {
-        return Err(t.raise(&errors::OVERFLOW_ERROR, "timeout value is too large"));
-    };
-    let fd = output(t, a[2])?;
-    let exit = support::truth_or(t, a[3], false)?;
-    let micros = time.as_micros();
-    let (minutes, micros) = (micros / 60_000_000, micros % 60_000_000);
-    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-    let mut header = format!("Timeout ({}:{:02}:{seconds:02}", minutes / 60, minutes % 60);
-    if micros > 0 {
-        header.push_str(&format!(".{micros:06}"));
-    }
-    header.push_str(")!\n");
-    cancel_later();
-    let later = Arc::new(Later::default());
-    *LATER.lock() = Some(later.clone());
-    let watch = move |t: &mut Thread| {
-        while t.blocking(|| later.wait(time)) {
-            put(fd, header.as_bytes());
-            put_threads(fd, t, false);
-            if exit {
-                // SAFETY: ends the process at once, as is asked for.
-                unsafe { libc::_exit(1) };
-            }
-            if !repeat {
-                break;
-            }
-        }
-    };
-    match runtime::start_thread(t, Box::new(watch), 1 << 20) {
-        Ok(_) => Ok(Value::NONE),
-        Err(_) => Err(t.runtime_error("unable to start watchdog thread")),
-    }
-}
-
-fn cancel_dump_later(_t: &mut Thread, _a: &[Value]) -> Res {
-    cancel_later();
-    Ok(Value::NONE)
+    out.put(b" [0x");
+    out.put_number(at as u64, 16, 1);
+    out.put(b"]\n");
 }
 
 // --- on signals of the user's choice ---
@@ -416,9 +381,9 @@ fn watch_action(chain: bool) -> libc::sigaction {
     // SAFETY: zero is a valid start; the structure is ours.
     unsafe {
         let mut sa: libc::sigaction = std::mem::zeroed();
-        sa.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        sa.sa_sigaction = on_signal as extern "C" fn(_, _, _) as libc::sighandler_t;
         libc::sigemptyset(&mut sa.sa_mask);
-        sa.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        sa.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO;
         if chain {
             // The signal is raised again within the handler.
             sa.sa_flags |= libc::SA_NODEFER;
@@ -427,30 +392,32 @@ fn watch_action(chain: bool) -> libc::sigaction {
     }
 }
 
-extern "C" fn on_signal(signum: libc::c_int) {
+extern "C" fn on_signal(
+    signum: libc::c_int,
+    _info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     let n = signum as usize;
     let w = &WATCHED[n];
     let fd = w.fd.load(Acquire);
     if fd < 0 {
         return;
     }
-    // SAFETY: the calling thread's own place.
-    let errno = unsafe { *libc::__errno_location() };
-    if let Some(t) = Thread::try_current() {
-        let all = w.all.load(Relaxed);
-        put_stack(fd, t, if all { Header::Current } else { Header::Only });
+    let errno = Errno::keep();
+    let (out, pc) = (Out(fd), pc_in_hand(context));
+    match w.all.load(Relaxed) {
+        true => put_all(out, pc, false),
+        false => put_stack(out, Header::Only, pc),
     }
     if w.chain.load(Relaxed) {
         // SAFETY: handlers may set actions and raise signals.
         unsafe {
             libc::sigaction(signum, before(n), std::ptr::null_mut());
-            *libc::__errno_location() = errno;
+            errno.restore();
             libc::raise(signum);
             libc::sigaction(signum, &watch_action(true), std::ptr::null_mut());
         }
     }
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() = errno };
 }
 
 /// A signal that may be registered.
@@ -510,7 +477,22 @@ fn fault(signum: i32) -> Res {
     Ok(Value::NONE)
 }
 
+/// Uses up the machine's stack.
+#[cold]
+#[inline(never)]
+fn sink(n: u64) -> u64 {
+    let room = std::hint::black_box([n; 256]);
+    match std::hint::black_box(n) {
+        u64::MAX => 0,
+        _ => sink(n + 1) + room[(n % 256) as usize],
+    }
+}
+
 static FUNCTIONS: &[NativeDef] = &[
+    NativeDef::new("_read_null", "()", |_, _| fault(libc::SIGSEGV)),
+    NativeDef::new("_stack_overflow", "()", |t, _| {
+        Ok(int::from_u64(t, sink(0)))
+    }),
     NativeDef::new("_sigsegv", "(release_gil=False, /)", |_, _| {
         fault(libc::SIGSEGV)
     }),
@@ -521,7 +503,7 @@ static FUNCTIONS: &[NativeDef] = &[
         "(file=sys.stderr, all_threads=True, c_stack=True)",
         enable,
     )
-    .doc("Enable the fault handler. Only the stack of the thread at fault is written."),
+    .doc("Enable the fault handler."),
     NativeDef::new("disable", "()", disable).doc("Disable the fault handler."),
     NativeDef::new("is_enabled", "()", is_enabled).doc("Check if the handler is enabled."),
     NativeDef::new(
@@ -535,17 +517,17 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new(
         "dump_traceback_later",
         "(timeout, repeat=False, file=sys.stderr, exit=False)",
-        dump_later,
+        later::dump_later,
     )
     .doc("Dump the traceback of all threads in timeout seconds, or each timeout seconds if repeat is True."),
-    NativeDef::new("cancel_dump_traceback_later", "()", cancel_dump_later)
+    NativeDef::new("cancel_dump_traceback_later", "()", later::cancel_dump_later)
         .doc("Cancel the previous call to dump_traceback_later()."),
     NativeDef::new(
         "register",
         "(signum, file=sys.stderr, all_threads=True, chain=False)",
         register,
     )
-    .doc("Register a handler for the signal signum: dump the traceback of the thread that gets it."),
+    .doc("Register a handler for the signal signum: dump the traceback of the current thread, or of all threads if all_threads is True, into file."),
     NativeDef::new("unregister", "(signum)", unregister)
         .doc("Unregister the handler of the signal signum registered by register()."),
 ];

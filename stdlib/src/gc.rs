@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::*};
 use weft_gc::{Flags, GcState, for_each_object, world};
 use weft_objects::audit;
 use weft_objects::frame::Frame;
+use weft_objects::instance;
 use weft_objects::int;
 use weft_objects::interpreter::PerInterpreter;
 use weft_objects::prelude::*;
@@ -176,12 +177,13 @@ fn get_objects(t: &mut Thread, a: &[Value]) -> Res {
     Ok(List::from_vec(t, found).into())
 }
 
-/// Calls `f` with each reference that the object holds. Nobody may change it meanwhile.
+/// Calls `f` with each word that the object holds. Nobody may change it meanwhile.
 fn traverse(h: &Header, f: &mut dyn FnMut(Value)) {
     if let Some(traverse) = h.ty().traverse {
         // SAFETY: an object of that type, with the world stopped.
         unsafe { traverse(h, f) };
     }
+    instance::each_small(h, f);
 }
 
 fn get_referrers(t: &mut Thread, a: &[Value]) -> Res {

@@ -28,6 +28,7 @@ pub mod _random;
 pub mod _remote_debugging;
 pub mod _signal;
 pub mod _socket;
+pub mod _sqlite3;
 pub mod _sre;
 pub mod _stat;
 pub mod _statistics;
@@ -109,6 +110,7 @@ pub static MODULES: &[(&str, Init)] = &[
     ("_sha3", _hashes::init_sha3),
     ("_signal", _signal::init),
     ("_socket", _socket::init),
+    ("_sqlite3", _sqlite3::init),
     ("_sre", _sre::init),
     ("_stat", _stat::init),
     ("_statistics", _statistics::init),

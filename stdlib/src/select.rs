@@ -76,7 +76,7 @@ fn timeout(t: &mut Thread, v: Value, unit: i64, wanted: &str) -> Res<Option<i64>
     };
     match nanos {
         Some(n) => Ok(Some(n)),
-        None => Err(t.overflow_error("timestamp too large to convert to C PyTime_t")),
+        None => Err(t.overflow_error("timestamp out of range for C PyTime_t")),
     }
 }
 

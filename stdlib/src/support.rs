@@ -369,7 +369,7 @@ pub fn retry_os(t: &mut Thread, f: impl FnMut() -> isize) -> Res<isize> {
 
 /// Seconds as nanoseconds: an int or a float, rounded away from zero as timeouts are.
 pub fn nanos(t: &mut Thread, v: Value) -> Res<i64> {
-    let too_large = "timestamp too large to convert to C PyTime_t";
+    let too_large = "timestamp out of range for C PyTime_t";
     if let Some(f) = float::as_f64(v) {
         if f.is_nan() {
             return Err(t.value_error("Invalid value NaN (not a number)"));

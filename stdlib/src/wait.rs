@@ -34,9 +34,13 @@ impl WaitLock {
     pub fn try_lock(&self, t: &Thread, alone: bool) -> bool {
         match alone && ALONE {
             true => self.0.try_lock_alone(),
-            false => self
-                .0
-                .try_lock(t.tag(), &t.pace, cfg!(not(feature = "gil"))),
+            false => {
+                if t.pace.taking() {
+                    weft_gc::stats::tried_lock(t);
+                }
+                self.0
+                    .try_lock(t.tag(), &t.pace, cfg!(not(feature = "gil")))
+            }
         }
     }
 
@@ -60,6 +64,7 @@ impl WaitLock {
     /// What a signal handler raises.
     #[cold]
     pub fn lock_slow(&self, t: &mut Thread, deadline: Option<i64>) -> Res<bool> {
+        weft_gc::stats::waits_for_lock(t);
         if cfg!(not(feature = "gil")) {
             let mut spin = weft_threads::Backoff::new();
             while spin.spin() {

@@ -44,6 +44,8 @@ pub struct Pace {
     lock: Cell<usize>,
     /// Locks taken since then.
     taken: Cell<u32>,
+    /// Somebody wants to be told of each, and so they are counted here instead.
+    told: Cell<Option<u32>>,
     /// It left it to the other first.
     left: Cell<bool>,
 }
@@ -65,14 +67,32 @@ impl Pace {
             last: Cell::new(0),
             lock: Cell::new(0),
             taken: Cell::new(0),
+            told: Cell::new(None),
             left: Cell::new(false),
         }
     }
 
-    /// A lock is about to be taken.
+    /// A lock is about to be taken. True, which may come once in a long while without that: somebody is to be told of each.
     #[inline(always)]
-    pub fn taking(&self) {
-        self.taken.set(self.taken.get().wrapping_add(1));
+    #[must_use]
+    pub fn taking(&self) -> bool {
+        let n = self.taken.get().wrapping_add(1);
+        self.taken.set(n);
+        n == 0
+    }
+
+    /// From now on [`Pace::taking`] is true each time, if it is answered with [`Pace::told`].
+    pub fn tell_each(&self) {
+        self.told.set(Some(0));
+        self.taken.set(u32::MAX);
+    }
+
+    /// It has been true.
+    pub fn told(&self) {
+        if let Some(n) = self.told.get() {
+            self.told.set(Some(n.wrapping_add(1)));
+            self.taken.set(u32::MAX);
+        }
     }
 
     /// Before taking over a lock that another thread had last: waits a while, without looking at it, if that serves both.
@@ -83,7 +103,7 @@ impl Pace {
         let mut now = start;
         let again = self.lock.replace(lock) == lock;
         let soon = start.wrapping_sub(self.last.get()) < SOON;
-        let leave = again && (soon || self.left.get() && self.taken.get() >= WORTH);
+        let leave = again && (soon || self.left.get() && self.taken() >= WORTH);
         if leave {
             while now.wrapping_sub(start) < LEFT {
                 std::hint::spin_loop();
@@ -91,8 +111,16 @@ impl Pace {
             }
         }
         self.left.set(leave);
-        self.taken.set(0);
+        match self.told.get() {
+            Some(_) => self.told.set(Some(0)),
+            None => self.taken.set(0),
+        }
         self.last.set(now);
+    }
+
+    #[cfg(not(loom))]
+    fn taken(&self) -> u32 {
+        self.told.get().unwrap_or(self.taken.get())
     }
 
     /// Time does not pass in models.

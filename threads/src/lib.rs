@@ -36,6 +36,8 @@ pub mod once;
 pub mod parker;
 pub mod peer;
 pub mod retire;
+#[cfg(not(loom))]
+pub mod roster;
 pub mod stop;
 pub mod sync;
 mod tags;

@@ -28,12 +28,6 @@ const PARKED: u8 = 2;
 /// Who had it last: 1 to 63; 0: nobody, or one who does not say.
 const LAST: u8 = 0xfc;
 
-/// A thread's name in the locks that it takes; another thread's may be the same.
-#[inline(always)]
-fn name(tag: u16) -> u8 {
-    ((tag % 63) as u8 + 1) << 2
-}
-
 /// A lock of one byte, without a guard and without an owner.
 #[derive(Debug, Default)]
 pub struct RawLock {
@@ -75,11 +69,15 @@ impl RawLock {
         }
     }
 
-    /// As [`RawLock::lock`], for the thread of this tag, at its pace. `waited` is called if somebody has it.
+    /// What the thread of this tag is called in the locks that it takes; another thread may be called the same.
+    pub fn name(tag: u16) -> u8 {
+        ((tag % 63) as u8 + 1) << 2
+    }
+
+    /// As [`RawLock::lock`], for the thread of this name, at its pace ([`Pace::taking`] has been called). `waited` is called if somebody
+    /// has it.
     #[inline(always)]
-    pub fn lock_by(&self, tag: u16, pace: &Pace, waited: impl FnOnce()) {
-        let me = name(tag);
-        pace.taking();
+    pub fn lock_by(&self, me: u8, pace: &Pace, waited: impl FnOnce()) {
         // Read first: a failed exchange would take the cache line away from whoever works with it.
         let now = self.state.load(Relaxed);
         if (now != me && now != 0)

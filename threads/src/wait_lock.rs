@@ -47,12 +47,12 @@ impl WaitLock {
         free
     }
 
-    /// Takes it for the thread of this tag if it is free, at its pace: if `yields`, it lets the one who had it last go first.
+    /// Takes it for the thread of this tag if it is free, at its pace ([`Pace::taking`] has been called): if `yields`, it lets the one who
+    /// had it last go first.
     // Acquire: pairs with the release of giving it up, which every change since has kept up by being a read-modify-write.
     #[inline(always)]
     pub fn try_lock(&self, tag: u16, pace: &Pace, yields: bool) -> bool {
         let me = u32::from(tag) << LAST;
-        pace.taking();
         let mut now = self.0.load(Relaxed);
         if now != me {
             if now & STATE != FREE {

@@ -32,10 +32,13 @@ enum Source<'a> {
     Arguments(std::slice::Iter<'a, Value>),
     List(&'a List, usize),
     Tuple(&'a Tuple, usize),
-    /// The next item, the step, how many are left.
-    Range(i64, i64, usize),
+    /// The next item, the step, how many are left of those that come without a look at what others want, and how many more.
+    Range(i64, i64, usize, usize),
     Iterator(Obj),
 }
+
+/// Items of a range that are gone through without a poll.
+const AT_ONCE: usize = 1 << 16;
 
 impl<'a> Source<'a> {
     fn new(t: &mut Thread, v: Value) -> Res<Source<'a>> {
@@ -46,7 +49,8 @@ impl<'a> Source<'a> {
             return Ok(Source::Tuple(x, 0));
         }
         if let Some((start, step, n)) = Range::of(v).and_then(Range::small) {
-            return Ok(Source::Range(start, step, n));
+            let first = n.min(AT_ONCE);
+            return Ok(Source::Range(start, step, first, n - first));
         }
         if let Some(steps) = Steps::new(t, v) {
             return Ok(Source::Steps(steps));
@@ -78,9 +82,14 @@ impl<'a> Source<'a> {
                 *i += 1;
                 (*i <= x.len()).then(|| Obj::new(t, x.get(*i - 1)))
             }
-            Source::Range(at, step, left) => {
+            Source::Range(at, step, left, more) => {
                 if *left == 0 {
-                    return Ok(None);
+                    if *more == 0 {
+                        return Ok(None);
+                    }
+                    weft_objects::runtime::poll_in_loop(t)?;
+                    *left = AT_ONCE.min(*more);
+                    *more -= *left;
                 }
                 let v = Value::int(*at);
                 *left -= 1;

@@ -57,6 +57,28 @@ impl Positions {
             Packed::Kept(b) => unpack(b),
         })
     }
+
+    /// The line of instruction `i`, or else of the last one before it that has any. Allocates nothing, and waits for nobody.
+    pub fn line_near(&self, i: usize) -> Option<u32> {
+        let known = |line: u32| (line != 0).then_some(line);
+        if let Some(all) = self.unpacked.get() {
+            let lines = all.iter().take(i + 1).rev();
+            return lines.map(|p| p.line).find_map(known);
+        }
+        let mut bytes = match &self.packed {
+            Packed::Own(b) => &**b,
+            Packed::Kept(b) => b,
+        };
+        let (mut last, mut line) = (Position::default(), None);
+        for _ in 0..=i {
+            let Some(p) = next(&mut bytes, last) else {
+                break;
+            };
+            last = p;
+            line = known(p.line).or(line);
+        }
+        line
+    }
 }
 
 impl Clone for Positions {

@@ -176,7 +176,7 @@ fn extend_from(t: &mut Thread, l: &List, iterable: Value) -> Res<()> {
             return Ok(());
         }
         l.push(t, v);
-        memory::check(t)?;
+        crate::runtime::poll_in_loop(t)?;
     }
 }
 

@@ -182,7 +182,7 @@ fn extend(t: &mut Thread, v: Value, other: Value, left: bool) -> Res<()> {
             return Ok(());
         }
         d.push(t, x, left);
-        memory::check(t)?;
+        weft_objects::runtime::poll_in_loop(t)?;
     }
 }
 

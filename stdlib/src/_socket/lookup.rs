@@ -4,6 +4,7 @@ use super::address::{Address, host_name, resolve};
 use super::{Failed, class};
 use crate::support::{self, c_int, c_int_or, int_obj};
 use std::ffi::{CStr, CString};
+use weft_objects::audit;
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
 use weft_objects::{buffer, int};
@@ -177,6 +178,7 @@ pub fn getnameinfo(t: &mut Thread, a: &[Value]) -> Res {
     if !(0..=0xfffff).contains(&flow) {
         return Err(t.overflow_error("getnameinfo(): flowinfo must be 0-1048575."));
     }
+    audit::tell(t, "socket.getnameinfo", &[a[0]])?;
     let service = c_string(t, port.to_string().into_bytes())?;
     let found = addresses(
         t,
@@ -235,6 +237,7 @@ fn c_text(t: &Thread, p: *const libc::c_char) -> Obj {
 
 pub fn gethostbyname(t: &mut Thread, a: &[Value]) -> Res {
     let name = host_name(t, a[0])?;
+    audit::tell(t, "socket.gethostbyname", &[a[0]])?;
     let address = resolve(t, &name, libc::AF_INET)?;
     Ok(address.host(t).into())
 }
@@ -355,6 +358,7 @@ fn packed_text(bytes: &[u8]) -> Option<String> {
 
 pub fn gethostbyname_ex(t: &mut Thread, a: &[Value]) -> Res {
     let name = host_name(t, a[0])?;
+    audit::tell(t, "socket.gethostbyname", &[a[0]])?;
     // Refuses what cannot be a name of this family.
     resolve(t, &name, libc::AF_INET)?;
     host_entry(t, |entry, p, n, found, error| {
@@ -365,6 +369,7 @@ pub fn gethostbyname_ex(t: &mut Thread, a: &[Value]) -> Res {
 
 pub fn gethostbyaddr(t: &mut Thread, a: &[Value]) -> Res {
     let name = host_name(t, a[0])?;
+    audit::tell(t, "socket.gethostbyaddr", &[a[0]])?;
     let address = resolve(t, &name, libc::AF_UNSPEC)?;
     let family = address.family();
     let (at, len) = match family {
@@ -396,6 +401,7 @@ fn optional_text(t: &mut Thread, v: Value, func: &str) -> Res<Option<CString>> {
 pub fn getservbyname(t: &mut Thread, a: &[Value]) -> Res {
     let name = text_arg(t, a[0], "getservbyname", 1)?;
     let protocol = optional_text(t, a[1], "getservbyname")?;
+    audit::tell(t, "socket.getservbyname", &[a[0], a[1]])?;
     let protocol = protocol.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: numbers and pointers, for which zero is a value.
     let mut entry: libc::servent = unsafe { std::mem::zeroed() };
@@ -421,6 +427,7 @@ pub fn getservbyport(t: &mut Thread, a: &[Value]) -> Res {
     let Ok(port) = u16::try_from(port) else {
         return Err(t.overflow_error("getservbyport: port must be 0-65535."));
     };
+    audit::tell(t, "socket.getservbyport", &[a[0], a[1]])?;
     let protocol = protocol.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: numbers and pointers, for which zero is a value.
     let mut entry: libc::servent = unsafe { std::mem::zeroed() };

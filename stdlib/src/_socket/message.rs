@@ -3,6 +3,7 @@
 use super::address::{Address, parse};
 use super::socket::{Socket, Wait, call, room};
 use crate::support::{c_int, c_int_or, int_obj};
+use weft_objects::audit;
 use weft_objects::buffer::{self, Buffer};
 use weft_objects::bytes::Bytes;
 use weft_objects::prelude::*;
@@ -237,6 +238,7 @@ pub fn sendmsg(t: &mut Thread, a: &[Value]) -> Res {
     } else {
         Some(parse(t, s.family(), a[4], "sendmsg")?)
     };
+    audit::tell(t, "socket.sendmsg", &[a[0], a[4]])?;
     let mut control = pack(t, &all)?;
     let mut parts = parts_of(&held);
     // SAFETY: numbers and pointers, for which zero is a value.

@@ -585,7 +585,9 @@ fn sendto(t: &mut Thread, a: &[Value]) -> Res {
         (c_int(t, a[2])?, a[3])
     };
     let b = buffer::get_bulk(t, a[1])?;
+    let given = to;
     let to = parse(t, s.family(), to, "sendto")?;
+    audit::tell(t, "socket.sendto", &[a[0], given])?;
     let (p, n, limit) = (b.ptr, b.len, s.limit());
     let n = call(t, s, Wait::Writable, limit, |fd| {
         // SAFETY: the view keeps so much memory in place; an address with its length.
