@@ -6,6 +6,7 @@ mod output;
 
 use num_traits::ToPrimitive;
 use weft_objects::module::Module;
+use weft_objects::native::Quick;
 use weft_objects::prelude::*;
 use weft_objects::text::int::{IntRef, prefixed};
 use weft_objects::types::{OBJECT, TYPE};
@@ -132,17 +133,20 @@ static FUNCTIONS: &[NativeDef] = &[
     ),
     NativeDef::new("hex", "(number, /)", |t, a| based(t, a[0], 16))
         .doc("Return the hexadecimal representation of an integer.\n\n   >>> hex(12648430)\n   '0xc0ffee'"),
-    NativeDef::new("id", "(obj, /)", |t, a| Ok(int::from_u64(t, proto::identity(a[0])))).doc(
+    NativeDef::new("id", "(obj, /)", |t, a| Ok(int::from_u64(t, proto::identity(a[0])))).quick(Quick::Id).doc(
         "Return the identity of an object.\n\nThis is guaranteed to be unique among simultaneously existing objects.\n(CPython uses the object's memory address.)",
     ),
     NativeDef::new("isinstance", "(obj, class_or_tuple, /)", |t, a| proto::is_instance(t, a[0], a[1]).map(Value::bool))
+        .quick(Quick::IsInstance)
         .doc("Return whether an object is an instance of a class or of a subclass thereof.\n\nA tuple, as in ``isinstance(x, (A, B, ...))``, may be given as the target to\ncheck against. This is equivalent to ``isinstance(x, A) or isinstance(x, B)\nor ...`` etc."),
     NativeDef::new("issubclass", "(cls, class_or_tuple, /)", |t, a| proto::is_subclass(t, a[0], a[1]).map(Value::bool))
+        .quick(Quick::IsSubclass)
         .doc("Return whether 'cls' is derived from another class or is the same class.\n\nA tuple, as in ``issubclass(x, (A, B, ...))``, may be given as the target to\ncheck against. This is equivalent to ``issubclass(x, A) or issubclass(x, B)\nor ...``."),
     NativeDef::new("iter", "(object, sentinel=<unrepresentable>, /)", iter_of).doc(
         "iter(iterable) -> iterator\niter(callable, sentinel) -> iterator\n\nGet an iterator from an object.\nIn the first form, the argument must supply its own iterator, or be a sequence.\nIn the second form, the callable is called until it returns the sentinel.",
     ),
     NativeDef::new("len", "(obj, /)", |t, a| proto::len(t, a[0]).map(|n| int::from_usize(t, n)))
+        .quick(Quick::Len)
         .doc("Return the number of items in a container."),
     NativeDef::new("next", "(iterator, default=<unrepresentable>, /)", next).doc(
         "next(iterator[, default])\n\nReturn the next item from the iterator. If default is given and the iterator\nis exhausted, it is returned instead of raising StopIteration.",
@@ -150,6 +154,7 @@ static FUNCTIONS: &[NativeDef] = &[
     NativeDef::new("oct", "(number, /)", |t, a| based(t, a[0], 8))
         .doc("Return the octal representation of an integer.\n\n   >>> oct(342391)\n   '0o1234567'"),
     NativeDef::new("ord", "(c, /)", ord)
+        .quick(Quick::Ord)
         .doc("Return the ordinal value of a character.\n\nIf the argument is a one-byte string, return the value of that byte."),
     NativeDef::new("pow", "(base, exp, mod=None)", |t, a| {
         if a[2].is_null() { proto::binary(t, BinOp::Pow, a[0], a[1]) } else { proto::pow3(t, a[0], a[1], a[2]) }

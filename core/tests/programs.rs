@@ -86,7 +86,7 @@ macro_rules! programs {
 }
 
 programs! {
-    attribute_caches calls chains consumers delegation finalization in_between in_dict names recursion reraise sharing shortcuts
+    asynchronous attribute_caches calls chains consumers delegation finalization in_between in_dict names quick recursion reraise sharing shortcuts
     slots subscripts tasks thread_safety
 }
 

@@ -71,9 +71,7 @@ impl<'a> Args<'a> {
         if n < 8 {
             let mut few = [Value::NULL; 8];
             few[0] = first;
-            for (to, v) in few[1..].iter_mut().zip(self.all) {
-                *to = *v;
-            }
+            few[1..=n].copy_from_slice(self.all);
             return f(Args::new(&few[..=n], self.names));
         }
         let mut all = Vec::with_capacity(n + 1);

@@ -106,10 +106,16 @@ fn new_step(t: &mut Thread, ty: &'static Type, g: Value, value: Value) -> Res {
 }
 
 /// At first use of an asynchronous generator: the hooks of `sys.set_asyncgen_hooks`.
+#[inline]
 fn init_hooks(t: &mut Thread, v: Value) -> Res<()> {
-    let Some(g) = Generator::of(v) else {
-        return Ok(());
-    };
+    match Generator::of(v) {
+        Some(g) if !g.hooks_inited.load(Relaxed) => first_hooks(t, v, g),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn first_hooks(t: &mut Thread, v: Value, g: &Generator) -> Res<()> {
     if g.hooks_inited.swap(true, Relaxed) {
         return Ok(());
     }
@@ -229,6 +235,61 @@ fn asend_send(t: &mut Thread, v: Value, arg: Value) -> Res<Outcome> {
         s.set_state(CLOSED);
     }
     r
+}
+
+/// The generator that a send of None into the awaitable of `asend` or `__anext__` goes on with, and what that sends to it. `None`: it is
+/// another awaitable, or its turn is not that simple.
+#[inline(always)]
+pub fn asend_target(t: &Thread, v: Value) -> Option<(Value, Value)> {
+    if !v.is_ptr() || !type_of(v).is(&ASYNC_GEN_ASEND) {
+        return None;
+    }
+    let s = step(v);
+    let g = s.agen.get();
+    if !s.header.is_local(t) || g.is_null() {
+        return None;
+    }
+    // SAFETY: `Step::agen` is an asynchronous generator, and the awaitable keeps it.
+    let busy = unsafe { &*(g.ptr() as *const Generator) }
+        .async_running
+        .load(Relaxed);
+    match s.state() {
+        INIT if !busy => Some((g, s.value.get())),
+        ITER => Some((g, Value::NONE)),
+        _ => None,
+    }
+}
+
+/// The generator of [`asend_target`] has been entered for the awaitable.
+#[inline(always)]
+pub fn asend_entered(v: Value) {
+    let s = step(v);
+    s.set_state(ITER);
+    // SAFETY: as in `asend_target`.
+    let g = unsafe { &*(s.agen.get().ptr() as *const Generator) };
+    g.async_running.store(true, Relaxed);
+}
+
+/// The generator has yielded a value itself: the awaiting is over.
+#[inline(always)]
+pub fn asend_yielded(v: Value, g: &Generator) {
+    step(v).set_state(CLOSED);
+    g.async_running.store(false, Release);
+}
+
+/// The generator, which has been entered for the awaitable, has returned, or ended by the pending exception, which then is raised where it
+/// is awaited. Gives that exception's mark.
+pub fn asend_ended(t: &mut Thread, v: Value, g: &Generator, returned: bool) -> Raised {
+    step(v).set_state(CLOSED);
+    let raised = match returned {
+        true => t.raise_args(&errors::STOP_ASYNC_ITERATION, Vec::new()),
+        false => Raised::new_unchecked(),
+    };
+    if t.exc_matches(&errors::STOP_ASYNC_ITERATION) || t.exc_matches(&errors::GENERATOR_EXIT) {
+        g.closed.store(true, Relaxed);
+    }
+    at_rest(g);
+    raised
 }
 
 fn asend_throw(t: &mut Thread, v: Value, exc: Obj) -> Res<Outcome> {

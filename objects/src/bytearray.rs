@@ -396,6 +396,20 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 
 fn set_item(t: &mut Thread, v: Value, key: Value, item: Value) -> Res<()> {
     let this = ByteArray::this(v);
+    if key.is_int()
+        && item.is_int()
+        && let Ok(b) = u8::try_from(item.as_int())
+    {
+        let i = key.as_int();
+        let done = this.with(t, |s| {
+            let i = if i < 0 { i + s.len() as i64 } else { i };
+            let place = usize::try_from(i).ok().and_then(|i| s.get_mut(i));
+            place.map(|p| *p = b).is_some()
+        });
+        if done {
+            return Ok(());
+        }
+    }
     let is_slice = crate::slice::Slice::of(key).is_some();
     if !is_slice && !item.is_null() {
         let n = this.len(t);

@@ -60,6 +60,9 @@ impl Frame {
     pub const CHAINED: u32 = 256;
     /// A generator's that native code runs item by item ([`crate::generator::Steps`]): a yield leaves it where it is.
     pub const STAYING: u32 = 128;
+    /// An asynchronous generator's that a `Send` has entered through the awaitable of `asend` or `__anext__`, which is the receiver: what
+    /// the generator yields itself ends the awaiting.
+    pub const STEP: u32 = 512;
 
     pub fn code(&self) -> &Code {
         // SAFETY: the function (or the caller of a module body) keeps the code alive while the frame runs.

@@ -530,7 +530,7 @@ impl List {
             let word = self.raw.get(i);
             if i as isize == next && gone.len() < n {
                 gone.push(Obj::from_raw(Value(word)));
-                next += step;
+                next = next.wrapping_add(step);
             } else {
                 self.raw.set(to, word);
                 to += 1;
@@ -595,7 +595,8 @@ impl List {
         Self::from_words(t, n, |_| {
             // SAFETY: between the first and the last, which are within the length; under the lock.
             let v = Value(unsafe { *words.offset(at) });
-            at += step;
+            // Behind the last one it may be anywhere.
+            at = at.wrapping_add(step);
             inc(t, v);
             v
         })

@@ -31,6 +31,24 @@ pub enum NativeKind {
     Static,
 }
 
+/// The natives that the interpreter does by itself where their arguments are of the usual types: then they run no Python, raise
+/// nothing and wait for nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Quick {
+    None,
+    Len,
+    IsInstance,
+    IsSubclass,
+    Ord,
+    Id,
+    Append,
+}
+
+impl Quick {
+    pub const COUNT: usize = Quick::Append as usize + 1;
+}
+
 /// Description of a native function.
 pub struct NativeDef {
     pub name: &'static str,
@@ -41,6 +59,7 @@ pub struct NativeDef {
     /// Called instead of `f`.
     pub raw: Option<RawFn>,
     pub kind: NativeKind,
+    pub quick: Quick,
     shape: Shape,
 }
 
@@ -54,6 +73,7 @@ impl NativeDef {
             f,
             raw: None,
             kind: NativeKind::Plain,
+            quick: Quick::None,
             shape: Shape::of(sig),
         }
     }
@@ -66,6 +86,7 @@ impl NativeDef {
             f: |_, _| Ok(Value::NONE),
             raw: Some(f),
             kind: NativeKind::Plain,
+            quick: Quick::None,
             shape: Shape::of(sig),
         }
     }
@@ -78,6 +99,7 @@ impl NativeDef {
             f,
             raw: None,
             kind: NativeKind::Class,
+            quick: Quick::None,
             shape: Shape::of(sig),
         }
     }
@@ -90,11 +112,17 @@ impl NativeDef {
             f,
             raw: None,
             kind: NativeKind::Static,
+            quick: Quick::None,
             shape: Shape::of(sig),
         }
     }
     pub const fn doc(mut self, doc: &'static str) -> NativeDef {
         self.doc = doc;
+        self
+    }
+    /// One that the interpreter knows.
+    pub const fn quick(mut self, quick: Quick) -> NativeDef {
+        self.quick = quick;
         self
     }
 }
@@ -257,6 +285,7 @@ pub struct Native {
     params: u16,
     /// A method: the first parameter is the object it is called on.
     pub method: bool,
+    pub quick: Quick,
     sig: OnceLock<Box<Signature>>,
 }
 
@@ -290,6 +319,7 @@ impl Native {
             },
             params: shape.params,
             method,
+            quick: def.quick,
             sig: OnceLock::new(),
         };
         Box::leak(Box::new(native))

@@ -317,11 +317,37 @@ fn get_item(t: &mut Thread, v: Value, key: Value) -> Res {
 }
 
 fn sliced(t: &mut Thread, r: &Range, s: &Slice) -> Res {
+    if let Some(part) = sliced_small(t, r, s) {
+        return Ok(part.into());
+    }
     let (start, step, n) = r.big();
     let (from, to, by) = big_indices(t, s, &n)?;
     let own = |i: BigInt| Obj::own(from_bigint(t, i));
     let (first, last) = (own(&start + from * &step), own(start + to * &step));
     Ok(Range::new(t, first, last, own(step * by)).into())
+}
+
+/// [`sliced`] where all numbers fit a word.
+fn sliced_small(t: &Thread, r: &Range, s: &Slice) -> Option<Obj> {
+    let (start, step, n) = r.small()?;
+    let n = n as i64;
+    let small = |v: Value, absent: i64| match v {
+        v if v.is_none() => Some(absent),
+        v if v.is_int() => Some(v.as_int()),
+        _ => None,
+    };
+    let [from, to, by] = s.parts();
+    let by = small(by, 1).filter(|by| *by != 0)?;
+    let (low, high) = if by < 0 { (-1, n - 1) } else { (0, n) };
+    let (first, last) = if by < 0 { (high, low) } else { (low, high) };
+    let clip = |v: Value, absent: i64| {
+        let i = small(v, absent)?;
+        let i = if i < 0 && !v.is_none() { i + n } else { i };
+        Some(i.clamp(low, high))
+    };
+    let item = |i: i64| start.checked_add(i.checked_mul(step)?);
+    let (from, to) = (item(clip(from, first)?)?, item(clip(to, last)?)?);
+    Some(Range::from_small(t, from, to, step.checked_mul(by)?))
 }
 
 /// An int or bool, of no subclass: found by calculation.

@@ -1321,9 +1321,28 @@ fn wrapper_get(t: &mut Thread, d: Value, obj: Value, _ty: Value) -> Res {
     }
 }
 
+/// Most parameters of a special method, `self` included, that [`method_wrapper_call`] lays out by itself.
+const MOST: usize = 4;
+
 fn method_wrapper_call(t: &mut Thread, v: Value, args: Args<'_>) -> Res {
     let m = wrapper_of(v);
-    args.after(m.self_.get(), |args| descr_of(m.descr.get()).call(t, args))
+    let (d, self_) = (descr_of(m.descr.get()), m.self_.get());
+    let shape = d.def.sig.shape;
+    let (min, max) = (shape.required as usize, shape.positional as usize);
+    let given = args.all();
+    // The usual call: all by position, and in range.
+    if args.names().is_null()
+        && !shape.open
+        && max <= MOST
+        && (min..=max).contains(&(given.len() + 1))
+        && (type_of(self_).is(d.owner()) || type_of(self_).is_subtype(d.owner()))
+    {
+        let mut all = [Value::NONE; MOST];
+        all[0] = self_;
+        all[1..=given.len()].copy_from_slice(given);
+        return (d.def.wrap)(t, d.raw, &all[..max]);
+    }
+    args.after(self_, |args| d.call(t, args))
 }
 
 fn method_wrapper_compare(_t: &mut Thread, a: Value, b: Value, op: CmpOp) -> Res {

@@ -811,20 +811,23 @@ impl Str {
     #[allow(clippy::should_implement_trait)]
     #[inline]
     pub fn eq(&self, other: &Str) -> bool {
+        self.quick_eq(other)
+            .unwrap_or_else(|| self.as_bytes() == other.as_bytes())
+    }
+
+    /// [`Str::eq`], as far as it needs no look at the bytes.
+    #[inline(always)]
+    pub fn quick_eq(&self, other: &Str) -> Option<bool> {
         if std::ptr::eq(self, other) {
-            return true;
+            return Some(true);
         }
         let (f, g) = (
             self.header.flags.load(Relaxed),
             other.header.flags.load(Relaxed),
         );
-        if f & g & INTERNED != 0 {
-            return false;
-        }
-        if self.bytes != other.bytes && !self.is_outside() && !other.is_outside() {
-            return false;
-        }
-        self.as_bytes() == other.as_bytes()
+        let differ = f & g & INTERNED != 0
+            || self.bytes != other.bytes && !self.is_outside() && !other.is_outside();
+        if differ { Some(false) } else { None }
     }
 
     /// Whether the text is `s`.

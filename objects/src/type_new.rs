@@ -52,7 +52,7 @@ pub fn call_builtin_type(t: &mut Thread, ty: &Type, args: &[Value]) -> Res {
         && !ty.has(tf::NO_NEW)
         && !ty.is(&TYPE)
         && !ty.is(&crate::list::LIST)
-        && !needs_init(ty)
+        && (ty.has(tf::NEW_CHECKS) || !needs_init(ty))
     {
         let o = make(t, ty.value(), Args::positional(args))?;
         if type_of(o).is(ty) {

@@ -48,6 +48,8 @@ pub mod type_flags {
     pub const NO_WEAKREF: u32 = 131072;
     /// A built-in type that has a length and is subscripted, but is no sequence: it cannot be iterated.
     pub const NO_SEQUENCE: u32 = 262144;
+    /// Its `__init__` does but look at the arguments, as its `__new__` has done.
+    pub const NEW_CHECKS: u32 = 524288;
 }
 use type_flags as tf;
 

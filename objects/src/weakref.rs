@@ -311,6 +311,7 @@ pub static REF: Type = Type::builtin(
     },
 )
 .module("weakref")
+.flags(type_flags::NEW_CHECKS)
 .gc(traverse, clear)
 .gc_flags(WEAK_TYPE);
 

@@ -504,7 +504,7 @@ pub fn load_method(t: &mut Thread, f: *mut Frame, i: Instr) -> Res<()> {
         return Ok(());
     }
     if learn_class_method(t, f, i.c(), v, key)
-        && let Some((m, self_)) = class_method(v, cache(f, i.c()).load(Relaxed))
+        && let Some((m, self_)) = class_method(v, cache(f, i.c()).load(Relaxed), || true)
     {
         let (m, self_) = (to_reg(t, m), to_reg(t, self_));
         let v = take_operand(f, i, XB, i.b());
@@ -571,9 +571,10 @@ fn learn_class_method(t: &Thread, f: *mut Frame, at: usize, v: Value, key: &Str)
     true
 }
 
-/// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for.
+/// The function, and what goes before its arguments (or NULL), that a CLASS_METHOD or STATIC_METHOD word stands for. `not_hidden` says
+/// that the dict of an instance which has one does not have the name.
 #[inline(always)]
-pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
+pub fn class_method(v: Value, w: u64, not_hidden: impl FnOnce() -> bool) -> Option<(Value, Value)> {
     let kind = w & 0xff & !kind::OF_CLASS;
     if kind != kind::CLASS_METHOD && kind != kind::STATIC_METHOD {
         return None;
@@ -586,7 +587,7 @@ pub fn class_method(v: Value, w: u64) -> Option<(Value, Value)> {
         Type::of_unchecked(v)
     } else if v.is_ptr() {
         // SAFETY: a register's object is alive.
-        if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) {
+        if unsafe { v.header() }.has_flag(weft_gc::Flags::DICT) && !not_hidden() {
             return None;
         }
         ty

@@ -23,6 +23,8 @@ pub enum Left {
     Resumer(Value, usize, *mut Frame),
     /// The caller goes on where its saved pc says.
     Jumped,
+    /// The caller has to see to the pending exception.
+    Raised,
     /// Out of the interpreter loop.
     Out(Value),
 }
@@ -116,6 +118,11 @@ fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
         stop_delegating(t, caller, base);
     }
     let i = current_instr(caller);
+    if flags & Frame::STEP != 0 {
+        drop_reg(t, v);
+        step_ended(t, caller, g, true);
+        return Left::Raised;
+    }
     if i.op() == Op::Send as u8 || is_reporting_send(caller, i) {
         let receiver = take_reg(caller, i.b());
         drop_reg(t, receiver);
@@ -128,6 +135,29 @@ fn finish_generator(t: &mut Thread, f: *mut Frame, v: Value) -> Left {
     // SAFETY: the jump of that instruction stays within the code.
     unsafe { (*caller).pc = (*caller).pc.offset(i.off16()) };
     Left::Jumped
+}
+
+/// The asynchronous generator `g`, which the Send that frame `f` is at has entered, has returned, or ended by the pending exception.
+pub fn step_ended(t: &mut Thread, f: *mut Frame, g: Value, returned: bool) {
+    let receiver = reg(f, current_instr(f).b());
+    if let Some(g) = Generator::of(g) {
+        let _: Raised = async_generator::asend_ended(t, receiver, g, returned);
+    }
+}
+
+/// The asynchronous generator `g`, which the Send that frame `f` is at has entered, has yielded `v` (owned) itself: that is what the
+/// Send gives. Takes the receiver out of its register; the caller drops it.
+#[inline(always)]
+pub unsafe fn step_yielded(f: *mut Frame, g: &Generator, v: Value) -> Value {
+    let i = current_instr(f);
+    let receiver = take_reg(f, i.b());
+    async_generator::asend_yielded(receiver, g);
+    // SAFETY: the frame of a Send, whose jump stays within the code. The register is empty: its word has been sent.
+    unsafe {
+        *(*f).base.add(i.a()) = v;
+        (*f).pc = (*f).pc.offset(i.off16());
+    }
+    receiver
 }
 
 /// Makes the generator object of the innermost frame, and leaves the frame with it.

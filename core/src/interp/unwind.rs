@@ -93,6 +93,9 @@ pub fn unwind(t: &mut Thread, f: *mut Frame, how: How) -> Option<*mut Frame> {
                 if let Some(g) = Generator::of(g) {
                     g.end(FINISHED);
                 }
+                if flags & Frame::STEP != 0 {
+                    super::flow::step_ended(t, f.wrapping_sub(1), g, false);
+                }
             } else {
                 pop(t, f);
             }

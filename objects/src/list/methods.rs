@@ -2,6 +2,7 @@
 
 use super::{clear, repr, traverse};
 use crate::memory;
+use crate::native::Quick;
 use crate::prelude::*;
 use crate::range::Range;
 use crate::slice::{self, Slice};
@@ -46,6 +47,7 @@ const METHODS: &[NativeDef] = &[
         List::this(a[0]).push(t, Obj::new(t, a[1]).into_value());
         Ok(Value::NONE)
     })
+    .quick(Quick::Append)
     .doc("Append object to the end of the list."),
     NativeDef::new("extend", "($self, iterable, /)", |t, a| {
         extend(t, List::this(a[0]), a[1])?;

@@ -1,9 +1,12 @@
 //! Arithmetic and comparison of words; everything else is in [`super::super::ops`].
 
-use super::handlers;
+use super::quick::size;
+use super::{State, handlers};
 use crate::compile::bytecode::{XB, XC};
 use crate::interp::ops;
-use weft_objects::dict::keys::quick_contains;
+use crate::interp::run::drop_reg;
+use weft_objects::dict::keys::{quick_contains, quick_eq};
+use weft_objects::frame::Frame;
 use weft_objects::prelude::*;
 
 /// A binary operator on two small ints; else `$float` goes on.
@@ -68,6 +71,54 @@ macro_rules! compare_floats {
         let (x, y) = ($s.reg($s.i.b()), $s.reg($s.i.c()));
         if x.both_floats(y) {
             return $s.result(Value::bool(x.as_float() $cmp y.as_float()));
+        }
+        $s.slow(|t, f, i| ops::compare(t, f, i, $op))
+    }};
+}
+
+/// The operands of a comparison, if both are strings.
+#[inline(always)]
+fn strings<'a>(s: State) -> Option<(&'a Str, &'a Str)> {
+    Some((Str::exact(s.reg(s.i.b()))?, Str::exact(s.reg(s.i.c()))?))
+}
+
+/// The comparison has given `v`.
+#[inline(always)]
+fn compared(s: State, v: bool) -> *mut Frame {
+    let x = s.take(XB, s.i.b(), s.reg(s.i.b()));
+    let y = s.take(XC, s.i.c(), s.reg(s.i.c()));
+    let old = s.reg(s.i.a());
+    s.put(s.i.a(), Value::bool(v));
+    if !old.is_counted() {
+        return s.finish2(x, y);
+    }
+    if x.is_counted() && y.is_counted() {
+        // Seldom: three words at once.
+        s.save();
+        for word in [old, x, y] {
+            drop_reg(s.t(), word);
+        }
+        return s.settled();
+    }
+    s.finish2(old, if x.is_counted() { x } else { y })
+}
+
+/// Equality of strings, as far as it needs no look at their bytes; else `$bytes` goes on.
+macro_rules! equal_strings {
+    ($s:ident, $equal:expr, $op:expr, $bytes:ident) => {{
+        if let Some((a, b)) = strings($s) {
+            return match a.quick_eq(b) {
+                Some(equal) => compared($s, equal == $equal),
+                None => $s.tail($bytes),
+            };
+        }
+        $s.slow(|t, f, i| ops::compare(t, f, i, $op))
+    }};
+}
+macro_rules! equal_bytes {
+    ($s:ident, $equal:expr, $op:expr) => {{
+        if let Some((a, b)) = strings($s) {
+            return compared($s, (a.as_bytes() == b.as_bytes()) == $equal);
         }
         $s.slow(|t, f, i| ops::compare(t, f, i, $op))
     }};
@@ -172,7 +223,25 @@ handlers! {
         if x.is_bool() {
             return s.result(Value(x.0 ^ 0x10));
         }
-        s.slow(|t, f, i| ops::unary(t, f, i, ops::not))
+        s.tail(not_object)
+    }
+    not_object(s) {
+        let x = s.reg(s.i.b());
+        let truth = if x.is_none() {
+            false
+        } else if !x.is_ptr() {
+            return s.slow(|t, f, i| ops::unary(t, f, i, ops::not));
+        } else if type_of(x).is_always_true() {
+            true
+        } else if let Some(n) = size(x) {
+            n != 0
+        } else {
+            return s.slow(|t, f, i| ops::unary(t, f, i, ops::not));
+        };
+        let x = s.take(XB, s.i.b(), x);
+        let old = s.reg(s.i.a());
+        s.put(s.i.a(), Value::bool(!truth));
+        s.finish2(old, x)
     }
 
     lt(s) { compare!(s, <, lt_float) }
@@ -180,9 +249,25 @@ handlers! {
     le(s) { compare!(s, <=, le_float) }
     le_float(s) { compare_floats!(s, CmpOp::Le, <=) }
     eq(s) { compare!(s, ==, eq_float) }
-    eq_float(s) { compare_floats!(s, CmpOp::Eq, ==) }
+    eq_float(s) {
+        let (x, y) = (s.reg(s.i.b()), s.reg(s.i.c()));
+        if x.both_floats(y) {
+            return s.result(Value::bool(x.as_float() == y.as_float()));
+        }
+        s.tail(eq_str)
+    }
+    eq_str(s) { equal_strings!(s, true, CmpOp::Eq, eq_bytes) }
+    eq_bytes(s) { equal_bytes!(s, true, CmpOp::Eq) }
     ne(s) { compare!(s, !=, ne_float) }
-    ne_float(s) { compare_floats!(s, CmpOp::Ne, !=) }
+    ne_float(s) {
+        let (x, y) = (s.reg(s.i.b()), s.reg(s.i.c()));
+        if x.both_floats(y) {
+            return s.result(Value::bool(x.as_float() != y.as_float()));
+        }
+        s.tail(ne_str)
+    }
+    ne_str(s) { equal_strings!(s, false, CmpOp::Ne, ne_bytes) }
+    ne_bytes(s) { equal_bytes!(s, false, CmpOp::Ne) }
     gt(s) { compare!(s, >, gt_float) }
     gt_float(s) { compare_floats!(s, CmpOp::Gt, >) }
     ge(s) { compare!(s, >=, ge_float) }
@@ -203,19 +288,37 @@ handlers! {
     }
     contains(s) {
         let (x, y) = (s.reg(s.i.b()), s.reg(s.i.c()));
-        if x.is_null()
-            || !y.is_ptr()
-            || s.consumes(XB) && s.consumes(XC) && x.is_counted() && y.is_counted()
-        {
+        if x.is_null() || !y.is_ptr() {
             return s.slow(ops::contains);
         }
-        let Some(found) = quick_contains(y, x) else {
-            return s.slow(ops::contains);
-        };
-        let v = Value::bool(found != (s.i.arg() != 0));
-        let (x, y) = (s.take(XB, s.i.b(), x), s.take(XC, s.i.c(), y));
-        let old = s.reg(s.i.a());
-        s.put(s.i.a(), v);
-        s.finish2(old, if x.is_counted() { x } else { y })
+        match quick_contains(y, x) {
+            Some(found) => compared(s, found != (s.i.arg() != 0)),
+            None => s.tail(contains_among),
+        }
     }
+    contains_among(s) {
+        let (x, y) = (s.reg(s.i.b()), s.reg(s.i.c()));
+        match among(s.t(), y, x) {
+            Some(found) => compared(s, found != (s.i.arg() != 0)),
+            None => s.slow(ops::contains),
+        }
+    }
+}
+
+/// Whether `x` is among the items of `y`, a pointer, if that is a tuple, or a list that nobody else can change, and it takes no Python.
+#[inline(always)]
+fn among(t: &Thread, y: Value, x: Value) -> Option<bool> {
+    let items = match List::exact(y) {
+        Some(l) => l.local_items(t)?,
+        None => Tuple::exact(y)?.values(),
+    };
+    for item in items {
+        if item.same(x) {
+            return Some(true);
+        }
+        if !item.both_ints(x) && quick_eq(*item, x)? {
+            return Some(true);
+        }
+    }
+    Some(false)
 }

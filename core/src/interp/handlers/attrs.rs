@@ -179,14 +179,18 @@ handlers! {
     }
     #[cold]
     get_attr_other(s) {
+        match s.cache(s.i.c()) & 0xff {
+            cache::SLOT => s.tail(get_attr_many),
+            cache::MEMBER => s.tail(get_attr_member),
+            cache::PROPERTY => s.tail(get_attr_property),
+            cache::GETSET => s.tail(get_attr_getset),
+            _ => s.tail(get_attr_varied),
+        }
+    }
+    #[cold]
+    get_attr_varied(s) {
         let x = s.reg(s.i.b());
         let w = s.cache(s.i.c());
-        if w & 0xff == cache::SLOT {
-            return s.tail(get_attr_many);
-        }
-        if w & 0xff == cache::PROPERTY {
-            return s.tail(get_attr_property);
-        }
         if x.is_ptr()
             && attr::looks_in_dict(type_of(x), w)
             && let Some(f) = found(s, x, in_dict(s, x))
@@ -198,8 +202,19 @@ handlers! {
         {
             return f;
         }
-        if w & 0xff == cache::GETSET {
-            return s.tail(get_attr_getset);
+        s.tail(get_attr_many)
+    }
+    get_attr_member(s) {
+        let x = s.reg(s.i.b());
+        let w = s.cache(s.i.c());
+        if x.is_ptr()
+            && w >> 32 == type_of(x).version() as u64
+            && let Some(v) = s.copy_slot(attr::member(x, w).get())
+        {
+            let x = s.take(XB, s.i.b(), x);
+            let old = s.reg(s.i.a());
+            s.put(s.i.a(), v);
+            return s.finish2(x, old);
         }
         s.tail(get_attr_many)
     }
@@ -335,6 +350,9 @@ handlers! {
             {
                 return store(s, x, w, v);
             }
+            if w & 0xff == cache::MEMBER {
+                return s.tail(set_attr_member);
+            }
         }
         s.tail(set_attr_add)
     }
@@ -343,9 +361,6 @@ handlers! {
         let x = s.reg(s.i.a());
         if x.is_ptr() {
             let w = s.cache(s.i.c());
-            if w & 0xff == cache::MEMBER {
-                return s.tail(set_attr_member);
-            }
             if w & 0xff == cache::ADD_SLOT
                 && let Some(o) = inline(x)
                 && o.header.is_local(s.t())
@@ -366,6 +381,9 @@ handlers! {
             let version = type_of(x).version();
             if w & 0xff != cache::MEMBER || w >> 32 != version as u64 {
                 w = known(s, attr::STORE, version);
+                if w & 0xff == cache::MEMBER {
+                    refresh(s, w);
+                }
             }
             if w & 0xff == cache::MEMBER
                 && w >> 32 == version as u64
@@ -496,7 +514,7 @@ handlers! {
             }
         }
         if !x.is_null()
-            && let Some((m, self_)) = attr::class_method(x, w)
+            && let Some((m, self_)) = attr::class_method(x, w, || in_dict(s, x).is_null())
             && let Some(self_) = s.copy(self_)
         {
             if let Some(m) = s.copy(m) {

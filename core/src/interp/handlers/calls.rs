@@ -1,6 +1,6 @@
 //! Calls and returns of plain Python functions, calls of simple natives; the rest is in [`super::super::calls`].
 
-use super::{State, generators, handlers};
+use super::{State, generators, handlers, quick};
 use crate::compile::bytecode::{DISCARD, Instr};
 use crate::interp::calls;
 use crate::interp::flow::{self, Left};
@@ -51,6 +51,7 @@ pub fn left(t: &mut Thread, f: *mut Frame, left: Left) -> *mut Frame {
             f
         }
         Left::Jumped => caller,
+        Left::Raised => return super::raise(t, caller),
         // Native code gets the word: what is to be finalized waits for the next poll.
         Left::Out(v) => {
             t.vm().result.set(v);
@@ -148,6 +149,11 @@ handlers! {
     }
     call_method_descriptor(s) {
         // SAFETY: as in `call_method`, which has looked at both registers.
+        let native = unsafe { &*(s.reg(s.i.b()).ptr() as *const MethodDescr) }.native;
+        s.tail(quick::METHODS[native.quick as usize])
+    }
+    call_method_descriptor_plain(s) {
+        // SAFETY: as in `call_method`, which has looked at both registers.
         unsafe {
             let p = s.r.add(s.i.b());
             let argc = s.i.c();
@@ -162,6 +168,11 @@ handlers! {
         s.tail(call_slow)
     }
     call_builtin(s) {
+        // SAFETY: as in `call`.
+        let native = unsafe { &*(s.reg(s.i.b()).ptr() as *const BuiltinFunction) }.native;
+        s.tail(quick::FUNCTIONS[native.quick as usize])
+    }
+    call_builtin_plain(s) {
         // SAFETY: as in `call`.
         unsafe {
             let p = s.r.add(s.i.b());

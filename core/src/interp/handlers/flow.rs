@@ -6,7 +6,9 @@ use crate::compile::bytecode::{Instr, Op, XB, XC};
 use crate::interp::flow;
 use crate::interp::{misc, ops, unwind};
 use std::sync::atomic::Ordering::*;
-use weft_objects::generator::{COROUTINE, CREATED, Generator};
+use weft_objects::async_generator;
+use weft_objects::frame::Frame;
+use weft_objects::generator::{ASYNC_GENERATOR, COROUTINE, CREATED, Generator};
 use weft_objects::prelude::*;
 
 handlers! {
@@ -30,7 +32,17 @@ handlers! {
         s.slow(flow::get_awaitable)
     }
     get_aiter(s) { s.slow(flow::get_aiter) }
-    get_anext(s) { s.slow(flow::get_anext) }
+    get_anext(s) {
+        let it = s.reg(s.i.b());
+        if it.is_ptr() && type_of(it).is(&ASYNC_GENERATOR) && !s.consumes(XB) {
+            s.save();
+            return match async_generator::anext(s.t(), it) {
+                Ok(v) => s.result(v),
+                Err(_) => super::raise(s.t(), s.f),
+            };
+        }
+        s.slow(flow::get_anext)
+    }
     end_async_for(s) {
         s.save();
         match flow::end_async_for(s.t(), s.f, s.i) {
@@ -39,7 +51,19 @@ handlers! {
             Err(_) => super::raise(s.t(), s.f),
         }
     }
-    async_gen_wrap(s) { s.slow(|t, f, i| ops::unary(t, f, i, weft_objects::async_generator::wrap)) }
+    async_gen_wrap(s) {
+        let v = s.reg(s.i.b());
+        // SAFETY: the innermost frame.
+        let step = unsafe { (*s.f).flags } & Frame::STEP != 0;
+        // Who has entered it so knows by the Yield that follows what is the generator's own.
+        if step
+            && !v.is_null()
+            && let Some(v) = s.own(XB, s.i.b(), v)
+        {
+            return s.result(v);
+        }
+        s.slow(|t, f, i| ops::unary(t, f, i, async_generator::wrap))
+    }
 
     other(s) {
         s.slow(|t, f, i| {

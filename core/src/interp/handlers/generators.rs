@@ -4,10 +4,12 @@ use super::calls::{clear_from, left};
 use super::iteration::exhausted;
 use super::{State, handlers};
 use crate::compile::bytecode::{Instr, Op, XB};
-use crate::interp::flow::{self, Entered, Sent};
+use crate::interp::flow::{self, Entered, Left, Sent};
 use crate::interp::frames;
 use crate::interp::globals;
+use crate::interp::run::{drop_reg, finalize};
 use std::sync::atomic::Ordering::*;
+use weft_objects::async_generator;
 use weft_objects::frame::Frame;
 use weft_objects::function::Function;
 use weft_objects::generator::{
@@ -138,9 +140,19 @@ fn begin(t: &Thread, it: Value, dst: u32) -> Option<*mut Frame> {
     if !ty.is(&GENERATOR) && !ty.is(&COROUTINE) {
         return None;
     }
+    // SAFETY: of that type, and held by a register.
+    unsafe { begin_any(t, it, 0, dst) }
+}
+
+/// As [`begin`], for a generator of any kind.
+///
+/// # Safety
+/// `it` must be one that is alive.
+#[inline(always)]
+unsafe fn begin_any(t: &Thread, it: Value, flags: u32, dst: u32) -> Option<*mut Frame> {
     let vm = t.vm();
     let (base, nf) = (t.regs.top(), vm.frame_top());
-    // SAFETY: of that type, and held by a register. A local generator that is not running may be run by this thread alone.
+    // SAFETY: the caller's promise. A local generator that is not running may be run by this thread alone.
     unsafe {
         let g = &*(it.ptr() as *const Generator);
         let ok = g.header.is_local(t)
@@ -153,7 +165,7 @@ fn begin(t: &Thread, it: Value, dst: u32) -> Option<*mut Frame> {
         g.state.store(RUNNING, Relaxed);
         let (func, code) = (g.func.get(), g.code());
         let x = &*(func.ptr() as *const Function);
-        let flags = Frame::GENERATOR;
+        let flags = flags | Frame::GENERATOR;
         frames::write(nf, base, code, func, x.globals(), x.builtins(), flags, dst);
         (*nf).pc = g.pc.get();
         (*nf).generator = it.bare();
@@ -272,6 +284,39 @@ pub unsafe fn outermost(t: &Thread, f: *mut Frame) -> *mut Frame {
     o
 }
 
+/// Moves what is alive in the frame of the local generator `g`, which yields `v`, to it, and gives the yielded word as an owned one.
+/// `None`: that takes more, and nothing has been done.
+///
+/// # Safety
+/// The innermost frame is the generator's, and has no frame object.
+#[inline(always)]
+unsafe fn put_away(s: State, g: &Generator, v: Value) -> Option<Value> {
+    // SAFETY: the caller's promise; this thread has the generator's running flag.
+    unsafe {
+        let saved = g.registers();
+        let to = saved.as_mut_ptr();
+        let n = s.i.kept();
+        for k in 0..n {
+            let w = s.reg(k);
+            if w.is_uncounted() {
+                return None;
+            }
+            to.add(k).write_volatile(w);
+        }
+        let v = s.own(XB, s.i.b(), v)?;
+        if s.i.b() < n && s.consumes(XB) {
+            to.add(s.i.b()).write(Value::NULL);
+        }
+        for k in 0..n {
+            s.r.add(k).write_volatile(Value::NULL);
+        }
+        saved.set_len(n);
+        g.pc.set(s.pc);
+        g.end(SUSPENDED);
+        Some(v)
+    }
+}
+
 /// Goes on in the frame `nf` of a generator, with `v` as the result of the Yield that suspended it.
 #[inline(always)]
 unsafe fn resumed(s: State, nf: *mut Frame, v: Value) -> *mut Frame {
@@ -331,6 +376,35 @@ handlers! {
         {
             return begun(s, nf);
         }
+        s.tail(send_step)
+    }
+    send_step(s) {
+        let it = s.reg(s.i.b());
+        let (t, dst) = (s.t(), s.i.a() as u32);
+        let given = s.reg(s.i.a());
+        if let Some((gv, own)) = async_generator::asend_target(t, it)
+            && let Some(v) = if given.is_none() { s.copy(own) } else { Some(given) }
+        {
+            // SAFETY: the awaitable, which the register holds, keeps its generator.
+            unsafe {
+                if let Some(g) = plain(t, gv) {
+                    if let Some(nf) = enter(t, gv, g, Frame::STEP, dst) {
+                        async_generator::asend_entered(it);
+                        s.put(s.i.a(), Value::NULL);
+                        return resumed(s, nf, v);
+                    }
+                } else if v.is_none()
+                    && let Some(nf) = begin_any(t, gv, Frame::STEP, dst)
+                {
+                    async_generator::asend_entered(it);
+                    s.put(s.i.a(), Value::NULL);
+                    return begun(s, nf);
+                }
+            }
+            if given.is_none() {
+                s.uncopy(v);
+            }
+        }
         s.tail(send_slow)
     }
     send_slow(s) {
@@ -372,28 +446,9 @@ handlers! {
             {
                 return s.tail(yield_slow);
             }
-            let saved = g.registers();
-            let to = saved.as_mut_ptr();
-            let n = s.i.kept();
-            for k in 0..n {
-                let w = s.reg(k);
-                if w.is_uncounted() {
-                    return s.tail(yield_slow);
-                }
-                to.add(k).write_volatile(w);
-            }
-            let Some(v) = s.own(XB, s.i.b(), v) else {
+            let Some(v) = put_away(s, g, v) else {
                 return s.tail(yield_slow);
             };
-            if s.i.b() < n && s.consumes(XB) {
-                to.add(s.i.b()).write(Value::NULL);
-            }
-            for k in 0..n {
-                s.r.add(k).write_volatile(Value::NULL);
-            }
-            saved.set_len(n);
-            g.pc.set(s.pc);
-            g.end(SUSPENDED);
             let base = (*f).base;
             let f = outermost(t, f);
             vm.swap_handled((*f).handled);
@@ -430,6 +485,41 @@ handlers! {
         std::ptr::null_mut()
     }
     yield_slow(s) {
+        // SAFETY: the innermost frame.
+        if unsafe { (*s.f).flags } & Frame::STEP != 0 && s.i.arg() & 1 == 0 {
+            return s.tail(yield_step);
+        }
+        s.tail(yield_plain)
+    }
+    yield_step(s) {
+        let t = s.t();
+        let vm = t.vm();
+        let v = s.reg(s.i.b());
+        // SAFETY: the innermost frame, an asynchronous generator's; this thread has its running flag, and the frame below has entered it.
+        unsafe {
+            let f = s.f;
+            let g = &*((*f).generator.ptr() as *const Generator);
+            let caller = f.wrapping_sub(1);
+            if (*f).flags != Frame::GENERATOR | Frame::STEP
+                || !g.header.is_local(t)
+                || !vm.handles_nothing()
+                || v.is_null()
+            {
+                return s.tail(yield_plain);
+            }
+            let Some(v) = put_away(s, g, v) else {
+                return s.tail(yield_plain);
+            };
+            g.forget_chain();
+            vm.swap_handled((*f).handled);
+            vm.set_frame_top(f);
+            let receiver = flow::step_yielded(caller, g, v);
+            let r = (*caller).base;
+            t.regs.set_top(r.add((*(*caller).code).nregs as usize));
+            State { pc: (*caller).pc, r, f: caller, ..s }.finish(receiver)
+        }
+    }
+    yield_plain(s) {
         s.save();
         let v = s.reg(s.i.b());
         if v.is_null() {
@@ -441,7 +531,19 @@ handlers! {
         } else {
             crate::interp::run::copy_reg(s.t(), v)
         };
+        // SAFETY: the innermost frame, a generator's, which is alive while that of an awaitable is.
+        let (flags, g) = unsafe { ((*s.f).flags, &*((*s.f).generator.ptr() as *const Generator)) };
         let l = flow::suspend(s.t(), s.f, v);
+        if flags & Frame::STEP != 0
+            && s.i.arg() & 1 == 0
+            && let Left::Resumer(v, _, caller) = l
+        {
+            // SAFETY: the frame that has entered it.
+            let receiver = unsafe { flow::step_yielded(caller, g, v) };
+            drop_reg(s.t(), receiver);
+            finalize(s.t());
+            return caller;
+        }
         left(s.t(), s.f, l)
     }
 }

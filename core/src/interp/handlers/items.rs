@@ -35,8 +35,9 @@ fn at(t: &Thread, ty: *const Type, x: Value, y: Value) -> Value {
     Value::NULL
 }
 
+/// The type of `x`, a pointer.
 #[inline(always)]
-fn type_ptr(x: Value) -> *const Type {
+pub fn type_ptr(x: Value) -> *const Type {
     // SAFETY: a register's object is alive.
     unsafe { x.header() }.ty.load(Relaxed) as *const Type
 }
@@ -203,6 +204,29 @@ handlers! {
             slot.raw().store(v.0, Relaxed);
             let x = s.take(XA, s.i.a(), x);
             return s.finish2(old, x);
+        }
+        s.tail(set_item_slot)
+    }
+    set_item_slot(s) {
+        let (x, y, v) = (s.reg(s.i.a()), s.reg(s.i.b()), s.reg(s.i.c()));
+        if x.is_ptr()
+            && !y.is_null()
+            && !v.is_null()
+            && !type_of(x).is_heap()
+            && let Some(set) = type_of(x).slots.set_item.get()
+        {
+            let t = s.t();
+            s.save();
+            if set(t, x, y, v).is_err() {
+                return super::raise(t, s.f);
+            }
+            for (flag, n) in [(XA, s.i.a()), (XB, s.i.b()), (XC, s.i.c())] {
+                if s.consumes(flag) {
+                    let v = s.take_again(n);
+                    drop_reg(t, v);
+                }
+            }
+            return if t.interrupted() { s.settled() } else { s.next() };
         }
         s.tail(set_item_slow)
     }

@@ -23,6 +23,7 @@ mod items;
 mod iteration;
 mod jumps;
 mod names;
+mod quick;
 mod table;
 
 pub use table::HANDLERS;
@@ -225,6 +226,16 @@ impl State {
             return self.jump(offset).next();
         }
         self.next()
+    }
+    /// As [`State::branch`], with an owned word to drop.
+    #[inline(always)]
+    pub fn branch_dropping(self, jumps: bool, offset: isize, old: Value) -> *mut Frame {
+        if jumps {
+            // SAFETY: as in `branch`.
+            unsafe { std::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+            return self.jump(offset).finish(old);
+        }
+        self.finish(old)
     }
     /// Goes on with the next instruction after a jump back or a return, which nothing bounds the number of: by way of the loop if
     /// the machine stack has grown, as it does where a handler's tail call has been compiled as a call.
