@@ -86,8 +86,8 @@ macro_rules! programs {
 }
 
 programs! {
-    asynchronous attribute_caches calls chains consumers delegation finalization in_between in_dict names quick recursion reraise sharing shortcuts
-    slots subscripts tasks thread_safety
+    asynchronous attribute_caches calls chains consumers delegation finalization in_between in_dict names other_threads quick recursion reraise sharing
+    shortcuts slots subscripts tasks thread_safety
 }
 
 /// Each line of the tables of `docs/thread-safety.md` names its case, and each case has its line.

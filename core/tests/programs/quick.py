@@ -248,4 +248,41 @@ def case_operands_die():
     same(len(log), 8)
 
 
+def case_members_of_built_in_types():
+    """Some hold references that are not counted."""
+    import functools
+
+    def f():
+        pass
+
+    def g():
+        yield
+
+    class C:
+        def m(self):
+            pass
+
+        k = classmethod(lambda cls: cls)
+        s = staticmethod(len)
+        p = property(lambda self: 1, doc="p")
+
+    m, gen, part = C().m, g(), functools.partial(f, 1, a=2)
+    reads = {
+        "__globals__": (lambda o: o.__globals__, f), "__closure__": (lambda o: o.__closure__, f), "__builtins__": (lambda o: o.__builtins__, f),
+        "__func__": (lambda o: o.__func__, m), "__self__": (lambda o: o.__self__, m), "fget": (lambda o: o.fget, C.p), "fset": (lambda o: o.fset, C.p),
+        "func": (lambda o: o.func, part), "args": (lambda o: o.args, part), "co_consts": (lambda o: o.co_consts, f.__code__),
+        "co_names": (lambda o: o.co_names, f.__code__), "gi_code": (lambda o: o.gi_code, gen), "gi_yieldfrom": (lambda o: o.gi_yieldfrom, gen),
+        "__objclass__": (lambda o: o.__objclass__, str.join), "start": (lambda o: o.start, slice(f, C, 3)), "stop": (lambda o: o.stop, slice(f, C, 3)),
+        "__origin__": (lambda o: o.__origin__, list[int]), "__thisclass__": (lambda o: o.__thisclass__, super(C, C())),
+    }
+    reads["of a classmethod"] = (lambda o: o.__func__, C.__dict__["k"])
+    reads["of a staticmethod"] = (lambda o: o.__wrapped__, C.__dict__["s"])
+    for name, (read, o) in reads.items():
+        first = read(o)
+        for _ in range(20):
+            same((name, read(o) is first or read(o) == first), (name, True))
+    first = reads = None
+    same((m.__func__, C.p.fset, str.join.__objclass__, f.__globals__ is globals()), (C.m, None, str, True))
+
+
 run(globals())

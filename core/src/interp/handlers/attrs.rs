@@ -209,7 +209,7 @@ handlers! {
         let w = s.cache(s.i.c());
         if x.is_ptr()
             && w >> 32 == type_of(x).version() as u64
-            && let Some(v) = s.copy_slot(attr::member(x, w).get())
+            && let Some(v) = s.copy_some(attr::member(x, w).get())
         {
             let x = s.take(XB, s.i.b(), x);
             let old = s.reg(s.i.a());
