@@ -3,7 +3,7 @@ import sys
 import traceback
 import types
 
-from _checks import alone, check, raises, run, same, says
+from _checks import check, raises, run, same, says
 
 
 @types.coroutine
@@ -252,7 +252,6 @@ def case_thrown_into_what_waits():
     same(got, ["thrown"])
 
 
-@alone
 def case_traced():
     async def traced():
         yield 1

@@ -30,4 +30,32 @@ def case_what_other_threads_handle():
     check(sys._current_exceptions()[threading.get_ident()] is None)
 
 
+def case_tracing_begins_here_as_it_ends_there():
+    def called():
+        pass
+
+    def trace_calls(lost):
+        for _ in range(300):
+            seen = []
+
+            def trace(frame, event, arg):
+                if frame.f_code is called.__code__:
+                    seen.append(event)
+                return trace
+
+            sys.settrace(trace)
+            called()
+            sys.settrace(None)
+            if seen != ["call", "line", "return"]:
+                lost.append(seen)
+
+    lost = []
+    threads = [threading.Thread(target=trace_calls, args=(lost,)) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    same(lost, [])
+
+
 run(globals())

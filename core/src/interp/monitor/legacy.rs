@@ -105,12 +105,15 @@ fn shared(t: &Thread, func: Value) -> Value {
 fn count(t: &Thread, which: Which, come: usize, gone: usize) {
     let n = &SET[which as usize];
     let before = n.fetch_add(come, AcqRel) + come;
-    let now = before.saturating_sub(gone);
     n.fetch_sub(gone.min(before), AcqRel);
     let (tool, events) = which.tool();
-    let events = if now > 0 { events } else { 0 };
-    if weft_objects::monitor::state().events[tool] != events {
-        change(t, |state| state.events[tool] = events);
+    let wanted = || match n.load(Acquire) {
+        0 => 0,
+        _ => events,
+    };
+    if weft_objects::monitor::state().events[tool] != wanted() {
+        // Asked once more while all stand still: a thread that has come since has found the events on, and relies on them.
+        change(t, |state| state.events[tool] = wanted());
     }
 }
 
